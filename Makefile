@@ -1,0 +1,99 @@
+# make                      build everything under build/release
+# make check                pass all tests (no GPU, no network)
+# make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
+# make demo                 build, then run the whole experiment on a tiny model
+# make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
+MAKEFLAGS += -r
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+CONFIG ?= release
+BUILD  ?= build/$(CONFIG)
+PREFIX ?= /usr/local
+WERROR ?=
+
+CFLAGS.release := -O3 -g
+CFLAGS.debug   := -O0 -g3
+CFLAGS.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef
+ifdef WERROR
+WARN += -Werror
+endif
+CPPFLAGS += -D_GNU_SOURCE -Ilibcommon -Ikernels
+# Each result is rounded where the code says so: contraction would make it depend on the compiler.
+CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
+LDFLAGS  += -Wl,--as-needed
+LDLIBS   := -larchive -lzstd -lcjson -lcbor -lcrypto -lm -lpthread
+
+# A folder under tools/ is a tool; every .c in it is linked into that tool. Nothing else to edit.
+TOOLS  := $(notdir $(patsubst %/,%,$(wildcard tools/*/)))
+HELPERS := mkmodel
+BINS   := $(TOOLS:%=$(BUILD)/bin/%)
+objs    = $(patsubst %,$(BUILD)/%.o,$(1))
+LIBS   := $(BUILD)/libmodel.a $(BUILD)/libkernels.a $(BUILD)/libcommon.a
+CTESTS := $(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/unit/*.c tests/ops/*.c tests/model/*.c))
+SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
+MAN    := $(patsubst tools/%.scd,$(BUILD)/man/%,$(wildcard tools/*/*.scd))
+TESTS  ?= $(CTESTS) $(SCRIPTS)
+
+.PHONY: all check check-build demo install man clean format
+all: $(BINS)
+
+$(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*.c))
+$(BUILD)/libkernels.a: $(call objs,$(wildcard kernels/*.c kernels/ref/*.c kernels/cpu/*.c))
+$(BUILD)/libmodel.a:   $(call objs,$(wildcard kernels/model/*.c))
+$(BUILD)/%.a:
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+define tool_rule
+$$(BUILD)/bin/$(1): $$(call objs,$$(wildcard tools/$(1)/*.c)) $$(LIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+$(CTESTS): $(BUILD)/%.test: $(BUILD)/%.c.o $(LIBS)
+$(CTESTS): LDLIBS += -lcmocka
+$(BINS) $(CTESTS):
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# The suffix names the instruction set; nothing else is compiled with it, so one binary runs everywhere.
+$(BUILD)/kernels/cpu/%_avx2.c.o: CFLAGS += -mavx2 -mfma -mf16c
+$(BUILD)/libcommon/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
+$(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
+$(BUILD)/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+check-build: all $(CTESTS)
+check: check-build
+	@SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
+	PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
+
+demo: all
+	$(MAKE) -C pipelines/tiny BIN="$(abspath $(BUILD))/bin"
+
+man: $(MAN)
+$(BUILD)/man/%: tools/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+install: all man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(DESTDIR)$(PREFIX)/share/man/man1
+	for t in $(filter-out $(HELPERS),$(TOOLS)); do \
+	  install -m 755 $(BUILD)/bin/$$t $(DESTDIR)$(PREFIX)/bin/$(PROGRAM_PREFIX)$$t || exit 1; done
+	cp -R share/. $(DESTDIR)$(PREFIX)/share/slmtools/
+	for m in $(MAN); do \
+	  install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$(PROGRAM_PREFIX)$$(basename $$m) || exit 1; done
+
+compile_commands.json: Makefile
+	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*.c kernels/*.c kernels/*/*.c tools/*/*.c) > $@
+
+format:
+	clang-format -i $(wildcard libcommon/*.[ch] kernels/*.[ch] kernels/*/*.[ch] tools/*/*.[ch] tests/*/*.[ch])
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

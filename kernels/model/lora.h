@@ -1,0 +1,59 @@
+/*
+ * lora.h - trainable LoRA weights of a whole model in one flat device array, and adapter files.
+ *
+ * One array for parameters, one for gradients, two for the optimiser: clipping, AdamW and clearing
+ * are one op each. A table says where each tensor lies. Files are PEFT's (NUMERICS C).
+ */
+#ifndef LORA_H
+#define LORA_H
+
+#include "model.h"
+#include "rng.h"
+
+struct lora_options {
+    int64_t rank;
+    double alpha, dropout;
+    bool rslora;
+    const char *targets;        /* "q_proj,k_proj" or "all-linear" */
+    const char *init;           /* "true", "gaussian", "false" */
+};
+
+struct lora_tensor {            /* one linear of one layer */
+    int layer, module;          /* -1 layer: never; module index of model_module */
+    size_t a_at, b_at;          /* element offsets in the flat arrays: A (R, C), B (O, R) */
+    int64_t rank;
+    float scale;
+};
+
+struct lora_set {
+    const struct ops *ops;
+    const struct model *model;
+    struct lora_options opt;
+    int n;                      /* tensors (pairs), layer by layer in module order */
+    struct lora_tensor *tensor;
+    int64_t params;             /* elements in each flat array */
+    struct dev *p, *g, *m, *v;  /* parameters, gradients, states; g, m, v NULL when only predicting */
+};
+
+/* New weights for training, drawn from SEED by torch's rules; EXIT_USAGE when a target names no module. */
+MUST_USE int lora_new(struct lora_set **l, const struct model *m, const struct lora_options *opt,
+                      uint32_t seed);
+/* An adapter as PEFT saves it, names both ways (with and without ".default"). Keys that fit nothing,
+ * shapes that do not fit and NaN are errors (EXIT_DATA). TRAIN: gradients and states are made too. */
+MUST_USE int lora_load(struct lora_set **l, const struct model *m, const struct pack *adapter, bool train);
+/* Several adapters as one: ranks joined, SCALE[i] multiplied in. For prediction. */
+MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const double *scale, int n);
+/* adapter_config.json, adapter_model.safetensors, README.md; the same bytes for the same weights. */
+MUST_USE int lora_save(const struct lora_set *l, struct pack_writer *out, const char *base_name);
+void lora_free(struct lora_set *l);
+
+/* The pair of LAYER and MODULE, or NULL when that linear is not adapted. */
+const struct lora_tensor *lora_find(const struct lora_set *l, int layer, int module);
+
+MUST_USE int lora_zero_grad(struct lora_set *l);
+/* Root of the sum of squares of all gradients; EXIT_NUMERIC names the tensor that is not finite. */
+MUST_USE int lora_grad_norm(const struct lora_set *l, double *norm);
+/* Clips by max_norm / (norm + 1e-6) when that is below 1 (max_norm <= 0: never), then updates. */
+MUST_USE int lora_step(struct lora_set *l, double norm, double max_norm, struct optim_step *step);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * model.h - a causal language model over the op table: weights, forward, backward, cached inference.
+ *
+ * The model is written once, per architecture (arch.h), and calls ops only. Letters as in kernels.h.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "batch.h"
+#include "config.h"
+#include "kernels.h"
+#include "pack.h"
+
+struct model;
+struct lora_set;                /* lora.h */
+
+/*
+ * Loads config and weights of P (float32, float16, bfloat16 or bitsandbytes 4-bit; kept as stored,
+ * mapped where the device allows) for OPS. Names and shapes are checked against the config, values
+ * for NaN and infinity (the tensor is named). P must outlive M. COMPUTE: DT_F32.
+ */
+MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops, enum dtype compute);
+void model_close(struct model *m);
+const struct config *model_config(const struct model *m);
+const struct ops *model_ops(const struct model *m);
+
+/* Linears that may carry LoRA, of one layer: Phi has 6. PATH is the module path in the weight names,
+ * "self_attn.q_proj"; ROWS, COLS its shape. */
+struct module_info {
+    const char *path;           /* inside a layer */
+    const char *name;           /* last part: what --target-modules names */
+    int64_t rows, cols;         /* O, C */
+};
+int model_modules(const struct model *m);                               /* per layer */
+const struct module_info *model_module(const struct model *m, int i);
+/* "model.layers.%d." of the architecture: the path in front of module_info.path. */
+const char *model_layer_prefix(const struct model *m);
+
+/* From now on forward and backward go through L (NULL: base model). L must outlive its use. */
+void model_use_lora(struct model *m, struct lora_set *l);
+
+/* Residual dropout in training; the default is the config's. */
+void model_set_resid_pdrop(struct model *m, float p);
+
+/*
+ * Forward with everything kept, loss, backward: adds the gradients of sum(weight * nll) to the
+ * lora_set. NLL (tokens) gets each token's loss on the host, 0 where there is no target. Dropout is
+ * on, under SEED. The model's activations for max_tokens (model_reserve) must be large enough.
+ */
+MUST_USE int model_train_batch(struct model *m, const struct batch *b, uint64_t seed, float *nll);
+/* Forward and loss only, no dropout, nothing kept. BEST (tokens) argmax ids, NULL: not wanted. */
+MUST_USE int model_loss_batch(struct model *m, const struct batch *b, float *nll, int32_t *best);
+
+/* Memory by plan. TRAIN: activations are kept for the backward pass. */
+struct memory_plan {
+    size_t weights_mapped;      /* bytes of the model's files that stay mapped */
+    size_t weights_owned;       /* un-nested scales and converted tensors */
+    size_t activations;         /* kept for max_tokens */
+    size_t scratch;             /* of the ops and of one layer */
+    size_t lora;                /* parameters, gradients, optimiser states */
+    size_t cache;               /* keys and values */
+};
+void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
+                struct memory_plan *plan);
+/* One allocation for batches of up to MAX_TOKENS. Called again when more are needed. */
+MUST_USE int model_reserve(struct model *m, int64_t max_tokens, bool train);
+
+/* Keys and values of ROWS tokens for every layer. */
+struct kv_cache;
+MUST_USE int kv_cache_new(struct kv_cache **kv, const struct model *m, int64_t rows);
+void kv_cache_free(struct kv_cache *kv);
+
+/*
+ * Runs the new tokens of B (batch_add_cached), putting their keys and values at the cache rows
+ * k_start + k_len - q_len .. of each sequence, and gives what the head says at N_OUT rows of the
+ * batch: LOGITS (n_out, V) on the host. OUT_ROWS are batch rows.
+ */
+MUST_USE int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
+                         const int32_t *out_rows, int64_t n_out, float *logits);
+
+#endif

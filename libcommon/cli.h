@@ -1,0 +1,91 @@
+/*
+ * cli.h - one option table per tool: it parses, it is the help text, and it fills the chain.
+ *
+ * A table holds pointers to the tool's variables, which carry the defaults before cli_parse. Long
+ * option names are a contract and must be given whole.
+ * "--name value" and "--name=value" mean the same; "--" ends the options; "@FILE" reads further
+ * arguments from FILE, split at white space, with '...' and "..." quoting and # comments.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include "err.h"
+#include "mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cli_type {
+    CLI_END,        /* last row */
+    CLI_FLAG,       /* bool: --name sets it; with .negatable also --no-name */
+    CLI_INT,        /* int64_t, within min..max */
+    CLI_FLOAT,      /* double, finite, within min..max */
+    CLI_TEXT,       /* const char *: free text, recorded in the chain as it is */
+    CLI_NAME,       /* const char *: the name of a shared file, or a path; the chain gets the last part */
+    CLI_FILE,       /* const char *: a path; never in the chain (inputs are there by digest) */
+    CLI_CHOICE,     /* const char *: one of .arg, "cpu|cuda" */
+    CLI_LIST,       /* struct cli_list: may be given many times; recorded in order */
+    CLI_FILES,      /* struct cli_list of paths, not recorded */
+};
+
+struct cli_list {
+    const char **v;
+    int n;
+};
+
+struct cli_opt {
+    char letter;            /* 0 when there is only the long form */
+    const char *name;       /* long form without dashes */
+    enum cli_type type;
+    void *value;
+    const char *arg;        /* "FILE", "N"; for CLI_CHOICE the choices, "cpu|cuda" */
+    const char *help;       /* one line; the default is printed after it */
+    double min, max;        /* CLI_INT and CLI_FLOAT; both 0: any */
+    bool required;
+    bool negatable;
+    bool silent;            /* does not change the result: left out of the chain */
+    const char *group;      /* heading printed before this row in --help, NULL: same group */
+    bool *given;            /* set when the user gave it; NULL: not wanted */
+};
+
+/* Options that every tool has (INTERFACE, "Common to all"). */
+struct cli_common {
+    const char *output;     /* "-" */
+    int64_t threads;        /* 0: as many as the machine has */
+    int64_t seed;           /* 42 */
+    const char *device;     /* "auto" */
+    struct cli_list only;   /* FIELD=VALUE */
+    int64_t limit;          /* -1: all records */
+    int64_t level;          /* zstd level, 3 */
+    bool quiet, verbose, force;
+    const char *progress;   /* auto|never|json */
+};
+
+#define CLI_COMMON_INIT { .output = "-", .seed = 42, .device = "auto", .limit = -1, .level = 3, .progress = "auto" }
+
+/* cli_parse appends the common rows to the tool's own by itself, so a tool cannot forget one. */
+struct cli {
+    const char *name;               /* of the tool */
+    const char *synopsis;           /* "[options] -m MODEL [FILE]" */
+    const char *about;              /* one or two lines under the synopsis */
+    const struct cli_opt *opts;     /* ends with CLI_END */
+    struct cli_common *common;
+    int min_operands, max_operands; /* max -1: any number */
+};
+
+/*
+ * Parses ARGV and returns the operands, NULL-terminated, owned by the library until exit. Prints
+ * and exits on --help and --version (0) and on any mistake (EXIT_USAGE, one line that names the
+ * option). A number must use the whole argument: "3x" is a mistake, so is an empty one.
+ * Applies -q, -v (err_set_talk) and the tool's name. No locale is ever set.
+ */
+const char *const *cli_parse(int argc, char **argv, const struct cli *cli);
+
+/* After cli_parse: appends the options that were given and change the result, in table order,
+ * as a JSON-free list of "name=value" strings (flags: "name"), for the chain. N strings. */
+const char *const *cli_chain_options(int *n);
+
+/* The version that --version prints and the chain carries. */
+extern const char slmtools_version[];
+
+#endif

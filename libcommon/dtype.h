@@ -1,0 +1,53 @@
+/* dtype.h - element types of tensors, their safetensors names, and exact conversions to float. */
+#ifndef DTYPE_H
+#define DTYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* In safetensors' own order: its writer sorts tensors by this, largest first. */
+enum dtype {
+    DT_NONE, DT_BOOL, DT_U8, DT_I8, DT_F8_E5M2, DT_F8_E4M3, DT_I16, DT_U16, DT_F16, DT_BF16,
+    DT_I32, DT_U32, DT_F32, DT_C64, DT_F64, DT_I64, DT_U64,
+    DT_NF4,                     /* not in files: a weight of struct weight in kernels.h */
+};
+
+size_t dtype_size(enum dtype t);            /* bytes an element; 0 for DT_NONE and DT_NF4 */
+const char *dtype_name(enum dtype t);       /* "F32", as safetensors writes it */
+const char *dtype_torch_name(enum dtype t); /* "float32", as torch and INTERFACE write it */
+enum dtype dtype_of(const char *name);      /* either spelling; DT_NONE when it is neither */
+
+static inline float f32_of_bf16(uint16_t h)
+{
+    const uint32_t u = (uint32_t)h << 16;
+    float f;
+
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static inline float f32_of_f16(uint16_t h)
+{
+    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, mag = h & 0x7fff;
+    uint32_t u = mag << 13;
+    float f;
+
+    if (mag >= 0x7c00) {                    /* infinity and NaN */
+        u |= 0x7f800000u;
+    } else if (mag >= 0x0400) {             /* normal: move the exponent's bias from 15 to 127 */
+        u += (uint32_t)(127 - 15) << 23;
+    } else {                                /* subnormal: mag * 2^-24 exactly */
+        f = (float)mag * 0x1p-24f;
+        memcpy(&u, &f, sizeof u);
+    }
+    u |= sign;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* Round to nearest, ties to even; NaN stays NaN. */
+uint16_t bf16_of_f32(float f);
+uint16_t f16_of_f32(float f);
+
+#endif

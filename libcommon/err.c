@@ -1,0 +1,119 @@
+#include "err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_MAX_BYTES = 2048 };
+
+static _Thread_local char line[LINE_MAX_BYTES];
+static _Thread_local int code_of_line = EXIT_NUMERIC;
+static char tool[64] = "slmtools";
+static int talk = 1;
+
+/* One error is one line, whatever a file name or a field holds. */
+static void flatten(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || *s == 127)
+            *s = '?';
+}
+
+int err_set(int code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    flatten(line);
+    code_of_line = code;
+    return -1;
+}
+
+int err_in(const char *fmt, ...)
+{
+    char front[LINE_MAX_BYTES], back[LINE_MAX_BYTES];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(front, sizeof front, fmt, ap);
+    va_end(ap);
+    flatten(front);
+    memcpy(back, line, sizeof back);
+    (void)snprintf(line, sizeof line, "%.900s: %.1100s", front, back);
+    return -1;
+}
+
+const char *err_text(void)
+{
+    return line;
+}
+
+int err_code(void)
+{
+    return code_of_line;
+}
+
+void err_set_tool(const char *name)
+{
+    const char *base = strrchr(name, '/');
+
+    (void)snprintf(tool, sizeof tool, "%s", base ? base + 1 : name);
+}
+
+const char *err_tool(void)
+{
+    return tool;
+}
+
+void die_err(void)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "%s: error: %s\n", tool, line);
+    exit(code_of_line);
+}
+
+void die(int code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    flatten(line);
+    code_of_line = code;
+    die_err();
+}
+
+void warn(const char *fmt, ...)
+{
+    va_list ap;
+
+    if (talk < 1)
+        return;
+    va_start(ap, fmt);
+    (void)fprintf(stderr, "%s: warning: ", tool);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputc('\n', stderr);
+    va_end(ap);
+}
+
+void note(const char *fmt, ...)
+{
+    va_list ap;
+
+    if (talk < 2)
+        return;
+    va_start(ap, fmt);
+    (void)fprintf(stderr, "%s: ", tool);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputc('\n', stderr);
+    va_end(ap);
+}
+
+void err_set_talk(int level)
+{
+    talk = level;
+}

@@ -1,0 +1,38 @@
+/*
+ * json.h - strict JSON (RFC 8259) over cJSON, and a writer for what we print.
+ *
+ * cJSON alone takes invalid texts, folds the case of keys and saturates integers; json_parse first
+ * checks the whole text (grammar, UTF-8, depth, numbers, doubled keys) and only then hands it over.
+ * Look up members with cJSON_GetObjectItemCaseSensitive only.
+ */
+#ifndef JSON_H
+#define JSON_H
+
+#include "err.h"
+#include "mem.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { JSON_DEPTH_MAX = 64 };
+
+/* Whether the N bytes are one valid JSON text; -1 names line and column. No byte order mark. */
+MUST_USE int json_check(const char *text, size_t n);
+/* The parsed text (free with cJSON_Delete) or NULL. */
+MUST_USE cJSON *json_parse(const char *text, size_t n);
+
+/* Members of object O: 1 and the value, 0 when absent or null, -1 when of another type or outside
+ * the range (the line names the key). Integers must be written as integers within 2^53. */
+MUST_USE int json_int(const cJSON *o, const char *key, int64_t *value, int64_t min, int64_t max);
+MUST_USE int json_double(const cJSON *o, const char *key, double *value);
+MUST_USE int json_bool(const cJSON *o, const char *key, bool *value);
+MUST_USE int json_text(const cJSON *o, const char *key, const char **value);
+
+/* Appends "..." with JSON escapes; non-ASCII UTF-8 stays as it is. */
+void json_put_text(struct buf *b, const char *text, size_t n);
+/* Appends the shortest decimal that reads back to the same double / float; JSON has no NaN: null. */
+void json_put_double(struct buf *b, double v);
+void json_put_float(struct buf *b, float v);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * outfile.h - output files that appear whole or not at all.
+ *
+ * A file is written beside its final name under a temporary one and renamed by outfile_commit.
+ * Whatever ends the process before that (die, a signal, return from main) removes it. SIGINT,
+ * SIGTERM and SIGHUP print one line and exit with EXIT_STOPPED; SIGPIPE is ignored, so a closed
+ * pipe is an ordinary write error (EXIT_IO). "-" is standard output.
+ */
+#ifndef OUTFILE_H
+#define OUTFILE_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct outfile;
+
+/* FORCE false: an existing PATH is an error (EXIT_CREATE, "use --force"), at once and not at the
+ * end. BINARY true: a terminal is refused. Installs the signal handlers on first use. */
+MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
+MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
+/* Flushes, checks every earlier write, renames. Releases F on success and on failure. */
+MUST_USE int outfile_commit(struct outfile *f);
+/* Throws the unfinished file away. NULL is fine. */
+void outfile_abort(struct outfile *f);
+/* What messages call it: the path, or "standard output". */
+const char *outfile_name(const struct outfile *f);
+
+/* The same for a folder: made as a temporary sibling of PATH, renamed by outdir_commit. TEMP gets
+ * the path to write files into; owned by D. */
+struct outdir;
+MUST_USE int outdir_open(struct outdir **d, const char *path, bool force, const char **temp);
+MUST_USE int outdir_commit(struct outdir *d);
+void outdir_abort(struct outdir *d);
+
+#endif

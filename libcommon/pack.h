@@ -1,0 +1,50 @@
+/*
+ * pack.h - a model or an adapter as a set of named files: a folder, .tar, .tar.zst (.tgz, .zip),
+ * or "-" for a tar on standard input; "hf:org/name" is the folder in the local Hugging Face cache.
+ *
+ * Folders and plain tars are memory-mapped and never copied; compressed ones are read into memory.
+ * Nothing is extracted to disk, nothing is opened over a network, no file outside the folder is
+ * followed except through the links of a Hugging Face cache. Names are checked: relative, no "..".
+ */
+#ifndef PACK_H
+#define PACK_H
+
+#include "err.h"
+#include "outfile.h"
+#include "sha256.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pack;
+struct pack_file {
+    const char *name;
+    const uint8_t *data;    /* mapped or in memory; constant, good until pack_close */
+    size_t size;
+};
+
+MUST_USE int pack_open(struct pack **p, const char *path);
+void pack_close(struct pack *p);
+const char *pack_name(const struct pack *p);            /* for messages: the path as given */
+/* NULL when absent (no error is set). A common top folder inside an archive is looked through. */
+const struct pack_file *pack_find(const struct pack *p, const char *name);
+int pack_count(const struct pack *p);
+const struct pack_file *pack_at(const struct pack *p, int i);   /* sorted by name */
+/* SHA-256 over names and contents of the files that make the model: *.json and *.safetensors,
+ * sorted by name. Independent of folder or tar. */
+void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
+
+/* Writing. FORM by name: "DIR/" a folder, "*.tar" a plain tar, else .tar.zst at LEVEL ("-" too).
+ * Archives are deterministic: no time, owner 0, mode 0644, files in the order they are put. */
+struct pack_writer;
+MUST_USE int pack_create(struct pack_writer **w, const char *path, bool force, int level);
+/* One file: begin with its exact SIZE, then bytes, then end. */
+MUST_USE int pack_begin(struct pack_writer *w, const char *name, uint64_t size);
+MUST_USE int pack_write(struct pack_writer *w, const void *bytes, size_t n);
+MUST_USE int pack_end(struct pack_writer *w);
+MUST_USE int pack_put(struct pack_writer *w, const char *name, const void *bytes, size_t n);
+MUST_USE int pack_commit(struct pack_writer *w);        /* releases W either way */
+void pack_abort(struct pack_writer *w);
+
+#endif

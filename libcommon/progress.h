@@ -1,0 +1,20 @@
+/*
+ * progress.h - a line on standard error that says how far we are; only on a terminal, or JSON
+ * lines under --progress json. Never in a log by accident, never on standard output.
+ */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+
+#include "cli.h"
+
+struct progress;
+
+/* TOTAL < 0: unknown. UNIT: "records", "steps", "tensors". NULL when nothing is to be shown; all
+ * functions take NULL. */
+struct progress *progress_open(const struct cli_common *common, const char *unit, int64_t total);
+void progress_to(struct progress *p, int64_t done);     /* at most ten updates a second */
+/* The same with a short remark, "loss 1.234". */
+void progress_say(struct progress *p, int64_t done, const char *remark);
+void progress_close(struct progress *p);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * record.h - one record of a stream: fields in the order of the stream, typed, borrowed or set.
+ *
+ * A record that a reader filled borrows the reader's memory until the next read. Fields that a
+ * tool sets are copied into the record's own arena, so that the values may be temporary. A field
+ * that nobody sets passes through as the very bytes it arrived in.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum field_type {
+    FIELD_UINT, FIELD_NEGINT, FIELD_FLOAT, FIELD_TEXT, FIELD_BYTES, FIELD_BOOL, FIELD_NULL,
+    FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I32, FIELD_I64, FIELD_F32, FIELD_F64, /* typed arrays */
+    FIELD_OTHER,            /* any other well-formed CBOR: arrays, maps, other tags */
+};
+
+struct field {
+    const char *key;        /* not 0-terminated */
+    size_t key_len;
+    enum field_type type;
+    uint64_t u;             /* UINT; NEGINT: the value is -1 - u; BOOL: 0 or 1 */
+    double f;               /* FLOAT */
+    const void *data;       /* TEXT, BYTES, typed arrays: little-endian, unaligned, N elements */
+    size_t n;
+    const uint8_t *raw;     /* the value as CBOR, RAW_LEN bytes */
+    size_t raw_len;
+};
+
+struct record;              /* opaque; made by record_new or lent by stream_read */
+
+struct record *record_new(void);
+void record_free(struct record *r);
+void record_clear(struct record *r);    /* no fields, arena empty */
+
+int record_count(const struct record *r);
+const struct field *record_at(const struct record *r, int i);
+const struct field *record_find(const struct record *r, const char *key);  /* NULL: not there */
+
+/* Readers: 1 and the value, 0 when the field is not there, -1 when it has another type (EXIT_DATA,
+ * names the field and the type it has). Pointers are good as long as the record is. */
+MUST_USE int record_get_text(struct record *r, const char *key, const char **text, size_t *n);
+MUST_USE int record_get_uint(struct record *r, const char *key, uint64_t *value);
+MUST_USE int record_get_float(struct record *r, const char *key, double *value);   /* integers too */
+MUST_USE int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n); /* u8, u16, u32 arrays */
+MUST_USE int record_get_f32(struct record *r, const char *key, const float **v, size_t *n);
+
+/* Writers: replace the field or put it where the deterministic order has it. TEXT must be UTF-8
+ * (checked by whoever read it). */
+void record_set_text(struct record *r, const char *key, const char *text, size_t n);
+void record_set_uint(struct record *r, const char *key, uint64_t value);
+void record_set_int(struct record *r, const char *key, int64_t value);
+void record_set_float(struct record *r, const char *key, double value);
+void record_set_ids(struct record *r, const char *key, const uint32_t *ids, size_t n, bool wide); /* u32, or u16 */
+void record_set_f32(struct record *r, const char *key, const float *v, size_t n);
+/* RAW: one well-formed CBOR item in deterministic encoding (peek --from-jsonl). */
+void record_set_raw(struct record *r, const char *key, size_t key_len, const uint8_t *raw, size_t n);
+
+/* "12" from the field id where there is one, else the 0-based position "#12": for messages. */
+const char *record_name(struct record *r);
+
+/* The whole record as deterministic CBOR map; the bytes belong to the record. */
+const uint8_t *record_encode(struct record *r, size_t *n);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * share.h - finds the files under share/: prompt templates, label sets, verbalizers.
+ *
+ * Looked for, in order: $SLMTOOLS_SHARE, PREFIX/share/slmtools beside the running program's bin,
+ * and share/ of a source tree the program was built in (build/CONFIG/bin -> ../../../share).
+ */
+#ifndef SHARE_H
+#define SHARE_H
+
+#include "mem.h"
+
+/* The path of share/KIND/NAME+SUFFIX when NAME has no '/' and the file is there, else NULL and an
+ * error (EXIT_NOINPUT) that lists the names there are. KIND "templates", "labels", ... Free it. */
+char *share_find(const char *kind, const char *name, const char *suffix);
+/* A whole small file, at most MAX bytes; EXIT_NOINPUT when it cannot be opened. "-" is stdin. */
+MUST_USE int read_file(struct buf *b, const char *path, size_t max);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * stream.h - typed record streams between tools: zstd frames around a CBOR sequence.
+ *
+ * A stream is a header map (format, version, kind, labels, chain), one map per record, and an end
+ * map with their count, the SHA-256 of all uncompressed bytes before it and the digests of what
+ * went in. A reader that meets end of file before the end map fails, so a tool that dies anywhere
+ * in a pipe makes every later tool fail. Byte layout: share/doc/stream-format.md.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include "cli.h"
+#include "err.h"
+#include "record.h"
+#include "sha256.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Kinds, in the order in which the tools make them. A reader names the ones it takes. */
+enum stream_kind {
+    KIND_EXAMPLES = 1, KIND_PROMPTS = 2, KIND_TOKENS = 4, KIND_PREDICTIONS = 8,
+    KIND_ANY = 15,
+};
+const char *stream_kind_name(enum stream_kind kind);
+/* 0 when NAME is no kind. */
+enum stream_kind stream_kind_of(const char *name);
+
+struct labels {             /* label names in the header's order; n 0: the stream has none */
+    char **name;
+    int n;
+};
+int labels_find(const struct labels *l, const char *text, size_t n);   /* index or -1 */
+void labels_add(struct labels *l, const char *text, size_t n);
+void labels_copy(struct labels *to, const struct labels *from);
+void labels_free(struct labels *l);
+/* share/labels/NAME when that is there, else "a,b,c"; at least two, no doubles. */
+MUST_USE int labels_load(struct labels *l, const char *name_or_list);
+
+struct reader;
+struct writer;
+
+/*
+ * Opens PATHS ("-" is standard input; NULL or empty: standard input), read one after another as
+ * one stream: they must be of one kind and carry the same labels. KINDS is a set of enum
+ * stream_kind; another kind is an error that names it and the tool that makes the wanted one.
+ * ONLY filters records by FIELD=VALUE (all must hold; unsigned and text fields), LIMIT < 0: all.
+ */
+MUST_USE int reader_open(struct reader **r, const char *const *paths, int kinds,
+                         const struct cli_common *common);
+/* 1 with *REC lent until the next call, 0 after the end map was checked, -1 on failure (the line
+ * names file and record). Records that ONLY or LIMIT leave out are still read and checked. */
+MUST_USE int reader_next(struct reader *r, struct record **rec);
+/* Field that takes part in the filter only when the user gave no --only for it: predict says
+ * "split", "test". A record without the field passes. Before the first reader_next. */
+void reader_default_only(struct reader *r, const char *field, const char *value);
+enum stream_kind reader_kind(const struct reader *r);
+const struct labels *reader_labels(const struct reader *r);
+const uint8_t *reader_header(const struct reader *r, size_t *n);    /* the header's CBOR, for peek */
+const uint8_t *reader_end(const struct reader *r, size_t *n);       /* after reader_next gave 0 */
+const char *reader_name(const struct reader *r);                    /* current file, for messages */
+void reader_close(struct reader *r);                                /* NULL is fine */
+
+/* True when the bytes at the beginning of a file look like one of our streams (zstd whose content
+ * starts with the header's tag): how promptify tells a stream from a table. PEEK holds at least
+ * the first N bytes. */
+bool stream_looks_like(const uint8_t *peek, size_t n);
+
+/*
+ * Starts a stream on COMMON->output. The chain is FROM's (NULL: none) plus one entry for this
+ * process, made from cli_chain_options. LABELS NULL: FROM's.
+ */
+MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
+                         const struct labels *labels, const struct reader *from);
+MUST_USE int writer_put(struct writer *w, struct record *rec);
+/* Adds an input's digest to the end map; WHAT is "stream", "table", "model", "adapter",
+ * "tokenizer", "template", ... Streams read through FROM are added by the library. */
+void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES]);
+/* Writes the end map, flushes, renames. The output is good only if this returns 0. Call it after
+ * the reader gave 0. Releases W either way. */
+MUST_USE int writer_commit(struct writer *w);
+void writer_abort(struct writer *w);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * table.h - rows from CSV, TSV, JSONL or plain lines, bare or inside zip, tar, gz or zst.
+ *
+ * Text is decoded to UTF-8 by the rule that was asked for; a byte that does not fit is an error
+ * naming the row, except under utf-8:replace, which puts U+FFFD as Python's decoder does (one per
+ * maximal invalid piece). CSV is RFC 4180 with LF or CRLF, quotes doubled inside quotes.
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include "err.h"
+#include "sha256.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table;
+
+struct table_options {
+    const char *encoding;   /* auto|utf-8|utf-8:replace|latin-1|windows-1252; NULL: auto */
+    const char *member;     /* file inside an archive; NULL: the only table there is */
+    const char *header;     /* yes|no|auto */
+    bool lines;             /* every line is one row with the single column "text" */
+};
+
+struct cell {               /* one value of a row; 0-terminated as well */
+    const char *p;
+    size_t n;
+};
+
+MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
+void table_close(struct table *t);
+/* Columns: from the header row, from the keys of the first JSON object, or "1", "2", ... */
+int table_columns(const struct table *t);
+const char *table_column_name(const struct table *t, int i);
+/* Index of a column given by name, or by number from 1; -1 and an error that lists the names. */
+MUST_USE int table_find_column(const struct table *t, const char *name_or_number);
+/* 1 and the row's CELLS (table_columns of them, lent until the next call), 0 at the end, -1 on
+ * failure: a row with too few or too many fields is an error with its number (from 1). */
+MUST_USE int table_next(struct table *t, const struct cell **cells);
+int64_t table_row(const struct table *t);           /* number of the row last given, from 0 */
+int64_t table_replaced_rows(const struct table *t); /* rows in which U+FFFD was put */
+void table_digest(struct table *t, uint8_t out[SHA256_BYTES]);  /* of the source file's bytes; after the end */
+
+#endif

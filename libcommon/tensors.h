@@ -1,0 +1,55 @@
+/*
+ * tensors.h - the tensors of safetensors files, one or many shards, checked before anyone sees one.
+ *
+ * Checked: header length against the file, strict JSON, known dtypes, shapes whose product fits and
+ * equals the byte range, ranges that cover the data from 0 to the end without hole or overlap, no
+ * name twice (also over shards), shard index against the shards. Only then are pointers given.
+ */
+#ifndef TENSORS_H
+#define TENSORS_H
+
+#include "dtype.h"
+#include "pack.h"
+
+enum { TENSOR_RANK_MAX = 8 };
+
+struct tensor {
+    const char *name;
+    enum dtype dtype;
+    int rank;
+    int64_t shape[TENSOR_RANK_MAX];
+    int64_t n;              /* product of shape */
+    const uint8_t *data;    /* little-endian; aligned to the element size or copied to be so */
+    size_t bytes;
+};
+
+struct tensors;
+
+/* All tensors of a pack: model.safetensors, or the shards of model.safetensors.index.json, or
+ * adapter_model.safetensors; STEM is "model" or "adapter_model". */
+MUST_USE int tensors_open(struct tensors **t, const struct pack *p, const char *stem);
+/* One safetensors file in memory; NAME for messages. DATA must outlive T. */
+MUST_USE int tensors_parse(struct tensors **t, const char *name, const uint8_t *data, size_t size);
+void tensors_close(struct tensors *t);
+int tensors_count(const struct tensors *t);
+const struct tensor *tensors_at(const struct tensors *t, int i);    /* sorted by name */
+const struct tensor *tensors_find(const struct tensors *t, const char *name);   /* NULL: absent */
+/* The file's __metadata__ value for KEY, or NULL. */
+const char *tensors_metadata(const struct tensors *t, const char *key);
+
+/*
+ * Writing one safetensors file into a pack, byte for byte as the safetensors library would:
+ * sorted by dtype (largest first) then name, "__metadata__":{"format":"pt"} first, padded header.
+ * Declare all tensors, then tensors_write_begin, then give the data of each in the order of
+ * tensors_write_order (an array of indices into what was declared).
+ */
+struct tensors_writer;
+struct tensors_writer *tensors_writer_new(void);
+int tensors_declare(struct tensors_writer *w, const char *name, enum dtype t, int rank,
+                    const int64_t *shape);                   /* gives the index */
+MUST_USE int tensors_write_begin(struct tensors_writer *w, struct pack_writer *out, const char *file);
+const int *tensors_write_order(const struct tensors_writer *w);
+MUST_USE int tensors_write_data(struct tensors_writer *w, const void *bytes, size_t n); /* in pieces */
+MUST_USE int tensors_write_end(struct tensors_writer *w);    /* every byte was given; releases W */
+
+#endif

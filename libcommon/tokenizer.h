@@ -1,0 +1,39 @@
+/*
+ * tokenizer.h - byte-level BPE from Hugging Face's tokenizer.json (or vocab.json + merges.txt).
+ *
+ * Ids equal tokenizers' encode(text, add_special_tokens=False) on every valid UTF-8 text. A feature
+ * of tokenizer.json that is not here is refused by its name when the file is opened.
+ */
+#ifndef TOKENIZER_H
+#define TOKENIZER_H
+
+#include "mem.h"
+#include "pack.h"
+
+struct tokenizer;           /* constant after opening: threads may share one */
+struct tokenizer_scratch;   /* one per thread */
+
+/* From a model pack. -1 when it has no tokenizer (EXIT_NOINPUT) or one with an unknown feature. */
+MUST_USE int tokenizer_open(struct tokenizer **t, const struct pack *p);
+/* From PATH: a tokenizer.json, or whatever pack_open takes. */
+MUST_USE int tokenizer_open_path(struct tokenizer **t, const char *path);
+void tokenizer_close(struct tokenizer *t);
+/* One more than the largest id. */
+int64_t tokenizer_vocab_size(const struct tokenizer *t);
+void tokenizer_digest(const struct tokenizer *t, uint8_t out[SHA256_BYTES]);
+
+struct tokenizer_scratch *tokenizer_scratch_new(void);
+void tokenizer_scratch_free(struct tokenizer_scratch *s);
+/* Ids of TEXT; *IDS belongs to S until the next call. -1: invalid UTF-8, with the byte's offset. */
+MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s,
+                              const char *text, size_t len, const uint32_t **ids, size_t *n);
+/* Appends the text of IDS; invalid UTF-8 becomes U+FFFD as Hugging Face's ByteLevel decoder does.
+ * SKIP_SPECIAL leaves special tokens out. An id that is no token decodes to nothing. */
+void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+                      struct buf *out);
+/* Bytes of one token (peek --tokens); NULL when ID is none. */
+const char *tokenizer_token(const struct tokenizer *t, uint32_t id, size_t *len);
+/* The id of a special or ordinary token by its exact content, -1 when there is none. */
+int64_t tokenizer_id_of(const struct tokenizer *t, const char *content, size_t len);
+
+#endif

@@ -1,0 +1,15 @@
+/* utf8.h - the one place that decides what valid UTF-8 is (RFC 3629: no surrogates, no overlongs). */
+#ifndef UTF8_H
+#define UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Number of valid bytes at the beginning of TEXT: N when all of it is valid. */
+size_t utf8_valid(const char *text, size_t n);
+/* The code point at P (valid UTF-8, P < END) and its length in *LEN. */
+uint32_t utf8_decode(const char *p, int *len);
+/* Writes CP (a scalar value) as 1 to 4 bytes; returns how many. */
+int utf8_encode(uint32_t cp, char out[4]);
+
+#endif

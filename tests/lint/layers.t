@@ -1,0 +1,42 @@
+#!/bin/sh
+# Arrows between folders point one way: tools -> kernels/model -> kernels -> libcommon.
+cd "$(dirname "$0")/../.." || exit 1
+bad=0
+
+forbid() { # forbid FOLDER PATTERN: no file under FOLDER includes a header that matches PATTERN
+	if grep -rnE "^#include \"($2)" "$1" --include='*.[ch]'
+	then echo "# $1 must not include $2"; bad=1
+	fi
+}
+allow() { # allow FOLDER PATTERN: files under FOLDER include only headers of ours that match PATTERN
+	if grep -rnE '^#include "' "$1" --include='*.[ch]' | grep -vE "#include \"($2)\""
+	then echo "# $1 may include only $2"; bad=1
+	fi
+}
+own() { # own FOLDER: its headers as a pattern
+	find "$1" -maxdepth 1 -name '*.h' -printf '%f|' | sed 's/|$//; s/\./\\./g'
+}
+base='kernels\.h|nf4_code\.h|nf4_nest\.h|err\.h|mem\.h|dtype\.h|rng\.h'
+common=$(own libcommon)
+allow libcommon "$common"
+allow kernels/ref "$base|$(own kernels/ref)"
+allow kernels/cpu "$base|ref\.h|$(own kernels/cpu)"
+allow kernels/model "kernels\.h|$common|$(own kernels/model)"
+for tool in tools/*
+do
+	mine=$(own "$tool")
+	allow "$tool" "$common|kernels\.h|nf4_nest\.h|model/[a-z_]+\.h${mine:+|$mine}"
+	case $tool in
+	tools/quantize-nf4 | tools/lora-train | tools/predict) ;;
+	*) forbid "$tool" 'kernels\.h|model/|nf4_' ;;
+	esac
+done
+if grep -rlE '#include <(cuda|cublas)' --include='*.[ch]' . | grep -v '^./kernels/cuda/'
+then echo "# CUDA headers belong to kernels/cuda only"; bad=1
+fi
+[ $bad -eq 0 ] && echo "ok 1 - layers" || echo "not ok 1 - layers"
+
+long=$(find libcommon kernels tools tests pipelines \( -name '*.c' -o -name '*.h' -o -name '*.cu' \) -exec awk 'END { if (NR > 800) print FILENAME, NR }' {} \;)
+[ -z "$long" ] && echo "ok 2 - no file over 800 lines" || { echo "not ok 2 - $long"; bad=1; }
+echo 1..2
+exit $bad
