@@ -38,7 +38,7 @@ SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
 MAN    := $(patsubst tools/%.scd,$(BUILD)/man/%,$(wildcard tools/*/*.scd))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all check check-build demo install man clean format
+.PHONY: all check check-run check-build demo install man clean format
 all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*.c))
@@ -66,13 +66,19 @@ $(BUILD)/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-check-build: all $(CTESTS)
-check: check-build
+# On a bare system the first step installs what is missing, so make must start again behind it.
+check:
+	@tests/deps check
+	@$(MAKE) --no-print-directory check-run
+check-build: all man $(CTESTS)
+check-run: check-build
 	@SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
 	PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
 
-demo: all
-	$(MAKE) -C pipelines/tiny BIN="$(abspath $(BUILD))/bin"
+demo:
+	@tests/deps build
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -C pipelines/tiny BIN="$(abspath $(BUILD))/bin" OUT="$(abspath build)/demo" report
 
 man: $(MAN)
 $(BUILD)/man/%: tools/%.scd
