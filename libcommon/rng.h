@@ -19,6 +19,8 @@ void mt19937_seed(struct mt19937 *g, uint32_t seed);
 uint32_t mt19937_u32(struct mt19937 *g);
 /* numpy legacy: uniform integer in 0..max by masked rejection; max 0 draws nothing. */
 uint64_t mt19937_interval(struct mt19937 *g, uint64_t max);
+/* numpy RandomState.shuffle(v) of a one-dimensional array. */
+void mt19937_shuffle(struct mt19937 *g, int64_t *v, int64_t n);
 /* numpy RandomState.permutation(n): OUT (n) int64. */
 void mt19937_permutation(struct mt19937 *g, int64_t *out, int64_t n);
 /* torch.randperm(n) on the CPU, n < 2^32 / 20: OUT (n) int64. */

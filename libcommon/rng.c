@@ -1,0 +1,107 @@
+#include "rng.h"
+
+enum { N = 624, M = 397 };
+
+void mt19937_seed(struct mt19937 *g, uint32_t seed)
+{
+    g->key[0] = seed;
+    for (int i = 1; i < N; i++)
+        g->key[i] = 1812433253u * (g->key[i - 1] ^ (g->key[i - 1] >> 30)) + (uint32_t)i;
+    g->pos = N;
+}
+
+static uint32_t twist(uint32_t upper, uint32_t lower, uint32_t far)
+{
+    const uint32_t y = (upper & 0x80000000u) | (lower & 0x7fffffffu);
+
+    return far ^ (y >> 1) ^ ((y & 1) ? 0x9908b0dfu : 0);
+}
+
+static void refill(struct mt19937 *g)
+{
+    for (int i = 0; i < N - M; i++)
+        g->key[i] = twist(g->key[i], g->key[i + 1], g->key[i + M]);
+    for (int i = N - M; i < N - 1; i++)
+        g->key[i] = twist(g->key[i], g->key[i + 1], g->key[i + M - N]);
+    g->key[N - 1] = twist(g->key[N - 1], g->key[0], g->key[M - 1]);
+    g->pos = 0;
+}
+
+uint32_t mt19937_u32(struct mt19937 *g)
+{
+    if (g->pos == N)
+        refill(g);
+    uint32_t y = g->key[g->pos++];
+
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+}
+
+static uint64_t mt19937_u64(struct mt19937 *g)
+{
+    const uint64_t high = mt19937_u32(g);
+
+    return high << 32 | mt19937_u32(g);
+}
+
+uint64_t mt19937_interval(struct mt19937 *g, uint64_t max)
+{
+    if (max == 0)
+        return 0;
+    const uint64_t mask = UINT64_MAX >> __builtin_clzll(max);
+    uint64_t value;
+
+    do
+        value = mask & (max <= UINT32_MAX ? mt19937_u32(g) : mt19937_u64(g));
+    while (value > max);
+    return value;
+}
+
+static void ascending(int64_t *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = i;
+}
+
+static void swap(int64_t *a, int64_t *b)
+{
+    const int64_t kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+void mt19937_shuffle(struct mt19937 *g, int64_t *v, int64_t n)
+{
+    for (int64_t i = n - 1; i > 0; i--)
+        swap(&v[i], &v[mt19937_interval(g, (uint64_t)i)]);
+}
+
+void mt19937_permutation(struct mt19937 *g, int64_t *out, int64_t n)
+{
+    ascending(out, n);
+    mt19937_shuffle(g, out, n);
+}
+
+void mt19937_torch_randperm(struct mt19937 *g, int64_t *out, int64_t n)
+{
+    ascending(out, n);
+    for (int64_t i = 0; i < n - 1; i++)
+        swap(&out[i], &out[i + mt19937_u32(g) % (uint64_t)(n - i)]);
+}
+
+float mt19937_torch_uniform(struct mt19937 *g, float a, float b)
+{
+    const float unit = (float)(mt19937_u32(g) & 0xffffff) * 0x1p-24f;
+
+    return unit * (b - a) + a;
+}
+
+double mt19937_double(struct mt19937 *g)
+{
+    const uint32_t high = mt19937_u32(g) >> 5, low = mt19937_u32(g) >> 6;
+
+    return (high * 0x1p26 + low) * 0x1p-53;
+}
