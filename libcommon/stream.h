@@ -63,7 +63,8 @@ void reader_close(struct reader *r);                                /* NULL is f
 
 /* True when the bytes at the beginning of a file look like one of our streams (zstd whose content
  * starts with the header's tag): how promptify tells a stream from a table. PEEK holds at least
- * the first N bytes. */
+ * the first N bytes, from input_peek: reader_open opens its paths through input.h, so that what was
+ * looked at on standard input is not lost. */
 bool stream_looks_like(const uint8_t *peek, size_t n);
 
 /*

@@ -1,0 +1,34 @@
+/*
+ * input.h - a file or standard input as bytes, with a look at its beginning before it is opened.
+ *
+ * Whoever reads a path that a user gave (stream.h, table.h) opens it here. So a tool may look at
+ * the first bytes with input_peek, decide what they are, and still hand over the path: what was
+ * looked at on standard input is read again by the next input_open("-").
+ */
+#ifndef INPUT_H
+#define INPUT_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct input;
+
+enum { INPUT_PEEK_MAX = 4096 };
+
+/* The first bytes of PATH ("-" is standard input), at most CAP of them and INPUT_PEEK_MAX; fewer
+ * only where the input is shorter. EXIT_NOINPUT when it cannot be opened or is a folder. */
+MUST_USE int input_peek(const char *path, uint8_t *bytes, size_t cap, size_t *n);
+
+MUST_USE int input_open(struct input **in, const char *path);
+/* At most CAP bytes into BYTES; *N is 0 only at the end. EXIT_IO when reading fails. */
+MUST_USE int input_read(struct input *in, void *bytes, size_t cap, size_t *n);
+/* Back to the first byte; false for standard input and pipes, which cannot. */
+bool input_rewind(struct input *in);
+/* What messages call it: the path, or "standard input". */
+const char *input_name(const struct input *in);
+void input_close(struct input *in);                 /* NULL is fine */
+
+#endif
