@@ -27,15 +27,15 @@ CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
 LDFLAGS  += -Wl,--as-needed
 LDLIBS   := -larchive -lzstd -lcjson -lcbor -lcrypto -lm -lpthread
 
-# A folder under tools/ is a tool; every .c in it is linked into that tool. Nothing else to edit.
-TOOLS  := $(notdir $(patsubst %/,%,$(wildcard tools/*/)))
+# A folder with C files under tools/ is a tool; every .c in it is linked into that tool. Nothing else to edit.
+TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c)))))
 HELPERS := mkmodel
 BINS   := $(TOOLS:%=$(BUILD)/bin/%)
 objs    = $(patsubst %,$(BUILD)/%.o,$(1))
 LIBS   := $(BUILD)/libmodel.a $(BUILD)/libkernels.a $(BUILD)/libcommon.a
 CTESTS := $(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/unit/*.c tests/ops/*.c tests/model/*.c))
 SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
-MAN    := $(patsubst tools/%.scd,$(BUILD)/man/%,$(wildcard tools/*/*.scd))
+MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
 .PHONY: all check check-run check-build demo install man clean format
@@ -81,17 +81,19 @@ demo:
 	@$(MAKE) --no-print-directory -C pipelines/tiny BIN="$(abspath $(BUILD))/bin" OUT="$(abspath build)/demo" report
 
 man: $(MAN)
-$(BUILD)/man/%: tools/%.scd
+vpath %.scd $(wildcard tools/*) share/man
+$(BUILD)/man/%: %.scd
 	@mkdir -p $(@D)
 	scdoc < $< > $@
 
 install: all man
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1 man7)
 	for t in $(filter-out $(HELPERS),$(TOOLS)); do \
 	  install -m 755 $(BUILD)/bin/$$t $(DESTDIR)$(PREFIX)/bin/$(PROGRAM_PREFIX)$$t || exit 1; done
-	cp -R share/. $(DESTDIR)$(PREFIX)/share/slmtools/
-	for m in $(MAN); do \
-	  install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$(PROGRAM_PREFIX)$$(basename $$m) || exit 1; done
+	cp -R $(filter-out share/man,$(wildcard share/*)) $(DESTDIR)$(PREFIX)/share/slmtools/
+	for m in $(notdir $(filter %.1,$(MAN))); do \
+	  install -m 644 $(BUILD)/man/$$m $(DESTDIR)$(PREFIX)/share/man/man1/$(PROGRAM_PREFIX)$$m || exit 1; done
+	install -m 644 $(BUILD)/man/slmtools.7 $(DESTDIR)$(PREFIX)/share/man/man7
 
 compile_commands.json: Makefile
 	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*.c kernels/*.c kernels/*/*.c tools/*/*.c) > $@
