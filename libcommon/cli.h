@@ -4,7 +4,8 @@
  * A table holds pointers to the tool's variables, which carry the defaults before cli_parse. Long
  * option names are a contract and must be given whole.
  * "--name value" and "--name=value" mean the same; "--" ends the options; "@FILE" reads further
- * arguments from FILE, split at white space, with '...' and "..." quoting and # comments.
+ * arguments from FILE, split at white space, with '...' and "..." quoting and # comments. Of an
+ * option that is given twice the last one holds; options and operands may be mixed.
  */
 #ifndef CLI_H
 #define CLI_H
@@ -40,7 +41,7 @@ struct cli_opt {
     void *value;
     const char *arg;        /* "FILE", "N"; for CLI_CHOICE the choices, "cpu|cuda" */
     const char *help;       /* one line; the default is printed after it */
-    double min, max;        /* CLI_INT and CLI_FLOAT; both 0: any */
+    double min, max;        /* CLI_INT and CLI_FLOAT; both 0: any; a default outside is "not set" */
     bool required;
     bool negatable;
     bool silent;            /* does not change the result: left out of the chain */
@@ -81,9 +82,12 @@ struct cli {
  */
 const char *const *cli_parse(int argc, char **argv, const struct cli *cli);
 
-/* After cli_parse: appends the options that were given and change the result, in table order,
- * as a JSON-free list of "name=value" strings (flags: "name"), for the chain. N strings. */
+/* After cli_parse: the options that were given and change the result, in table order, as N strings
+ * "name=value" (flags: "name", "no-name"), for the chain. Numbers are written as short as they read
+ * back, so that "2e-4" and "0.0002" are the same option. Owned by the library. */
 const char *const *cli_chain_options(int *n);
+/* The tool's name for the chain: the table's, not what the installed program is called. */
+const char *cli_tool(void);
 
 /* The version that --version prints and the chain carries. */
 extern const char slmtools_version[];

@@ -32,7 +32,7 @@ enum {
     EXIT_STOPPED = EX_TEMPFAIL, /* 75: interrupted; running again may go on */
 };
 
-/* Keeps the line and CODE (an exit code from above). Returns -1, always. "%m" in FMT is errno. */
+/* Keeps the line and CODE (an exit code from above). Returns -1, always. */
 int err_set(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Puts "FMT: " in front of the line that is there. Returns -1, always. */

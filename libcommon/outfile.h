@@ -16,6 +16,10 @@
 
 struct outfile;
 
+/* What the first lines promise about signals and exit, and no standard stream left closed. Called
+ * by cli_parse and by every open below; more than once does nothing. */
+void outfile_prepare(void);
+
 /* FORCE false: an existing PATH is an error (EXIT_CREATE, "use --force"), at once and not at the
  * end. BINARY true: a terminal is refused. Installs the signal handlers on first use. */
 MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
@@ -28,7 +32,8 @@ void outfile_abort(struct outfile *f);
 const char *outfile_name(const struct outfile *f);
 
 /* The same for a folder: made as a temporary sibling of PATH, renamed by outdir_commit. TEMP gets
- * the path to write files into; owned by D. */
+ * the path to write files into; owned by D. With FORCE a folder that holds a config.json or an
+ * adapter_config.json is replaced, any other one that is not empty never. */
 struct outdir;
 MUST_USE int outdir_open(struct outdir **d, const char *path, bool force, const char **temp);
 MUST_USE int outdir_commit(struct outdir *d);

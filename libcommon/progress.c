@@ -1,0 +1,112 @@
+#include "progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct progress {
+    const char *unit;
+    int64_t total, done;
+    double start, shown;    /* seconds of the monotonic clock */
+    bool json;
+    char remark[80];
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct progress *progress_open(const struct cli_common *common, const char *unit, int64_t total)
+{
+    const bool json = !strcmp(common->progress, "json");
+    const bool bar = !strcmp(common->progress, "auto") && !common->quiet && isatty(STDERR_FILENO);
+
+    if (!json && !bar)
+        return NULL;
+    struct progress *p = xcalloc(1, sizeof *p);
+
+    p->unit = unit;
+    p->total = total;
+    p->json = json;
+    p->start = p->shown = now();
+    return p;
+}
+
+static void show_json(const struct progress *p, double rate)
+{
+    struct buf b = BUF_INIT;
+
+    buf_printf(&b, "{\"unit\": \"%s\", \"done\": %lld", p->unit, (long long)p->done);
+    if (p->total >= 0)
+        buf_printf(&b, ", \"total\": %lld", (long long)p->total);
+    buf_printf(&b, ", \"per_s\": %.6g", rate);
+    if (*p->remark)
+        buf_printf(&b, ", \"remark\": \"%s\"", p->remark);
+    (void)fprintf(stderr, "%s}\n", b.p);
+    buf_free(&b);
+}
+
+static void show_bar(const struct progress *p, double rate)
+{
+    struct buf b = BUF_INIT;
+
+    buf_printf(&b, "%s: %lld", err_tool(), (long long)p->done);
+    if (p->total >= 0)
+        buf_printf(&b, " of %lld", (long long)p->total);
+    buf_printf(&b, " %s, %.3g/s", p->unit, rate);
+    if (p->total > p->done && rate > 0) {
+        const long left = (long)((double)(p->total - p->done) / rate + 0.5);
+
+        buf_printf(&b, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
+    }
+    if (*p->remark)
+        buf_printf(&b, ", %s", p->remark);
+    (void)fprintf(stderr, "\r%.100s\033[K", b.p);
+    buf_free(&b);
+}
+
+static void show(struct progress *p, double at)
+{
+    const double rate = at > p->start ? (double)p->done / (at - p->start) : 0;
+
+    p->shown = at;
+    p->json ? show_json(p, rate) : show_bar(p, rate);
+}
+
+void progress_to(struct progress *p, int64_t done)
+{
+    if (!p)
+        return;
+    p->done = done;
+    const double at = now();
+
+    if (at - p->shown >= 0.1)
+        show(p, at);
+}
+
+void progress_say(struct progress *p, int64_t done, const char *remark)
+{
+    if (!p)
+        return;
+    (void)snprintf(p->remark, sizeof p->remark, "%s", remark);
+    for (char *s = p->remark; *s; s++)      /* stays one line and one JSON string */
+        if ((unsigned char)*s < ' ' || *s == '"' || *s == '\\')
+            *s = ' ';
+    progress_to(p, done);
+}
+
+void progress_close(struct progress *p)
+{
+    if (!p)
+        return;
+    show(p, now());
+    if (!p->json)
+        (void)fputc('\n', stderr);
+    free(p);
+}

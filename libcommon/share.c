@@ -1,0 +1,140 @@
+#include "share.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Folder of the running program, without a slash at the end; false where /proc is not there. */
+static bool program_folder(char *at, size_t size)
+{
+    const ssize_t n = readlink("/proc/self/exe", at, size - 1);
+
+    if (n <= 0)
+        return false;
+    at[n] = 0;
+    char *slash = strrchr(at, '/');
+
+    if (!slash)
+        return false;
+    *slash = 0;
+    return true;
+}
+
+/* The places to look in, best first; NULL behind the last. */
+static char **roots(void)
+{
+    char **root = xcalloc(4, sizeof *root), bin[PATH_MAX];
+    const char *set = getenv("SLMTOOLS_SHARE");
+    struct buf b = BUF_INIT;
+    int n = 0;
+
+    if (set && *set)
+        root[n++] = xstrdup(set);
+    if (program_folder(bin, sizeof bin)) {
+        buf_printf(&b, "%s/../share/slmtools", bin);
+        root[n++] = xstrdup(b.p);
+        buf_clear(&b);
+        buf_printf(&b, "%s/../../../share", bin);
+        root[n++] = xstrdup(b.p);
+    }
+    buf_free(&b);
+    return root;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Appends "a, b, c": the names in FOLDER that end in SUFFIX, without it. */
+static void list_names(struct buf *out, const char *folder, const char *suffix)
+{
+    DIR *d = opendir(folder);
+    const size_t tail = strlen(suffix);
+    char **name = NULL;
+    int n = 0;
+
+    if (!d)
+        return;
+    for (const struct dirent *e; (e = readdir(d));) {
+        const size_t len = strlen(e->d_name);
+
+        if (e->d_name[0] == '.' || len <= tail || strcmp(e->d_name + len - tail, suffix) != 0)
+            continue;
+        name = xnrealloc(name, (size_t)n + 1, sizeof *name);
+        name[n++] = xstrndup(e->d_name, len - tail);
+    }
+    (void)closedir(d);
+    if (n)
+        qsort(name, (size_t)n, sizeof *name, by_name);
+    for (int i = 0; i < n; i++) {
+        buf_printf(out, "%s%s", out->n ? ", " : "", name[i]);
+        free(name[i]);
+    }
+    free(name);
+}
+
+char *share_find(const char *kind, const char *name, const char *suffix)
+{
+    char **root = roots(), *found = NULL;
+    struct buf path = BUF_INIT, known = BUF_INIT;
+    const bool plain = *name && !strchr(name, '/') && name[0] != '.';
+
+    for (int i = 0; root[i] && !found; i++) {
+        buf_clear(&path);
+        buf_printf(&path, "%s/%s/%s%s", root[i], kind, name, suffix);
+        if (plain && access(path.p, R_OK) == 0)
+            found = xstrdup(path.p);
+    }
+    if (!found) {
+        for (int i = 0; root[i] && !known.n; i++) {
+            buf_clear(&path);
+            buf_printf(&path, "%s/%s", root[i], kind);
+            list_names(&known, path.p, suffix);
+        }
+        err_set(EXIT_NOINPUT, "no '%s' in share/%s; there are: %s", name, kind,
+                known.n ? known.p : "none (set SLMTOOLS_SHARE to the folder 'share')");
+    }
+    for (int i = 0; root[i]; i++)
+        free(root[i]);
+    free(root);
+    buf_free(&path);
+    buf_free(&known);
+    return found;
+}
+
+int read_file(struct buf *b, const char *path, size_t max)
+{
+    const bool standard = !strcmp(path, "-");
+    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    const char *name = standard ? "standard input" : path;
+    int rc = 0;
+
+    if (fd < 0)
+        return err_set(EXIT_NOINPUT, "%s: cannot open: %s", name, strerror(errno));
+    for (;;) {
+        buf_reserve(b, 1 << 16);
+        const ssize_t got = read(fd, b->p + b->n, 1 << 16);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            rc = err_set(errno == EISDIR ? EXIT_NOINPUT : EXIT_IO, "%s: cannot read: %s", name, strerror(errno));
+        if (got <= 0)
+            break;
+        b->n += (size_t)got;
+        b->p[b->n] = 0;
+        if (b->n > max) {
+            rc = err_set(EXIT_DATA, "%s: larger than %zu bytes; this is not the file meant", name, max);
+            break;
+        }
+    }
+    if (!standard)
+        (void)close(fd);
+    return rc;
+}
