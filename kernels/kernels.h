@@ -83,7 +83,8 @@ enum norm { NORM_LAYER, NORM_RMS };     /* RMS is for the architectures to come:
 enum activation { ACT_GELU_NEW };
 enum optim { OPTIM_ADAMW_BNB, OPTIM_ADAMW_TORCH, OPTIM_SGD };
 
-/* One optimiser update; t counts from 1. NUMERICS D.4: bnb decays after the update, torch before. */
+/* One optimiser update; t counts from 1. NUMERICS D.4: bnb decays after the update, torch before.
+ * SGD is torch's without momentum: the decay is part of the gradient. */
 struct optim_step {
     enum optim kind;
     double lr, beta1, beta2, eps, weight_decay;
@@ -98,7 +99,7 @@ struct ops {
 
     /* 256-byte aligned, not cleared; NULL and err_set when there is no room. */
     struct dev *(*alloc)(size_t bytes);
-    void (*release)(struct dev *d);                     /* what alloc or adopt gave; NULL is fine */
+    void (*release)(struct dev *d);                     /* what alloc gave; NULL is fine */
     /* A device view of constant host memory that outlives it: no copy on the CPU, an upload else. */
     const struct dev *(*adopt)(const void *host, size_t bytes);
     void (*disown)(const struct dev *d);
@@ -112,8 +113,10 @@ struct ops {
     /* ---- weights ---- */
 
     /* Quantises N elements of dtype F32, F16 or BF16: codes ((N+1)/2 bytes), absmax f32
-     * ((N+block-1)/block). NUMERICS B.2; an all-zero block gets absmax 0 and code 7 where
-     * zero_code is 7 (bitsandbytes on the CPU) or code 0 (on CUDA). */
+     * ((N+block-1)/block); BLOCK even, at most 4096. NUMERICS B.2, as bitsandbytes computes it on the
+     * CPU (zero_code 7) or on CUDA (0). They differ in an all-zero block (codes 7 or 0), and in a
+     * short last block, which the CPU divides by its scale, at least 1e-38, instead of multiplying
+     * by the reciprocal. */
     int (*nf4_quantize)(struct dev *codes, struct dev *absmax, const struct dev *w, enum dtype dtype,
                         int64_t n, int block, int zero_code);
     /* out (O*C) f32 = the weight expanded; any dtype of struct weight. */
@@ -138,7 +141,7 @@ struct ops {
 
     /* y (N, O) = x (N, C) W^T + bias (O f32, or NULL) + LoRA (NULL: none).
      * u (N, R) = drop(x) A^T is written for the backward pass; scratch otherwise, must be there
-     * whenever LORA is. ROWS names the tokens for dropout. */
+     * whenever LORA is. ROWS names the tokens for dropout; not read where nothing is dropped. */
     int (*linear_forward)(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
                           const struct dev *bias, const struct lora *lora, const struct packed *rows,
                           int64_t N);
@@ -207,10 +210,16 @@ struct ops {
     int (*sum_squares)(double *sum, const struct dev *x, int64_t n);    /* fixed order, double */
     int (*optim)(struct dev *p, struct dev *m, struct dev *v, const struct dev *g, int64_t n,
                  const struct optim_step *step);                        /* SGD: m and v may be NULL */
+
+    /* ---- plans ---- */
+
+    /* What ops_scratch_bytes says, for this table. */
+    size_t (*scratch_bytes)(int64_t max_tokens, int64_t max_width, int64_t vocab);
 };
 
-/* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. NULL and err_set (EXIT_NODEVICE) when the
- * backend is not built in or there is no such device. One backend is open at a time. */
+/* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. NULL and err_set when the backend is not
+ * built in or there is no such device (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One
+ * backend is open at a time: the next call replaces the table. */
 const struct ops *ops_find(const char *device, int threads);
 
 /* Bytes of temporary memory an op takes by itself beyond its arguments, at most; for memory plans. */

@@ -20,7 +20,7 @@ base='kernels\.h|nf4_code\.h|nf4_nest\.h|err\.h|mem\.h|dtype\.h|rng\.h'
 common=$(own libcommon)
 allow libcommon "$common"
 allow kernels/ref "$base|$(own kernels/ref)"
-allow kernels/cpu "$base|ref\.h|$(own kernels/cpu)"
+allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
 allow kernels/model "kernels\.h|$common|$(own kernels/model)"
 for tool in tools/*
 do

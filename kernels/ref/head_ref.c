@@ -1,0 +1,155 @@
+/* Output head with cross-entropy: logits exist for a few rows at a time. */
+#include "ref_impl.h"
+#include "mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct head {
+    const float *h, *bias, *weight;
+    const struct weight *w;
+    const int32_t *target;
+    float *nll, *dh;
+    int32_t *best;
+};
+
+/* One thread's memory. */
+struct head_chunk {
+    const int64_t *row; /* (n) which rows of h */
+    int64_t n;
+    float *w;      /* (C) one row of the weight */
+    float *logits; /* (HEAD_CHUNK, V) */
+    double *dh;    /* (HEAD_CHUNK, C) */
+};
+
+static void make_logits(struct head_chunk *c, const struct head *t)
+{
+    const int64_t V = t->w->rows, C = t->w->cols;
+
+    for (int64_t v = 0; v < V; v++) {
+        ref_weight_span(c->w, t->w, v * C, C);
+        for (int64_t i = 0; i < c->n; i++)
+            c->logits[i * V + v] =
+                (float)(dot(t->h + c->row[i] * C, c->w, C) + (t->bias ? t->bias[v] : 0));
+    }
+}
+
+static int64_t first_largest(const float *x, int64_t n)
+{
+    int64_t best = 0;
+
+    for (int64_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static double log_sum_exp(const float *x, int64_t n)
+{
+    const double most = x[first_largest(x, n)];
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += exp(x[i] - most);
+    return most + log(sum);
+}
+
+/* Logits become the gradient with respect to them: weight * (softmax - target). */
+static void slope_of_row(float *x, double log_sum, int64_t target, double weight, int64_t n)
+{
+    for (int64_t v = 0; v < n; v++)
+        x[v] = (float)(weight * (exp(x[v] - log_sum) - (v == target)));
+}
+
+static void loss_of_row(float *logits, const struct head *t, int64_t row)
+{
+    const int64_t V = t->w->rows;
+    const int32_t target = t->target[row];
+
+    if (t->best)
+        t->best[row] = (int32_t)first_largest(logits, V);
+    if (target >= 0) {
+        const double log_sum = log_sum_exp(logits, V);
+
+        assert(target < V);
+        t->nll[row] = (float)(log_sum - logits[target]);
+        if (t->dh)
+            slope_of_row(logits, log_sum, target, t->weight[row], V);
+    } else if (t->dh) {
+        memset(logits, 0, (size_t)V * sizeof *logits);
+    }
+}
+
+static void make_gradient(struct head_chunk *c, const struct head *t)
+{
+    const int64_t V = t->w->rows, C = t->w->cols;
+
+    memset(c->dh, 0, (size_t)(c->n * C) * sizeof *c->dh);
+    for (int64_t v = 0; v < V; v++) {
+        ref_weight_span(c->w, t->w, v * C, C);
+        for (int64_t i = 0; i < c->n; i++)
+            add_scaled(c->dh + i * C, c->logits[i * V + v], c->w, C);
+    }
+    for (int64_t i = 0; i < c->n; i++)
+        for (int64_t j = 0; j < C; j++)
+            t->dh[c->row[i] * C + j] = (float)c->dh[i * C + j];
+}
+
+static void run_chunk(struct head_chunk *c, const struct head *t)
+{
+    make_logits(c, t);
+    for (int64_t i = 0; i < c->n; i++)
+        loss_of_row(c->logits + i * t->w->rows, t, c->row[i]);
+    if (t->dh)
+        make_gradient(c, t);
+}
+
+static void run_chunks(const struct head *t, const int64_t *row, int64_t n)
+{
+    const int64_t V = t->w->rows, C = t->w->cols;
+
+#pragma omp parallel
+    {
+        struct head_chunk c = { .w = xnmalloc((size_t)C, sizeof *c.w),
+                                .logits = xnmalloc((size_t)(HEAD_CHUNK * V), sizeof *c.logits),
+                                .dh = xnmalloc((size_t)(HEAD_CHUNK * C), sizeof *c.dh) };
+
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < n; first += HEAD_CHUNK) {
+            c.row = row + first;
+            c.n = min_i64(HEAD_CHUNK, n - first);
+            run_chunk(&c, t);
+        }
+        free(c.w);
+        free(c.logits);
+        free(c.dh);
+    }
+}
+
+static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const struct dev *h,
+                     const struct weight *w, const struct dev *bias, const struct dev *target,
+                     const struct dev *weight, int64_t M)
+{
+    const struct head t = { const_f32(h),      const_f32(bias),
+                            const_f32(weight), w,
+                            const_i32(target), f32(nll),
+                            f32(dh),           (int32_t *)(void *)best };
+    int64_t *const row = xnmalloc((size_t)M, sizeof *row);
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < M; i++)
+        if (best || t.target[i] >= 0)
+            row[n++] = i;
+    memset(t.nll, 0, (size_t)M * sizeof *t.nll);
+    if (dh)
+        memset(t.dh, 0, (size_t)(M * w->cols) * sizeof *t.dh);
+    run_chunks(&t, row, n);
+    free(row);
+    return 0;
+}
+
+void ref_head_ops(struct ops *o)
+{
+    o->head_loss = head_loss;
+}

@@ -1,0 +1,23 @@
+/*
+ * ref.h - the reference backend: every op in plain C, the definition the others are compared with.
+ *
+ * Sums run in double and are rounded to float once, when a result is stored. Work is spread over
+ * threads by elements of the result only, so any number of threads gives the same bytes. Device
+ * memory is host memory: a struct dev * is the address of the bytes.
+ */
+#ifndef REF_H
+#define REF_H
+
+#include "kernels.h"
+
+/* Fills O with the reference ops. */
+void ref_ops(struct ops *o);
+
+/*
+ * Dropout of one token's row: out[i] = x[i] / (1 - p) where channel FIRST + i is kept, else 0, for
+ * i < n. FIRST is a multiple of 4. p 0 copies; out may be x.
+ */
+void ref_dropout(float *out, const float *x, int64_t n, int64_t first, const struct dropout *d,
+                 const struct packed *rows, int64_t token);
+
+#endif

@@ -1,0 +1,43 @@
+#include "ref_impl.h"
+
+#include <omp.h>
+#include <string.h>
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The ops that take most: a strip of linear_backward, two key gradients of attention_backward, a
+ * chunk of head_loss. */
+static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
+{
+    enum { HEAD_SIZE_MAX = 256 };
+    const size_t N = (size_t)max_tokens, C = (size_t)max_width, V = (size_t)vocab;
+    const size_t linear = (N > C ? N : C) * REF_TILE * sizeof(double);
+    const size_t attention = 2 * N * HEAD_SIZE_MAX * sizeof(double);
+    const size_t head = HEAD_CHUNK * (V * sizeof(float) + C * sizeof(double));
+
+    return (size_t)omp_get_max_threads() *
+               (max_size(max_size(linear, attention), head) + C * sizeof(float)) +
+           N * sizeof(int64_t);
+}
+
+void ref_ops(struct ops *o)
+{
+    memset(o, 0, sizeof *o);
+    o->name = "ref";
+    ref_memory_ops(o);
+    ref_nf4_ops(o);
+    ref_weight_ops(o);
+    ref_rows_ops(o);
+    ref_norm_ops(o);
+    ref_linear_ops(o);
+    ref_rope_ops(o);
+    ref_attention_ops(o);
+    ref_act_ops(o);
+    ref_residual_ops(o);
+    ref_head_ops(o);
+    ref_optim_ops(o);
+    o->scratch_bytes = scratch_bytes;
+}
