@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,9 +104,9 @@ int input_read(struct input *in, void *bytes, size_t cap, size_t *n)
     return fill(in->fd, bytes, cap, n) < 0 ? err_in("%s", in->name) : 0;
 }
 
-bool input_rewind(struct input *in)
+int64_t input_seek(struct input *in, int64_t offset, int whence)
 {
-    return !in->standard && lseek(in->fd, 0, SEEK_SET) == 0;
+    return in->standard ? -1 : lseek(in->fd, offset, whence);
 }
 
 const char *input_name(const struct input *in)
