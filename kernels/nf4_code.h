@@ -2,7 +2,8 @@
  * nf4_code.h - the 16 values of NF4 and the 15 thresholds between them (Dettmers et al. 2023,
  * arXiv 2305.14314; bitsandbytes 0.41 to 0.50). A code is the number of thresholds strictly below
  * the scaled value, so a tie goes to the lower code. Each threshold is the float nearest to the
- * middle of its neighbours: tests/ops/test_nf4.c computes them again.
+ * middle of its neighbours, which often lies half-way between two floats: written with more digits,
+ * a compiler rounds some of them the other way. tests/ops/test_nf4.c computes them again.
  */
 #ifndef NF4_CODE_H
 #define NF4_CODE_H
@@ -17,10 +18,9 @@
 
 #define NF4_THRESHOLDS                                                                             \
     {                                                                                              \
-        -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f,   \
-        -0.23460740596055984f, -0.13791173323988914f, -0.045525018125772476f,                      \
-        0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f, 0.2920137718319893f,       \
-        0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f         \
+        -0.848096371f, -0.610632896f, -0.45999527f, -0.33967942f, -0.234607399f, -0.137911737f,    \
+        -0.0455250181f, 0.0397901498f, 0.120255247f, 0.203521252f, 0.292013764f, 0.389312536f,     \
+        0.501663446f, 0.64278692f, 0.861478448f                                                    \
     }
 
 #endif
