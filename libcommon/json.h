@@ -17,13 +17,16 @@
 
 enum { JSON_DEPTH_MAX = 64 };
 
-/* Whether the N bytes are one valid JSON text; -1 names line and column. No byte order mark. */
+/* Whether the N bytes are one valid JSON text; -1 names line and column. Where RFC 8259 leaves a
+ * choice: numbers may be of any size, keys may be doubled; half surrogates, a byte order mark and
+ * more than JSON_DEPTH_MAX levels are refused. */
 MUST_USE int json_check(const char *text, size_t n);
-/* The parsed text (free with cJSON_Delete) or NULL. */
+/* The parsed text (free with cJSON_Delete) or NULL: not valid, a doubled key, or \u0000 in a string
+ * (cJSON would cut it there). */
 MUST_USE cJSON *json_parse(const char *text, size_t n);
 
 /* Members of object O: 1 and the value, 0 when absent or null, -1 when of another type or outside
- * the range (the line names the key). Integers must be written as integers within 2^53. */
+ * the range (the line names the key). An integer is a number without fraction within 2^53. */
 MUST_USE int json_int(const cJSON *o, const char *key, int64_t *value, int64_t min, int64_t max);
 MUST_USE int json_double(const cJSON *o, const char *key, double *value);
 MUST_USE int json_bool(const cJSON *o, const char *key, bool *value);
@@ -31,7 +34,8 @@ MUST_USE int json_text(const cJSON *o, const char *key, const char **value);
 
 /* Appends "..." with JSON escapes; non-ASCII UTF-8 stays as it is. */
 void json_put_text(struct buf *b, const char *text, size_t n);
-/* Appends the shortest decimal that reads back to the same double / float; JSON has no NaN: null. */
+/* Appends the shortest decimal that reads back to the same double / float, spelt as Python's repr
+ * does ("1.0", "1e-05"); JSON has no NaN and no infinity: null. */
 void json_put_double(struct buf *b, double v);
 void json_put_float(struct buf *b, float v);
 

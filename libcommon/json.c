@@ -1,0 +1,485 @@
+#include "json.h"
+
+#include "utf8.h"
+
+#include <ctype.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the strict check: RFC 8259 by recursive descent, depth bounded ---- */
+
+struct scan {
+    const char *begin, *p, *end;
+    int depth;
+    bool nul;            /* a string holds \u0000, which C strings cannot */
+    struct buf *shorter; /* NULL, or gets the text with long numbers respelt ... */
+    const char *copied;  /* ... up to here */
+};
+
+/* cJSON gives up on a number longer than this, however valid. */
+enum { CJSON_NUMBER_MAX = 62 };
+
+static int scan_fail(const struct scan *s, const char *what)
+{
+    long line = 1, column = 1;
+
+    for (const char *c = s->begin; c < s->p; c++) {
+        column = *c == '\n' ? 1 : column + 1;
+        line += *c == '\n';
+    }
+    return err_set(EXIT_DATA, "not valid JSON at line %ld, column %ld: %s", line, column, what);
+}
+
+static int peek_at(const struct scan *s)
+{
+    return s->p < s->end ? (unsigned char)*s->p : -1;
+}
+
+static bool take(struct scan *s, int c)
+{
+    if (peek_at(s) != c)
+        return false;
+    s->p++;
+    return true;
+}
+
+static void skip_space(struct scan *s)
+{
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
+        s->p++;
+}
+
+static int scan_digits(struct scan *s)
+{
+    const char *from = s->p;
+
+    while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+        s->p++;
+    return s->p > from ? 0 : scan_fail(s, "a digit is missing");
+}
+
+static void respell(struct scan *s, const char *number)
+{
+    char *copy = xstrndup(number, (size_t)(s->p - number));
+    const double v = strtod(copy, NULL);
+
+    buf_add(s->shorter, s->copied, (size_t)(number - s->copied));
+    if (isinf(v))
+        buf_puts(s->shorter, v < 0 ? "-1e999" : "1e999");
+    else
+        buf_printf(s->shorter, "%.17g", v);
+    s->copied = s->p;
+    free(copy);
+}
+
+static int scan_number(struct scan *s)
+{
+    const char *from = s->p;
+
+    (void)take(s, '-');
+    if (!take(s, '0') && scan_digits(s) < 0)
+        return -1;
+    if (take(s, '.') && scan_digits(s) < 0)
+        return -1;
+    if (take(s, 'e') || take(s, 'E')) {
+        if (!take(s, '+'))
+            (void)take(s, '-');
+        if (scan_digits(s) < 0)
+            return -1;
+    }
+    if (s->shorter && s->p - from > CJSON_NUMBER_MAX)
+        respell(s, from);
+    return 0;
+}
+
+/* Four hexadecimal digits behind "\u". */
+static int scan_hex4(struct scan *s, unsigned *unit)
+{
+    *unit = 0;
+    for (int i = 0; i < 4; i++) {
+        const int c = peek_at(s);
+
+        if (c < 0 || !isxdigit(c))
+            return scan_fail(s, "\\u needs four hexadecimal digits");
+        *unit = *unit << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+        s->p++;
+    }
+    return 0;
+}
+
+/* A surrogate is half a character: only a high one with its low one is text. */
+static int scan_unicode_escape(struct scan *s)
+{
+    unsigned high, low;
+
+    if (scan_hex4(s, &high) < 0)
+        return -1;
+    s->nul |= high == 0;
+    if (high < 0xd800 || high > 0xdfff)
+        return 0;
+    if (high > 0xdbff || !take(s, '\\') || !take(s, 'u'))
+        return scan_fail(s, "half of a surrogate pair");
+    if (scan_hex4(s, &low) < 0)
+        return -1;
+    return low >= 0xdc00 && low <= 0xdfff ? 0 : scan_fail(s, "half of a surrogate pair");
+}
+
+static int scan_string(struct scan *s)
+{
+    if (!take(s, '"'))
+        return scan_fail(s, "a string is missing");
+    for (;;) {
+        const int c = peek_at(s);
+
+        if (c < 0)
+            return scan_fail(s, "the string has no end");
+        if (c < ' ')
+            return scan_fail(s, "a control character stands in a string; write it as \\u00XX");
+        s->p++;
+        if (c == '"')
+            return 0;
+        if (c != '\\')
+            continue;
+        if (take(s, 'u')) {
+            if (scan_unicode_escape(s) < 0)
+                return -1;
+        } else if (peek_at(s) <= 0 || !strchr("\"\\/bfnrt", peek_at(s))) {
+            return scan_fail(s, "unknown escape");
+        } else {
+            s->p++;
+        }
+    }
+}
+
+static int scan_word(struct scan *s, const char *word)
+{
+    const size_t n = strlen(word);
+
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+        return scan_fail(s, "a value is missing");
+    s->p += n;
+    return 0;
+}
+
+static int scan_value(struct scan *s);
+
+static int scan_member(struct scan *s)
+{
+    skip_space(s);
+    if (scan_string(s) < 0)
+        return -1;
+    skip_space(s);
+    return take(s, ':') ? scan_value(s) : scan_fail(s, "':' is missing");
+}
+
+/* An array or an object, behind its opening bracket. */
+static int scan_list(struct scan *s, char close, int (*item)(struct scan *))
+{
+    if (++s->depth > JSON_DEPTH_MAX)
+        return scan_fail(s, "nested too deeply");
+    skip_space(s);
+    if (take(s, close)) {
+        s->depth--;
+        return 0;
+    }
+    do {
+        if (item(s) < 0)
+            return -1;
+        skip_space(s);
+    } while (take(s, ','));
+    s->depth--;
+    return take(s, close)
+               ? 0
+               : scan_fail(s, close == ']' ? "',' or ']' is missing" : "',' or '}' is missing");
+}
+
+static int scan_value(struct scan *s)
+{
+    int rc;
+
+    skip_space(s);
+    switch (peek_at(s)) {
+    case '{':
+        s->p++;
+        rc = scan_list(s, '}', scan_member);
+        break;
+    case '[':
+        s->p++;
+        rc = scan_list(s, ']', scan_value);
+        break;
+    case '"':
+        rc = scan_string(s);
+        break;
+    case 't':
+        rc = scan_word(s, "true");
+        break;
+    case 'f':
+        rc = scan_word(s, "false");
+        break;
+    case 'n':
+        rc = scan_word(s, "null");
+        break;
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
+        rc = scan_number(s);
+        break;
+    default:
+        rc = scan_fail(s, "a value is missing");
+    }
+    return rc;
+}
+
+static int scan_text(struct scan *s)
+{
+    const size_t n = (size_t)(s->end - s->p), valid = utf8_valid(s->p, n);
+
+    if (valid < n) {
+        s->p += valid;
+        return scan_fail(s, "not UTF-8");
+    }
+    if (scan_value(s) < 0)
+        return -1;
+    skip_space(s);
+    return s->p == s->end ? 0 : scan_fail(s, "something stands behind the value");
+}
+
+int json_check(const char *text, size_t n)
+{
+    struct scan s = { .begin = text, .p = text, .end = text + n };
+
+    return scan_text(&s);
+}
+
+/* ---- over cJSON ---- */
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
+}
+
+/* A doubled key means one thing to one reader and another to the next: refused. Sorting keeps a
+ * hostile object of a million keys cheap. */
+static int check_keys(const cJSON *o)
+{
+    const size_t n = (size_t)cJSON_GetArraySize(o);
+    const cJSON **sorted = xnmalloc(n, sizeof *sorted), *twice = NULL;
+    size_t i = 0;
+
+    for (const cJSON *c = o->child; c; c = c->next)
+        sorted[i++] = c;
+    qsort(sorted, n, sizeof *sorted, by_key);
+    for (i = 1; i < n && !twice; i++)
+        if (!by_key(&sorted[i - 1], &sorted[i]))
+            twice = sorted[i];
+    free(sorted);
+    return twice ? err_set(EXIT_DATA, "the key '%s' stands twice in one JSON object", twice->string)
+                 : 0;
+}
+
+static int check_all_keys(const cJSON *v)
+{
+    if (cJSON_IsObject(v) && check_keys(v) < 0)
+        return -1;
+    for (const cJSON *c = v->child; c; c = c->next)
+        if (check_all_keys(c) < 0)
+            return -1;
+    return 0;
+}
+
+cJSON *json_parse(const char *text, size_t n)
+{
+    struct buf shorter = BUF_INIT;
+    struct scan s = {
+        .begin = text, .p = text, .end = text + n, .shorter = &shorter, .copied = text
+    };
+    cJSON *v = NULL;
+
+    if (scan_text(&s) < 0)
+        goto done;
+    if (s.nul) {
+        err_set(EXIT_DATA, "a JSON string holds \\u0000, which is not supported; remove it");
+        goto done;
+    }
+    if (shorter.n)
+        buf_add(&shorter, s.copied, (size_t)(s.end - s.copied));
+    v = shorter.n ? cJSON_ParseWithLength(shorter.p, shorter.n) : cJSON_ParseWithLength(text, n);
+    if (!v)
+        die(EXIT_MEMORY, "out of memory: %zu bytes of JSON", n); /* all other causes were checked */
+    if (check_all_keys(v) < 0) {
+        cJSON_Delete(v);
+        v = NULL;
+    }
+done:
+    buf_free(&shorter);
+    return v;
+}
+
+/* 1 and the member, 0 when absent or null. */
+static int member(const cJSON *o, const char *key, const cJSON **v)
+{
+    *v = cJSON_GetObjectItemCaseSensitive(o, key);
+    return *v && !cJSON_IsNull(*v);
+}
+
+static int wrong_type(const char *key, const char *wanted)
+{
+    return err_set(EXIT_DATA, "'%s' is not %s", key, wanted);
+}
+
+int json_int(const cJSON *o, const char *key, int64_t *value, int64_t min, int64_t max)
+{
+    const double exact = 0x1p53;
+    const cJSON *v;
+
+    if (!member(o, key, &v))
+        return 0;
+    if (!cJSON_IsNumber(v) || !(fabs(v->valuedouble) <= exact) ||
+        v->valuedouble != floor(v->valuedouble))
+        return wrong_type(key, "a whole number");
+    const int64_t i = (int64_t)v->valuedouble;
+
+    if (i < min || i > max)
+        return err_set(EXIT_DATA, "'%s' is %lld, outside %lld..%lld", key, (long long)i,
+                       (long long)min, (long long)max);
+    *value = i;
+    return 1;
+}
+
+int json_double(const cJSON *o, const char *key, double *value)
+{
+    const cJSON *v;
+
+    if (!member(o, key, &v))
+        return 0;
+    if (!cJSON_IsNumber(v) || !isfinite(v->valuedouble))
+        return wrong_type(key, "a number");
+    *value = v->valuedouble;
+    return 1;
+}
+
+int json_bool(const cJSON *o, const char *key, bool *value)
+{
+    const cJSON *v;
+
+    if (!member(o, key, &v))
+        return 0;
+    if (!cJSON_IsBool(v))
+        return wrong_type(key, "true or false");
+    *value = cJSON_IsTrue(v);
+    return 1;
+}
+
+int json_text(const cJSON *o, const char *key, const char **value)
+{
+    const cJSON *v;
+
+    if (!member(o, key, &v))
+        return 0;
+    if (!cJSON_IsString(v))
+        return wrong_type(key, "a text");
+    *value = v->valuestring;
+    return 1;
+}
+
+/* ---- writing ---- */
+
+void json_put_text(struct buf *b, const char *text, size_t n)
+{
+    static const char short_of[' '] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
+    };
+
+    buf_putc(b, '"');
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)text[i];
+
+        if (c == '"' || c == '\\')
+            buf_printf(b, "\\%c", c);
+        else if (c >= ' ')
+            buf_putc(b, (char)c);
+        else if (short_of[c])
+            buf_printf(b, "\\%c", short_of[c]);
+        else
+            buf_printf(b, "\\u%04x", c);
+    }
+    buf_putc(b, '"');
+}
+
+/* Appends "[-]d.ddde[+-]xx" of printf the way Python's repr and serde write a float: plain from
+ * 1e-4 up to 1e16, always with a point or an exponent. */
+static void put_decimal(struct buf *b, const char *sci)
+{
+    char digits[32];
+    int n = 0;
+    const char *e = strchr(sci, 'e');
+    const int exponent = atoi(e + 1);
+
+    if (*sci == '-')
+        buf_putc(b, *sci++);
+    for (const char *c = sci; c < e; c++)
+        if (*c != '.')
+            digits[n++] = *c;
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    if (exponent < -4 || exponent >= 16) {
+        buf_putc(b, digits[0]);
+        if (n > 1)
+            buf_putc(b, '.');
+        buf_add(b, digits + 1, (size_t)n - 1);
+        buf_printf(b, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+        return;
+    }
+    if (exponent < 0)
+        buf_puts(b, "0.");
+    for (int i = exponent + 1; i < 0; i++)
+        buf_putc(b, '0');
+    for (int i = 0; i < n || i <= exponent; i++) {
+        buf_putc(b, i < n ? digits[i] : '0');
+        if (i == exponent)
+            buf_puts(b, i + 1 < n ? "." : ".0");
+    }
+}
+
+void json_put_double(struct buf *b, double v)
+{
+    char sci[40];
+
+    if (!isfinite(v)) {
+        buf_puts(b, "null");
+        return;
+    }
+    for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+        (void)snprintf(sci, sizeof sci, "%.*e", digits - 1, v);
+        if (strtod(sci, NULL) == v)
+            break;
+    }
+    put_decimal(b, sci);
+}
+
+void json_put_float(struct buf *b, float v)
+{
+    char sci[40];
+
+    if (!isfinite(v)) {
+        buf_puts(b, "null");
+        return;
+    }
+    for (int digits = fabsf(v) < FLT_MIN ? 1 : 6; digits <= 9; digits++) {
+        (void)snprintf(sci, sizeof sci, "%.*e", digits - 1, (double)v);
+        if (strtof(sci, NULL) == v)
+            break;
+    }
+    put_decimal(b, sci);
+}
