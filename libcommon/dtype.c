@@ -1,0 +1,82 @@
+#include "dtype.h"
+
+static const struct {
+    const char *name, *torch;
+    size_t size;
+} types[] = {
+    [DT_NONE] = { "none", "none", 0 },
+    [DT_BOOL] = { "BOOL", "bool", 1 },
+    [DT_U8] = { "U8", "uint8", 1 },
+    [DT_I8] = { "I8", "int8", 1 },
+    [DT_F8_E5M2] = { "F8_E5M2", "float8_e5m2", 1 },
+    [DT_F8_E4M3] = { "F8_E4M3", "float8_e4m3fn", 1 },
+    [DT_I16] = { "I16", "int16", 2 },
+    [DT_U16] = { "U16", "uint16", 2 },
+    [DT_F16] = { "F16", "float16", 2 },
+    [DT_BF16] = { "BF16", "bfloat16", 2 },
+    [DT_I32] = { "I32", "int32", 4 },
+    [DT_U32] = { "U32", "uint32", 4 },
+    [DT_F32] = { "F32", "float32", 4 },
+    [DT_C64] = { "C64", "complex64", 8 },
+    [DT_F64] = { "F64", "float64", 8 },
+    [DT_I64] = { "I64", "int64", 8 },
+    [DT_U64] = { "U64", "uint64", 8 },
+    [DT_NF4] = { "NF4", "nf4", 0 },
+};
+
+size_t dtype_size(enum dtype t)
+{
+    return types[t].size;
+}
+
+const char *dtype_name(enum dtype t)
+{
+    return types[t].name;
+}
+
+const char *dtype_torch_name(enum dtype t)
+{
+    return types[t].torch;
+}
+
+enum dtype dtype_of(const char *name)
+{
+    for (int t = DT_BOOL; t < DT_NF4; t++)
+        if (!strcmp(types[t].name, name) || !strcmp(types[t].torch, name))
+            return (enum dtype)t;
+    return DT_NONE;
+}
+
+uint16_t bf16_of_f32(float f)
+{
+    uint32_t u;
+
+    memcpy(&u, &f, sizeof u);
+    if ((u & 0x7fffffffu) > 0x7f800000u) /* NaN: a quiet one, never rounded into infinity */
+        return (uint16_t)(u >> 16 | 0x40);
+    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
+}
+
+uint16_t f16_of_f32(float f)
+{
+    uint32_t u;
+
+    memcpy(&u, &f, sizeof u);
+    const uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
+
+    u &= 0x7fffffffu;
+    if (u > 0x7f800000u)
+        return (uint16_t)(sign | 0x7e00 | (u >> 13 & 0x3ff));
+    if (u >= 0x477ff000u) /* 65520, halfway between the largest half and the next */
+        return sign | 0x7c00;
+    if (u < 0x38800000u) { /* below 2^-14: adding 0.5 rounds to multiples of 2^-24 */
+        float shifted;
+
+        memcpy(&shifted, &u, sizeof shifted);
+        shifted += 0.5f;
+        memcpy(&u, &shifted, sizeof u);
+        return (uint16_t)(sign | (u - 0x3f000000u));
+    }
+    u += 0xfffu + (u >> 13 & 1);
+    return (uint16_t)(sign | (u - ((127u - 15) << 23)) >> 13);
+}

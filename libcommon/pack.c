@@ -1,0 +1,235 @@
+#include "pack_parts.h"
+
+#include "mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void pack_add(struct pack *p, const char *name, const uint8_t *data, size_t size)
+{
+    p->file = xnrealloc(p->file, (size_t)p->n + 1, sizeof *p->file);
+    p->file[p->n++] = (struct pack_file){ xstrdup(name), data, size };
+}
+
+void pack_keep(struct pack *p, void *memory, size_t n, bool mapped)
+{
+    p->region = xnrealloc(p->region, (size_t)p->regions + 1, sizeof *p->region);
+    p->region[p->regions++] = (struct region){ memory, n, mapped };
+}
+
+int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data)
+{
+    if (!size) {
+        *data = (const uint8_t *)"";
+        return 0;
+    }
+    void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+    if (at == MAP_FAILED)
+        return err_set(EXIT_NOINPUT, "cannot map: %s", strerror(errno));
+    pack_keep(p, at, size, true);
+    *data = at;
+    return 0;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+/* One safetensors file alone is a pack of one file. */
+static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    const uint8_t *data;
+
+    if (pack_map(p, fd, size, &data) < 0)
+        return -1;
+    if (!ends_with(path, ".safetensors"))
+        return pack_read_archive(p, data, size);
+    pack_add(p, slash ? slash + 1 : path, data, size);
+    return 0;
+}
+
+static int read_fd(struct pack *p, const char *path, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return pack_read_archive_pipe(p, path);
+    return read_mapped(p, path, fd, (size_t)st.st_size);
+}
+
+static int read_path(struct pack *p, const char *path)
+{
+    struct stat st;
+
+    if (!strcmp(path, "-"))
+        return read_fd(p, path, STDIN_FILENO);
+    if (stat(path, &st) < 0)
+        return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return pack_read_folder(p, path);
+
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
+    const int rc = read_fd(p, path, fd);
+
+    close(fd);
+    return rc;
+}
+
+/* The hub's folder in the local cache; the environment variables are Hugging Face's. */
+static void put_hub(struct buf *b)
+{
+    const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME"), *home = getenv("HOME");
+
+    if (hub && *hub)
+        buf_puts(b, hub);
+    else if (hf && *hf)
+        buf_printf(b, "%s/hub", hf);
+    else
+        buf_printf(b, "%s/.cache/huggingface/hub", home ? home : "");
+}
+
+/* The commit that refs/main names: one word without a slash. */
+static int read_revision(const char *repo, char *revision, size_t size)
+{
+    struct buf path = BUF_INIT;
+
+    buf_printf(&path, "%s/refs/main", repo);
+    FILE *f = fopen(path.p, "re");
+    const bool got = f && fgets(revision, (int)size, f);
+
+    if (f)
+        fclose(f);
+    buf_free(&path);
+    if (!got)
+        return err_set(EXIT_NOINPUT, "not in the local Hugging Face cache (%s); download it first",
+                       repo);
+    revision[strcspn(revision, "\r\n")] = 0;
+    if (!*revision || *revision == '.' || strchr(revision, '/'))
+        return err_set(EXIT_DATA, "%s/refs/main does not name a revision", repo);
+    return 0;
+}
+
+/* "org/name" to HUB/models--org--name/snapshots/REVISION. */
+static int read_hub(struct pack *p, const char *id)
+{
+    const char *slash = strchr(id, '/');
+    char revision[128];
+    struct buf repo = BUF_INIT;
+    int rc = -1;
+
+    if (!*id || *id == '.' || *id == '/' || strstr(id, "..") || (slash && strchr(slash + 1, '/'))) {
+        err_set(EXIT_USAGE, "'hf:' wants org/name");
+        goto done;
+    }
+    put_hub(&repo);
+    buf_puts(&repo, "/models--");
+    for (const char *c = id; *c; c++)
+        *c == '/' ? buf_puts(&repo, "--") : buf_putc(&repo, *c);
+    if (read_revision(repo.p, revision, sizeof revision) < 0)
+        goto done;
+    buf_printf(&repo, "/snapshots/%s", revision);
+    rc = read_path(p, repo.p);
+done:
+    buf_free(&repo);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct pack_file *)a)->name, ((const struct pack_file *)b)->name);
+}
+
+int pack_open(struct pack **out, const char *path)
+{
+    struct pack *p = xcalloc(1, sizeof *p);
+
+    p->name = xstrdup(strcmp(path, "-") ? path : "standard input");
+    int rc = strncmp(path, "hf:", 3) ? read_path(p, path) : read_hub(p, path + 3);
+
+    if (p->n)
+        qsort(p->file, (size_t)p->n, sizeof *p->file, by_name);
+    for (int i = 1; i < p->n && !rc; i++)
+        if (!by_name(&p->file[i - 1], &p->file[i]))
+            rc = err_set(EXIT_DATA, "'%s' is in it twice", p->file[i].name);
+    if (!rc) {
+        *out = p;
+        return 0;
+    }
+    err_in("%s", p->name);
+    pack_close(p);
+    return -1;
+}
+
+void pack_close(struct pack *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < p->regions; i++)
+        if (p->region[i].mapped)
+            munmap(p->region[i].p, p->region[i].n);
+        else
+            free(p->region[i].p);
+    for (int i = 0; i < p->n; i++)
+        free((char *)(uintptr_t)p->file[i].name);
+    free(p->region);
+    free(p->file);
+    free(p->name);
+    free(p);
+}
+
+const char *pack_name(const struct pack *p)
+{
+    return p->name;
+}
+
+const struct pack_file *pack_find(const struct pack *p, const char *name)
+{
+    const struct pack_file key = { .name = name };
+
+    return p->n ? bsearch(&key, p->file, (size_t)p->n, sizeof *p->file, by_name) : NULL;
+}
+
+int pack_count(const struct pack *p)
+{
+    return p->n;
+}
+
+const struct pack_file *pack_at(const struct pack *p, int i)
+{
+    return &p->file[i];
+}
+
+void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES])
+{
+    struct sha256 *s = sha256_new();
+
+    for (int i = 0; i < p->n; i++) {
+        const struct pack_file *f = &p->file[i];
+        uint8_t size[8];
+
+        if (!ends_with(f->name, ".json") && !ends_with(f->name, ".safetensors"))
+            continue;
+        for (int b = 0; b < 8; b++)
+            size[b] = (uint8_t)((uint64_t)f->size >> 8 * b);
+        sha256_add(s, f->name, strlen(f->name) + 1);
+        sha256_add(s, size, sizeof size);
+        sha256_add(s, f->data, f->size);
+    }
+    sha256_done(s, out);
+}

@@ -1,0 +1,116 @@
+#include "pack_parts.h"
+
+#include "mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_under(const char *path, const char *folder, size_t n)
+{
+    return !strncmp(path, folder, n) && path[n] == '/';
+}
+
+/* TARGET is inside the folder ROOT, or, where ROOT is CACHE/models--X/snapshots/REVISION, inside
+ * CACHE/models--X/blobs. Both are real paths. */
+static bool link_stays(const char *root, const char *target)
+{
+    const char *snapshots = strstr(root, "/snapshots/"), *models = strstr(root, "/models--");
+
+    if (is_under(target, root, strlen(root)))
+        return true;
+    if (!snapshots || !models || models > snapshots)
+        return false;
+    const size_t repo = (size_t)(snapshots - root);
+
+    return is_under(target, root, repo) && !strncmp(target + repo, "/blobs/", 7);
+}
+
+static int check_link(int dir, const char *root, const char *name)
+{
+    struct stat st;
+    struct buf path = BUF_INIT;
+
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
+    if (!S_ISLNK(st.st_mode))
+        return 0;
+    buf_printf(&path, "%s/%s", root, name);
+    char *target = realpath(path.p, NULL);
+    const int missing = errno;
+    const bool stays = target && link_stays(root, target);
+
+    free(target);
+    buf_free(&path);
+    errno = missing;
+    if (!target)
+        return err_set(EXIT_NOINPUT, "cannot follow the link: %s", strerror(errno));
+    return stays ? 0
+                 : err_set(EXIT_DATA,
+                           "the link leads out of the folder; put a copy of the file there");
+}
+
+/* Subfolders, devices and hidden files are no part of a model. */
+static int add_file(struct pack *p, int dir, const char *root, const char *name)
+{
+    const uint8_t *data;
+    struct stat st;
+
+    if (check_link(dir, root, name) < 0)
+        return -1;
+    if (fstatat(dir, name, &st, 0) < 0)
+        return err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    const int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
+    int rc = -1;
+
+    if (fstat(fd, &st) < 0)
+        err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
+    else
+        rc = pack_map(p, fd, (size_t)st.st_size, &data);
+    close(fd);
+    if (!rc)
+        pack_add(p, name, data, (size_t)st.st_size);
+    return rc;
+}
+
+int pack_read_folder(struct pack *p, const char *path)
+{
+    DIR *d = opendir(path);
+    char *root = d ? realpath(path, NULL) : NULL;
+    int rc = 0;
+
+    if (!root) {
+        err_set(EXIT_NOINPUT, "cannot open the folder: %s", strerror(errno));
+        if (d)
+            closedir(d);
+        return -1;
+    }
+    for (;;) {
+        errno = 0;
+        const struct dirent *e = readdir(d);
+
+        if (!e) {
+            if (errno)
+                rc = err_set(EXIT_IO, "cannot read the folder: %s", strerror(errno));
+            break;
+        }
+        if (*e->d_name == '.')
+            continue;
+        if (add_file(p, dirfd(d), root, e->d_name) < 0) {
+            rc = err_in("%s", e->d_name);
+            break;
+        }
+    }
+    free(root);
+    closedir(d);
+    return rc;
+}
