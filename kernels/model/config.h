@@ -9,6 +9,11 @@
 #include "pack.h"
 
 enum { CONFIG_STOP_IDS = 8 };
+/* Sizes beyond these are a damaged file, not a model: products of any two fit into 63 bits. */
+enum {
+    CONFIG_MAX_VOCAB = 1 << 24, CONFIG_MAX_DIM = 1 << 17, CONFIG_MAX_INNER = 1 << 20, CONFIG_MAX_LAYERS = 1024,
+    CONFIG_MAX_HEADS = 1024, CONFIG_MAX_HEAD_DIM = 1024, CONFIG_MAX_POSITIONS = 1 << 18,
+};
 
 struct arch;
 
@@ -28,6 +33,7 @@ struct config {
     enum dtype dtype;           /* torch_dtype / dtype; DT_F32 when absent */
     uint32_t stop[CONFIG_STOP_IDS];     /* eos ids: generation_config.json first, else config.json */
     int stops;
+    int64_t bos;                /* what stands before an empty text; the first stop id or -1 when absent */
     struct quant_config quant;
 };
 

@@ -11,6 +11,8 @@
 #include "kernels.h"
 #include "pack.h"
 
+#include <stdbool.h>
+
 struct model;
 struct lora_set;                /* lora.h */
 
@@ -36,8 +38,13 @@ const struct module_info *model_module(const struct model *m, int i);
 /* "model.layers.%d." of the architecture: the path in front of module_info.path. */
 const char *model_layer_prefix(const struct model *m);
 
-/* From now on forward and backward go through L (NULL: base model). L must outlive its use. */
-void model_use_lora(struct model *m, struct lora_set *l);
+/* From now on forward and backward go through L (NULL: base model). L must outlive its use. What was
+ * reserved is given back, for the ranks count: model_reserve comes after this. */
+void model_use_lora(struct model *m, const struct lora_set *l);
+
+/* Whether a record of N ids, and MORE tokens to come after them, can go through the model at all;
+ * EXIT_DATA: none, too long, or an id outside the vocabulary. */
+MUST_USE int model_check_ids(const struct model *m, const uint32_t *ids, int64_t n, int64_t more);
 
 /* Residual dropout in training; the default is the config's. */
 void model_set_resid_pdrop(struct model *m, float p);
@@ -45,10 +52,12 @@ void model_set_resid_pdrop(struct model *m, float p);
 /*
  * Forward with everything kept, loss, backward: adds the gradients of sum(weight * nll) to the
  * lora_set. NLL (tokens) gets each token's loss on the host, 0 where there is no target. Dropout is
- * on, under SEED. The model's activations for max_tokens (model_reserve) must be large enough.
+ * on, under SEED. Needs model_reserve(tokens, true) after model_use_lora of a set with gradients. A
+ * loss that is not finite is EXIT_NUMERIC and names the first layer that is to blame.
  */
 MUST_USE int model_train_batch(struct model *m, const struct batch *b, uint64_t seed, float *nll);
-/* Forward and loss only, no dropout, nothing kept. BEST (tokens) argmax ids, NULL: not wanted. */
+/* Forward and loss only, no dropout; any reservation that is large enough will do. BEST (tokens) the
+ * most likely next id, -1 where there is no target; NULL: not wanted. */
 MUST_USE int model_loss_batch(struct model *m, const struct batch *b, float *nll, int32_t *best);
 
 /* Memory by plan. TRAIN: activations are kept for the backward pass. */
@@ -62,7 +71,7 @@ struct memory_plan {
 };
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan);
-/* One allocation for batches of up to MAX_TOKENS. Called again when more are needed. */
+/* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. */
 MUST_USE int model_reserve(struct model *m, int64_t max_tokens, bool train);
 
 /* Keys and values of ROWS tokens for every layer. */
@@ -73,7 +82,9 @@ void kv_cache_free(struct kv_cache *kv);
 /*
  * Runs the new tokens of B (batch_add_cached), putting their keys and values at the cache rows
  * k_start + k_len - q_len .. of each sequence, and gives what the head says at N_OUT rows of the
- * batch: LOGITS (n_out, V) on the host. OUT_ROWS are batch rows.
+ * batch: LOGITS (n_out, V) on the host. OUT_ROWS are batch rows. KV NULL: whole sequences
+ * (batch_add) that see only themselves. Needs model_reserve(tokens, false). A logit that is not
+ * finite is EXIT_NUMERIC.
  */
 MUST_USE int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
                          const int32_t *out_rows, int64_t n_out, float *logits);

@@ -21,7 +21,7 @@ common=$(own libcommon)
 allow libcommon "$common"
 allow kernels/ref "$base|$(own kernels/ref)"
 allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
-allow kernels/model "kernels\.h|$common|$(own kernels/model)"
+allow kernels/model "kernels\.h|nf4_code\.h|nf4_nest\.h|$common|$(own kernels/model)"
 for tool in tools/*
 do
 	mine=$(own "$tool")

@@ -1,0 +1,92 @@
+/* infer.c - the cache of keys and values, and logits at chosen rows. */
+#include "mem.h"
+#include "pass.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+int kv_cache_new(struct kv_cache **out, const struct model *m, int64_t rows)
+{
+    const struct config *c = &m->config;
+    struct kv_cache *kv = xcalloc(1, sizeof *kv);
+    const size_t part = (size_t)(rows * c->kv_heads * c->head_dim) * sizeof(float);
+    const size_t stride = (part + 255) / 256 * 256;
+
+    kv->ops = m->ops;
+    kv->rows = rows;
+    kv->k = xnmalloc((size_t)c->layers, sizeof *kv->k);
+    kv->v = xnmalloc((size_t)c->layers, sizeof *kv->v);
+    kv->memory = m->ops->alloc(stride * 2 * (size_t)c->layers);
+    if (!kv->memory) {
+        kv_cache_free(kv);
+        return err_in("keys and values of %lld tokens", (long long)rows);
+    }
+    for (size_t i = 0; i < (size_t)c->layers; i++) {
+        kv->k[i] = m->ops->slice(kv->memory, stride * 2 * i);
+        kv->v[i] = m->ops->slice(kv->memory, stride * (2 * i + 1));
+    }
+    *out = kv;
+    return 0;
+}
+
+void kv_cache_free(struct kv_cache *kv)
+{
+    if (!kv)
+        return;
+    kv->ops->release(kv->memory);
+    free(kv->k);
+    free(kv->v);
+    free(kv);
+}
+
+/* Tells the device where the keys and values of the new tokens go. */
+static int place_keys(struct pass *p, const struct batch *b)
+{
+    const struct model *m = p->model;
+    int32_t *row = xnmalloc((size_t)b->tokens, sizeof *row);
+
+    for (int64_t s = 0; s < b->seqs; s++) {
+        const struct seq *q = &b->seq[s];
+
+        assert(q->q_len <= q->k_len && q->k_start + q->k_len <= p->kv->rows);
+        for (int32_t i = 0; i < q->q_len; i++)
+            row[q->q_start + i] = q->k_start + q->k_len - q->q_len + i;
+    }
+    /* rows of the head and rows of the cache are never wanted at the same time */
+    const int rc = m->ops->put(m->acts.target, row, (size_t)b->tokens * sizeof *row);
+
+    p->kv_rows = m->acts.target;
+    free(row);
+    return rc;
+}
+
+static int check_finite(const float *logits, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(logits[i]))
+            return err_set(EXIT_NUMERIC, "the logits are not finite numbers");
+    return 0;
+}
+
+int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv, const int32_t *out_rows,
+                int64_t n_out, float *logits)
+{
+    const int64_t V = m->config.vocab, chunk = acts_logit_rows(m->acts.max_tokens);
+    struct pass p;
+
+    assert(!m->acts.train);
+    if (pass_begin(&p, m, b) < 0)
+        return -1;
+    p.kv = kv;
+    if ((kv && place_keys(&p, b) < 0) || m->config.arch->forward(&p) < 0)
+        return -1;
+    for (int64_t i = 0; i < n_out; i += chunk) {
+        const int64_t n = n_out - i < chunk ? n_out - i : chunk;
+
+        if (head_logits_pass(&p, out_rows + i, n) < 0 ||
+            m->ops->get(logits + i * V, m->acts.logits, (size_t)(n * V) * sizeof *logits) < 0)
+            return -1;
+    }
+    return check_finite(logits, n_out * V);
+}

@@ -1,0 +1,34 @@
+/* loader.h - what weights.c and weights_nf4.c share while a model is being loaded. */
+#ifndef LOADER_H
+#define LOADER_H
+
+#include "weights.h"
+
+struct loader {
+    struct weights *w;
+    const struct config *config;
+    const struct ops *ops;
+    enum dtype round;
+    const struct tensor **used;     /* every tensor that something asked for */
+    int n_used;
+};
+
+/* The tensor STEM followed by SUFFIX, marked as used; NULL when the file has none (no error). */
+const struct tensor *loader_find(struct loader *ld, const char *stem, const char *suffix);
+/* The same, but absence is an error. */
+const struct tensor *loader_need(struct loader *ld, const char *stem, const char *suffix);
+/* -1 unless T has this dtype and N elements (the shape is not looked at). */
+MUST_USE int loader_check(const struct tensor *t, enum dtype dtype, int64_t n);
+/* A device view of T's bytes where they lie / of N floats that the loader makes and keeps. */
+MUST_USE int loader_adopt(struct loader *ld, const struct dev **out, const struct tensor *t);
+float *loader_floats(struct loader *ld, int64_t n);
+MUST_USE int loader_adopt_floats(struct loader *ld, const struct dev **out, const float *v, int64_t n);
+/* -1, naming T, when one of its N values of DTYPE is not finite. */
+MUST_USE int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d, enum dtype dtype,
+                           int64_t n);
+
+/* A linear that bitsandbytes quantised: STATE is its quant_state tensor. */
+MUST_USE int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct tensor *state,
+                      int64_t rows, int64_t cols);
+
+#endif
