@@ -3,7 +3,8 @@
  *
  * Text is decoded to UTF-8 by the rule that was asked for; a byte that does not fit is an error
  * naming the row, except under utf-8:replace, which puts U+FFFD as Python's decoder does (one per
- * maximal invalid piece). CSV is RFC 4180 with LF or CRLF, quotes doubled inside quotes.
+ * maximal invalid piece). CSV is RFC 4180 with LF or CRLF, quotes doubled inside quotes; TSV has no
+ * quoting. Which one it is says the name (.csv, .tsv, .jsonl), else the content.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -31,16 +32,21 @@ struct cell {               /* one value of a row; 0-terminated as well */
 
 MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
 void table_close(struct table *t);
-/* Columns: from the header row, from the keys of the first JSON object, or "1", "2", ... */
+/* Columns: from the header row, from the keys of the first JSON object, or "1", "2", ...; 0 of them
+ * when the table is empty. With header auto the first row is a header when all its fields look like
+ * names, one of them is a usual one ("text", "label", ...), and none comes again further down. */
 int table_columns(const struct table *t);
 const char *table_column_name(const struct table *t, int i);
 /* Index of a column given by name, or by number from 1; -1 and an error that lists the names. */
 MUST_USE int table_find_column(const struct table *t, const char *name_or_number);
 /* 1 and the row's CELLS (table_columns of them, lent until the next call), 0 at the end, -1 on
- * failure: a row with too few or too many fields is an error with its number (from 1). */
+ * failure: a row with too few or too many fields is an error with its number (from 1, the header
+ * and empty lines not counted). A cell whose key a JSON object lacks, or is null, has P NULL. */
 MUST_USE int table_next(struct table *t, const struct cell **cells);
 int64_t table_row(const struct table *t);           /* number of the row last given, from 0 */
 int64_t table_replaced_rows(const struct table *t); /* rows in which U+FFFD was put */
-void table_digest(struct table *t, uint8_t out[SHA256_BYTES]);  /* of the source file's bytes; after the end */
+const char *table_name(const struct table *t);      /* for messages: "archive.zip/news.csv" */
+/* Of the source file's bytes as they are stored; after the end. */
+MUST_USE int table_digest(struct table *t, uint8_t out[SHA256_BYTES]);
 
 #endif

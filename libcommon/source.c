@@ -1,0 +1,310 @@
+#include "source.h"
+
+#include "input.h"
+#include "mem.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { BLOCK = 1 << 17, NAMES_SHOWN = 6 };
+
+struct source {
+    struct input *in;
+    struct archive *a;
+    char *name;
+    struct sha256 *digest;  /* of a pipe, which can be read only once; NULL: a file */
+    bool archive, guessed;  /* zip or tar; its member was not named */
+    bool ended;
+    int64_t at;
+    uint8_t block[BLOCK];
+};
+
+static la_ssize_t on_read(struct archive *a, void *user, const void **bytes)
+{
+    struct source *s = user;
+    size_t n;
+
+    if (input_read(s->in, s->block, sizeof s->block, &n) < 0) {
+        archive_set_error(a, EXIT_IO, "%s", err_text());
+        return ARCHIVE_FATAL;
+    }
+    if (s->digest)
+        sha256_add(s->digest, s->block, n);
+    *bytes = s->block;
+    return (la_ssize_t)n;
+}
+
+static la_int64_t on_seek(struct archive *a, void *user, la_int64_t offset, int whence)
+{
+    struct source *s = user;
+    const int64_t at = input_seek(s->in, offset, whence);
+
+    if (at < 0)
+        archive_set_error(a, EXIT_IO, "cannot seek in '%s'", input_name(s->in));
+    return at < 0 ? ARCHIVE_FATAL : at;
+}
+
+static int fail(struct source *s)
+{
+    const char *why = archive_error_string(s->a);
+
+    if (archive_errno(s->a) == EXIT_IO)
+        return err_set(EXIT_IO, "%s", why);
+    return err_set(EXIT_DATA, "%s: cannot be read: %s; get it again", s->name,
+                   why ? why : "not a known format");
+}
+
+static int open_archive(struct source *s)
+{
+    archive_read_free(s->a);
+    s->a = archive_read_new();
+    if (!s->a)
+        die(EXIT_MEMORY, "out of memory: an archive reader was wanted");
+    archive_read_support_filter_gzip(s->a);
+    archive_read_support_filter_zstd(s->a);
+    archive_read_support_format_tar(s->a);
+    archive_read_support_format_zip(s->a);
+    archive_read_support_format_raw(s->a);
+    archive_read_support_format_empty(s->a);
+    archive_read_set_read_callback(s->a, on_read);
+    if (!s->digest)
+        archive_read_set_seek_callback(s->a, on_seek);
+    archive_read_set_callback_data(s->a, s);
+    return archive_read_open1(s->a) == ARCHIVE_OK ? 0 : fail(s);
+}
+
+static bool is_table_name(const char *path)
+{
+    static const char *const suffix[] = { ".csv", ".tsv", ".jsonl", ".ndjson" };
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+
+    if (base[0] == '.' || !dot)     /* "._news.csv" is what a Mac adds beside a file */
+        return false;
+    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
+        if (!strcasecmp(dot, suffix[i]))
+            return true;
+    return false;
+}
+
+/* Names for one line of text: the first few, and how many there are. */
+struct names {
+    struct buf text;
+    int n;
+};
+
+/* What an archive holds, as far as it was looked through. */
+struct census {
+    struct names wanted, others;
+    char *first;            /* of the wanted ones */
+};
+
+static void names_add(struct names *l, const char *name)
+{
+    if (l->n++ < NAMES_SHOWN)
+        buf_printf(&l->text, "%s'%s'", l->text.n ? ", " : "", name);
+    else if (l->n == NAMES_SHOWN + 1)
+        buf_puts(&l->text, ", ...");
+}
+
+static void census_free(struct census *c)
+{
+    buf_free(&c->wanted.text);
+    buf_free(&c->others.text);
+    free(c->first);
+}
+
+/* Goes to the next file: 1 with its NAME, 0 after the last one. */
+static int next_member(struct source *s, const char **name)
+{
+    struct archive_entry *e;
+
+    for (;;) {
+        const int rc = archive_read_next_header(s->a, &e);
+
+        if (rc == ARCHIVE_EOF)
+            return 0;
+        if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+            return fail(s);
+        if (archive_entry_filetype(e) != AE_IFREG)
+            continue;
+        *name = archive_entry_pathname(e);
+        if (!*name)                 /* not in the encoding of the locale, which we never set */
+            *name = archive_entry_pathname_utf8(e);
+        if (*name)
+            return 1;
+    }
+}
+
+/* Counts members from the present one, NAME, on: to the end, or to the first one that is wanted. */
+static int look_through(struct source *s, const char *name, const char *member, bool to_the_end,
+                        struct census *c)
+{
+    int more = 1;
+
+    for (; more > 0; more = next_member(s, &name)) {
+        const bool wanted = member ? !strcmp(name, member) : is_table_name(name);
+
+        names_add(wanted ? &c->wanted : &c->others, name);
+        if (wanted && !c->first)
+            c->first = xstrdup(name);
+        if (wanted && !to_the_end)
+            return 0;
+    }
+    return more;
+}
+
+static int check_one(const struct source *s, const char *member, const struct census *c)
+{
+    const char *rest = c->others.n ? c->others.text.p : "nothing";
+
+    if (c->wanted.n == 1)
+        return 0;
+    if (c->wanted.n > 1)
+        return err_set(EXIT_DATA, "%s: holds %d tables: %s; choose one with --member",
+                       input_name(s->in), c->wanted.n, c->wanted.text.p);
+    if (member)
+        return err_set(EXIT_NOINPUT, "%s: has no member '%s'; it holds %s", input_name(s->in),
+                       member, rest);
+    return err_set(EXIT_DATA, "%s: holds no table (.csv, .tsv, .jsonl), it holds %s; "
+                   "name one of these with --member if it is a table", input_name(s->in), rest);
+}
+
+/* A file is looked through first and then opened again at its table; a pipe stops at the first. */
+static int choose_member(struct source *s, const char *name, const char *member)
+{
+    struct census c = { 0 };
+    int rc = look_through(s, name, member, !s->digest, &c);
+
+    if (rc == 0)
+        rc = check_one(s, member, &c);
+    if (rc == 0 && !s->digest) {
+        struct census again = { 0 };
+
+        rc = input_seek(s->in, 0, SEEK_SET) == 0 ? open_archive(s) : fail(s);
+        if (rc == 0 && (rc = next_member(s, &name)) > 0)
+            rc = look_through(s, name, c.first, false, &again);
+        census_free(&again);
+    }
+    if (rc == 0) {
+        struct buf full = BUF_INIT;
+
+        buf_printf(&full, "%s/%s", input_name(s->in), c.first);
+        free(s->name);
+        s->name = full.p;
+    }
+    census_free(&c);
+    return rc;
+}
+
+/* After the table's end, on a pipe: the rest of the archive must not hold another one. */
+static int check_rest(struct source *s)
+{
+    struct census c = { 0 };
+    const char *name;
+    int rc;
+
+    names_add(&c.wanted, s->name + strlen(input_name(s->in)) + 1);
+    rc = next_member(s, &name);
+    if (rc > 0 && (rc = look_through(s, name, NULL, true, &c)) == 0)
+        rc = check_one(s, NULL, &c);
+    census_free(&c);
+    return rc;
+}
+
+int source_open(struct source **out, const char *path, const char *member)
+{
+    struct source *s = xcalloc(1, sizeof *s);
+    const char *name;
+    int rc;
+
+    if (input_open(&s->in, path) < 0) {
+        free(s);
+        return -1;
+    }
+    s->name = xstrdup(input_name(s->in));
+    if (input_seek(s->in, 0, SEEK_CUR) < 0)
+        s->digest = sha256_new();
+    s->guessed = !member;
+    rc = open_archive(s);
+    if (rc == 0)
+        rc = next_member(s, &name);
+    const int format = archive_format(s->a) & ARCHIVE_FORMAT_BASE_MASK;
+
+    s->archive = format == ARCHIVE_FORMAT_ZIP || format == ARCHIVE_FORMAT_TAR;
+    if (rc >= 0 && s->archive)
+        rc = rc ? choose_member(s, name, member) : check_one(s, member, &(struct census){ 0 });
+    else if (rc >= 0 && !member)
+        s->ended = rc == 0;     /* an empty file */
+    else if (rc >= 0)
+        rc = err_set(EXIT_USAGE, "%s: is not an archive; leave --member out", s->name);
+    if (rc < 0)
+        source_close(s);
+    else
+        *out = s;
+    return rc < 0 ? -1 : 0;
+}
+
+int source_read(struct source *s, const uint8_t **bytes, size_t *n)
+{
+    const void *block;
+    la_int64_t offset;
+    int rc;
+
+    for (*n = 0; !*n && !s->ended;) {
+        rc = archive_read_data_block(s->a, &block, n, &offset);
+        if (rc == ARCHIVE_EOF) {
+            s->ended = true;
+            *n = 0;
+            if (s->archive && s->digest && s->guessed && check_rest(s) < 0)
+                return -1;
+        } else if (rc != ARCHIVE_OK) {
+            return fail(s);
+        } else if (offset != s->at) {
+            return err_set(EXIT_DATA, "%s: is a sparse file; store it as an ordinary one", s->name);
+        }
+        *bytes = block;
+        s->at += (int64_t)*n;
+    }
+    return 0;
+}
+
+const char *source_name(const struct source *s)
+{
+    return s->name;
+}
+
+int source_digest(struct source *s, uint8_t out[SHA256_BYTES])
+{
+    const bool again = !s->digest;
+    size_t n = 1;
+
+    if (again) {
+        if (input_seek(s->in, 0, SEEK_SET) < 0)
+            return err_set(EXIT_IO, "%s: cannot be read again", input_name(s->in));
+        s->digest = sha256_new();
+    }
+    while (n > 0) {             /* of a pipe only what the archive reader did not ask for */
+        if (input_read(s->in, s->block, sizeof s->block, &n) < 0)
+            return -1;
+        sha256_add(s->digest, s->block, n);
+    }
+    sha256_done(s->digest, out);
+    s->digest = NULL;
+    return 0;
+}
+
+void source_close(struct source *s)
+{
+    if (!s)
+        return;
+    archive_read_free(s->a);
+    input_close(s->in);
+    if (s->digest)
+        sha256_done(s->digest, (uint8_t[SHA256_BYTES]){ 0 });
+    free(s->name);
+    free(s);
+}

@@ -1,0 +1,31 @@
+/*
+ * source.h - the bytes of one table: a file or standard input, bare, in gz or zst, or one member of
+ * a zip or tar. Read as a stream; nothing is extracted to disk.
+ */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include "err.h"
+#include "sha256.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct source;
+
+/*
+ * MEMBER names a file of an archive by its whole path; NULL: the only .csv, .tsv, .jsonl or .ndjson
+ * file there is. None or two are an error that lists them. An archive on a pipe can only be read
+ * once: there a second table is found by source_read, after the first one's end.
+ */
+MUST_USE int source_open(struct source **s, const char *path, const char *member);
+/* The next block, good until the next call; *N is 0 at the end only. */
+MUST_USE int source_read(struct source *s, const uint8_t **bytes, size_t *n);
+/* For messages: "news.csv", "archive.zip/news.csv", "standard input". */
+const char *source_name(const struct source *s);
+/* Of the file's bytes as they are stored, the whole archive; after the end. */
+MUST_USE int source_digest(struct source *s, uint8_t out[SHA256_BYTES]);
+void source_close(struct source *s);                /* NULL is fine */
+
+#endif
