@@ -20,6 +20,11 @@ MUST_USE int tokenizer_open_path(struct tokenizer **t, const char *path);
 void tokenizer_close(struct tokenizer *t);
 /* One more than the largest id. */
 int64_t tokenizer_vocab_size(const struct tokenizer *t);
+/* The token that ends a text: the eos_token of the model's configuration files, else <|endoftext|>
+ * where there is one, else -1. */
+int64_t tokenizer_eos(const struct tokenizer *t);
+/* SHA-256 of what the tables were read from: the bytes of tokenizer.json, or of the files that
+ * stand for it. */
 void tokenizer_digest(const struct tokenizer *t, uint8_t out[SHA256_BYTES]);
 
 struct tokenizer_scratch *tokenizer_scratch_new(void);

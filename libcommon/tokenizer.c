@@ -1,0 +1,270 @@
+#include "tokenizer_impl.h"
+
+#include "share.h"
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_MAX = 1 << 28 };        /* bytes of a tokenizer.json; the largest known has 2^25 */
+
+/* ---- opening ---- */
+
+static struct tokenizer *tokenizer_new(void)
+{
+    struct tokenizer *t = xcalloc(1, sizeof *t);
+
+    t->eos = -1;
+    t->classes = unicode_classes();
+    matcher_init(&t->exact);
+    matcher_init(&t->normalized);
+    return t;
+}
+
+void tokenizer_close(struct tokenizer *t)
+{
+    if (!t)
+        return;
+    vocab_free(&t->vocab);
+    merges_free(&t->merges);
+    matcher_free(&t->exact);
+    matcher_free(&t->normalized);
+    free(t->added);
+    free(t->classes);
+    free(t);
+}
+
+/* Hands T over to *OUT, or throws it away when RC says that it is not whole. */
+static int finish(struct tokenizer **out, struct tokenizer *t, int rc)
+{
+    if (rc < 0) {
+        tokenizer_close(t);
+        return -1;
+    }
+    *out = t;
+    return 0;
+}
+
+int tokenizer_open(struct tokenizer **out, const struct pack *p)
+{
+    const struct pack_file *json = pack_find(p, "tokenizer.json");
+    struct tokenizer *t = tokenizer_new();
+    int rc;
+
+    if (json) {
+        rc = tokenizer_load_json(t, (const char *)json->data, json->size);
+        if (rc < 0)
+            err_in("tokenizer.json");
+    } else {
+        rc = tokenizer_load_files(t, p);
+    }
+    if (rc == 0)
+        rc = tokenizer_load_eos(t, p);
+    return finish(out, t, rc) < 0 ? err_in("%s", pack_name(p)) : 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static int open_json_file(struct tokenizer **out, const char *path)
+{
+    struct buf text = BUF_INIT;
+
+    if (read_file(&text, path, FILE_MAX) < 0) {
+        buf_free(&text);
+        return -1;
+    }
+    struct tokenizer *t = tokenizer_new();
+    int rc = tokenizer_load_json(t, text.p, text.n);
+
+    if (rc == 0)
+        rc = tokenizer_load_eos(t, NULL);
+    buf_free(&text);
+    return finish(out, t, rc) < 0 ? err_in("%s", path) : 0;
+}
+
+int tokenizer_open_path(struct tokenizer **out, const char *path)
+{
+    struct pack *p;
+
+    if (ends_with(path, ".json"))
+        return open_json_file(out, path);
+    if (pack_open(&p, path) < 0)
+        return -1;
+    const int rc = tokenizer_open(out, p);
+
+    pack_close(p);
+    return rc;
+}
+
+/* ---- looking up ---- */
+
+int64_t tokenizer_vocab_size(const struct tokenizer *t)
+{
+    return t->vocab.n_ids;
+}
+
+void tokenizer_digest(const struct tokenizer *t, uint8_t out[SHA256_BYTES])
+{
+    memcpy(out, t->digest, SHA256_BYTES);
+}
+
+int64_t tokenizer_eos(const struct tokenizer *t)
+{
+    return t->eos;
+}
+
+static const struct token *token_at(const struct tokenizer *t, uint32_t id)
+{
+    return id < t->vocab.n_ids && t->vocab.token[id].flags ? t->vocab.token + id : NULL;
+}
+
+const char *tokenizer_token(const struct tokenizer *t, uint32_t id, size_t *len)
+{
+    const struct token *k = token_at(t, id);
+
+    if (!k)
+        return NULL;
+    *len = k->bytes_len;
+    return t->vocab.arena.p + k->bytes;
+}
+
+int64_t tokenizer_id_of(const struct tokenizer *t, const char *content, size_t len)
+{
+    const uint32_t id = vocab_find(&t->vocab, content, len);
+
+    return id == TOKEN_NONE ? -1 : (int64_t)id;
+}
+
+/* ---- encoding ---- */
+
+struct tokenizer_scratch *tokenizer_scratch_new(void)
+{
+    struct tokenizer_scratch *s = xcalloc(1, sizeof *s);
+
+    s->cache = xaligned(sizeof *s->cache << WORD_CACHE_BITS);
+    memset(s->cache, 0, sizeof *s->cache << WORD_CACHE_BITS);
+    return s;
+}
+
+void tokenizer_scratch_free(struct tokenizer_scratch *s)
+{
+    if (!s)
+        return;
+    free(s->cache);
+    free(s->ids);
+    free(s->symbol);
+    free(s->heap);
+    buf_free(&s->spelled);
+    free(s);
+}
+
+void push_id(struct tokenizer_scratch *s, uint32_t id)
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 256;
+        s->ids = xnrealloc(s->ids, s->cap, sizeof *s->ids);
+    }
+    s->ids[s->n++] = id;
+}
+
+static void encode_piece(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                         const uint8_t *end)
+{
+    split_added(t, &t->normalized, s, p, end, encode_words);
+}
+
+int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+                     size_t len, const uint32_t **ids, size_t *n)
+{
+    const size_t valid = utf8_valid(text, len);
+
+    if (valid < len)
+        return err_set(EXIT_DATA, "byte %zu is not valid UTF-8", valid);
+    if (len > INT32_MAX)
+        return err_set(EXIT_DATA, "a text of %zu bytes is too long; split it", len);
+    if (memcmp(s->owner, t->digest, sizeof s->owner)) {     /* cached ids of another tokenizer */
+        memset(s->cache, 0, sizeof *s->cache << WORD_CACHE_BITS);
+        memcpy(s->owner, t->digest, sizeof s->owner);
+    }
+    s->n = 0;
+    s->text_end = (const uint8_t *)text + len;
+    if (len)
+        split_added(t, &t->exact, s, (const uint8_t *)text, s->text_end, encode_piece);
+    *ids = s->ids;
+    *n = s->n;
+    return 0;
+}
+
+/* ---- decoding ---- */
+
+/* Length of the longest beginning of P (N > 0 bytes that are not valid there) which could still have
+ * become a character: what one U+FFFD stands for (Unicode 3.9, table 3-8; Rust's from_utf8_lossy). */
+static size_t invalid_length(const uint8_t *p, size_t n)
+{
+    uint8_t low = 0x80, high = 0xBF;
+    size_t want;
+
+    if (p[0] >= 0xC2 && p[0] <= 0xDF)
+        want = 2;
+    else if (p[0] >= 0xE0 && p[0] <= 0xEF)
+        want = 3;
+    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+        want = 4;
+    else
+        return 1;
+    if (p[0] == 0xE0)
+        low = 0xA0;
+    else if (p[0] == 0xED)
+        high = 0x9F;
+    else if (p[0] == 0xF0)
+        low = 0x90;
+    else if (p[0] == 0xF4)
+        high = 0x8F;
+    size_t i = 1;
+
+    for (; i < want && i < n && p[i] >= low && p[i] <= high; i++) {
+        low = 0x80;
+        high = 0xBF;
+    }
+    return i;
+}
+
+/* Appends the N bytes at P, each piece that is not UTF-8 as U+FFFD. */
+static void add_lossy(struct buf *out, const char *p, size_t n)
+{
+    while (n) {
+        const size_t valid = utf8_valid(p, n);
+
+        buf_add(out, p, valid);
+        p += valid;
+        n -= valid;
+        if (!n)
+            break;
+        const size_t bad = invalid_length((const uint8_t *)p, n);
+
+        buf_puts(out, "\xEF\xBF\xBD");
+        p += bad;
+        n -= bad;
+    }
+}
+
+void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+                      struct buf *out)
+{
+    struct buf bytes = BUF_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct token *k = token_at(t, ids[i]);
+
+        if (k && !(skip_special && k->flags & TOKEN_SPECIAL))
+            buf_add(&bytes, t->vocab.arena.p + k->bytes, k->bytes_len);
+    }
+    if (bytes.n)
+        add_lossy(out, bytes.p, bytes.n);
+    buf_free(&bytes);
+}

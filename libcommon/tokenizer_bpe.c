@@ -1,0 +1,301 @@
+#include "tokenizer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHORT_WORD = 40 };       /* bytes; above, the heap beats looking through all pairs again */
+
+/* ---- the table of merges ---- */
+
+static inline uint32_t merge_slot(const struct merges *m, uint64_t pair)
+{
+    return (uint32_t)((pair * UINT64_C(0x9E3779B97F4A7C15)) >> m->shift);
+}
+
+void merges_init(struct merges *m, uint32_t n)
+{
+    int bits = 4;
+
+    while ((UINT64_C(1) << bits) < (uint64_t)n * 2)
+        bits++;
+    m->mask = (uint32_t)((UINT64_C(1) << bits) - 1);
+    m->shift = 64 - bits;
+    m->slot = xnmalloc((size_t)m->mask + 1, sizeof *m->slot);
+    for (size_t i = 0; i <= m->mask; i++)
+        m->slot[i].pair = MERGE_EMPTY;
+}
+
+void merges_free(struct merges *m)
+{
+    free(m->slot);
+}
+
+void merges_add(struct merges *m, uint32_t left, uint32_t right, uint32_t rank, uint32_t id)
+{
+    const uint64_t pair = (uint64_t)left << 32 | right;
+    uint32_t i = merge_slot(m, pair);
+
+    while (m->slot[i].pair != MERGE_EMPTY && m->slot[i].pair != pair)
+        i = (i + 1) & m->mask;
+    m->slot[i] = (struct merge){ pair, rank, id };
+}
+
+/* The merge of two ids, or NULL. */
+static inline const struct merge *merge_of(const struct merges *m, uint32_t left, uint32_t right)
+{
+    const uint64_t pair = (uint64_t)left << 32 | right;
+    uint32_t i = merge_slot(m, pair);
+
+    while (m->slot[i].pair != pair) {
+        if (m->slot[i].pair == MERGE_EMPTY)
+            return NULL;
+        i = (i + 1) & m->mask;
+    }
+    return m->slot + i;
+}
+
+/* ---- short words: look through all pairs, merge the best, repeat ---- */
+
+struct pair {
+    uint32_t rank, id;          /* of this symbol with the next; rank TOKEN_NONE: no merge */
+};
+
+static inline struct pair pair_of(const struct merges *m, uint32_t left, uint32_t right)
+{
+    const struct merge *merge = merge_of(m, left, right);
+
+    return merge ? (struct pair){ merge->rank, merge->id } : (struct pair){ TOKEN_NONE, 0 };
+}
+
+/* Ids of the N <= SHORT_WORD bytes at P into OUT; how many. */
+static size_t bpe_short(const struct tokenizer *t, const uint8_t *p, size_t n, uint32_t *out)
+{
+    struct pair pair[SHORT_WORD];
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = t->byte_id[p[i]];
+    for (size_t i = 0; i + 1 < n; i++)
+        pair[i] = pair_of(&t->merges, out[i], out[i + 1]);
+    while (n > 1) {
+        size_t best = 0;
+
+        for (size_t i = 1; i + 1 < n; i++)
+            if (pair[i].rank < pair[best].rank)
+                best = i;
+        if (pair[best].rank == TOKEN_NONE)
+            break;
+        out[best] = pair[best].id;
+        memmove(out + best + 1, out + best + 2, (n - best - 2) * sizeof *out);
+        memmove(pair + best, pair + best + 1, (n - best - 2) * sizeof *pair);
+        n--;
+        if (best + 1 < n)
+            pair[best] = pair_of(&t->merges, out[best], out[best + 1]);
+        if (best > 0)
+            pair[best - 1] = pair_of(&t->merges, out[best - 1], out[best]);
+    }
+    return n;
+}
+
+/* ---- long words: a heap of possible merges over a linked list ---- */
+
+static inline bool before(const struct candidate *a, const struct candidate *b)
+{
+    return a->rank < b->rank || (a->rank == b->rank && a->at < b->at);
+}
+
+static void heap_push(struct tokenizer_scratch *s, struct candidate c)
+{
+    size_t i = s->heap_n++;
+
+    if (s->heap_n > s->heap_cap) {
+        s->heap_cap = s->heap_cap ? 2 * s->heap_cap : 1024;
+        s->heap = xnrealloc(s->heap, s->heap_cap, sizeof *s->heap);
+    }
+    while (i > 0 && before(&c, s->heap + (i - 1) / 2)) {
+        s->heap[i] = s->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    s->heap[i] = c;
+}
+
+static struct candidate heap_pop(struct tokenizer_scratch *s)
+{
+    const struct candidate top = s->heap[0], moved = s->heap[--s->heap_n];
+    size_t i = 0, child;
+
+    while ((child = 2 * i + 1) < s->heap_n) {
+        if (child + 1 < s->heap_n && before(s->heap + child + 1, s->heap + child))
+            child++;
+        if (!before(s->heap + child, &moved))
+            break;
+        s->heap[i] = s->heap[child];
+        i = child;
+    }
+    s->heap[i] = moved;
+    return top;
+}
+
+static void note_pair(const struct tokenizer *t, struct tokenizer_scratch *s, uint32_t left)
+{
+    const uint32_t right = s->symbol[left].next;
+
+    if (right == TOKEN_NONE)
+        return;
+    const struct merge *m = merge_of(&t->merges, s->symbol[left].id, s->symbol[right].id);
+
+    if (m)
+        heap_push(s, (struct candidate){ m->rank, left, s->symbol[left].id, s->symbol[right].id, m->id });
+}
+
+static void symbols_init(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+{
+    if (n > s->symbol_cap) {
+        s->symbol_cap = n;
+        s->symbol = xnrealloc(s->symbol, n, sizeof *s->symbol);
+    }
+    for (size_t i = 0; i < n; i++)
+        s->symbol[i] = (struct symbol){ t->byte_id[p[i]], (uint32_t)i - 1, (uint32_t)i + 1 };
+    s->symbol[n - 1].next = TOKEN_NONE;
+}
+
+/* Merges the pair C stands for, unless one of its symbols has been merged since. A symbol that was
+ * swallowed by its left neighbour has the id TOKEN_NONE, which no candidate carries. */
+static void apply(const struct tokenizer *t, struct tokenizer_scratch *s, const struct candidate *c)
+{
+    struct symbol *left = s->symbol + c->at;
+
+    if (left->id != c->left || left->next == TOKEN_NONE || s->symbol[left->next].id != c->right)
+        return;
+    struct symbol *right = s->symbol + left->next;
+
+    left->id = c->id;
+    left->next = right->next;
+    right->id = TOKEN_NONE;
+    if (left->next != TOKEN_NONE)
+        s->symbol[left->next].prev = c->at;
+    note_pair(t, s, c->at);
+    if (left->prev != TOKEN_NONE)
+        note_pair(t, s, left->prev);
+}
+
+static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+{
+    symbols_init(t, s, p, n);
+    s->heap_n = 0;
+    for (size_t i = 0; i + 1 < n; i++)
+        note_pair(t, s, (uint32_t)i);
+    while (s->heap_n) {
+        const struct candidate c = heap_pop(s);
+
+        apply(t, s, &c);
+    }
+    for (uint32_t i = 0; i != TOKEN_NONE; i = s->symbol[i].next)
+        push_id(s, s->symbol[i].id);
+}
+
+/* ---- a word ---- */
+
+/* The id of the word as a whole when it is a token of the model, else TOKEN_NONE. */
+static uint32_t whole_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+{
+    buf_clear(&s->spelled);
+    for (size_t i = 0; i < n; i++) {
+        char c[2];
+        const int len = byte_level_char(p[i], c);
+
+        buf_add(&s->spelled, c, (size_t)len);
+    }
+    const uint32_t id = vocab_find(&t->vocab, s->spelled.p, s->spelled.n);
+
+    return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
+}
+
+static void encode_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+{
+    if (t->ignore_merges && n <= TOKEN_LEN_MAX) {
+        const uint32_t id = whole_word(t, s, p, n);
+
+        if (id != TOKEN_NONE) {
+            push_id(s, id);
+            return;
+        }
+    }
+    if (n <= SHORT_WORD)
+        s->n += bpe_short(t, p, n, s->ids + s->n);
+    else
+        bpe_long(t, s, p, n);
+}
+
+/* The word's bytes padded with zeros, as two integers: a key that is compared at once. */
+static inline void word_key(uint64_t key[2], const uint8_t *p, size_t n, const uint8_t *text_end)
+{
+    static const uint8_t keep[2 * WORD_KEY] = {
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    };
+    uint64_t mask[2];
+
+    if (text_end - p < WORD_KEY) {      /* nothing behind the text is read */
+        key[0] = key[1] = 0;
+        memcpy(key, p, n);
+        return;
+    }
+    memcpy(key, p, WORD_KEY);
+    memcpy(mask, keep + WORD_KEY - n, WORD_KEY);
+    key[0] &= mask[0];
+    key[1] &= mask[1];
+}
+
+static inline uint32_t key_slot(const uint64_t key[2])
+{
+    const uint64_t h = (key[0] ^ key[1] * UINT64_C(0xC2B2AE3D27D4EB4F)) * UINT64_C(0x9E3779B97F4A7C15);
+
+    return (uint32_t)((h ^ h >> 29) * UINT64_C(0xBF58476D1CE4E5B9) >> (64 - WORD_CACHE_BITS));
+}
+
+/* encode_word for words that fit the cache. */
+static inline void encode_short_word(const struct tokenizer *t, struct tokenizer_scratch *s,
+                                     const uint8_t *p, size_t n)
+{
+    uint64_t key[2];
+
+    word_key(key, p, n, s->text_end);
+    struct cached_word *w = s->cache + key_slot(key);
+
+    if (w->len == n && !memcmp(w->key, key, sizeof key)) {
+        memcpy(s->ids + s->n, w->id, sizeof w->id);     /* there is room for all: see encode_words */
+        s->n += w->n;
+        return;
+    }
+    const size_t before_n = s->n;
+
+    encode_word(t, s, p, n);
+    if (s->n - before_n > WORD_IDS)
+        return;
+    memcpy(w->key, key, sizeof key);
+    memcpy(w->id, s->ids + before_n, sizeof w->id);
+    w->len = (uint8_t)n;
+    w->n = (uint8_t)(s->n - before_n);
+}
+
+void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                  const uint8_t *end)
+{
+    /* A word has at most as many ids as bytes; WORD_IDS more for the copy from the cache, SHORT_WORD
+     * for the bytes of a short word before they are merged are among them. */
+    const size_t want = s->n + (size_t)(end - p) + WORD_IDS;
+
+    if (want > s->cap) {
+        s->cap = want + want / 2;
+        s->ids = xnrealloc(s->ids, s->cap, sizeof *s->ids);
+    }
+    while (p < end) {
+        const uint8_t *q = next_word(t->classes, p, end);
+        const size_t n = (size_t)(q - p);
+
+        if (n <= WORD_KEY)
+            encode_short_word(t, s, p, n);
+        else
+            encode_word(t, s, p, n);
+        p = q;
+    }
+}

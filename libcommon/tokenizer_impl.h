@@ -1,0 +1,204 @@
+/*
+ * tokenizer_impl.h - what the files of the tokenizer share. Nobody else includes it.
+ *
+ * A text goes through four stages, each in a file of its own:
+ *   tokenizer_added.c  cuts out added tokens, first those marked normalized=false, then the others
+ *   tokenizer_pre.c    cuts what is left into words (GPT-2's pattern)
+ *   tokenizer_bpe.c    turns a word into ids
+ *   tokenizer.c        the door: encode, decode, look-ups
+ * tokenizer_load.c fills the tables from a model's files; tokenizer_vocab.c holds them.
+ */
+#ifndef TOKENIZER_IMPL_H
+#define TOKENIZER_IMPL_H
+
+#include "mem.h"
+#include "sha256.h"
+#include "tokenizer.h"
+#include "unicode_class.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TOKEN_IDS_MAX = 1 << 22,        /* ids and merges; the largest vocabularies known have 2^18 */
+    TOKEN_LEN_MAX = 4096,           /* bytes of one token's content */
+};
+#define TOKEN_NONE UINT32_MAX
+
+/* ---- vocabulary: id -> content and bytes, content -> id ---- */
+
+enum { BYTE_CHARS = 0x144 };        /* GPT-2's alphabet ends below this code point */
+enum { TOKEN_PRESENT = 1, TOKEN_MODEL = 2, TOKEN_ADDED = 4, TOKEN_SPECIAL = 8 };
+
+struct token {
+    uint32_t content, content_len;  /* as the files spell it: place in vocab.arena */
+    uint32_t bytes, bytes_len;      /* what it decodes to */
+    uint32_t flags;                 /* 0: no token has this id */
+};
+
+struct vocab {
+    struct token *token;            /* by id, n_ids of them */
+    uint32_t n_ids;                 /* one more than the largest id */
+    uint32_t n_ids_cap;
+    uint32_t n_tokens;
+    struct buf arena;
+    uint32_t *slot;                 /* open addressing: id + 1, or 0 */
+    uint32_t slots;                 /* a power of two */
+    int16_t byte_of[BYTE_CHARS];    /* byte that a character of GPT-2's alphabet stands for, or -1 */
+};
+
+void vocab_init(struct vocab *v);
+void vocab_free(struct vocab *v);
+/* Adds a token; -1 when its id or its content is taken, or it is out of bounds. */
+MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uint32_t flags);
+/* TOKEN_NONE when there is none. */
+uint32_t vocab_find(const struct vocab *v, const char *content, size_t len);
+/* The character that stands for BYTE in GPT-2's alphabet, as UTF-8; its length. */
+int byte_level_char(uint8_t byte, char out[2]);
+
+/* ---- merges ---- */
+
+struct merge {
+    uint64_t pair;                  /* left id << 32 | right id; MERGE_EMPTY: free */
+    uint32_t rank, id;
+};
+#define MERGE_EMPTY UINT64_MAX
+
+struct merges {
+    struct merge *slot;             /* open addressing */
+    uint32_t mask;
+    int shift;
+};
+
+void merges_init(struct merges *m, uint32_t n);
+void merges_free(struct merges *m);
+/* A pair that is there already gets the new rank, as in Hugging Face's map. */
+void merges_add(struct merges *m, uint32_t left, uint32_t right, uint32_t rank, uint32_t id);
+
+/* ---- added tokens ---- */
+
+struct added {                      /* one row of tokenizer.json's added_tokens */
+    uint32_t id;
+    bool single_word, lstrip, rstrip, normalized;
+};
+
+struct trie_node {
+    uint32_t child, sibling;        /* node numbers; 0: none */
+    uint32_t added;                 /* index of the added token that ends here, or TOKEN_NONE */
+    uint8_t byte;
+};
+
+struct matcher {                    /* a set of added tokens that are looked for together */
+    struct trie_node *node;         /* node 0 is the root */
+    uint32_t n, cap;
+    uint64_t pair[1024];            /* bit: some token begins with these two bytes, or is the first */
+};
+
+void matcher_init(struct matcher *m);
+void matcher_free(struct matcher *m);
+void matcher_add(struct matcher *m, const uint8_t *content, size_t len, uint32_t added);
+
+struct tokenizer;
+struct tokenizer_scratch;
+typedef void piece_fn(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                      const uint8_t *end);
+/* Pushes the ids of the tokens of M found in [P, END) and hands what lies between them to PIECE. */
+void split_added(const struct tokenizer *t, const struct matcher *m, struct tokenizer_scratch *s,
+                 const uint8_t *p, const uint8_t *end, piece_fn *piece);
+
+/* ---- words ---- */
+
+/* End of the word that begins at P (P < END, valid UTF-8): one match of GPT-2's pattern
+ * 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ in [P, END). */
+const uint8_t *next_word(const uint8_t *classes, const uint8_t *p, const uint8_t *end);
+/* Classes of the code point at P, its length in *LEN. */
+uint8_t class_at(const uint8_t *classes, const uint8_t *p, int *len);
+
+/* ---- the whole ---- */
+
+struct tokenizer {
+    struct vocab vocab;
+    struct merges merges;
+    uint32_t byte_id[256];          /* TOKEN_NONE for bytes that UTF-8 never has and nobody trained */
+    bool ignore_merges;             /* a word that is a token is that token, whatever the merges say */
+    struct added *added;
+    uint32_t n_added, added_cap;
+    uint32_t n_model, next_added;   /* tokens of the model; one more than the largest added id */
+    struct matcher exact, normalized;   /* the two sets, in the order in which they are applied */
+    uint8_t *classes;
+    int64_t eos;
+    uint8_t digest[SHA256_BYTES];
+};
+
+/* Words that came by lately and their ids: direct-mapped, so its size is fixed and a look-up is one
+ * comparison. What is in it never changes a result. */
+enum { WORD_KEY = 16, WORD_IDS = 3, WORD_CACHE_BITS = 13 };
+
+struct cached_word {
+    uint8_t key[WORD_KEY];          /* padded with zeros */
+    uint32_t id[WORD_IDS];
+    uint8_t len, n;                 /* len 0: nothing here */
+};
+
+struct symbol {                     /* of a long word: a doubly linked list */
+    uint32_t id;
+    uint32_t prev, next;            /* TOKEN_NONE at the ends */
+};
+
+struct candidate {                  /* a merge that may still be possible */
+    uint32_t rank, at;              /* position of the left symbol */
+    uint32_t left, right;           /* ids when it was noted: stale when they have changed */
+    uint32_t id;
+};
+
+struct tokenizer_scratch {
+    uint8_t owner[SHA256_BYTES];    /* digest of the tokenizer the cache belongs to */
+    struct cached_word *cache;
+    uint32_t *ids;
+    size_t n, cap;
+    const uint8_t *text_end;
+    struct symbol *symbol;
+    size_t symbol_cap;
+    struct candidate *heap;
+    size_t heap_n, heap_cap;
+    struct buf spelled;             /* a word in GPT-2's alphabet */
+};
+
+void push_id(struct tokenizer_scratch *s, uint32_t id);
+/* Appends the ids of [P, END), one piece without added tokens. */
+void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                  const uint8_t *end);
+
+/* ---- loading ---- */
+
+/* CONTENT for a message: in JSON's quotes and escapes, shortened; OUT is returned. */
+enum { QUOTED_MAX = 256 };
+const char *quoted(char out[QUOTED_MAX], const char *content);
+#define QUOTED(content) quoted((char[QUOTED_MAX]){ 0 }, content)
+/* V as an id, -1 when it is none. */
+int64_t token_id(const cJSON *v);
+/* Member KEY of O, or NULL where it is absent or null. */
+const cJSON *json_member(const cJSON *o, const char *key);
+/* The model's tokens from an object of contents and ids. */
+MUST_USE int load_vocab(struct tokenizer *t, const cJSON *vocab);
+/* Finds byte_id. Bytes that occur in UTF-8 must be tokens: without one, text would vanish. */
+MUST_USE int load_bytes(struct tokenizer *t);
+/* One merge written "a b", exactly one space in it. JOINED is scratch. */
+MUST_USE int load_merge_text(struct tokenizer *t, uint32_t rank, const char *text, size_t n,
+                             struct buf *joined);
+/* One added token; O (or NULL) holds its flags, SPECIAL and the rest are the defaults. ID is what
+ * the file says (it must be what Hugging Face would give), -1 when it says nothing. */
+MUST_USE int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON *o,
+                        bool special);
+
+/* Fills T from the bytes of a tokenizer.json. */
+MUST_USE int tokenizer_load_json(struct tokenizer *t, const char *text, size_t n);
+/* Fills T from vocab.json, merges.txt and the files beside them, as transformers does for GPT-2 and
+ * CodeGen where there is no tokenizer.json. */
+MUST_USE int tokenizer_load_files(struct tokenizer *t, const struct pack *p);
+/* Finds out which token ends a text, from the configuration files of P (NULL: there are none). */
+MUST_USE int tokenizer_load_eos(struct tokenizer *t, const struct pack *p);
+
+#endif

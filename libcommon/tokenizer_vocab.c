@@ -1,0 +1,179 @@
+#include "tokenizer_impl.h"
+
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- GPT-2's alphabet: a printable character for every byte ---- */
+
+/* Bytes that stand for themselves; the other 68 are U+0100, U+0101, ... in order. */
+static bool own_char(int byte)
+{
+    return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+}
+
+static uint32_t char_of_byte(int byte)
+{
+    uint32_t others = 0;
+
+    if (own_char(byte))
+        return (uint32_t)byte;
+    for (int b = 0; b < byte; b++)
+        others += !own_char(b);
+    return 0x100 + others;
+}
+
+int byte_level_char(uint8_t byte, char out[2])
+{
+    const uint32_t c = char_of_byte(byte);
+
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    out[0] = (char)(0xC0 | c >> 6);
+    out[1] = (char)(0x80 | (c & 0x3F));
+    return 2;
+}
+
+static void alphabet(int16_t byte_of[BYTE_CHARS])
+{
+    memset(byte_of, -1, BYTE_CHARS * sizeof *byte_of);
+    for (int b = 0; b < 256; b++)
+        byte_of[char_of_byte(b)] = (int16_t)b;
+}
+
+/* The bytes CONTENT decodes to: those its characters stand for, or itself when one stands for none
+ * (as the ByteLevel decoder does, token by token). OUT has room for LEN bytes. */
+static size_t decode_content(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len, char *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len;) {
+        int width;
+        const uint32_t c = utf8_decode(content + i, &width);
+
+        if (c >= BYTE_CHARS || byte_of[c] < 0) {
+            memcpy(out, content, len);
+            return len;
+        }
+        out[n++] = (char)byte_of[c];
+        i += (size_t)width;
+    }
+    return n;
+}
+
+/* ---- the table ---- */
+
+static uint64_t hash_of(const char *p, size_t n)
+{
+    uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15), word;
+
+    for (; n >= 8; n -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        h = (h ^ word) * UINT64_C(0xBF58476D1CE4E5B9);
+        h ^= h >> 29;
+    }
+    word = 0;
+    memcpy(&word, p, n);
+    h = (h ^ word) * UINT64_C(0x94D049BB133111EB);
+    return h ^ h >> 31;
+}
+
+void vocab_init(struct vocab *v)
+{
+    *v = (struct vocab){ .slots = 1024 };
+    v->slot = xcalloc(v->slots, sizeof *v->slot);
+    alphabet(v->byte_of);
+}
+
+void vocab_free(struct vocab *v)
+{
+    free(v->token);
+    free(v->slot);
+    buf_free(&v->arena);
+}
+
+/* The slot that holds CONTENT, or the free one where it would go. */
+static uint32_t *slot_of(const struct vocab *v, const char *content, size_t len)
+{
+    uint32_t i = (uint32_t)hash_of(content, len) & (v->slots - 1);
+
+    for (;; i = (i + 1) & (v->slots - 1)) {
+        if (!v->slot[i])
+            return v->slot + i;
+        const struct token *k = v->token + v->slot[i] - 1;
+
+        if (k->content_len == len && !memcmp(v->arena.p + k->content, content, len))
+            return v->slot + i;
+    }
+}
+
+/* Keeps half of the slots free. */
+static void grow_slots(struct vocab *v)
+{
+    if (v->n_tokens < v->slots / 2)
+        return;
+    free(v->slot);
+    v->slots *= 4;
+    v->slot = xcalloc(v->slots, sizeof *v->slot);
+    for (uint32_t id = 0; id < v->n_ids; id++) {
+        const struct token *k = v->token + id;
+
+        if (k->flags)
+            *slot_of(v, v->arena.p + k->content, k->content_len) = id + 1;
+    }
+}
+
+static void grow_ids(struct vocab *v, uint32_t id)
+{
+    if (id >= v->n_ids_cap) {
+        const uint32_t cap = id + id / 2 + 256;
+
+        v->token = xnrealloc(v->token, cap, sizeof *v->token);
+        memset(v->token + v->n_ids_cap, 0, (cap - v->n_ids_cap) * sizeof *v->token);
+        v->n_ids_cap = cap;
+    }
+    if (id >= v->n_ids)
+        v->n_ids = id + 1;
+}
+
+int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uint32_t flags)
+{
+    if (id >= TOKEN_IDS_MAX)
+        return err_set(EXIT_DATA, "token %s has the id %u; the largest possible is %d", QUOTED(content),
+                       id, TOKEN_IDS_MAX - 1);
+    if (len > TOKEN_LEN_MAX)
+        return err_set(EXIT_DATA, "token %u has %zu bytes; at most %d are possible", id, len, TOKEN_LEN_MAX);
+    grow_slots(v);
+    grow_ids(v, id);
+    struct token *k = v->token + id;
+    uint32_t *slot = slot_of(v, content, len);
+
+    if (k->flags)
+        return err_set(EXIT_DATA, "token %s has the id %u of another", QUOTED(content), id);
+    if (*slot)
+        return err_set(EXIT_DATA, "token %s has two ids, %u and %u", QUOTED(content), *slot - 1, id);
+    if (v->arena.n + 2 * len + 2 > UINT32_MAX)
+        return err_set(EXIT_DATA, "the tokens are more than 4 GiB together");
+    *slot = id + 1;
+    v->n_tokens++;
+    k->flags = TOKEN_PRESENT | flags;
+    k->content = (uint32_t)v->arena.n;
+    k->content_len = (uint32_t)len;
+    buf_add(&v->arena, content, len);
+    buf_putc(&v->arena, 0);
+    buf_reserve(&v->arena, len);
+    k->bytes = (uint32_t)v->arena.n;
+    k->bytes_len = (uint32_t)decode_content(v->byte_of, content, len, v->arena.p + v->arena.n);
+    v->arena.n += k->bytes_len;
+    return 0;
+}
+
+uint32_t vocab_find(const struct vocab *v, const char *content, size_t len)
+{
+    const uint32_t slot = *slot_of(v, content, len);
+
+    return slot ? slot - 1 : TOKEN_NONE;
+}
