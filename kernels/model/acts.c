@@ -35,13 +35,14 @@ static int64_t largest_rank(const struct lora_set *lora)
     return largest;
 }
 
-static void carve_layer(struct layer_acts *l, struct carve *p, const struct config *c, int64_t N, bool train)
+static void carve_layer(struct layer_acts *l, struct carve *p, const struct acts_shape *s)
 {
-    const int64_t query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
+    const struct config *c = s->config;
+    const int64_t N = s->tokens, query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
 
     *l = (struct layer_acts){ 0 };
     l->x = carve4(p, N * c->dim);
-    if (train) {
+    if (s->train) {
         l->mean = carve4(p, N);
         l->rstd = carve4(p, N);
         l->lse = carve4(p, N * c->heads);
@@ -53,42 +54,39 @@ static void carve_layer(struct layer_acts *l, struct carve *p, const struct conf
     l->f = carve4(p, N * c->inner);
 }
 
-static void carve_layers(struct acts *a, struct carve *p, const struct config *c, const struct lora_set *lora,
-                         int64_t N, bool train)
+static void carve_layers(struct acts *a, struct carve *p, const struct acts_shape *s)
 {
-    struct dev *shared_u = NULL;
+    struct dev *shared_u = s->train ? NULL : carve4(p, s->tokens * largest_rank(s->lora));
 
-    for (int i = 0; i < (int)c->layers; i++) {
-        if (train || i == 0)
-            carve_layer(&a->layer[i], p, c, N, train);
+    for (int i = 0; i < (int)s->config->layers; i++) {
+        if (s->train || i == 0)
+            carve_layer(&a->layer[i], p, s);
         else
             a->layer[i] = a->layer[0];
-        if (!train && i == 0)
-            shared_u = carve4(p, N * largest_rank(lora));
-        for (int j = 0; j < ARCH_MODULES_MAX; j++) {
-            const int64_t rank = rank_of(lora, i, j);
+        for (int j = 0; j < s->modules; j++) {
+            const int64_t rank = rank_of(s->lora, i, j);
 
-            a->layer[i].u[j] = !rank ? NULL : train ? carve4(p, N * rank) : shared_u;
+            a->layer[i].u[j] = !rank ? NULL : s->train ? carve4(p, s->tokens * rank) : shared_u;
         }
     }
-    a->x_out = train ? carve4(p, N * c->dim) : a->layer[0].x;
+    a->x_out = s->train ? carve4(p, s->tokens * s->config->dim) : a->layer[0].x;
 }
 
-static void carve_scratch(struct acts *a, struct carve *p, const struct config *c, const struct lora_set *lora,
-                          int64_t N, bool train)
+static void carve_scratch(struct acts *a, struct carve *p, const struct acts_shape *s)
 {
-    const int64_t query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
+    const struct config *c = s->config;
+    const int64_t N = s->tokens, query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
 
     a->h = carve4(p, N * c->dim);
     a->a = carve4(p, N * c->dim);
     a->m = carve4(p, N * c->dim);
     a->g = a->layer[0].f;
-    if (!train)
+    if (!s->train)
         return;
     a->dx = carve4(p, N * c->dim);
     a->dh = carve4(p, N * c->dim);
     a->attn = carve4(p, N * c->heads);
-    a->low = carve4(p, N * largest_rank(lora));
+    a->low = carve4(p, N * largest_rank(s->lora));
 
     const size_t overlay = p->used;
 
@@ -105,8 +103,10 @@ static void carve_scratch(struct acts *a, struct carve *p, const struct config *
         p->used = mlp_end;
 }
 
-static void carve_batch(struct acts *a, struct carve *p, const struct config *c, int64_t N, bool train)
+static void carve_batch(struct acts *a, struct carve *p, const struct acts_shape *s)
 {
+    const int64_t N = s->tokens;
+
     a->ids = carve4(p, N);
     a->pos = carve4(p, N);
     a->sample = carve4(p, N);
@@ -118,7 +118,7 @@ static void carve_batch(struct acts *a, struct carve *p, const struct config *c,
     a->mean = carve4(p, N);
     a->rstd = carve4(p, N);
     a->seq = carve4(p, N * (int64_t)(sizeof(struct seq) / 4));
-    a->logits = train ? NULL : carve4(p, acts_logit_rows(N) * c->vocab);
+    a->logits = s->train ? NULL : carve4(p, acts_logit_rows(N) * s->config->vocab);
 }
 
 int64_t acts_logit_rows(int64_t tokens)
@@ -126,16 +126,16 @@ int64_t acts_logit_rows(int64_t tokens)
     return tokens < LOGIT_ROWS ? tokens : LOGIT_ROWS;
 }
 
-size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops, const struct config *c,
-                   const struct lora_set *lora, int64_t tokens, bool train, struct acts_size *size)
+size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops, const struct acts_shape *shape,
+                   struct acts_size *size)
 {
     struct carve p = { ops, memory, 0 };
 
     _Static_assert(sizeof(struct seq) % 4 == 0, "sequences are carved in units of 4 bytes");
-    carve_layers(a, &p, c, lora, tokens, train);
+    carve_layers(a, &p, shape);
     size->kept = p.used;
-    carve_scratch(a, &p, c, lora, tokens, train);
-    carve_batch(a, &p, c, tokens, train);
+    carve_scratch(a, &p, shape);
+    carve_batch(a, &p, shape);
     size->scratch = p.used - size->kept;
     return p.used;
 }

@@ -50,14 +50,22 @@ struct acts {
     struct dev *logits;         /* (acts_logit_rows, V) */
 };
 
+struct acts_shape {             /* what decides how much is needed */
+    const struct config *config;
+    const struct lora_set *lora;        /* NULL: none */
+    int modules;                        /* linears of a layer */
+    int64_t tokens;
+    bool train;
+};
+
 struct acts_size {
-    size_t kept;                /* stays from forward to backward */
+    size_t kept;                /* bytes that stay from forward to backward */
     size_t scratch;
 };
 
 /* Points A into MEMORY and returns the bytes; MEMORY NULL: only measures. A->layer is there. */
-size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops, const struct config *c,
-                   const struct lora_set *lora, int64_t tokens, bool train, struct acts_size *size);
+size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops, const struct acts_shape *shape,
+                   struct acts_size *size);
 /* Rows of logits that are made at a time. */
 int64_t acts_logit_rows(int64_t tokens);
 

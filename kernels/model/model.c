@@ -126,10 +126,11 @@ void model_plan(const struct model *m, int64_t max_tokens, bool train, const str
 {
     const struct config *c = &m->config;
     struct acts a = { .layer = xcalloc((size_t)c->layers, sizeof *a.layer) };
+    const struct acts_shape shape = { c, l, m->n_modules, max_tokens, train };
     struct acts_size size;
     const int64_t width = largest(largest(c->inner, c->dim), c->heads * c->head_dim);
 
-    (void)acts_layout(&a, NULL, m->ops, c, l, max_tokens, train, &size);
+    (void)acts_layout(&a, NULL, m->ops, &shape, &size);
     free(a.layer);
     *plan = (struct memory_plan){
         .weights_mapped = m->weights.mapped,
@@ -143,6 +144,7 @@ void model_plan(const struct model *m, int64_t max_tokens, bool train, const str
 int model_reserve(struct model *m, int64_t max_tokens, bool train)
 {
     const struct config *c = &m->config;
+    const struct acts_shape shape = { c, m->lora, m->n_modules, max_tokens, train };
     struct acts *a = &m->acts;
     struct acts_size size;
 
@@ -152,12 +154,12 @@ int model_reserve(struct model *m, int64_t max_tokens, bool train)
     if (max_tokens <= a->max_tokens && train == a->train)
         return 0;
     drop_reservation(m);
-    const size_t bytes = acts_layout(a, NULL, m->ops, c, m->lora, max_tokens, train, &size);
+    const size_t bytes = acts_layout(a, NULL, m->ops, &shape, &size);
 
     a->memory = m->ops->alloc(bytes);
     if (!a->memory)
         return err_in("activations of %lld tokens, %.1f MB", (long long)max_tokens, (double)bytes / 1e6);
-    (void)acts_layout(a, a->memory, m->ops, c, m->lora, max_tokens, train, &size);
+    (void)acts_layout(a, a->memory, m->ops, &shape, &size);
     a->max_tokens = max_tokens;
     a->train = train;
     return 0;
