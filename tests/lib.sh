@@ -14,6 +14,12 @@ report() { # report 0|1 DETAIL
 	else echo "not ok $n - $name: $2" | tr '\n' ' '; echo; bad=1
 	fi
 }
+golden() { # golden PART: its path beside the project, else in tests/golden; fails when neither has it
+	for place in "$shared/golden" "$root/tests/golden"
+	do [ -e "$place/$1" ] && { echo "$place/$1"; return; }
+	done
+	return 1
+}
 it()      { name=$1; }
 skip()    { n=$((n + 1)); echo "ok $n - $name # SKIP $1"; }
 run()     { "$@" >"$dir/out" 2>"$dir/err"; rc=$?; }
