@@ -51,5 +51,6 @@ MUST_USE int tensors_write_begin(struct tensors_writer *w, struct pack_writer *o
 const int *tensors_write_order(const struct tensors_writer *w);
 MUST_USE int tensors_write_data(struct tensors_writer *w, const void *bytes, size_t n); /* in pieces */
 MUST_USE int tensors_write_end(struct tensors_writer *w);    /* every byte was given; releases W */
+void tensors_writer_free(struct tensors_writer *w);          /* after a failure; NULL is fine */
 
 #endif

@@ -1,0 +1,237 @@
+#include "mem.h"
+#include "pack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+/* Either a folder, or a tar through libarchive, compressed or not. */
+struct pack_writer {
+    struct outdir *dir;
+    const char *temp;     /* where the folder's files go until commit */
+    struct outfile *file; /* the archive, or the folder's file in hand */
+    struct archive *a;    /* NULL: a folder */
+    struct archive_entry *entry;
+    ZSTD_CCtx *zstd; /* NULL: not compressed */
+    char *room;      /* what zstd made */
+    uint64_t left;   /* bytes of the file in hand still to come */
+    char *name;      /* of the file in hand */
+};
+
+/* ---- tar ---- */
+
+static int compress_on(struct pack_writer *w, const void *bytes, size_t n, ZSTD_EndDirective end)
+{
+    ZSTD_inBuffer in = { bytes, n, 0 };
+    size_t more;
+
+    do {
+        ZSTD_outBuffer out = { w->room, ZSTD_CStreamOutSize(), 0 };
+
+        more = ZSTD_compressStream2(w->zstd, &out, &in, end);
+        if (ZSTD_isError(more))
+            return err_set(EXIT_NUMERIC, "zstd: %s", ZSTD_getErrorName(more));
+        if (outfile_write(w->file, w->room, out.pos) < 0)
+            return -1;
+    } while (in.pos < n || (end == ZSTD_e_end && more));
+    return 0;
+}
+
+static la_ssize_t take_tar(struct archive *a, void *client, const void *bytes, size_t n)
+{
+    struct pack_writer *w = client;
+    const int rc =
+        w->zstd ? compress_on(w, bytes, n, ZSTD_e_continue) : outfile_write(w->file, bytes, n);
+
+    if (rc < 0) {
+        archive_set_error(a, EIO, "%s", err_text());
+        return -1;
+    }
+    return (la_ssize_t)n;
+}
+
+static int archive_fail(const struct pack_writer *w)
+{
+    const int code = archive_errno(w->a) == EIO ? EXIT_IO : EXIT_NUMERIC;
+
+    return err_set(code, "%s", archive_error_string(w->a));
+}
+
+static void start_zstd(struct pack_writer *w, int level)
+{
+    w->zstd = ZSTD_createCCtx();
+    w->room = xmalloc(ZSTD_CStreamOutSize());
+    if (!w->zstd)
+        die(EXIT_MEMORY, "out of memory: zstd wants a context");
+    (void)ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level);
+    (void)ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
+}
+
+/* libarchive makes tar only: its zstd filter writes no checksum. Unblocked, so that data are handed
+ * on as they come. */
+static int start_tar(struct pack_writer *w)
+{
+    w->a = archive_write_new();
+    w->entry = archive_entry_new();
+    if (!w->a || !w->entry)
+        die(EXIT_MEMORY, "out of memory: libarchive wants a writer");
+    (void)archive_write_set_format_pax_restricted(w->a);
+    (void)archive_write_set_bytes_per_block(w->a, 0);
+    return archive_write_open(w->a, w, NULL, take_tar, NULL) == ARCHIVE_OK ? 0 : archive_fail(w);
+}
+
+static int begin_entry(struct pack_writer *w, const char *name, uint64_t size)
+{
+    archive_entry_clear(w->entry);
+    archive_entry_set_pathname(w->entry, name);
+    archive_entry_set_size(w->entry, (la_int64_t)size);
+    archive_entry_set_filetype(w->entry, AE_IFREG);
+    archive_entry_set_perm(w->entry, 0644);
+    archive_entry_set_mtime(w->entry, 0, 0);
+    return archive_write_header(w->a, w->entry) == ARCHIVE_OK ? 0 : archive_fail(w);
+}
+
+static int write_entry(struct pack_writer *w, const char *p, size_t n)
+{
+    while (n) {
+        const la_ssize_t done = archive_write_data(w->a, p, n);
+
+        if (done <= 0)
+            return archive_fail(w);
+        p += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+/* ---- both ---- */
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+static void release(struct pack_writer *w)
+{
+    if (w->a) {
+        (void)archive_write_fail(w->a); /* no end mark behind half a file */
+        (void)archive_write_free(w->a);
+        archive_entry_free(w->entry);
+    }
+    outfile_abort(w->file);
+    outdir_abort(w->dir);
+    ZSTD_freeCCtx(w->zstd);
+    free(w->room);
+    free(w->name);
+    free(w);
+}
+
+int pack_create(struct pack_writer **out, const char *path, bool force, int level)
+{
+    struct pack_writer *w = xcalloc(1, sizeof *w);
+    int rc;
+
+    if (ends_with(path, "/")) {
+        rc = outdir_open(&w->dir, path, force, &w->temp);
+    } else {
+        rc = outfile_open(&w->file, path, force, true);
+        if (!rc && !ends_with(path, ".tar"))
+            start_zstd(w, level);
+        if (!rc)
+            rc = start_tar(w);
+    }
+    if (rc < 0) {
+        release(w);
+        return -1;
+    }
+    *out = w;
+    return 0;
+}
+
+int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
+{
+    assert(!w->name && !strchr(name, '/'));
+    w->name = xstrdup(name);
+    w->left = size;
+    if (w->a)
+        return begin_entry(w, name, size);
+
+    struct buf path = BUF_INIT;
+
+    buf_printf(&path, "%s/%s", w->temp, name);
+    const int rc = outfile_open(&w->file, path.p, false, false);
+
+    buf_free(&path);
+    return rc;
+}
+
+int pack_write(struct pack_writer *w, const void *bytes, size_t n)
+{
+    assert(n <= w->left);
+    w->left -= n;
+    return w->a ? write_entry(w, bytes, n) : outfile_write(w->file, bytes, n);
+}
+
+int pack_end(struct pack_writer *w)
+{
+    assert(!w->left);
+    free(w->name);
+    w->name = NULL;
+    if (w->a)
+        return archive_write_finish_entry(w->a) == ARCHIVE_OK ? 0 : archive_fail(w);
+
+    struct outfile *f = w->file;
+
+    w->file = NULL;
+    return outfile_commit(f);
+}
+
+int pack_put(struct pack_writer *w, const char *name, const void *bytes, size_t n)
+{
+    if (pack_begin(w, name, n) < 0 || pack_write(w, bytes, n) < 0)
+        return -1;
+    return pack_end(w);
+}
+
+static int finish(struct pack_writer *w)
+{
+    int rc;
+
+    if (!w->a) {
+        struct outdir *d = w->dir;
+
+        w->dir = NULL;
+        return outdir_commit(d);
+    }
+    if (archive_write_close(w->a) != ARCHIVE_OK)
+        return archive_fail(w);
+    rc = w->zstd ? compress_on(w, NULL, 0, ZSTD_e_end) : 0;
+    if (!rc) {
+        struct outfile *f = w->file;
+
+        w->file = NULL;
+        rc = outfile_commit(f);
+    }
+    return rc;
+}
+
+int pack_commit(struct pack_writer *w)
+{
+    assert(!w->name);
+    const int rc = finish(w);
+
+    release(w);
+    return rc;
+}
+
+void pack_abort(struct pack_writer *w)
+{
+    if (w)
+        release(w);
+}
