@@ -1,0 +1,371 @@
+/*
+ * ops_test.h - what the op tests share: the tables, arrays on a device that release themselves, a
+ * comparison of every table with ref at several thread counts, and finite differences.
+ *
+ * An op test states facts computed by hand, then gives check_op a function that runs the op on
+ * random data, for each of its shapes.
+ */
+#ifndef OPS_TEST_H
+#define OPS_TEST_H
+
+#include "cpu/cpu.h"
+#include "kernels.h"
+#include "mem.h"
+#include "ref/ref.h"
+
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OP_TEST(f)       cmocka_unit_test_setup_teardown(f, open_tables, release_all)
+#define RUN_TESTS(tests) cmocka_run_group_tests(tests, NULL, NULL)
+#define COUNT(array)     ((int)(sizeof(array) / sizeof *(array)))
+
+enum { REF, CPU, TABLES };
+
+static struct ops tables[TABLES];
+
+/* ---- memory that lives until the end of a test ---- */
+
+struct held {
+    const struct ops *ops; /* NULL: host memory */
+    void *p;
+};
+
+static struct held *held;
+static size_t n_held;
+
+static inline void *hold(const struct ops *ops, void *p)
+{
+    assert_non_null(p);
+    held = xnrealloc(held, n_held + 1, sizeof *held);
+    held[n_held++] = (struct held){ ops, p };
+    return p;
+}
+
+static inline void release_from(size_t first)
+{
+    while (n_held > first) {
+        const struct held h = held[--n_held];
+
+        if (h.ops)
+            h.ops->release(h.p);
+        else
+            free(h.p);
+    }
+}
+
+static inline int open_tables(void **state)
+{
+    (void)state;
+    ref_ops(&tables[REF]);
+    cpu_ops(&tables[CPU]);
+    return 0;
+}
+
+static inline int release_all(void **state)
+{
+    (void)state;
+    release_from(0);
+    free(held);
+    held = NULL;
+    return 0;
+}
+
+static inline void *host(size_t bytes)
+{
+    return hold(NULL, xmalloc(bytes));
+}
+
+/* Device memory with a copy of HOST_BYTES. */
+static inline struct dev *put_bytes(const struct ops *o, const void *host_bytes, size_t bytes)
+{
+    struct dev *const d = hold(o, o->alloc(bytes));
+
+    assert_int_equal(o->put(d, host_bytes, bytes), 0);
+    return d;
+}
+
+static inline struct dev *put_floats(const struct ops *o, const float *x, int64_t n)
+{
+    return put_bytes(o, x, (size_t)n * sizeof *x);
+}
+
+static inline struct dev *put_ints(const struct ops *o, const int32_t *x, int64_t n)
+{
+    return put_bytes(o, x, (size_t)n * sizeof *x);
+}
+
+/* Room for n floats, all NaN: what an op forgets to write is seen. */
+static inline struct dev *room(const struct ops *o, int64_t n)
+{
+    const size_t bytes = (size_t)n * sizeof(float);
+    void *const nan = xmalloc(bytes);
+    struct dev *d;
+
+    memset(nan, 0xff, bytes);
+    d = put_bytes(o, nan, bytes);
+    free(nan);
+    return d;
+}
+
+static inline float *get_floats(const struct ops *o, const struct dev *d, int64_t n)
+{
+    float *const x = host((size_t)n * sizeof *x);
+
+    assert_int_equal(o->get(x, d, (size_t)n * sizeof *x), 0);
+    return x;
+}
+
+/* ---- random data ---- */
+
+/* Uniform in [-1, 1) (splitmix64). */
+static inline float noise(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (float)(z >> 40) * 0x1p-23f - 1;
+}
+
+static inline float *random_floats(int64_t n, uint64_t seed)
+{
+    float *const x = host((size_t)n * sizeof *x);
+
+    for (int64_t i = 0; i < n; i++)
+        x[i] = noise(&seed);
+    return x;
+}
+
+static inline struct dev *put_random(const struct ops *o, int64_t n, uint64_t seed)
+{
+    return put_floats(o, random_floats(n, seed), n);
+}
+
+/* A weight of any storage, elements about 1/sqrt(C) as trained ones are. */
+static inline struct weight random_weight(const struct ops *o, enum dtype dtype, int64_t rows,
+                                          int64_t cols, enum dtype round, uint64_t seed)
+{
+    enum { BLOCK = 64 };
+    const int64_t n = rows * cols, blocks = (n + BLOCK - 1) / BLOCK;
+    float *const x = random_floats(n, seed);
+    struct weight w = {
+        .dtype = dtype, .rows = rows, .cols = cols, .block = BLOCK, .round = round
+    };
+    uint16_t *const half = host((size_t)n * sizeof *half);
+
+    for (int64_t i = 0; i < n; i++) {
+        x[i] /= sqrtf((float)cols);
+        half[i] = dtype == DT_F16 ? f16_of_f32(x[i]) : bf16_of_f32(x[i]);
+    }
+    if (dtype == DT_F32) {
+        w.data = put_floats(o, x, n);
+    } else if (dtype != DT_NF4) {
+        w.data = put_bytes(o, half, (size_t)n * sizeof *half);
+    } else {
+        struct dev *const codes = hold(o, o->alloc((size_t)(n + 1) / 2)), *const absmax =
+                                                                              room(o, blocks);
+
+        assert_int_equal(o->nf4_quantize(codes, absmax, put_floats(o, x, n), DT_F32, n, BLOCK, 0),
+                         0);
+        w.data = codes;
+        w.absmax = absmax;
+    }
+    return w;
+}
+
+/* ---- packed batches ---- */
+
+/* Sequences of LENGTHS end to end, each seeing its own rows only; sample 100, 101, ... */
+static inline struct seq *sequences(const int *lengths, int n)
+{
+    struct seq *const s = host((size_t)n * sizeof *s);
+    int32_t at = 0;
+
+    for (int i = 0; i < n; i++) {
+        s[i] = (struct seq){ .q_start = at,
+                             .q_len = lengths[i],
+                             .k_start = at,
+                             .k_len = lengths[i],
+                             .sample = 100u + (uint32_t)i };
+        at += lengths[i];
+    }
+    return s;
+}
+
+static inline struct packed pack(const struct ops *o, const struct seq *seq, int64_t seqs)
+{
+    struct packed p = { .seqs = seqs, .seq = seq };
+    int32_t *pos, *sample, at = 0;
+
+    for (int64_t s = 0; s < seqs; s++)
+        p.tokens += seq[s].q_len;
+    pos = host((size_t)p.tokens * sizeof *pos);
+    sample = host((size_t)p.tokens * sizeof *sample);
+    for (int64_t s = 0; s < seqs; s++)
+        for (int32_t i = 0; i < seq[s].q_len; i++, at++) {
+            pos[at] = seq[s].shared_len + seq[s].k_len - seq[s].q_len + i;
+            sample[at] = (int32_t)seq[s].sample;
+        }
+    p.seq_dev = put_bytes(o, seq, (size_t)seqs * sizeof *seq);
+    p.pos = put_ints(o, pos, p.tokens);
+    p.sample = put_ints(o, sample, p.tokens);
+    return p;
+}
+
+static inline struct packed pack_lengths(const struct ops *o, const int *lengths, int n)
+{
+    return pack(o, sequences(lengths, n), n);
+}
+
+/* ---- comparisons ---- */
+
+/* Normalised mean squared error of x (n) against WANT. */
+static inline double nmse(const float *x, const float *want, int64_t n)
+{
+    double error = 0, size = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        error += ((double)x[i] - want[i]) * ((double)x[i] - want[i]);
+        size += (double)want[i] * want[i];
+    }
+    return size > 0 ? error / size : error;
+}
+
+static inline void assert_close(const char *what, double x, double want, double tolerance)
+{
+    if (!(fabs(x - want) <= tolerance))
+        fail_msg("%s is %.9g, wanted %.9g within %g", what, x, want, tolerance);
+}
+
+static inline void assert_floats(const char *what, const float *x, const float *want, int64_t n,
+                                 double tolerance)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs((double)x[i] - want[i]) <= tolerance))
+            fail_msg("%s[%lld] is %.9g, wanted %.9g within %g", what, (long long)i, x[i], want[i],
+                     tolerance);
+}
+
+struct output {
+    const char *name;
+    float *x;
+    int64_t n;
+};
+
+struct outputs {
+    int n;
+    struct output of[8];
+};
+
+/* Keeps what an op wrote to D (n floats) for the comparison. */
+static inline void give(struct outputs *out, const struct ops *o, const char *name,
+                        const struct dev *d, int64_t n)
+{
+    assert_true(out->n < COUNT(out->of));
+    out->of[out->n++] = (struct output){ name, get_floats(o, d, n), n };
+}
+
+/* Runs an op of O on data that depends on SHAPE alone. */
+typedef void op_run(struct outputs *out, const struct ops *o, const void *shape);
+
+static inline struct outputs run_op(op_run *run, const struct ops *o, const void *shape)
+{
+    struct outputs out = { 0 };
+
+    run(&out, o, shape);
+    return out;
+}
+
+static inline void check_bytes(const struct ops *o, const struct outputs *got,
+                               const struct outputs *want, const char *when)
+{
+    for (int i = 0; i < want->n; i++)
+        if (memcmp(got->of[i].x, want->of[i].x, (size_t)want->of[i].n * sizeof(float)))
+            fail_msg("%s: %s has other bytes %s", o->name, want->of[i].name, when);
+}
+
+/* Every table agrees with ref to an NMSE of TOLERANCE, and has the same bytes for any threads. */
+static inline void check_op(op_run *run, const void *shape, int number, double tolerance)
+{
+    static const int threads[] = { 1, 2, 3, 8 };
+    const size_t before = n_held;
+    struct outputs first[TABLES];
+
+    for (int t = 0; t < TABLES; t++) {
+        omp_set_num_threads(threads[0]);
+        first[t] = run_op(run, &tables[t], shape);
+        for (int i = 0; i < first[t].n; i++) {
+            const double e = nmse(first[t].of[i].x, first[REF].of[i].x, first[t].of[i].n);
+
+            if (!(e <= tolerance))
+                fail_msg("%s: %s of shape %d is off by NMSE %g, allowed %g", tables[t].name,
+                         first[t].of[i].name, number, e, tolerance);
+        }
+        for (int k = 1; k < COUNT(threads); k++) {
+            omp_set_num_threads(threads[k]);
+            const struct outputs again = run_op(run, &tables[t], shape);
+
+            check_bytes(&tables[t], &again, &first[t], "with another number of threads");
+        }
+    }
+    omp_set_num_threads(omp_get_num_procs());
+    release_from(before);
+}
+
+#define CHECK_OP(run, shapes, tolerance)                                                           \
+    for (int number_ = 0; number_ < COUNT(shapes); number_++)                                      \
+    check_op(run, &(shapes)[number_], number_, tolerance)
+
+/* ---- gradients ---- */
+
+/* The loss of finite differences: sum of g[i] * out[i]. */
+static inline double weighted_sum(const float *g, const float *out, int64_t n)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)g[i] * out[i];
+    return sum;
+}
+
+/*
+ * GRAD (n) is what a backward op says d loss / d x is; LOSS computes the loss anew from x, which
+ * lies in host memory. Central differences with a step of 1/64: their own error is about 1e-4 of
+ * the third derivative, and rounding of the outputs to float adds less than 1e-5; TOLERANCE is a
+ * part of the largest entry.
+ */
+static inline void check_gradient(const char *what, float *x, const float *grad, int64_t n,
+                                  double tolerance, double (*loss)(void *), void *context)
+{
+    const float step = 0x1p-6f;
+    double largest = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(grad[i]));
+    assert_true(largest > 0);
+    for (int64_t i = 0; i < n; i++) {
+        const float at = x[i];
+        double up, down;
+
+        x[i] = at + step;
+        up = loss(context);
+        x[i] = at - step;
+        down = loss(context);
+        x[i] = at;
+        const double slope = (up - down) / ((double)(at + step) - (double)(at - step));
+
+        if (!(fabs(slope - grad[i]) <= tolerance * largest))
+            fail_msg("%s: d loss / d x[%lld] is %g, the op says %g, largest %g", what, (long long)i,
+                     slope, grad[i], largest);
+    }
+}
+
+#endif

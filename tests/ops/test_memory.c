@@ -1,0 +1,121 @@
+/* Device memory: what goes up comes down. */
+#include "ops_test.h"
+
+static void allocations_are_aligned(void **state)
+{
+    (void)state;
+    for (int t = 0; t < TABLES; t++)
+        for (size_t bytes = 0; bytes < 1000; bytes += 333) {
+            struct dev *const d = tables[t].alloc(bytes);
+
+            assert_non_null(d);
+            assert_int_equal((uintptr_t)d % 256, 0);
+            tables[t].release(d);
+        }
+}
+
+static void too_much_is_an_error(void **state)
+{
+    (void)state;
+    for (int t = 0; t < TABLES; t++) {
+        assert_null(tables[t].alloc(SIZE_MAX));
+        assert_int_equal(err_code(), EXIT_MEMORY);
+        tables[t].release(NULL);
+    }
+}
+
+static void bytes_survive_the_way(void **state)
+{
+    static const float x[6] = { 1, 2, 3, 4, 5, 6 };
+
+    (void)state;
+    for (int t = 0; t < TABLES; t++) {
+        const struct ops *const o = &tables[t];
+        struct dev *const a = put_floats(o, x, 6), *const b = room(o, 6);
+        float back[6];
+
+        assert_int_equal(o->copy(b, a, sizeof x), 0);
+        assert_int_equal(o->zero(o->slice(b, 2 * sizeof *x), 2 * sizeof *x), 0);
+        assert_int_equal(o->put(o->slice(b, 5 * sizeof *x), x, sizeof *x), 0);
+        assert_int_equal(o->get(back, o->slice_const(b, sizeof *x), 5 * sizeof *x), 0);
+        assert_floats("bytes", back, (const float[]){ 2, 0, 0, 5, 1 }, 5, 0);
+    }
+}
+
+static void adopted_memory_is_read_where_it_lies(void **state)
+{
+    static const float x[3] = { 7, 8, 9 };
+
+    (void)state;
+    for (int t = 0; t < TABLES; t++) {
+        const struct dev *const d = tables[t].adopt(x, sizeof x);
+        float back[3];
+
+        assert_int_equal(tables[t].get(back, d, sizeof back), 0);
+        assert_memory_equal(back, x, sizeof x);
+        tables[t].disown(d);
+    }
+}
+
+static void find_gives(const char *device, int code)
+{
+    assert_null(ops_find(device, 1));
+    assert_int_equal(err_code(), code);
+    assert_non_null(strstr(err_text(), device));
+}
+
+static void backends_are_found_by_name(void **state)
+{
+    (void)state;
+    assert_string_equal(ops_find("ref", 1)->name, "ref");
+    assert_string_equal(ops_find("cpu", 1)->name, "cpu");
+    assert_string_equal(ops_find("auto", 0)->name, "cpu");
+    find_gives("cuda", EXIT_NODEVICE);
+    find_gives("cuda:12", EXIT_NODEVICE);
+    find_gives("cuda:", EXIT_USAGE);
+    find_gives("cuda:x", EXIT_USAGE);
+    find_gives("gpu", EXIT_USAGE);
+}
+
+static void threads_are_what_was_asked_for(void **state)
+{
+    (void)state;
+    assert_non_null(ops_find("cpu", 3));
+    assert_int_equal(omp_get_max_threads(), 3);
+}
+
+/* A table's entries are all there: nobody asks before calling one. */
+static void no_entry_is_empty(void **state)
+{
+    (void)state;
+    for (int t = 0; t < TABLES; t++) {
+        void *entry[sizeof(struct ops) / sizeof(void *)];
+
+        memcpy(entry, &tables[t], sizeof entry);
+        for (int i = 0; i < COUNT(entry); i++)
+            assert_non_null(entry[i]);
+    }
+}
+
+static void scratch_grows_with_the_batch(void **state)
+{
+    (void)state;
+    for (int t = 0; t < TABLES; t++) {
+        const size_t small = ops_scratch_bytes(&tables[t], 10, 64, 100);
+
+        assert_true(small > 0);
+        assert_true(ops_scratch_bytes(&tables[t], 1000, 2560, 51200) > small);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OP_TEST(allocations_are_aligned),    OP_TEST(too_much_is_an_error),
+        OP_TEST(bytes_survive_the_way),      OP_TEST(adopted_memory_is_read_where_it_lies),
+        OP_TEST(backends_are_found_by_name), OP_TEST(threads_are_what_was_asked_for),
+        OP_TEST(no_entry_is_empty),          OP_TEST(scratch_grows_with_the_batch),
+    };
+
+    return RUN_TESTS(tests);
+}
