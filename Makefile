@@ -60,6 +60,7 @@ $(BINS) $(CTESTS):
 
 # The suffix names the instruction set; nothing else is compiled with it, so one binary runs everywhere.
 $(BUILD)/kernels/cpu/%_avx2.c.o: CFLAGS += -mavx2 -mfma -mf16c
+$(BUILD)/kernels/cpu/%_avx512.c.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
 $(BUILD)/libcommon/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
 $(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
 $(BUILD)/%.c.o: %.c

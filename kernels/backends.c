@@ -20,8 +20,8 @@ const struct ops *ops_find(const char *device, int threads)
     if (threads > 0)
         omp_set_num_threads(threads);
     if (strcmp(device, "cpu") == 0 || strcmp(device, "auto") == 0)
-        cpu_ops(&table);
-    else if (strcmp(device, "ref") == 0)
+        return cpu_ops(&table) < 0 ? NULL : &table;
+    if (strcmp(device, "ref") == 0)
         ref_ops(&table);
     else if (is_cuda(device)) {
         err_set(EXIT_NODEVICE, "device '%s' is not built in; use --device cpu", device);

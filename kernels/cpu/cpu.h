@@ -4,7 +4,8 @@
 
 #include "kernels.h"
 
-/* Fills O with the best ops this machine can run. */
-void cpu_ops(struct ops *o);
+/* Fills O with the best ops this machine can run, or those for the instruction set that the
+ * environment's SLMTOOLS_CPU names (portable, avx2, avx512); -1 when it does not have that one. */
+MUST_USE int cpu_ops(struct ops *o);
 
 #endif

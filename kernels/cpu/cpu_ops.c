@@ -1,8 +1,70 @@
+/* The table of the CPU backend, its choice of instruction set, and its working memory. */
 #include "cpu.h"
-#include "ref/ref.h"
+#include "cpu_impl.h"
 
-void cpu_ops(struct ops *o)
+#include <stdlib.h>
+#include <string.h>
+
+static const struct isa *chosen = &isa_portable;
+
+#ifdef __x86_64__
+static bool has_avx512(void)
 {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+/* Widest first. */
+static const struct isa *widest(const char *name)
+{
+#ifdef __x86_64__
+    if (has_avx512() && (!name || strcmp(name, "avx512") == 0))
+        return &isa_avx512;
+    if (has_avx2() && (!name || strcmp(name, "avx2") == 0))
+        return &isa_avx2;
+#endif
+    return !name || strcmp(name, "portable") == 0 ? &isa_portable : NULL;
+}
+
+const struct isa *cpu_isa(void)
+{
+    return chosen;
+}
+
+void *cpu_scratch(size_t bytes)
+{
+    static void *memory;
+    static size_t size;
+
+    if (bytes > size) {
+        free(memory);
+        size = (bytes + 4095) / 4096 * 4096;
+        memory = aligned_alloc(64, size);
+        if (!memory) {
+            err_set(EXIT_MEMORY, "no room for %zu bytes of working memory; use a smaller batch", size);
+            size = 0;
+        }
+    }
+    return memory;
+}
+
+int cpu_ops(struct ops *o)
+{
+    const char *const name = getenv("SLMTOOLS_CPU");
+    const struct isa *const isa = widest(name);
+
+    if (!isa)
+        return err_set(EXIT_NODEVICE,
+                       "SLMTOOLS_CPU=%s: this machine has no such instructions; unset it, or use portable", name);
+    chosen = isa;
     ref_ops(o);
     o->name = "cpu";
+    cpu_linear_ops(o);
+    return 0;
 }

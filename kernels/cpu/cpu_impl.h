@@ -1,0 +1,56 @@
+/* cpu_impl.h - what the drivers of the CPU backend share; nobody else includes it. */
+#ifndef CPU_IMPL_H
+#define CPU_IMPL_H
+
+#include "isa.h"
+#include "ref/ref.h"
+
+/* The instruction set chosen at start: the widest this machine has, or what the environment's
+ * SLMTOOLS_CPU names (portable, avx2, avx512). */
+const struct isa *cpu_isa(void);
+
+/* Working memory of at least BYTES, 64-byte aligned, good until the next call: ops run one at a time
+ * and share it. NULL and err_set when there is no room. */
+void *cpu_scratch(size_t bytes);
+
+/* One file a family of ops; each replaces entries of the reference table. */
+void cpu_linear_ops(struct ops *o);
+
+static inline float *f32(struct dev *d)
+{
+    return (float *)(void *)d;
+}
+
+static inline const float *const_f32(const struct dev *d)
+{
+    return (const float *)(const void *)d;
+}
+
+static inline const int32_t *const_i32(const struct dev *d)
+{
+    return (const int32_t *)(const void *)d;
+}
+
+static inline int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline struct mask mask_of(const struct dropout *d, const struct packed *rows)
+{
+    return (struct mask){ d, const_i32(rows->pos), (const uint32_t *)(const void *)rows->sample };
+}
+
+/* A dense float matrix as the weight operand of a product. */
+static inline struct weight dense(const float *x, int64_t rows, int64_t cols)
+{
+    return (struct weight){ .dtype = DT_F32, .data = (const struct dev *)(const void *)x, .rows = rows,
+                            .cols = cols };
+}
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * gemm.h - the one matrix product of the CPU backend: c (M, N) = base + A1 B1 (+ A2 B2).
+ *
+ * The A operands are activations, the B operands weights in any storage of struct weight, expanded
+ * panel by panel into the first cache. A second term is LoRA's: its product joins the sum while the
+ * tile of c is at hand, so it costs no pass of its own over c.
+ *
+ * What each element is, for any number of threads, any other rows and any instruction set: the
+ * terms in order, each cut into chunks of KC along its k; a chunk is one chain of fused
+ * multiply-adds from 0 in order of k; chunks are added one after another to base, which is the bias,
+ * c itself (add), or nothing. (portable has no fused multiply-add on x86: its last bits differ.)
+ */
+#ifndef GEMM_H
+#define GEMM_H
+
+#include "isa.h"
+
+struct gemm_term {
+    const float *a;             /* (M, K), rows LDA apart; a_trans: (K, M) */
+    int64_t lda;
+    bool a_trans;
+    const int32_t *a_rows;      /* row m of A is row a_rows[m] of a; NULL: row m. Not with a_trans */
+    float a_scale;              /* A is a times this */
+    const struct mask *a_mask;  /* dropout on a, whose rows are tokens; NULL: none */
+    const struct weight *b;     /* b_trans: B is b's rows transposed */
+    bool b_trans;
+    int64_t b_first;            /* first row of b that is used */
+    int64_t K;
+    const struct mask *out_mask; /* dropout on this term's product, chunk by chunk; NULL: none */
+};
+
+struct gemm {
+    int64_t M, N;
+    struct gemm_term term[2];
+    int terms;
+    float *c;                   /* element (m, n) at c[m * ldc + n * step] */
+    int64_t ldc, step;
+    const float *bias;          /* (N), or NULL */
+    bool add;                   /* base is what stands in c; bias is NULL then */
+};
+
+/* Bytes of WORK for products of up to M rows whose terms' K add up to K. */
+size_t gemm_work(int64_t M, int64_t K);
+/* With all threads. WORK: 64-byte aligned. */
+void gemm_run(const struct gemm *g, float *work);
+/* With the calling thread alone, for parts of a task. */
+void gemm_run_alone(const struct gemm *g, float *work);
+
+#endif

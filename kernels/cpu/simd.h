@@ -1,0 +1,249 @@
+/*
+ * simd.h - the vectors the kernels are written in, for the instruction set of the file that
+ * includes it: AVX-512, AVX2 with FMA, or 4 lanes of the compiler's own vectors.
+ *
+ * vf is the machine's vector, W floats. v16 is always 16 floats, P of the machine's: whatever adds
+ * across lanes is written in v16, so that every instruction set adds in the same order and, where
+ * it has fused multiply-add, gives the same bytes.
+ */
+#ifndef SIMD_H
+#define SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define FORCE_INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL(n) _Pragma("unroll")
+#else
+#define UNROLL_TEXT(x) _Pragma(#x)
+#define UNROLL(n) UNROLL_TEXT(GCC unroll n)
+#endif
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+enum { W = 16 };
+typedef __m512 vf;
+typedef __m512i vi;
+#define vf_load(p)         _mm512_loadu_ps(p)
+#define vf_store(p, a)     _mm512_storeu_ps(p, a)
+#define vf_set(x)          _mm512_set1_ps(x)
+#define vf_add(a, b)       _mm512_add_ps(a, b)
+#define vf_sub(a, b)       _mm512_sub_ps(a, b)
+#define vf_mul(a, b)       _mm512_mul_ps(a, b)
+#define vf_div(a, b)       _mm512_div_ps(a, b)
+#define vf_fma(a, b, c)    _mm512_fmadd_ps(a, b, c)
+#define vf_max(a, b)       _mm512_max_ps(a, b)
+#define vf_min(a, b)       _mm512_min_ps(a, b)
+#define vf_sqrt(a)         _mm512_sqrt_ps(a)
+#define vf_where_ge(x, y, a) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, y, _CMP_GE_OQ), a)
+#define vf_scale2(a, t)                                                                            \
+    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a),                                   \
+                                         _mm512_slli_epi32(_mm512_castps_si512(t), 23)))
+#define vf_of_f16(p)       _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#define vf_of_bf16(p)                                                                              \
+    _mm512_castsi512_ps(_mm512_slli_epi32(                                                         \
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(p))), 16))
+#elif defined(__AVX2__)
+#include <immintrin.h>
+enum { W = 8 };
+typedef __m256 vf;
+typedef __m256i vi;
+#define vf_load(p)         _mm256_loadu_ps(p)
+#define vf_store(p, a)     _mm256_storeu_ps(p, a)
+#define vf_set(x)          _mm256_set1_ps(x)
+#define vf_add(a, b)       _mm256_add_ps(a, b)
+#define vf_sub(a, b)       _mm256_sub_ps(a, b)
+#define vf_mul(a, b)       _mm256_mul_ps(a, b)
+#define vf_div(a, b)       _mm256_div_ps(a, b)
+#define vf_fma(a, b, c)    _mm256_fmadd_ps(a, b, c)
+#define vf_max(a, b)       _mm256_max_ps(a, b)
+#define vf_min(a, b)       _mm256_min_ps(a, b)
+#define vf_sqrt(a)         _mm256_sqrt_ps(a)
+#define vf_where_ge(x, y, a) _mm256_and_ps(_mm256_cmp_ps(x, y, _CMP_GE_OQ), a)
+#define vf_scale2(a, t)                                                                            \
+    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a),                                   \
+                                         _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
+#define vf_of_f16(p)       _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define vf_of_bf16(p)                                                                              \
+    _mm256_castsi256_ps(_mm256_slli_epi32(                                                         \
+        _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p))), 16))
+#else
+#include "dtype.h"
+#include <math.h>
+enum { W = 4 };
+typedef float vf __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+
+FORCE_INLINE vf vf_load(const float *p)
+{
+    vf a;
+
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+
+FORCE_INLINE void vf_store(float *p, vf a)
+{
+    memcpy(p, &a, sizeof a);
+}
+
+/* Fused only where one instruction does it: a fused step in software would be 50 times slower. */
+FORCE_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+#ifdef __FP_FAST_FMAF
+    for (int i = 0; i < W; i++)
+        c[i] = fmaf(a[i], b[i], c[i]);
+    return c;
+#else
+    return a * b + c;
+#endif
+}
+
+FORCE_INLINE vf vf_sqrt(vf a)
+{
+    for (int i = 0; i < W; i++)
+        a[i] = sqrtf(a[i]);
+    return a;
+}
+
+FORCE_INLINE vf vf_of_f16(const void *p)
+{
+    uint16_t h[W];
+    vf a;
+
+    memcpy(h, p, sizeof h);
+    for (int i = 0; i < W; i++)
+        a[i] = f32_of_f16(h[i]);
+    return a;
+}
+
+FORCE_INLINE vf vf_of_bf16(const void *p)
+{
+    uint16_t h[W];
+    vf a;
+
+    memcpy(h, p, sizeof h);
+    for (int i = 0; i < W; i++)
+        a[i] = f32_of_bf16(h[i]);
+    return a;
+}
+
+#define vf_set(x)            ((vf){ (x), (x), (x), (x) })
+#define vf_add(a, b)         ((a) + (b))
+#define vf_sub(a, b)         ((a) - (b))
+#define vf_mul(a, b)         ((a) * (b))
+#define vf_div(a, b)         ((a) / (b))
+/* As the x86 instructions: the second operand where either is NaN. */
+#define vf_select(m, a, b)   ((vf)(((vi)(a) & (m)) | ((vi)(b) & ~(m))))
+#define vf_max(a, b)         vf_select((a) > (b), a, b)
+#define vf_min(a, b)         vf_select((a) < (b), a, b)
+#define vf_where_ge(x, y, a) ((vf)((vi)(a) & ((x) >= (y))))
+#define vf_scale2(a, t)      ((vf)((vi)(a) + (vi)((vu)(vi)(t) << 23)))
+typedef uint32_t vu __attribute__((vector_size(16)));
+#endif
+
+/* vf_where_ge(x, y, a): a where x >= y, else 0. vf_scale2(a, t): the integer in t's low bits added
+ * to a's exponent. vf_of_f16, vf_of_bf16: W halves at p as floats. */
+
+enum { P = 16 / W };
+
+typedef struct {
+    vf p[P];
+} v16;
+
+#define V16_EACH UNROLL(4) for (int i = 0; i < P; i++)
+#define V16_OP2(name)                                                                              \
+    FORCE_INLINE v16 v16_##name(v16 a, v16 b)                                                      \
+    {                                                                                              \
+        V16_EACH a.p[i] = vf_##name(a.p[i], b.p[i]);                                               \
+        return a;                                                                                  \
+    }
+V16_OP2(add)
+V16_OP2(sub)
+V16_OP2(mul)
+V16_OP2(div)
+V16_OP2(max)
+V16_OP2(min)
+V16_OP2(scale2)
+
+FORCE_INLINE v16 v16_load(const float *p)
+{
+    v16 a;
+
+    V16_EACH a.p[i] = vf_load(p + i * W);
+    return a;
+}
+
+FORCE_INLINE void v16_store(float *p, v16 a)
+{
+    V16_EACH vf_store(p + i * W, a.p[i]);
+}
+
+FORCE_INLINE v16 v16_set(float x)
+{
+    v16 a;
+
+    V16_EACH a.p[i] = vf_set(x);
+    return a;
+}
+
+FORCE_INLINE v16 v16_fma(v16 a, v16 b, v16 c)
+{
+    V16_EACH c.p[i] = vf_fma(a.p[i], b.p[i], c.p[i]);
+    return c;
+}
+
+FORCE_INLINE v16 v16_sqrt(v16 a)
+{
+    V16_EACH a.p[i] = vf_sqrt(a.p[i]);
+    return a;
+}
+
+FORCE_INLINE v16 v16_where_ge(v16 x, v16 y, v16 a)
+{
+    V16_EACH a.p[i] = vf_where_ge(x.p[i], y.p[i], a.p[i]);
+    return a;
+}
+
+/* The first N < 16 of p, FILL in the other lanes. */
+FORCE_INLINE v16 v16_load_part(const float *p, int64_t n, float fill)
+{
+    float t[16];
+
+    v16_store(t, v16_set(fill));
+    memcpy(t, p, (size_t)n * sizeof *t);
+    return v16_load(t);
+}
+
+FORCE_INLINE void v16_store_part(float *p, v16 a, int64_t n)
+{
+    float t[16];
+
+    v16_store(t, a);
+    memcpy(p, t, (size_t)n * sizeof *t);
+}
+
+/* Lane i with lane i + 8, then 4, 2, 1. */
+FORCE_INLINE float v16_sum(v16 a)
+{
+    float t[16];
+
+    v16_store(t, a);
+    for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            t[i] += t[i + half];
+    return t[0];
+}
+
+FORCE_INLINE float v16_most(v16 a)
+{
+    float t[16];
+
+    v16_store(t, a);
+    for (int i = 1; i < 16; i++)
+        t[0] = t[i] > t[0] ? t[i] : t[0];
+    return t[0];
+}
+
+#endif

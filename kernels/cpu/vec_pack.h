@@ -1,0 +1,240 @@
+/*
+ * vec_pack.h - weights of any storage as floats, flat or as a panel for the tile kernel: this is
+ * where NF4 and half floats are expanded, into the first cache, once for all rows of a block.
+ * Included by isa_*.c only.
+ */
+#ifndef VEC_PACK_H
+#define VEC_PACK_H
+
+#include "dtype.h"
+#include "isa.h"
+#include "simd.h"
+#include "vec_nf4.h"
+#include "vec_tile.h"
+
+static inline const uint8_t *weight_bytes(const struct weight *w)
+{
+    return (const uint8_t *)(const void *)w->data;
+}
+
+static inline const float *weight_scales(const struct weight *w)
+{
+    return (const float *)(const void *)w->absmax;
+}
+
+static inline int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- a run of the flattened weight ---- */
+
+static void round_run(float *x, int64_t n, enum dtype to)
+{
+    if (to == DT_F16)
+        for (int64_t i = 0; i < n; i++)
+            x[i] = f32_of_f16(f16_of_f32(x[i]));
+    if (to == DT_BF16)
+        for (int64_t i = 0; i < n; i++)
+            x[i] = f32_of_bf16(bf16_of_f32(x[i]));
+}
+
+/* Within one block of NF4: a lone element before the first whole byte, vectors, the rest. */
+static void span_block(float *out, const uint8_t *codes, float scale, int64_t first, int64_t n)
+{
+    int64_t i = 0;
+
+    for (; i < n && (first + i) % 2; i++)
+        out[i] = nf4_value[codes[(first + i) / 2] & 15] * scale;
+    for (; i + W <= n; i += W)
+        vf_store(out + i, vf_mul(nf4_run(codes + (first + i) / 2), vf_set(scale)));
+    for (; i < n; i++) {
+        const uint8_t pair = codes[(first + i) / 2];
+
+        out[i] = nf4_value[(first + i) % 2 ? pair & 15 : pair >> 4] * scale;
+    }
+}
+
+static void span_nf4(float *out, const struct weight *w, int64_t first, int64_t n)
+{
+    for (int64_t i = 0; i < n;) {
+        const int64_t block = (first + i) / w->block;
+        const int64_t end = least(n, (block + 1) * w->block - first);
+
+        span_block(out + i, weight_bytes(w), weight_scales(w)[block], first + i, end - i);
+        i = end;
+    }
+    round_run(out, n, w->round);
+}
+
+static void span_half(float *out, const uint8_t *p, bool brain, int64_t n)
+{
+    int64_t i = 0;
+
+    for (; i + W <= n; i += W)
+        vf_store(out + i, brain ? vf_of_bf16(p + 2 * i) : vf_of_f16(p + 2 * i));
+    for (; i < n; i++) {
+        uint16_t h;
+
+        memcpy(&h, p + 2 * i, sizeof h);
+        out[i] = brain ? f32_of_bf16(h) : f32_of_f16(h);
+    }
+}
+
+static void span(float *out, const struct weight *w, int64_t first, int64_t n)
+{
+    switch (w->dtype) {
+    case DT_F32:
+        memcpy(out, weight_bytes(w) + 4 * first, (size_t)n * sizeof *out);
+        break;
+    case DT_F16:
+    case DT_BF16:
+        span_half(out, weight_bytes(w) + 2 * first, w->dtype == DT_BF16, n);
+        break;
+    default:
+        span_nf4(out, w, first, n);
+    }
+}
+
+/* ---- panels ---- */
+
+#if defined(__AVX2__)
+/* dst (8, 8), rows NR apart, = src transposed, rows of it LD apart. */
+FORCE_INLINE void transpose8(float *dst, const float *src, int64_t ld)
+{
+    __m256 r[8], t[8];
+
+    UNROLL(8)
+    for (int i = 0; i < 8; i++)
+        r[i] = _mm256_loadu_ps(src + i * ld);
+    UNROLL(4)
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    UNROLL(2)
+    for (int i = 0; i < 2; i++) {
+        r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+        r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
+        r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+        r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
+    }
+    UNROLL(4)
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(dst + i * NR, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+        _mm256_storeu_ps(dst + (i + 4) * NR, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+    }
+}
+#else
+FORCE_INLINE void transpose8(float *dst, const float *src, int64_t ld)
+{
+    for (int k = 0; k < 8; k++)
+        for (int i = 0; i < 8; i++)
+            dst[k * NR + i] = src[i * ld + k];
+}
+#endif
+
+/* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's last
+ * row stands in for rows behind it. */
+static void pack_rows8(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    float rows[8][KC];
+    int64_t k = 0;
+
+    for (int i = 0; i < 8; i++)
+        span(rows[i], w, least(n0 + i, w->rows - 1) * w->cols + k0, kc);
+    for (; k + 8 <= kc; k += 8)
+        transpose8(dst + k * NR, rows[0] + k, KC);
+    for (; k < kc; k++)
+        for (int i = 0; i < 8; i++)
+            dst[k * NR + i] = rows[i][k];
+}
+
+/* Whether eight codes from a multiple of eight on always lie in one block, in whole bytes. */
+static bool nf4_by_eight(const struct weight *w)
+{
+    return w->dtype == DT_NF4 && w->round == DT_F32 && w->cols % 8 == 0 && w->block % 8 == 0;
+}
+
+/* The same for W rows of NF4: eight codes of each row in a gathered dword, and with each shift the
+ * values of one column of all rows, which is the order wanted. */
+static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    const uint8_t *const codes = weight_bytes(w) + (n0 * w->cols + k0) / 2;
+    const float *const scales = weight_scales(w);
+    const bool whole = w->cols % w->block == 0;     /* all rows change block at the same column */
+    int64_t row[W], block[W];
+    int32_t at[W];
+    float scale[W];
+    vf s = vf_set(0.0f);
+
+    for (int i = 0; i < W; i++) {
+        row[i] = least(n0 + i, w->rows - 1) * w->cols;
+        at[i] = (int32_t)((row[i] - row[0]) / 2);
+        block[i] = row[i] / w->block;
+    }
+    for (int64_t k = 0; k < kc; k += 8) {
+        const vi eight = nf4_rows(codes + k / 2, at);
+
+        if (!whole || k == 0 || (k0 + k) % w->block == 0) {
+            for (int i = 0; i < W; i++)
+                scale[i] = scales[whole ? block[i] + (k0 + k) / w->block : (row[i] + k0 + k) / w->block];
+            s = vf_load(scale);
+        }
+        vf_store(dst + k * NR, vf_mul(nf4_pick(eight, 0), s));
+        vf_store(dst + (k + 1) * NR, vf_mul(nf4_pick(eight, 1), s));
+        vf_store(dst + (k + 2) * NR, vf_mul(nf4_pick(eight, 2), s));
+        vf_store(dst + (k + 3) * NR, vf_mul(nf4_pick(eight, 3), s));
+        vf_store(dst + (k + 4) * NR, vf_mul(nf4_pick(eight, 4), s));
+        vf_store(dst + (k + 5) * NR, vf_mul(nf4_pick(eight, 5), s));
+        vf_store(dst + (k + 6) * NR, vf_mul(nf4_pick(eight, 6), s));
+        vf_store(dst + (k + 7) * NR, vf_mul(nf4_pick(eight, 7), s));
+    }
+}
+
+static void pack_transposed(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    if (nf4_by_eight(w) && kc % 8 == 0)
+        for (int j = 0; j < NR; j += W)
+            pack_nf4_rows(dst + j, w, k0, kc, least(n0 + j, w->rows - 1));
+    else
+        for (int j = 0; j < NR; j += 8)
+            pack_rows8(dst + j, w, k0, kc, least(n0 + j, w->rows - 1));
+}
+
+/* dst (kc, NR) = rows of the weight as they lie, NF4 of which a vector is within one block. */
+static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    for (int64_t k = 0; k < kc; k++)
+        for (int j = 0; j < NR; j += W) {
+            const int64_t at = (k0 + k) * w->cols + n0 + j;
+
+            vf_store(dst + k * NR + j, vf_mul(nf4_run(weight_bytes(w) + at / 2),
+                                              vf_set(weight_scales(w)[at / w->block])));
+        }
+}
+
+static void pack_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    const int64_t n = least(NR, w->cols - n0);
+
+    if (nf4_by_eight(w) && n == NR && w->cols % 16 == 0 && w->block % 16 == 0) {
+        pack_nf4_straight(dst, w, k0, kc, n0);
+        return;
+    }
+    for (int64_t k = 0; k < kc; k++) {
+        span(dst + k * NR, w, (k0 + k) * w->cols + n0, n);
+        for (int64_t j = n; j < NR; j++)
+            dst[k * NR + j] = 0;
+    }
+}
+
+static void pack_b(float *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc, int64_t n0)
+{
+    if (trans)
+        pack_transposed(dst, w, k0, kc, n0);
+    else
+        pack_straight(dst, w, k0, kc, n0);
+}
+
+#endif

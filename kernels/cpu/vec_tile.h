@@ -1,0 +1,75 @@
+/* vec_tile.h - the inner kernel of every matrix product. Included by isa_*.c only. */
+#ifndef VEC_TILE_H
+#define VEC_TILE_H
+
+#include "isa.h"
+#include "simd.h"
+
+/* Twice the vector's width, and as many rows as leave two registers for b and one for a. */
+enum { NR = 2 * W, MR = W == 16 ? 14 : 6 };
+
+/*
+ * ROWS is a constant where this is inlined, so that the sums stay in registers.
+ */
+FORCE_INLINE void tile_rows(const int rows, int64_t kc, const float *restrict a,
+                            const float *restrict b, float *restrict c, int64_t ldc,
+                            const float *init, bool add)
+{
+    vf left[MR], right[MR];
+
+    UNROLL(16)
+    for (int i = 0; i < rows; i++)
+        left[i] = right[i] = vf_set(0.0f);
+    for (int64_t k = 0; k < kc; k++) {
+        const vf b0 = vf_load(b + k * NR), b1 = vf_load(b + k * NR + W);
+
+        UNROLL(16)
+        for (int i = 0; i < rows; i++) {
+            const vf x = vf_set(a[k * MR + i]);
+
+            left[i] = vf_fma(x, b0, left[i]);
+            right[i] = vf_fma(x, b1, right[i]);
+        }
+    }
+    UNROLL(16)
+    for (int i = 0; i < rows; i++) {
+        float *const row = c + i * ldc;
+        const float *const base = add ? row : init;
+
+        if (base) {
+            left[i] = vf_add(vf_load(base), left[i]);
+            right[i] = vf_add(vf_load(base + W), right[i]);
+        }
+        vf_store(row, left[i]);
+        vf_store(row + W, right[i]);
+    }
+}
+
+/* Rows are rounded up to a size there is code for: the panel behind them holds zeros, but C does not
+ * have them, so the driver gives a tile of its own when mr is not one of these. */
+#define TILE(rows) tile_rows(rows, kc, a, b, c, ldc, init, add)
+static void tile(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
+                 const float *init, bool add)
+{
+    switch (mr) {
+    case 1: TILE(1); break;
+    case 2: TILE(2); break;
+    case 3: TILE(3); break;
+    case 4: TILE(4); break;
+    case 5: TILE(5); break;
+    case 6: TILE(6); break;
+#if MR_LARGE
+    case 7: TILE(7); break;
+    case 8: TILE(8); break;
+    case 9: TILE(9); break;
+    case 10: TILE(10); break;
+    case 11: TILE(11); break;
+    case 12: TILE(12); break;
+    case 13: TILE(13); break;
+    case 14: TILE(14); break;
+#endif
+    }
+}
+#undef TILE
+
+#endif
