@@ -14,13 +14,13 @@ struct lora_options {
     int64_t rank;
     double alpha, dropout;
     bool rslora;
-    const char *targets;        /* "q_proj,k_proj" or "all-linear" */
+    const char *targets;        /* "q_proj,k_proj" or "all-linear"; only lora_new reads it */
     const char *init;           /* "true", "gaussian", "false" */
 };
 
 struct lora_tensor {            /* one linear of one layer */
-    int layer, module;          /* -1 layer: never; module index of model_module */
-    size_t a_at, b_at;          /* element offsets in the flat arrays: A (R, C), B (O, R) */
+    int layer, module;          /* module: index of model_module */
+    size_t a_at, b_at;          /* element offsets in the flat arrays, multiples of 64: A (R, C), B (O, R) */
     int64_t rank;
     float scale;
 };
@@ -31,11 +31,13 @@ struct lora_set {
     struct lora_options opt;
     int n;                      /* tensors (pairs), layer by layer in module order */
     struct lora_tensor *tensor;
+    int *place;                 /* (layers * modules) index into tensor, -1: not adapted */
     int64_t params;             /* elements in each flat array */
     struct dev *p, *g, *m, *v;  /* parameters, gradients, states; g, m, v NULL when only predicting */
 };
 
-/* New weights for training, drawn from SEED by torch's rules; EXIT_USAGE when a target names no module. */
+/* New weights for training, drawn from SEED as PEFT draws them from torch's CPU generator (true and
+ * false: to the last bit); EXIT_USAGE when a target names no module. */
 MUST_USE int lora_new(struct lora_set **l, const struct model *m, const struct lora_options *opt,
                       uint32_t seed);
 /* An adapter as PEFT saves it, names both ways (with and without ".default"). Keys that fit nothing,
@@ -53,7 +55,8 @@ const struct lora_tensor *lora_find(const struct lora_set *l, int layer, int mod
 MUST_USE int lora_zero_grad(struct lora_set *l);
 /* Root of the sum of squares of all gradients; EXIT_NUMERIC names the tensor that is not finite. */
 MUST_USE int lora_grad_norm(const struct lora_set *l, double *norm);
-/* Clips by max_norm / (norm + 1e-6) when that is below 1 (max_norm <= 0: never), then updates. */
+/* Clips by max_norm / (norm + 1e-6) when that is below 1 (max_norm <= 0: never), counts step->t up
+ * and updates. */
 MUST_USE int lora_step(struct lora_set *l, double norm, double max_norm, struct optim_step *step);
 
 #endif
