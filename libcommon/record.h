@@ -32,7 +32,9 @@ struct field {
     size_t raw_len;
 };
 
-struct record;              /* opaque; made by record_new or lent by stream_read */
+struct record;              /* opaque; made by record_new or lent by reader_next */
+
+enum { RECORD_FIELDS_MAX = 1024 };
 
 struct record *record_new(void);
 void record_free(struct record *r);
@@ -61,10 +63,15 @@ void record_set_f32(struct record *r, const char *key, const float *v, size_t n)
 /* RAW: one well-formed CBOR item in deterministic encoding (peek --from-jsonl). */
 void record_set_raw(struct record *r, const char *key, size_t key_len, const uint8_t *raw, size_t n);
 
-/* "12" from the field id where there is one, else the 0-based position "#12": for messages. */
+/* "12" from the field id where there is one, else the 0-based position "#12": for messages. Good
+ * until the next call. */
 const char *record_name(struct record *r);
 
 /* The whole record as deterministic CBOR map; the bytes belong to the record. */
 const uint8_t *record_encode(struct record *r, size_t *n);
+
+/* Fills R from the map at P, whose bytes it borrows: 1 with the map's length in *LEN, 0 when N bytes
+ * do not hold it, -1 when it is no record (EXIT_DATA). POSITION is its place in the stream. */
+MUST_USE int record_parse(struct record *r, const uint8_t *p, size_t n, size_t *len, int64_t position);
 
 #endif

@@ -40,6 +40,21 @@ void sha256_done(struct sha256 *s, uint8_t out[SHA256_BYTES])
     EVP_MD_CTX_free(ctx(s));
 }
 
+void sha256_peek(const struct sha256 *s, uint8_t out[SHA256_BYTES])
+{
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+
+    must(copy != NULL);
+    must(EVP_MD_CTX_copy_ex(copy, (const EVP_MD_CTX *)(const void *)s));
+    must(EVP_DigestFinal_ex(copy, out, NULL));
+    EVP_MD_CTX_free(copy);
+}
+
+void sha256_free(struct sha256 *s)
+{
+    EVP_MD_CTX_free(ctx(s));
+}
+
 void sha256_of(const void *bytes, size_t n, uint8_t out[SHA256_BYTES])
 {
     struct sha256 *s = sha256_new();

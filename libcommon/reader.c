@@ -1,0 +1,276 @@
+#include "stream.h"
+
+#include "reader.h"
+#include "stream_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct condition {              /* FIELD=VALUE */
+    char *field;
+    char *value;
+    bool may_be_absent;         /* a tool's wish, not the user's: a record without the field passes */
+    bool seen;                  /* some record had the field */
+};
+
+struct reader {
+    struct stream_source *source;      /* one for each file */
+    int sources, at;            /* AT: the one that is read; SOURCES after the last */
+    struct stream_header joined;        /* kind and labels of all, their chains in one */
+    struct record *rec;
+    struct condition *only;
+    int onlys;
+    int64_t left;               /* records still to give; < 0: all */
+};
+
+/* ---- opening ---- */
+
+static const char *maker_of(enum stream_kind kind)
+{
+    return kind == KIND_EXAMPLES ? "split-stratified" : kind == KIND_PROMPTS ? "promptify"
+         : kind == KIND_TOKENS ? "tokenize" : "predict";
+}
+
+/* Says which tool is missing between the one that wrote the stream and this one. */
+static int wrong_kind(int kinds, enum stream_kind is)
+{
+    enum stream_kind want = 2 * is;
+
+    while (want <= KIND_PREDICTIONS && !(kinds & want))
+        want *= 2;
+    if (want <= KIND_PREDICTIONS)
+        return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s: put %s in between", stream_kind_name(is),
+                       err_tool(), stream_kind_name(want), maker_of(want));
+    for (want = KIND_EXAMPLES; !(kinds & want);)
+        want *= 2;
+    return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s, which %s makes", stream_kind_name(is), err_tool(),
+                   stream_kind_name(want), maker_of(want));
+}
+
+static bool same_labels(const struct labels *a, const struct labels *b)
+{
+    bool same = a->n == b->n;
+
+    for (int i = 0; same && i < a->n; i++)
+        same = !strcmp(a->name[i], b->name[i]);
+    return same;
+}
+
+/* Takes over the header of the next file, which must go with those before. */
+static int join(struct reader *r, const struct stream_header *h, int kinds)
+{
+    if (!(h->kind & kinds))
+        return wrong_kind(kinds, h->kind);
+    if (!r->joined.kind) {
+        r->joined.kind = h->kind;
+        labels_copy(&r->joined.labels, &h->labels);
+    }
+    if (h->kind != r->joined.kind)
+        return err_set(EXIT_DATA, "this is a stream of %s, the file before it one of %s", stream_kind_name(h->kind),
+                       stream_kind_name(r->joined.kind));
+    if (!same_labels(&h->labels, &r->joined.labels))
+        return err_set(EXIT_DATA, "its labels are not those of the file before it");
+    stream_header_join(&r->joined, h);
+    return 0;
+}
+
+/* All headers are read before the first record: a file that does not fit is found at once, and the
+ * chain is known when the output begins. */
+static int open_sources(struct reader *r, int kinds)
+{
+    for (int i = 0; i < r->sources; i++) {
+        struct stream_source *s = &r->source[i];
+
+        if (stream_source_open(s) < 0)
+            return -1;
+        if (join(r, &s->header, kinds) < 0)
+            return err_in("%s", stream_source_name(s));
+        if (i > 0)
+            stream_source_rest(s);
+    }
+    return 0;
+}
+
+static void add_condition(struct reader *r, const char *field, size_t field_len, const char *value, bool may_be_absent)
+{
+    r->only = xnrealloc(r->only, (size_t)r->onlys + 1, sizeof *r->only);
+    r->only[r->onlys++] = (struct condition){ .field = xstrndup(field, field_len), .value = xstrdup(value),
+                                              .may_be_absent = may_be_absent };
+}
+
+int reader_open(struct reader **out, const char *const *paths, int kinds, const struct cli_common *common)
+{
+    static const char *const standard[] = { "-", NULL };
+    struct reader *r = xcalloc(1, sizeof *r);
+
+    if (!paths || !paths[0])
+        paths = standard;
+    while (paths[r->sources])
+        r->sources++;
+    r->source = xcalloc((size_t)r->sources, sizeof *r->source);
+    for (int i = 0; i < r->sources; i++)
+        r->source[i].path = paths[i];
+    r->rec = record_new();
+    r->left = common->limit;
+    for (int i = 0; i < common->only.n; i++) {
+        const char *text = common->only.v[i];
+        const size_t n = strcspn(text, "=");
+
+        add_condition(r, text, n, text[n] ? text + n + 1 : "", false);
+    }
+    if (open_sources(r, kinds) < 0) {
+        reader_close(r);
+        return -1;
+    }
+    *out = r;
+    return 0;
+}
+
+void reader_default_only(struct reader *r, const char *field, const char *value)
+{
+    for (int i = 0; i < r->onlys; i++)
+        if (!strcmp(r->only[i].field, field))
+            return;
+    add_condition(r, field, strlen(field), value, true);
+}
+
+void reader_close(struct reader *r)
+{
+    if (!r)
+        return;
+    for (int i = 0; i < r->sources; i++)
+        stream_source_close(&r->source[i]);
+    for (int i = 0; i < r->onlys; i++) {
+        free(r->only[i].field);
+        free(r->only[i].value);
+    }
+    free(r->source);
+    free(r->only);
+    stream_header_free(&r->joined);
+    record_free(r->rec);
+    free(r);
+}
+
+/* ---- records ---- */
+
+/* 1 when the value of F is TEXT, 0 when not, -1 when such a field cannot be compared. */
+static int equals(const struct field *f, const char *text)
+{
+    char number[24];
+
+    switch (f->type) {
+    case FIELD_TEXT:
+        return f->n == strlen(text) && !memcmp(f->data, text, f->n);
+    case FIELD_UINT:
+        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)f->u);
+        return !strcmp(number, text);
+    case FIELD_BOOL:
+        return !strcmp(f->u ? "true" : "false", text);
+    default:
+        return err_set(EXIT_USAGE, "--only compares texts and whole numbers; field '%.*s' is neither", (int)f->key_len,
+                       f->key);
+    }
+}
+
+/* 1 when all conditions hold. */
+static int passes(struct reader *r)
+{
+    int pass = 1;
+
+    for (int i = 0; i < r->onlys; i++) {
+        struct condition *c = &r->only[i];
+        const struct field *f = record_find(r->rec, c->field);
+        int rc = c->may_be_absent;
+
+        if (f) {
+            c->seen = true;
+            rc = equals(f, c->value);
+        }
+        if (rc < 0)
+            return -1;
+        pass = pass && rc;
+    }
+    return pass;
+}
+
+/* A field that no record has is a slip of the pen more often than a wish. */
+static void warn_unseen(const struct reader *r)
+{
+    for (int i = 0; i < r->onlys; i++)
+        if (!r->only[i].seen && !r->only[i].may_be_absent)
+            warn("--only %s=%s: no record has a field '%s'", r->only[i].field, r->only[i].value, r->only[i].field);
+}
+
+int reader_next(struct reader *r, struct record **rec)
+{
+    while (r->at < r->sources) {
+        struct stream_source *s = &r->source[r->at];
+        int rc = stream_source_next(s, r->rec);
+
+        if (rc < 0)
+            return -1;
+        if (!rc) {
+            stream_source_rest(s);
+            if (++r->at == r->sources)
+                warn_unseen(r);
+            continue;
+        }
+        rc = passes(r);
+        if (rc < 0)
+            return err_in("%s:%s", stream_source_name(s), record_name(r->rec));
+        if (!rc || !r->left)
+            continue;
+        if (r->left > 0)
+            r->left--;
+        *rec = r->rec;
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- what it knows ---- */
+
+enum stream_kind reader_kind(const struct reader *r)
+{
+    return r->joined.kind;
+}
+
+const struct labels *reader_labels(const struct reader *r)
+{
+    return &r->joined.labels;
+}
+
+const uint8_t *reader_header(const struct reader *r, size_t *n)
+{
+    *n = r->source[0].header_bytes.n;
+    return (const uint8_t *)r->source[0].header_bytes.p;
+}
+
+const uint8_t *reader_end(const struct reader *r, size_t *n)
+{
+    const struct buf *b = &r->source[r->sources - 1].end_bytes;
+
+    *n = b->n;
+    return (const uint8_t *)b->p;
+}
+
+const char *reader_name(const struct reader *r)
+{
+    return stream_source_name(&r->source[r->at < r->sources ? r->at : r->sources - 1]);
+}
+
+const struct stream_header *reader_joined(const struct reader *r)
+{
+    return &r->joined;
+}
+
+int reader_digests(const struct reader *r)
+{
+    return r->at == r->sources ? r->sources : -1;
+}
+
+const uint8_t *reader_digest(const struct reader *r, int i)
+{
+    return r->source[i].digest;
+}

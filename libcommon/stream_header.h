@@ -1,0 +1,45 @@
+/* stream_header.h - the first and the last map of a stream; used by reader.c and writer.c only. */
+#ifndef STREAM_HEADER_H
+#define STREAM_HEADER_H
+
+#include "item.h"
+#include "stream.h"
+
+enum {
+    STREAM_VERSION = 1,
+    STREAM_TAG = 55799,             /* "this is CBOR", RFC 8949 section 3.4.6 */
+    LABELS_MAX = 4096, CHAIN_MAX = 1024,
+};
+
+struct stream_header {
+    enum stream_kind kind;
+    struct labels labels;
+    struct buf *chain;              /* each entry as it came, oldest first */
+    int chain_n;
+};
+
+/* Parses the N bytes of a whole header, tag included. *H is empty or a parsed one before. */
+MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n);
+void stream_header_free(struct stream_header *h);
+/* Appends those entries of FROM's chain that TO's does not have yet. */
+void stream_header_join(struct stream_header *to, const struct stream_header *from);
+/* Appends the header of a stream that this process writes; FROM (may be NULL) gives the chain. */
+void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels *labels,
+                       const struct stream_header *from);
+
+struct stream_input {
+    const char *what;
+    uint8_t digest[SHA256_BYTES];
+};
+
+struct stream_end {
+    uint64_t records;
+    uint8_t digest[SHA256_BYTES];   /* of the uncompressed bytes before the end map */
+    bool sealed;                    /* a seal must follow the last frame */
+};
+
+/* Parses the N bytes of a whole end map. */
+MUST_USE int stream_end_parse(struct stream_end *e, const uint8_t *p, size_t n);
+void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input, int inputs);
+
+#endif

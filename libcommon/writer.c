@@ -1,0 +1,122 @@
+#include "stream.h"
+
+#include "outfile.h"
+#include "reader.h"
+#include "stream_header.h"
+#include "zstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = 1 << 17 };     /* what is hashed and compressed at a time */
+
+struct writer {
+    struct outfile *f;
+    struct zout *z;
+    struct sha256 *sha;
+    struct buf chunk;
+    uint64_t records;
+    const struct reader *from;
+    struct stream_input *input;     /* besides the streams that FROM reads */
+    int inputs;
+};
+
+static void release(struct writer *w)
+{
+    zout_free(w->z);
+    sha256_free(w->sha);
+    buf_free(&w->chunk);
+    free(w->input);
+    free(w);
+}
+
+static int flush_chunk(struct writer *w)
+{
+    sha256_add(w->sha, w->chunk.p, w->chunk.n);
+    if (zout_write(w->z, w->chunk.p, w->chunk.n) < 0)
+        return -1;
+    buf_clear(&w->chunk);
+    return 0;
+}
+
+int writer_open(struct writer **out, const struct cli_common *common, enum stream_kind kind,
+                const struct labels *labels, const struct reader *from)
+{
+    const struct stream_header *before = from ? reader_joined(from) : NULL;
+    struct outfile *f;
+
+    if (outfile_open(&f, common->output, common->force, true) < 0)
+        return -1;
+    struct writer *w = xcalloc(1, sizeof *w);
+
+    w->f = f;
+    w->z = zout_new(f, (int)common->level);
+    w->sha = sha256_new();
+    w->from = from;
+    stream_header_put(&w->chunk, kind, labels ? labels : before ? &before->labels : NULL, before);
+    /* The header is a block of its own: a reader can tell from a file's first bytes what it is. */
+    if (flush_chunk(w) < 0 || zout_flush(w->z) < 0) {
+        writer_abort(w);
+        return -1;
+    }
+    *out = w;
+    return 0;
+}
+
+int writer_put(struct writer *w, struct record *rec)
+{
+    size_t n;
+    const uint8_t *p = record_encode(rec, &n);
+
+    buf_add(&w->chunk, p, n);
+    w->records++;
+    return w->chunk.n >= CHUNK_BYTES ? flush_chunk(w) : 0;
+}
+
+static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
+{
+    w->input = xnrealloc(w->input, (size_t)w->inputs + 1, sizeof *w->input);
+    w->input[w->inputs].what = what;
+    memcpy(w->input[w->inputs++].digest, digest, SHA256_BYTES);
+}
+
+void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
+{
+    add_input(w, what, digest);
+}
+
+static int put_end(struct writer *w)
+{
+    struct stream_end e = { .records = w->records, .sealed = true };
+    const int streams = w->from ? reader_digests(w->from) : 0;
+
+    if (streams < 0)
+        return err_set(EXIT_NUMERIC, "the input was not read to its end");
+    for (int i = 0; i < streams; i++)
+        add_input(w, "stream", reader_digest(w->from, i));
+    if (flush_chunk(w) < 0)
+        return -1;
+    sha256_peek(w->sha, e.digest);
+    stream_end_put(&w->chunk, &e, w->input, w->inputs);
+    return zout_write(w->z, w->chunk.p, w->chunk.n);
+}
+
+int writer_commit(struct writer *w)
+{
+    if (put_end(w) < 0 || zout_end(w->z) < 0) {
+        writer_abort(w);
+        return -1;
+    }
+    const int rc = outfile_commit(w->f);
+
+    release(w);
+    return rc;
+}
+
+void writer_abort(struct writer *w)
+{
+    if (!w)
+        return;
+    outfile_abort(w->f);
+    release(w);
+}

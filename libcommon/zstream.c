@@ -1,0 +1,298 @@
+#include "zstream.h"
+
+#include "mem.h"
+#include "sha256.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+enum {
+    IN_BYTES = 1 << 17,
+    OUT_BYTES = 1 << 17,
+    SEAL_HEAD = 8,                      /* magic number and size of a skippable frame */
+    SEAL_BYTES = SEAL_HEAD + SHA256_BYTES,
+};
+
+/* Magic 0x184D2A5E, one of the sixteen that zstd sets aside, and the size 32, little-endian. */
+static const uint8_t seal_head[SEAL_HEAD] = { 0x5e, 0x2a, 0x4d, 0x18, SHA256_BYTES, 0, 0, 0 };
+static const uint8_t frame_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
+
+/* ---- reading ---- */
+
+struct zin {
+    int fd;
+    char *name;
+    ZSTD_DCtx *zstd;
+    struct sha256 *sha;         /* of the compressed bytes */
+    ZSTD_inBuffer in;           /* over data */
+    uint64_t passed;            /* bytes of the file before data */
+    bool eof, between, any, more, sealed;   /* between: at a frame's beginning; more: zstd holds output back */
+    uint8_t data[IN_BYTES];
+};
+
+int zin_open(struct zin **out, const char *path)
+{
+    const bool standard = !strcmp(path, "-");
+    struct stat st;
+    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_set(EXIT_NOINPUT, "%s: cannot open: %s", path, strerror(errno));
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (!standard)
+            (void)close(fd);
+        return err_set(EXIT_NOINPUT, "%s: is a folder; a record stream is one file", path);
+    }
+    struct zin *z = xmalloc(sizeof *z);
+
+    memset(z, 0, offsetof(struct zin, data));
+    z->fd = fd;
+    z->name = xstrdup(standard ? "standard input" : path);
+    z->in.src = z->data;
+    z->between = true;
+    z->sha = sha256_new();
+    z->zstd = ZSTD_createDCtx();
+    if (!z->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(z->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+        die(EXIT_MEMORY, "out of memory: zstd cannot start");
+    *out = z;
+    return 0;
+}
+
+void zin_close(struct zin *z)
+{
+    if (!z)
+        return;
+    if (z->fd != STDIN_FILENO)
+        (void)close(z->fd);
+    (void)ZSTD_freeDCtx(z->zstd);
+    sha256_free(z->sha);
+    free(z->name);
+    free(z);
+}
+
+bool zin_sealed(const struct zin *z)
+{
+    return z->sealed;
+}
+
+const char *zin_name(const struct zin *z)
+{
+    return z->name;
+}
+
+bool zin_can_reopen(const struct zin *z)
+{
+    struct stat st;
+
+    return z->fd != STDIN_FILENO && fstat(z->fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int bad(const struct zin *z, const char *what)
+{
+    return err_set(EXIT_DATA, "%s: byte %llu: %s", z->name, (unsigned long long)(z->passed + z->in.pos), what);
+}
+
+static size_t available(const struct zin *z)
+{
+    return z->in.size - z->in.pos;
+}
+
+/* Reads more of the file behind what is there; sets eof at its end. */
+static int refill(struct zin *z)
+{
+    memmove(z->data, z->data + z->in.pos, available(z));
+    z->passed += z->in.pos;
+    z->in.size -= z->in.pos;
+    z->in.pos = 0;
+    for (;;) {
+        const ssize_t got = read(z->fd, z->data + z->in.size, sizeof z->data - z->in.size);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_set(EXIT_IO, "%s: cannot read: %s", z->name, strerror(errno));
+        z->eof = got == 0;
+        z->in.size += (size_t)got;
+        return 0;
+    }
+}
+
+/* At least WANT bytes, or all there are. */
+static int gather(struct zin *z, size_t want)
+{
+    while (available(z) < want && !z->eof)
+        if (refill(z) < 0)
+            return -1;
+    return 0;
+}
+
+/* The seal must say what came before it and be the last thing in the file. */
+static int check_seal(struct zin *z)
+{
+    uint8_t digest[SHA256_BYTES];
+    const uint8_t *p = z->data + z->in.pos;
+
+    sha256_peek(z->sha, digest);
+    if (available(z) < SEAL_BYTES)
+        return bad(z, "cut short in the seal; copy or make the file again");
+    if (memcmp(p, seal_head, SEAL_HEAD) != 0 || memcmp(p + SEAL_HEAD, digest, sizeof digest) != 0)
+        return bad(z, "the seal does not fit what is before it: the file was changed; copy or make it again");
+    if (available(z) > SEAL_BYTES)
+        return bad(z, "there are bytes behind the seal; a record stream ends with it");
+    z->in.pos = z->in.size;
+    z->sealed = true;
+    return 0;
+}
+
+/* Looks at what begins here: 1 a frame, 0 the end of the file. */
+static int next_frame(struct zin *z)
+{
+    if (gather(z, SEAL_BYTES + 1) < 0)
+        return -1;
+    const uint8_t *p = z->data + z->in.pos;
+    const size_t n = available(z);
+
+    if (!n)
+        return z->any ? 0 : err_set(EXIT_NOINPUT, "%s: empty; the program that should have written it has failed",
+                                    z->name);
+    if (z->any && n >= sizeof seal_head / 2 && !memcmp(p, seal_head, sizeof seal_head / 2))
+        return check_seal(z);
+    if (!z->any && (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0))
+        return err_set(EXIT_DATA, "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
+                       "promptify and peek --from-jsonl make streams", z->name);
+    z->between = false;
+    z->any = true;
+    return 1;
+}
+
+/* One call of the decoder. */
+static int decompress(struct zin *z, ZSTD_outBuffer *out)
+{
+    const size_t before = z->in.pos;
+    const size_t left = ZSTD_decompressStream(z->zstd, out, &z->in);
+
+    if (ZSTD_isError(left)) {
+        z->in.pos = before;
+        return err_set(EXIT_DATA, "%s: byte %llu: broken zstd data (%s); copy or make the file again", z->name,
+                       (unsigned long long)(z->passed + before), ZSTD_getErrorName(left));
+    }
+    sha256_add(z->sha, z->data + before, z->in.pos - before);
+    z->more = left && out->pos == out->size;
+    z->between = !left;
+    return 0;
+}
+
+int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got)
+{
+    ZSTD_outBuffer out = { to, room, 0 };
+
+    while (!out.pos) {
+        if (z->between) {
+            const int rc = next_frame(z);
+
+            if (rc < 0)
+                return -1;
+            if (!rc)
+                break;
+        }
+        if (!z->more && gather(z, 1) < 0)
+            return -1;
+        if (!z->more && !available(z))
+            return bad(z, "cut short: the file ends inside a zstd frame; copy or make it again");
+        if (decompress(z, &out) < 0)
+            return -1;
+    }
+    *got = out.pos;
+    return 0;
+}
+
+size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
+{
+    ZSTD_inBuffer in = { p, n, 0 };
+    ZSTD_outBuffer out = { to, room, 0 };
+
+    if (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0)
+        return 0;
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+
+    /* an error is no news here: what came out before it counts */
+    if (zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+        (void)ZSTD_decompressStream(zstd, &out, &in);
+    (void)ZSTD_freeDCtx(zstd);
+    return out.pos;
+}
+
+/* ---- writing ---- */
+
+struct zout {
+    struct outfile *f;
+    ZSTD_CCtx *zstd;
+    struct sha256 *sha;         /* of the compressed bytes */
+    uint8_t data[OUT_BYTES];
+};
+
+struct zout *zout_new(struct outfile *f, int level)
+{
+    struct zout *z = xmalloc(sizeof *z);
+
+    z->f = f;
+    z->sha = sha256_new();
+    z->zstd = ZSTD_createCCtx();
+    if (!z->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_compressionLevel, level)) ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_checksumFlag, 1)))
+        die(EXIT_MEMORY, "out of memory: zstd cannot start");
+    return z;
+}
+
+void zout_free(struct zout *z)
+{
+    if (!z)
+        return;
+    (void)ZSTD_freeCCtx(z->zstd);
+    sha256_free(z->sha);
+    free(z);
+}
+
+static int compress(struct zout *z, const void *bytes, size_t n, ZSTD_EndDirective mode)
+{
+    ZSTD_inBuffer in = { bytes, n, 0 };
+    size_t left;
+
+    do {
+        ZSTD_outBuffer out = { z->data, sizeof z->data, 0 };
+
+        left = ZSTD_compressStream2(z->zstd, &out, &in, mode);
+        if (ZSTD_isError(left))
+            return err_set(EXIT_NUMERIC, "%s: zstd: %s", outfile_name(z->f), ZSTD_getErrorName(left));
+        sha256_add(z->sha, z->data, out.pos);
+        if (outfile_write(z->f, z->data, out.pos) < 0)
+            return -1;
+    } while (mode == ZSTD_e_continue ? in.pos < in.size : left > 0);
+    return 0;
+}
+
+int zout_write(struct zout *z, const void *bytes, size_t n)
+{
+    return compress(z, bytes, n, ZSTD_e_continue);
+}
+
+int zout_flush(struct zout *z)
+{
+    return compress(z, NULL, 0, ZSTD_e_flush);
+}
+
+int zout_end(struct zout *z)
+{
+    uint8_t seal[SEAL_BYTES];
+
+    if (compress(z, NULL, 0, ZSTD_e_end) < 0)
+        return -1;
+    memcpy(seal, seal_head, SEAL_HEAD);
+    sha256_peek(z->sha, seal + SEAL_HEAD);
+    return outfile_write(z->f, seal, sizeof seal);
+}

@@ -1,0 +1,48 @@
+/*
+ * zstream.h - the compressed layer of a record stream: zstd frames with content checksums, and a
+ * seal behind the last one.
+ *
+ * A few bits of a zstd frame mean nothing to the decoder (spare header bits, the window size, the
+ * padding of tables), so that no checksum of the content notices when they change. The seal is a
+ * skippable frame that holds the SHA-256 of every byte of the file before it. Other programs skip
+ * it; ours find any changed bit.
+ */
+#ifndef ZSTREAM_H
+#define ZSTREAM_H
+
+#include "err.h"
+#include "outfile.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ZSTD_WINDOW_LOG_MAX = 27 };      /* 128 MiB, which is also what level 22 uses */
+
+struct zin;
+struct zout;
+
+/* PATH "-" is standard input. EXIT_NOINPUT when it cannot be opened. */
+MUST_USE int zin_open(struct zin **z, const char *path);
+/* Up to ROOM uncompressed bytes; *GOT is 0 only at the end of the file, when all frames were whole
+ * and the seal, if there is one, fits. Errors begin with the name of the file and the byte. */
+MUST_USE int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got);
+bool zin_sealed(const struct zin *z);           /* after the end: a seal was there */
+const char *zin_name(const struct zin *z);      /* the path, or "standard input" */
+bool zin_can_reopen(const struct zin *z);       /* an ordinary file, no pipe */
+void zin_close(struct zin *z);                  /* NULL is fine */
+
+/* Frames go to F, which stays the caller's. The bytes depend on content and LEVEL only. */
+struct zout *zout_new(struct outfile *f, int level);
+MUST_USE int zout_write(struct zout *z, const void *bytes, size_t n);
+/* Ends the block, so that a reader gets all there is so far. */
+MUST_USE int zout_flush(struct zout *z);
+/* Ends the frame and puts the seal behind it. */
+MUST_USE int zout_end(struct zout *z);
+void zout_free(struct zout *z);                 /* NULL is fine */
+
+/* Uncompresses the beginning of a file whose first N bytes are at P; returns how many of ROOM bytes
+ * came out, 0 when it is no zstd or too short to say. */
+size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n);
+
+#endif
