@@ -47,7 +47,7 @@ static void two_tokens_by_hand(void **state)
     static const float v[2] = { 8, 4 };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const float q[2] = { 5, 1 }, k[2] = { 0, logf(3) / 3 };
         const struct inputs in = { q, k, v, 2, 2, 1, 1, 1 };
         float lse[2];
@@ -65,7 +65,7 @@ static void large_scores_do_not_overflow(void **state)
     const struct inputs in = { q, k, v, 3, 3, 1, 1, 1 };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++)
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
         assert_floats("out", attend(&tables[t], &in, sequences((int[]){ 3 }, 1), 1, NULL),
                       (float[]){ 1, 2, 2 }, 3, 0);
 }
@@ -81,7 +81,7 @@ static void neighbours_do_not_matter(void **state)
     };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const float *const together = attend(&tables[t], &all, sequences(lengths, 3), 3, NULL);
         const float *const alone = attend(&tables[t], &one, sequences(&lengths[1], 1), 1, NULL);
 
@@ -106,7 +106,7 @@ static void shared_rows_stand_before_the_own(void **state)
     memcpy(v + 2 * H * D, whole.v, SHARED * H * D * sizeof *v);
     memcpy(k + AT * H * D, whole.k + SHARED * H * D, OWN * H * D * sizeof *k);
     memcpy(v + AT * H * D, whole.v + SHARED * H * D, OWN * H * D * sizeof *v);
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const float *const want = attend(&tables[t], &whole, sequences((int[]){ N }, 1), 1, NULL);
         const float *const got = attend(&tables[t], &split, &seq, 1, NULL);
 
@@ -129,7 +129,7 @@ static void heads_share_keys_by_group(void **state)
             memcpy(k + (n * H + h) * D, grouped.k + (n * K + h / 2) * D, D * sizeof *k);
             memcpy(v + (n * H + h) * D, grouped.v + (n * K + h / 2) * D, D * sizeof *v);
         }
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const float *const want = attend(&tables[t], &full, sequences((int[]){ N }, 1), 1, NULL);
 
         assert_floats("grouped", attend(&tables[t], &grouped, sequences((int[]){ N }, 1), 1, NULL),

@@ -4,7 +4,7 @@
 static void allocations_are_aligned(void **state)
 {
     (void)state;
-    for (int t = 0; t < TABLES; t++)
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
         for (size_t bytes = 0; bytes < 1000; bytes += 333) {
             struct dev *const d = tables[t].alloc(bytes);
 
@@ -17,7 +17,7 @@ static void allocations_are_aligned(void **state)
 static void too_much_is_an_error(void **state)
 {
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         assert_null(tables[t].alloc(SIZE_MAX));
         assert_int_equal(err_code(), EXIT_MEMORY);
         tables[t].release(NULL);
@@ -29,7 +29,7 @@ static void bytes_survive_the_way(void **state)
     static const float x[6] = { 1, 2, 3, 4, 5, 6 };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         struct dev *const a = put_floats(o, x, 6), *const b = room(o, 6);
         float back[6];
@@ -47,7 +47,7 @@ static void adopted_memory_is_read_where_it_lies(void **state)
     static const float x[3] = { 7, 8, 9 };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct dev *const d = tables[t].adopt(x, sizeof x);
         float back[3];
 
@@ -57,11 +57,11 @@ static void adopted_memory_is_read_where_it_lies(void **state)
     }
 }
 
-static void find_gives(const char *device, int code)
+static void find_fails_with(const char *device, const char *said, int code)
 {
     assert_null(ops_find(device, 1));
     assert_int_equal(err_code(), code);
-    assert_non_null(strstr(err_text(), device));
+    assert_non_null(strstr(err_text(), said));
 }
 
 static void backends_are_found_by_name(void **state)
@@ -70,11 +70,21 @@ static void backends_are_found_by_name(void **state)
     assert_string_equal(ops_find("ref", 1)->name, "ref");
     assert_string_equal(ops_find("cpu", 1)->name, "cpu");
     assert_string_equal(ops_find("auto", 0)->name, "cpu");
-    find_gives("cuda", EXIT_NODEVICE);
-    find_gives("cuda:12", EXIT_NODEVICE);
-    find_gives("cuda:", EXIT_USAGE);
-    find_gives("cuda:x", EXIT_USAGE);
-    find_gives("gpu", EXIT_USAGE);
+    find_fails_with("cuda", "cuda", EXIT_NODEVICE);
+    find_fails_with("cuda:12", "cuda:12", EXIT_NODEVICE);
+    find_fails_with("cuda:", "cuda:", EXIT_USAGE);
+    find_fails_with("cuda:x", "cuda:x", EXIT_USAGE);
+    find_fails_with("gpu", "gpu", EXIT_USAGE);
+}
+
+static void an_instruction_set_may_be_asked_for(void **state)
+{
+    (void)state;
+    setenv("SLMTOOLS_CPU", "portable", 1);
+    assert_non_null(ops_find("cpu", 1));
+    setenv("SLMTOOLS_CPU", "abacus", 1);
+    find_fails_with("cpu", "abacus", EXIT_NODEVICE);
+    unsetenv("SLMTOOLS_CPU");
 }
 
 static void threads_are_what_was_asked_for(void **state)
@@ -88,7 +98,7 @@ static void threads_are_what_was_asked_for(void **state)
 static void no_entry_is_empty(void **state)
 {
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         void *entry[sizeof(struct ops) / sizeof(void *)];
 
         memcpy(entry, &tables[t], sizeof entry);
@@ -100,7 +110,7 @@ static void no_entry_is_empty(void **state)
 static void scratch_grows_with_the_batch(void **state)
 {
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const size_t small = ops_scratch_bytes(&tables[t], 10, 64, 100);
 
         assert_true(small > 0);

@@ -47,7 +47,7 @@ static void ties_go_to_the_lower_code(void **state)
         x[16 + 2 * i] = threshold[i];
         x[17 + 2 * i] = nextafterf(threshold[i], 2);
     }
-    for (int t = 0; t < TABLES; t++)
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
         for (int zero_code = 0; zero_code <= 7; zero_code += 7) {
             const struct quantised q = quantise(&tables[t], x, DT_F32, 64, 64, zero_code);
 
@@ -91,7 +91,7 @@ static void full_blocks_multiply_and_short_ones_divide(void **state)
     const int by_product = over(x[1] * (1.0f / x[0])) ? 15 : 14, by_quotient = 29 - by_product;
 
     assert_true(x[1] > 0);
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
 
         assert_int_equal(quantise(o, x, DT_F32, 64, 64, 7).code[1], by_product);
@@ -106,7 +106,7 @@ static void zero_blocks_follow_cpu_or_cuda(void **state)
     static const float x[70] = { 0 };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct quantised cpu = quantise(&tables[t], x, DT_F32, 69, 64, 7);
         const struct quantised cuda = quantise(&tables[t], x, DT_F32, 69, 64, 0);
 
@@ -124,7 +124,7 @@ static void an_odd_end_is_padded_with_zero(void **state)
     static const float x[3] = { 4, -4, 4 };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct quantised q = quantise(&tables[t], x, DT_F32, 3, 64, 7);
 
         assert_int_equal(q.code[0], 15);
@@ -141,7 +141,7 @@ static void half_types_are_read_exactly(void **state)
                           bf16[2] = { 0xc000, 0x0001 }; /* -2; smallest */
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct quantised a = quantise(&tables[t], f16, DT_F16, 2, 64, 7);
         const struct quantised b = quantise(&tables[t], bf16, DT_BF16, 2, 64, 7);
 
@@ -167,7 +167,7 @@ static void expansion_is_a_product_rounded_once(void **state)
     };
 
     (void)state;
-    for (int t = 0; t < TABLES; t++)
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
         for (int i = 0; i < COUNT(expected); i++) {
             const struct ops *const o = &tables[t];
             const struct weight w = {
@@ -188,7 +188,7 @@ static void not_finite_is_found_first(void **state)
     int64_t bad;
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         static const uint16_t f16[3] = { 0x3c00, 0x7bff, 0xfc00 },
                               bf16[3] = { 0x3c00, 0x7f81, 0x7f80 };
         const struct ops *const o = &tables[t];

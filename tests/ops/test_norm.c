@@ -20,7 +20,7 @@ static void four_numbers_by_hand(void **state)
     const double r = 1 / sqrt(3.5 + 0.25);
 
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         struct dev *const y = room(o, 4), *const mean = room(o, 1), *const rstd = room(o, 1);
         const float want[4] = { (float)(-2 * r), (float)-r, 0.5f, (float)(3 * r - 1) };
@@ -48,7 +48,7 @@ static void a_large_mean_costs_nothing(void **state)
         far[i] = x[i] + 1000;
         gain[i] = 1;
     }
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         const struct dev *const g = put_floats(o, gain, C), *const b = put_floats(o, bias, C);
         struct dev *const near_y = room(o, C), *const far_y = room(o, C);
@@ -68,7 +68,7 @@ static void a_large_mean_costs_nothing(void **state)
 static void rms_is_refused(void **state)
 {
     (void)state;
-    for (int t = 0; t < TABLES; t++) {
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         struct dev *const d = room(o, 4);
 
