@@ -121,10 +121,15 @@ static void scratch_grows_with_the_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OP_TEST(allocations_are_aligned),    OP_TEST(too_much_is_an_error),
-        OP_TEST(bytes_survive_the_way),      OP_TEST(adopted_memory_is_read_where_it_lies),
-        OP_TEST(backends_are_found_by_name), OP_TEST(threads_are_what_was_asked_for),
-        OP_TEST(no_entry_is_empty),          OP_TEST(scratch_grows_with_the_batch),
+        OP_TEST(allocations_are_aligned),
+        OP_TEST(too_much_is_an_error),
+        OP_TEST(bytes_survive_the_way),
+        OP_TEST(adopted_memory_is_read_where_it_lies),
+        OP_TEST(backends_are_found_by_name),
+        OP_TEST(threads_are_what_was_asked_for),
+        OP_TEST(an_instruction_set_may_be_asked_for),
+        OP_TEST(no_entry_is_empty),
+        OP_TEST(scratch_grows_with_the_batch),
     };
 
     return RUN_TESTS(tests);
