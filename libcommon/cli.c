@@ -22,17 +22,17 @@ enum { OPTION_FILES_MAX = 16, OPTION_FILE_BYTES = 1 << 20 };
 /* What the parser knows of one option. */
 struct row {
     const struct cli_opt *opt;
-    struct cli_list list;       /* of CLI_LIST and CLI_FILES */
+    struct cli_list list; /* of CLI_LIST and CLI_FILES */
     bool given;
 };
 
 /* Lives until exit, as cli.h promises for operands and values. */
 static struct {
     const struct cli *cli;
-    struct cli_opt *common;     /* the rows that every tool has */
+    struct cli_opt *common; /* the rows that every tool has */
     struct row *row;
     int rows;
-    const char **word;          /* arguments still to come; @FILE is put in place */
+    const char **word; /* arguments still to come; @FILE is put in place */
     int words, at;
     int option_files;
     char *option_text[OPTION_FILES_MAX];
@@ -47,17 +47,27 @@ static bool ask_help, ask_version;
 static struct cli_opt *common_rows(struct cli_common *c)
 {
     const struct cli_opt rows[] = {
-        { 'o', "output", CLI_FILE, &c->output, .arg = "FILE", .help = "where the result goes; - is standard output", .group = "Common options" },
+        { 'o', "output", CLI_FILE, &c->output, .arg = "FILE",
+          .help = "where the result goes; - is standard output", .group = "Common options" },
         { 0, "force", CLI_FLAG, &c->force, .help = "replace an existing output", .silent = true },
-        { 0, "only", CLI_LIST, &c->only, .arg = "FIELD=VALUE", .help = "use only records with this value; may be repeated" },
-        { 0, "limit", CLI_INT, &c->limit, .arg = "N", .help = "use only the first N records", .max = 9e15 },
-        { 0, "seed", CLI_INT, &c->seed, .arg = "N", .help = "of every random choice", .max = 4294967295.0 },
-        { 'j', "threads", CLI_INT, &c->threads, .arg = "N", .help = "0: as many as there are; the result is the same for any", .max = 1024, .silent = true },
-        { 0, "device", CLI_TEXT, &c->device, .arg = "auto|cpu|cuda[:N]|ref", .help = "where to compute", .silent = true },
-        { 'l', "level", CLI_INT, &c->level, .arg = "N", .help = "zstd level of the output, 1 to 22", .min = 1, .max = 22, .silent = true },
-        { 0, "progress", CLI_CHOICE, &c->progress, .arg = "auto|never|json", .help = "progress on standard error; auto: on a terminal", .silent = true },
+        { 0, "only", CLI_LIST, &c->only, .arg = "FIELD=VALUE",
+          .help = "use only records with this value; may be repeated" },
+        { 0, "limit", CLI_INT, &c->limit, .arg = "N", .help = "use only the first N records",
+          .max = 9e15 },
+        { 0, "seed", CLI_INT, &c->seed, .arg = "N", .help = "of every random choice",
+          .max = 4294967295.0 },
+        { 'j', "threads", CLI_INT, &c->threads, .arg = "N",
+          .help = "0: as many as there are; the result is the same for any", .max = 1024,
+          .silent = true },
+        { 0, "device", CLI_TEXT, &c->device, .arg = "auto|cpu|cuda[:N]|ref",
+          .help = "where to compute", .silent = true },
+        { 'l', "level", CLI_INT, &c->level, .arg = "N", .help = "zstd level of the output, 1 to 22",
+          .min = 1, .max = 22, .silent = true },
+        { 0, "progress", CLI_CHOICE, &c->progress, .arg = "auto|never|json",
+          .help = "progress on standard error; auto: on a terminal", .silent = true },
         { 'q', "quiet", CLI_FLAG, &c->quiet, .help = "no warnings", .silent = true },
-        { 'v', "verbose", CLI_FLAG, &c->verbose, .help = "say more on standard error", .silent = true },
+        { 'v', "verbose", CLI_FLAG, &c->verbose, .help = "say more on standard error",
+          .silent = true },
         { 0, "help", CLI_FLAG, &ask_help, .help = "print this text", .silent = true },
         { 0, "version", CLI_FLAG, &ask_version, .help = "print the version", .silent = true },
         { .type = CLI_END },
@@ -142,7 +152,8 @@ static void splice_file(const char *path)
     int n = 0;
 
     if (state.option_files == OPTION_FILES_MAX)
-        die(EXIT_USAGE, "@%s: more than %d option files; do they name each other?", path, OPTION_FILES_MAX);
+        die(EXIT_USAGE, "@%s: more than %d option files; do they name each other?", path,
+            OPTION_FILES_MAX);
     if (read_file(&text, path, OPTION_FILE_BYTES) < 0)
         die_err();
     if (memchr(text.p, 0, text.n))
@@ -170,7 +181,8 @@ static const char *called(const struct cli_opt *o)
 static void check_range(const struct cli_opt *o, double v, const char *text)
 {
     if ((o->min != 0 || o->max != 0) && !(v >= o->min && v <= o->max))
-        die(EXIT_USAGE, "option '%s': %s is out of range; from %.16g to %.16g", called(o), text, o->min, o->max);
+        die(EXIT_USAGE, "option '%s': %s is out of range; from %.16g to %.16g", called(o), text,
+            o->min, o->max);
 }
 
 static void set_int(const struct cli_opt *o, const char *text)
@@ -239,7 +251,8 @@ static void set(struct row *r, const char *text)
     if (o->given)
         *o->given = true;
     /* it may become part of a stream, which is UTF-8 */
-    if (o->type != CLI_FILE && o->type != CLI_FILES && utf8_valid(text, strlen(text)) != strlen(text))
+    if (o->type != CLI_FILE && o->type != CLI_FILES &&
+        utf8_valid(text, strlen(text)) != strlen(text))
         die(EXIT_USAGE, "option '%s': the value is not valid UTF-8", called(o));
     switch (o->type) {
     case CLI_INT:
@@ -357,7 +370,8 @@ static void parse_words(void)
         } else if (options && w[0] == '@' && w[1]) {
             splice_file(w + 1);
         } else {
-            state.operand = xnrealloc(state.operand, (size_t)state.operands + 2, sizeof *state.operand);
+            state.operand =
+                xnrealloc(state.operand, (size_t)state.operands + 2, sizeof *state.operand);
             state.operand[state.operands++] = w;
         }
     }
@@ -375,7 +389,8 @@ static void check_device(const char *device)
     const char *number = strncmp(device, "cuda:", 5) ? "" : device + 5;
 
     if (!*number || strlen(number) > 3 || strspn(number, "0123456789") != strlen(number))
-        die(EXIT_USAGE, "option '--device': '%s' is not one of auto, cpu, cuda, cuda:N, ref", device);
+        die(EXIT_USAGE, "option '--device': '%s' is not one of auto, cpu, cuda, cuda:N, ref",
+            device);
 }
 
 static void check_only(const struct cli_list *only)
@@ -391,12 +406,13 @@ static void check_all(void)
 
     for (int i = 0; i < state.rows; i++)
         if (state.row[i].opt->required && !state.row[i].given)
-            die(EXIT_USAGE, "option '%s' is required; see %s --help", called(state.row[i].opt), err_tool());
+            die(EXIT_USAGE, "option '%s' is required; see %s --help", called(state.row[i].opt),
+                err_tool());
     if (state.operands < c->min_operands)
         die(EXIT_USAGE, "an operand is missing; usage: %s %s", err_tool(), c->synopsis);
     if (c->max_operands >= 0 && state.operands > c->max_operands)
-        die(EXIT_USAGE, "'%s' is one operand too many; usage: %s %s", state.operand[c->max_operands],
-            err_tool(), c->synopsis);
+        die(EXIT_USAGE, "'%s' is one operand too many; usage: %s %s",
+            state.operand[c->max_operands], err_tool(), c->synopsis);
     check_device(c->common->device);
     check_only(&c->common->only);
 }

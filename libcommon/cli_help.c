@@ -116,7 +116,8 @@ static void put_row(struct buf *b, const struct cli_opt *o)
         buf_printf(b, "  -%c, ", o->letter);
     else
         buf_puts(b, "      ");
-    buf_printf(b, "--%s%s%s%s", o->negatable ? "[no-]" : "", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+    buf_printf(b, "--%s%s%s%s", o->negatable ? "[no-]" : "", o->name, o->arg ? " " : "",
+               o->arg ? o->arg : "");
     if (b->n - line + 2 > COLUMN)
         buf_printf(b, "\n%*s", COLUMN, "");
     else

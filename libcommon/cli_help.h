@@ -4,8 +4,8 @@
 
 #include "cli.h"
 
-/* Appends the text of --help for CLI's rows in N TABLES, 80 columns wide, with the defaults that the
- * tables' variables hold now. */
+/* Appends the text of --help for CLI's rows in N TABLES, 80 columns wide, with the defaults that
+ * the tables' variables hold now. */
 void cli_help(struct buf *b, const struct cli *cli, const struct cli_opt *const *tables, int n);
 
 /* Appends the value of O as --help and the chain write it: numbers as short as they read back,

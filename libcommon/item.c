@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { HEAD_MAX = 9 };      /* bytes of the longest head */
+enum { HEAD_MAX = 9 }; /* bytes of the longest head */
 
 /* ---- decoding: libcbor calls one of these for each item ---- */
 
@@ -107,14 +107,30 @@ static void on_indefinite(void *it)
 }
 
 static const struct cbor_callbacks callbacks = {
-    .uint8 = on_uint8, .uint16 = on_uint16, .uint32 = on_uint32, .uint64 = on_uint64,
-    .negint8 = on_negint8, .negint16 = on_negint16, .negint32 = on_negint32, .negint64 = on_negint64,
-    .byte_string_start = on_indefinite, .byte_string = on_bytes,
-    .string = on_text, .string_start = on_indefinite,
-    .indef_array_start = on_indefinite, .array_start = on_array,
-    .indef_map_start = on_indefinite, .map_start = on_map,
-    .tag = on_tag, .float2 = on_float, .float4 = on_float, .float8 = on_double,
-    .undefined = on_undefined, .null = on_null, .boolean = on_bool, .indef_break = on_indefinite,
+    .uint8 = on_uint8,
+    .uint16 = on_uint16,
+    .uint32 = on_uint32,
+    .uint64 = on_uint64,
+    .negint8 = on_negint8,
+    .negint16 = on_negint16,
+    .negint32 = on_negint32,
+    .negint64 = on_negint64,
+    .byte_string_start = on_indefinite,
+    .byte_string = on_bytes,
+    .string = on_text,
+    .string_start = on_indefinite,
+    .indef_array_start = on_indefinite,
+    .array_start = on_array,
+    .indef_map_start = on_indefinite,
+    .map_start = on_map,
+    .tag = on_tag,
+    .float2 = on_float,
+    .float4 = on_float,
+    .float8 = on_double,
+    .undefined = on_undefined,
+    .null = on_null,
+    .boolean = on_bool,
+    .indef_break = on_indefinite,
 };
 
 int item_head(struct item *it, const uint8_t *p, size_t n)
@@ -124,7 +140,8 @@ int item_head(struct item *it, const uint8_t *p, size_t n)
     const struct cbor_decoder_result got = cbor_stream_decode(p, n, &callbacks, it);
 
     if (got.status == CBOR_DECODER_NEDATA) {
-        /* a length near 2^64 wraps around: the bytes that are wanted are never fewer than are here */
+        /* a length near 2^64 wraps around: the bytes that are wanted are never fewer than are here
+         */
         if (got.required > ITEM_BYTES_MAX || got.required <= n)
             return err_set(EXIT_DATA, "a value is larger than %d MiB", ITEM_BYTES_MAX >> 20);
         return 0;
@@ -132,7 +149,9 @@ int item_head(struct item *it, const uint8_t *p, size_t n)
     if (got.status != CBOR_DECODER_FINISHED)
         return err_set(EXIT_DATA, "byte 0x%02x begins no CBOR item that is allowed", p[0]);
     if (it->kind == ITEM_BAD)
-        return err_set(EXIT_DATA, "an indefinite length (byte 0x%02x); only definite lengths are allowed", p[0]);
+        return err_set(EXIT_DATA,
+                       "an indefinite length (byte 0x%02x); only definite lengths are allowed",
+                       p[0]);
     if (it->kind == ITEM_TEXT && utf8_valid((const char *)it->data, it->n) != it->n)
         return err_set(EXIT_DATA, "a text is not valid UTF-8");
     it->len = got.read;
@@ -156,7 +175,7 @@ static uint64_t inside(const struct item *it)
 
 int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n)
 {
-    uint64_t left[ITEM_DEPTH_MAX + 1] = { 1 };  /* items to come at each depth */
+    uint64_t left[ITEM_DEPTH_MAX + 1] = { 1 }; /* items to come at each depth */
     int depth = 0;
     size_t at = 0;
 
@@ -189,8 +208,18 @@ int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n)
 const char *item_kind_name(enum item_kind kind)
 {
     static const char *const name[] = {
-        "an unsigned integer", "a negative integer", "a float", "a text", "a byte string", "an array",
-        "a map", "a tagged value", "true or false", "null", "undefined", "an indefinite length",
+        "an unsigned integer",
+        "a negative integer",
+        "a float",
+        "a text",
+        "a byte string",
+        "an array",
+        "a map",
+        "a tagged value",
+        "true or false",
+        "null",
+        "undefined",
+        "an indefinite length",
     };
 
     return name[kind];
@@ -205,7 +234,8 @@ int items_next(struct items *s, struct item *it, enum item_kind kind, const char
     if (!rc)
         return err_set(EXIT_DATA, "%s is cut short", what);
     if (it->kind != kind)
-        return err_set(EXIT_DATA, "%s is %s, not %s", what, item_kind_name(it->kind), item_kind_name(kind));
+        return err_set(EXIT_DATA, "%s is %s, not %s", what, item_kind_name(it->kind),
+                       item_kind_name(kind));
     s->p += it->len;
     return 0;
 }
@@ -299,7 +329,7 @@ void item_put_null(struct buf *b)
  * does not fit and flattens subnormals, so the one is checked and the other done here. */
 static size_t put_half(float f, unsigned char *to)
 {
-    const float steps = fabsf(f) * 0x1p24f;     /* subnormal halves are multiples of 2^-24 */
+    const float steps = fabsf(f) * 0x1p24f; /* subnormal halves are multiples of 2^-24 */
 
     if (steps < 1024 && steps == (float)(int)steps) {
         to[0] = 0xf9;
@@ -326,6 +356,7 @@ void item_put_double(struct buf *b, double v)
     if ((double)f == v)
         n = put_half(f, to);
     if (!n)
-        n = (double)f == v ? cbor_encode_single(f, to, HEAD_MAX) : cbor_encode_double(v, to, HEAD_MAX);
+        n = (double)f == v ? cbor_encode_single(f, to, HEAD_MAX)
+                           : cbor_encode_double(v, to, HEAD_MAX);
     wrote(b, n);
 }

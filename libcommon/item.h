@@ -12,23 +12,32 @@
 #include <stdint.h>
 
 enum {
-    ITEM_DEPTH_MAX = 16,            /* arrays, maps and tags inside each other */
-    ITEM_BYTES_MAX = 64 << 20,      /* of one record, header or end map */
+    ITEM_DEPTH_MAX = 16,       /* arrays, maps and tags inside each other */
+    ITEM_BYTES_MAX = 64 << 20, /* of one record, header or end map */
 };
 
 enum item_kind {
-    ITEM_UINT, ITEM_NEGINT, ITEM_FLOAT, ITEM_TEXT, ITEM_BYTES, ITEM_ARRAY, ITEM_MAP, ITEM_TAG,
-    ITEM_BOOL, ITEM_NULL, ITEM_UNDEFINED,
-    ITEM_BAD,                       /* an indefinite length or a stray break */
+    ITEM_UINT,
+    ITEM_NEGINT,
+    ITEM_FLOAT,
+    ITEM_TEXT,
+    ITEM_BYTES,
+    ITEM_ARRAY,
+    ITEM_MAP,
+    ITEM_TAG,
+    ITEM_BOOL,
+    ITEM_NULL,
+    ITEM_UNDEFINED,
+    ITEM_BAD, /* an indefinite length or a stray break */
 };
 
 struct item {
     enum item_kind kind;
-    uint64_t u;             /* UINT, TAG, BOOL; NEGINT: the value is -1 - u; ARRAY, MAP: elements, pairs */
-    double f;               /* FLOAT */
-    const uint8_t *data;    /* TEXT, BYTES: points into what was read */
+    uint64_t u; /* UINT, TAG, BOOL; NEGINT: the value is -1 - u; ARRAY, MAP: elements, pairs */
+    double f;   /* FLOAT */
+    const uint8_t *data; /* TEXT, BYTES: points into what was read */
     size_t n;
-    size_t len;             /* bytes of the item's head and, for TEXT and BYTES, its content */
+    size_t len; /* bytes of the item's head and, for TEXT and BYTES, its content */
 };
 
 /* The item that begins at P, without what is inside an array, a map or a tag. 1; 0 when N bytes do
@@ -48,12 +57,12 @@ MUST_USE int items_skip(struct items *s, const uint8_t **raw, size_t *n);
 
 /* Appends in deterministic encoding: shortest heads, shortest float that keeps the value. */
 void item_put_uint(struct buf *b, uint64_t u);
-void item_put_negint(struct buf *b, uint64_t u);        /* -1 - u */
+void item_put_negint(struct buf *b, uint64_t u); /* -1 - u */
 void item_put_text(struct buf *b, const char *text, size_t n);
 void item_put_bytes(struct buf *b, const void *bytes, size_t n);
-void item_put_array(struct buf *b, uint64_t n);         /* N items must follow */
-void item_put_map(struct buf *b, uint64_t n);           /* N pairs must follow, in order of their keys */
-void item_put_tag(struct buf *b, uint64_t tag);         /* one item must follow */
+void item_put_array(struct buf *b, uint64_t n); /* N items must follow */
+void item_put_map(struct buf *b, uint64_t n);   /* N pairs must follow, in order of their keys */
+void item_put_tag(struct buf *b, uint64_t tag); /* one item must follow */
 void item_put_bool(struct buf *b, bool v);
 void item_put_null(struct buf *b);
 void item_put_double(struct buf *b, double v);

@@ -27,7 +27,7 @@ static struct unfinished {
 
 /* ---- removal: only calls that a signal handler may make ---- */
 
-struct linux_dirent {       /* what getdents64 fills: the kernel's layout */
+struct linux_dirent { /* what getdents64 fills: the kernel's layout */
     uint64_t ino;
     int64_t off;
     unsigned short len;
@@ -92,7 +92,9 @@ static void on_signal(int sig)
 {
     remove_unfinished();
     say(err_tool());
-    say(sig == SIGINT ? ": error: interrupted" : sig == SIGTERM ? ": error: terminated" : ": error: hung up");
+    say(sig == SIGINT    ? ": error: interrupted"
+        : sig == SIGTERM ? ": error: terminated"
+                         : ": error: hung up");
     say("; the output was not finished, run it again\n");
     _exit(EXIT_STOPPED);
 }
@@ -112,7 +114,7 @@ void outfile_prepare(void)
             _exit(EXIT_IO);
     (void)sigfillset(&act.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)   /* nohup */
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup */
             (void)sigaction(signals[i], &act, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)atexit(remove_unfinished);
@@ -134,8 +136,8 @@ static struct unfinished *reserve(const char *path, int (*make)(const char *path
     if (!u)
         die(EXIT_NUMERIC, "more than %d unfinished outputs", UNFINISHED_MAX);
     do {
-        const int n = snprintf(u->path, sizeof u->path, "%.*s.%s-%ld-%d.tmp", folder, path, err_tool(),
-                               (long)getpid(), serial++);
+        const int n = snprintf(u->path, sizeof u->path, "%.*s.%s-%ld-%d.tmp", folder, path,
+                               err_tool(), (long)getpid(), serial++);
 
         if (n < 0 || (size_t)n >= sizeof u->path) {
             errno = ENAMETOOLONG;
@@ -176,8 +178,8 @@ static int put_in_place(const char *temp, const char *path, bool force)
 
 struct outfile {
     int fd;
-    char *path;                 /* final name; NULL: written in place (standard output, a device) */
-    char *name;                 /* for messages */
+    char *path; /* final name; NULL: written in place (standard output, a device) */
+    char *name; /* for messages */
     struct unfinished *temp;
     bool force, failed;
     size_t n;
@@ -216,7 +218,8 @@ static int open_named(struct outfile *f, const char *path)
         return err_set(EXIT_CREATE, "the output has an empty name; use '-' for standard output");
     if (exists && S_ISDIR(st.st_mode))
         return err_set(EXIT_CREATE, "%s: is a folder; give the name of a file", path);
-    return exists && !S_ISREG(st.st_mode) ? open_in_place(f, path) : open_temporary(f, path, exists);
+    return exists && !S_ISREG(st.st_mode) ? open_in_place(f, path)
+                                          : open_temporary(f, path, exists);
 }
 
 static void release(struct outfile *f)
@@ -224,7 +227,7 @@ static void release(struct outfile *f)
     if (f->fd > STDERR_FILENO)
         (void)close(f->fd);
     if (f->temp) {
-        remove_path(f->temp->path);     /* already gone when it was renamed */
+        remove_path(f->temp->path); /* already gone when it was renamed */
         f->temp->used = 0;
     }
     free(f->path);
@@ -244,7 +247,8 @@ int outfile_open(struct outfile **out, const char *path, bool force, bool binary
     if (!standard)
         rc = open_named(f, path);
     if (!rc && binary && isatty(f->fd))
-        rc = err_set(EXIT_USAGE, "the output is binary and %s is a terminal; use -o FILE, or pipe it into peek",
+        rc = err_set(EXIT_USAGE,
+                     "the output is binary and %s is a terminal; use -o FILE, or pipe it into peek",
                      f->name);
     if (rc) {
         if (f->fd < 0)
@@ -265,8 +269,10 @@ static int write_out(struct outfile *f, const char *p, size_t n)
             continue;
         if (done < 0) {
             f->failed = true;
-            return err_set(EXIT_IO, errno == EPIPE ? "%s: cannot write: the program that reads it has ended"
-                                                   : "%s: cannot write: %s", f->name, strerror(errno));
+            return err_set(EXIT_IO,
+                           errno == EPIPE ? "%s: cannot write: the program that reads it has ended"
+                                          : "%s: cannot write: %s",
+                           f->name, strerror(errno));
         }
         p += done;
         n -= (size_t)done;
@@ -301,8 +307,10 @@ int outfile_commit(struct outfile *f)
         rc = err_set(EXIT_IO, "%s: cannot write: %s", f->name, strerror(errno));
     f->fd = STDOUT_FILENO;
     if (!rc && f->path && put_in_place(f->temp->path, f->path, f->force) < 0)
-        rc = err_set(EXIT_CREATE, errno == EEXIST ? "%s: appeared meanwhile; use --force to replace it"
-                                                  : "%s: cannot create: %s", f->name, strerror(errno));
+        rc = err_set(EXIT_CREATE,
+                     errno == EEXIST ? "%s: appeared meanwhile; use --force to replace it"
+                                     : "%s: cannot create: %s",
+                     f->name, strerror(errno));
     release(f);
     return rc;
 }
@@ -321,9 +329,9 @@ const char *outfile_name(const struct outfile *f)
 /* ---- a folder ---- */
 
 struct outdir {
-    char *path;                 /* without a slash at the end */
+    char *path; /* without a slash at the end */
     struct unfinished *temp;
-    bool replace;               /* something is there and may go */
+    bool replace; /* something is there and may go */
 };
 
 enum found { NOTHING, EMPTY_FOLDER, MODEL_FOLDER, SOMETHING };
@@ -379,7 +387,8 @@ int outdir_open(struct outdir **out, const char *path, bool force, const char **
     if (what == MODEL_FOLDER && !force)
         rc = err_set(EXIT_CREATE, "%s: is there already; use --force to replace it", path);
     else if (what == SOMETHING)
-        rc = err_set(EXIT_CREATE, "%s: is there and is no model folder; remove it yourself or give another name",
+        rc = err_set(EXIT_CREATE,
+                     "%s: is there and is no model folder; remove it yourself or give another name",
                      path);
     else if (!(d->temp = reserve(d->path, make_folder, &made)))
         rc = err_set(EXIT_CREATE, "%s: cannot create: %s", path, strerror(errno));
@@ -407,7 +416,7 @@ static int exchange(struct outdir *d)
     if (rename(d->path, old->path) == 0) {
         rc = rename(d->temp->path, d->path);
         if (rc < 0 && rename(old->path, d->path) < 0)
-            old->used = 0;      /* leave it where it is rather than remove it */
+            old->used = 0; /* leave it where it is rather than remove it */
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (old->used)

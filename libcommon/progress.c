@@ -9,7 +9,7 @@
 struct progress {
     const char *unit;
     int64_t total, done;
-    double start, shown;    /* seconds of the monotonic clock */
+    double start, shown; /* seconds of the monotonic clock */
     bool json;
     char remark[80];
 };
@@ -95,7 +95,7 @@ void progress_say(struct progress *p, int64_t done, const char *remark)
     if (!p)
         return;
     (void)snprintf(p->remark, sizeof p->remark, "%s", remark);
-    for (char *s = p->remark; *s; s++)      /* stays one line and one JSON string */
+    for (char *s = p->remark; *s; s++) /* stays one line and one JSON string */
         if ((unsigned char)*s < ' ' || *s == '"' || *s == '\\')
             *s = ' ';
     progress_to(p, done);

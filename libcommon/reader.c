@@ -7,29 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct condition {              /* FIELD=VALUE */
+struct condition { /* FIELD=VALUE */
     char *field;
     char *value;
-    bool may_be_absent;         /* a tool's wish, not the user's: a record without the field passes */
-    bool seen;                  /* some record had the field */
+    bool may_be_absent; /* a tool's wish, not the user's: a record without the field passes */
+    bool seen;          /* some record had the field */
 };
 
 struct reader {
-    struct stream_source *source;      /* one for each file */
-    int sources, at;            /* AT: the one that is read; SOURCES after the last */
-    struct stream_header joined;        /* kind and labels of all, their chains in one */
+    struct stream_source *source; /* one for each file */
+    int sources, at;              /* AT: the one that is read; SOURCES after the last */
+    struct stream_header joined;  /* kind and labels of all, their chains in one */
     struct record *rec;
     struct condition *only;
     int onlys;
-    int64_t left;               /* records still to give; < 0: all */
+    int64_t left; /* records still to give; < 0: all */
 };
 
 /* ---- opening ---- */
 
 static const char *maker_of(enum stream_kind kind)
 {
-    return kind == KIND_EXAMPLES ? "split-stratified" : kind == KIND_PROMPTS ? "promptify"
-         : kind == KIND_TOKENS ? "tokenize" : "predict";
+    return kind == KIND_EXAMPLES  ? "split-stratified"
+           : kind == KIND_PROMPTS ? "promptify"
+           : kind == KIND_TOKENS  ? "tokenize"
+                                  : "predict";
 }
 
 /* Says which tool is missing between the one that wrote the stream and this one. */
@@ -40,12 +42,12 @@ static int wrong_kind(int kinds, enum stream_kind is)
     while (want <= KIND_PREDICTIONS && !(kinds & want))
         want *= 2;
     if (want <= KIND_PREDICTIONS)
-        return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s: put %s in between", stream_kind_name(is),
-                       err_tool(), stream_kind_name(want), maker_of(want));
+        return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s: put %s in between",
+                       stream_kind_name(is), err_tool(), stream_kind_name(want), maker_of(want));
     for (want = KIND_EXAMPLES; !(kinds & want);)
         want *= 2;
-    return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s, which %s makes", stream_kind_name(is), err_tool(),
-                   stream_kind_name(want), maker_of(want));
+    return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s, which %s makes",
+                   stream_kind_name(is), err_tool(), stream_kind_name(want), maker_of(want));
 }
 
 static bool same_labels(const struct labels *a, const struct labels *b)
@@ -67,8 +69,8 @@ static int join(struct reader *r, const struct stream_header *h, int kinds)
         labels_copy(&r->joined.labels, &h->labels);
     }
     if (h->kind != r->joined.kind)
-        return err_set(EXIT_DATA, "this is a stream of %s, the file before it one of %s", stream_kind_name(h->kind),
-                       stream_kind_name(r->joined.kind));
+        return err_set(EXIT_DATA, "this is a stream of %s, the file before it one of %s",
+                       stream_kind_name(h->kind), stream_kind_name(r->joined.kind));
     if (!same_labels(&h->labels, &r->joined.labels))
         return err_set(EXIT_DATA, "its labels are not those of the file before it");
     stream_header_join(&r->joined, h);
@@ -92,14 +94,17 @@ static int open_sources(struct reader *r, int kinds)
     return 0;
 }
 
-static void add_condition(struct reader *r, const char *field, size_t field_len, const char *value, bool may_be_absent)
+static void add_condition(struct reader *r, const char *field, size_t field_len, const char *value,
+                          bool may_be_absent)
 {
     r->only = xnrealloc(r->only, (size_t)r->onlys + 1, sizeof *r->only);
-    r->only[r->onlys++] = (struct condition){ .field = xstrndup(field, field_len), .value = xstrdup(value),
+    r->only[r->onlys++] = (struct condition){ .field = xstrndup(field, field_len),
+                                              .value = xstrdup(value),
                                               .may_be_absent = may_be_absent };
 }
 
-int reader_open(struct reader **out, const char *const *paths, int kinds, const struct cli_common *common)
+int reader_open(struct reader **out, const char *const *paths, int kinds,
+                const struct cli_common *common)
 {
     static const char *const standard[] = { "-", NULL };
     struct reader *r = xcalloc(1, sizeof *r);
@@ -168,8 +173,9 @@ static int equals(const struct field *f, const char *text)
     case FIELD_BOOL:
         return !strcmp(f->u ? "true" : "false", text);
     default:
-        return err_set(EXIT_USAGE, "--only compares texts and whole numbers; field '%.*s' is neither", (int)f->key_len,
-                       f->key);
+        return err_set(EXIT_USAGE,
+                       "--only compares texts and whole numbers; field '%.*s' is neither",
+                       (int)f->key_len, f->key);
     }
 }
 
@@ -199,7 +205,8 @@ static void warn_unseen(const struct reader *r)
 {
     for (int i = 0; i < r->onlys; i++)
         if (!r->only[i].seen && !r->only[i].may_be_absent)
-            warn("--only %s=%s: no record has a field '%s'", r->only[i].field, r->only[i].value, r->only[i].field);
+            warn("--only %s=%s: no record has a field '%s'", r->only[i].field, r->only[i].value,
+                 r->only[i].field);
 }
 
 int reader_next(struct reader *r, struct record **rec)

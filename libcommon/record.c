@@ -22,11 +22,11 @@ struct block {
 struct record {
     struct field *field;
     int n, cap;
-    bool sorted;                /* keys are in deterministic order */
+    bool sorted; /* keys are in deterministic order */
     int64_t position;
-    struct block *arena;        /* the newest block first */
+    struct block *arena; /* the newest block first */
     struct buf encoded;
-    struct buf value;           /* a value while it is being made */
+    struct buf value; /* a value while it is being made */
     char name[24];
 };
 
@@ -163,16 +163,29 @@ static const struct typed {
     enum field_type type;
     size_t size;
 } typed_arrays[] = {
-    { 64, FIELD_U8, 1 }, { 69, FIELD_U16, 2 }, { 70, FIELD_U32, 4 }, { 71, FIELD_U64, 8 },
+    { 64, FIELD_U8, 1 },  { 69, FIELD_U16, 2 }, { 70, FIELD_U32, 4 }, { 71, FIELD_U64, 8 },
     { 78, FIELD_I32, 4 }, { 79, FIELD_I64, 8 }, { 85, FIELD_F32, 4 }, { 86, FIELD_F64, 8 },
 };
 
 static const char *type_name(enum field_type t)
 {
     static const char *const name[] = {
-        "an unsigned integer", "a negative integer", "a float", "a text", "bytes", "true or false", "null",
-        "a uint8 array", "a uint16 array", "a uint32 array", "a uint64 array", "an int32 array",
-        "an int64 array", "a float32 array", "a float64 array", "a value of another type",
+        "an unsigned integer",
+        "a negative integer",
+        "a float",
+        "a text",
+        "bytes",
+        "true or false",
+        "null",
+        "a uint8 array",
+        "a uint16 array",
+        "a uint32 array",
+        "a uint64 array",
+        "an int32 array",
+        "an int64 array",
+        "a float32 array",
+        "a float64 array",
+        "a value of another type",
     };
 
     return name[t];
@@ -190,7 +203,8 @@ static int typed_array(struct field *f, const struct item *first, const uint8_t 
             continue;
         if (item_head(&bytes, p + first->len, len - first->len) != 1 || bytes.kind != ITEM_BYTES ||
             bytes.n % t->size)
-            return err_set(EXIT_DATA, "%s must be a byte string of whole elements", type_name(t->type));
+            return err_set(EXIT_DATA, "%s must be a byte string of whole elements",
+                           type_name(t->type));
         f->type = t->type;
         f->data = bytes.data;
         f->n = bytes.n / t->size;
@@ -269,8 +283,8 @@ static int check_last(struct record *r)
     if (r->n && field_order(last - 1, last) >= 0)
         r->sorted = false;
     if (!r->sorted && find(r, last->key, last->key_len))
-        return err_set(EXIT_DATA, "field '%.*s' is there twice", (int)(last->key_len < 80 ? last->key_len : 80),
-                       last->key);
+        return err_set(EXIT_DATA, "field '%.*s' is there twice",
+                       (int)(last->key_len < 80 ? last->key_len : 80), last->key);
     r->n++;
     return 0;
 }
@@ -312,8 +326,8 @@ static int wanted(const struct record *r, const char *key, const struct field **
 
 static int wrong_type(const struct field *f, const char *want)
 {
-    return err_set(EXIT_DATA, "field '%.*s' is %s; it should be %s", (int)(f->key_len < 80 ? f->key_len : 80),
-                   f->key, type_name(f->type), want);
+    return err_set(EXIT_DATA, "field '%.*s' is %s; it should be %s",
+                   (int)(f->key_len < 80 ? f->key_len : 80), f->key, type_name(f->type), want);
 }
 
 int record_get_text(struct record *r, const char *key, const char **text, size_t *n)

@@ -124,13 +124,15 @@ int read_file(struct buf *b, const char *path, size_t max)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            rc = err_set(errno == EISDIR ? EXIT_NOINPUT : EXIT_IO, "%s: cannot read: %s", name, strerror(errno));
+            rc = err_set(errno == EISDIR ? EXIT_NOINPUT : EXIT_IO, "%s: cannot read: %s", name,
+                         strerror(errno));
         if (got <= 0)
             break;
         b->n += (size_t)got;
         b->p[b->n] = 0;
         if (b->n > max) {
-            rc = err_set(EXIT_DATA, "%s: larger than %zu bytes; this is not the file meant", name, max);
+            rc = err_set(EXIT_DATA, "%s: larger than %zu bytes; this is not the file meant", name,
+                         max);
             break;
         }
     }

@@ -42,7 +42,8 @@ bool stream_looks_like(const uint8_t *peek, size_t n)
     static const uint8_t tag[] = { 0xd9, STREAM_TAG >> 8, STREAM_TAG & 0xff };
     uint8_t start[sizeof tag];
 
-    return zstd_beginning(start, sizeof start, peek, n) == sizeof tag && !memcmp(start, tag, sizeof tag);
+    return zstd_beginning(start, sizeof start, peek, n) == sizeof tag &&
+           !memcmp(start, tag, sizeof tag);
 }
 
 /* ---- labels ---- */
@@ -106,7 +107,9 @@ static int check_names(struct buf *text, struct labels *l, char separator)
         return err_set(EXIT_DATA, "labels must be valid UTF-8");
     if (split_names(l, text->p ? text->p : "", separator) < 0)
         return -1;
-    return l->n >= 2 ? 0 : err_set(EXIT_DATA, "at least two labels are needed, there is %s", l->n ? "one" : "none");
+    return l->n >= 2 ? 0
+                     : err_set(EXIT_DATA, "at least two labels are needed, there is %s",
+                               l->n ? "one" : "none");
 }
 
 int labels_load(struct labels *l, const char *name_or_list)
@@ -119,7 +122,8 @@ int labels_load(struct labels *l, const char *name_or_list)
     *l = (struct labels){ 0 };
     if (list)
         buf_puts(&text, name_or_list);
-    else if (!(path = share_find("labels", name_or_list, "")) || read_file(&text, path, 1 << 20) < 0)
+    else if (!(path = share_find("labels", name_or_list, "")) ||
+             read_file(&text, path, 1 << 20) < 0)
         rc = -1;
     if (!rc && check_names(&text, l, list ? ',' : '\n') < 0) {
         labels_free(l);

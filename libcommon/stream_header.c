@@ -27,7 +27,8 @@ static int parse_labels(struct labels *l, struct items *s)
         if (memchr(text.data, 0, text.n))
             return err_set(EXIT_DATA, "a label in the header holds a zero byte");
         if (labels_find(l, (const char *)text.data, text.n) >= 0)
-            return err_set(EXIT_DATA, "the header has the label '%.*s' twice", (int)text.n, (const char *)text.data);
+            return err_set(EXIT_DATA, "the header has the label '%.*s' twice", (int)text.n,
+                           (const char *)text.data);
         labels_add(l, (const char *)text.data, text.n);
     }
     return 0;
@@ -54,7 +55,8 @@ static int parse_chain(struct stream_header *h, struct items *s)
         const uint8_t *raw;
         size_t n;
 
-        if (items_next(&look, &map, ITEM_MAP, "an entry of the header's chain") < 0 || items_skip(s, &raw, &n) < 0)
+        if (items_next(&look, &map, ITEM_MAP, "an entry of the header's chain") < 0 ||
+            items_skip(s, &raw, &n) < 0)
             return -1;
         chain_add(h, raw, n);
     }
@@ -68,12 +70,14 @@ static int parse_kind(struct stream_header *h, struct items *s)
 
     if (items_next(s, &text, ITEM_TEXT, "the header's 'kind'") < 0)
         return -1;
-    (void)snprintf(name, sizeof name, "%.*s", (int)(text.n < sizeof name ? text.n : sizeof name - 1),
-                   (const char *)text.data);
+    (void)snprintf(name, sizeof name, "%.*s",
+                   (int)(text.n < sizeof name ? text.n : sizeof name - 1), (const char *)text.data);
     h->kind = text.n == strlen(name) ? stream_kind_of(name) : 0;
     if (!h->kind)
-        return err_set(EXIT_DATA, "a stream of the unknown kind '%s'; there are examples, prompts, tokens, predictions",
-                       name);
+        return err_set(
+            EXIT_DATA,
+            "a stream of the unknown kind '%s'; there are examples, prompts, tokens, predictions",
+            name);
     return 0;
 }
 
@@ -83,7 +87,9 @@ static int parse_format(struct items *s)
 
     if (items_next(s, &text, ITEM_TEXT, "the header's 'format'") < 0)
         return -1;
-    return is(&text, format_name) ? 0 : err_set(EXIT_DATA, "the header's format is not '%s'", format_name);
+    return is(&text, format_name)
+               ? 0
+               : err_set(EXIT_DATA, "the header's format is not '%s'", format_name);
 }
 
 static int parse_version(struct items *s)
@@ -92,12 +98,20 @@ static int parse_version(struct items *s)
 
     if (items_next(s, &v, ITEM_UINT, "the header's 'version'") < 0)
         return -1;
-    return v.u == STREAM_VERSION ? 0 : err_set(EXIT_DATA, "format version %llu; this program knows version %d",
-                                               (unsigned long long)v.u, STREAM_VERSION);
+    return v.u == STREAM_VERSION
+               ? 0
+               : err_set(EXIT_DATA, "format version %llu; this program knows version %d",
+                         (unsigned long long)v.u, STREAM_VERSION);
 }
 
-enum { HAS_CHAIN = 1, HAS_FORMAT = 2, HAS_KIND = 4, HAS_LABELS = 8, HAS_VERSION = 16,
-       HAS_MUST = HAS_CHAIN | HAS_FORMAT | HAS_KIND | HAS_VERSION };
+enum {
+    HAS_CHAIN = 1,
+    HAS_FORMAT = 2,
+    HAS_KIND = 4,
+    HAS_LABELS = 8,
+    HAS_VERSION = 16,
+    HAS_MUST = HAS_CHAIN | HAS_FORMAT | HAS_KIND | HAS_VERSION
+};
 
 /* One pair of the header; keys of later versions are passed over. */
 static int parse_pair(struct stream_header *h, struct items *s, unsigned *has)
@@ -108,10 +122,15 @@ static int parse_pair(struct stream_header *h, struct items *s, unsigned *has)
 
     if (items_next(s, &key, ITEM_TEXT, "a key of the header") < 0)
         return -1;
-    bit = is(&key, "chain") ? HAS_CHAIN : is(&key, "format") ? HAS_FORMAT : is(&key, "kind") ? HAS_KIND
-        : is(&key, "labels") ? HAS_LABELS : is(&key, "version") ? HAS_VERSION : 0;
+    bit = is(&key, "chain")     ? HAS_CHAIN
+          : is(&key, "format")  ? HAS_FORMAT
+          : is(&key, "kind")    ? HAS_KIND
+          : is(&key, "labels")  ? HAS_LABELS
+          : is(&key, "version") ? HAS_VERSION
+                                : 0;
     if (*has & bit)
-        return err_set(EXIT_DATA, "the header has '%.*s' twice", (int)key.n, (const char *)key.data);
+        return err_set(EXIT_DATA, "the header has '%.*s' twice", (int)key.n,
+                       (const char *)key.data);
     *has |= bit;
     switch (bit) {
     case HAS_CHAIN:
@@ -145,15 +164,19 @@ int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n)
     if (items_next(&s, &tag, ITEM_TAG, "the header") < 0)
         return -1;
     if (tag.u != STREAM_TAG)
-        return err_set(EXIT_DATA, "the header has tag %llu, not %d", (unsigned long long)tag.u, STREAM_TAG);
+        return err_set(EXIT_DATA, "the header has tag %llu, not %d", (unsigned long long)tag.u,
+                       STREAM_TAG);
     if (items_next(&s, &map, ITEM_MAP, "the header") < 0)
         return -1;
     for (uint64_t i = 0; i < map.u; i++)
         if (parse_pair(h, &s, &has) < 0)
             return -1;
     if ((has & HAS_MUST) != HAS_MUST)
-        return err_set(EXIT_DATA, "the header has no '%s'", !(has & HAS_FORMAT) ? "format" : !(has & HAS_KIND) ? "kind"
-                       : !(has & HAS_CHAIN) ? "chain" : "version");
+        return err_set(EXIT_DATA, "the header has no '%s'",
+                       !(has & HAS_FORMAT)  ? "format"
+                       : !(has & HAS_KIND)  ? "kind"
+                       : !(has & HAS_CHAIN) ? "chain"
+                                            : "version");
     return 0;
 }
 
@@ -243,12 +266,14 @@ static int parse_digest(struct stream_end *e, struct items *s)
     if (items_next(s, &bytes, ITEM_BYTES, "the end map's 'sha256'") < 0)
         return -1;
     if (bytes.n != SHA256_BYTES)
-        return err_set(EXIT_DATA, "the end map's 'sha256' has %zu bytes, not %d", bytes.n, SHA256_BYTES);
+        return err_set(EXIT_DATA, "the end map's 'sha256' has %zu bytes, not %d", bytes.n,
+                       SHA256_BYTES);
     memcpy(e->digest, bytes.data, SHA256_BYTES);
     return 0;
 }
 
-static int parse_end_pair(struct stream_end *e, struct items *s, bool *has_records, bool *has_digest)
+static int parse_end_pair(struct stream_end *e, struct items *s, bool *has_records,
+                          bool *has_digest)
 {
     struct item key, value;
 
@@ -293,7 +318,8 @@ int stream_end_parse(struct stream_end *e, const uint8_t *p, size_t n)
     return 0;
 }
 
-void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input, int inputs)
+void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input,
+                    int inputs)
 {
     item_put_map(b, 5);
     item_put_key(b, "");

@@ -7,14 +7,15 @@
 
 enum {
     STREAM_VERSION = 1,
-    STREAM_TAG = 55799,             /* "this is CBOR", RFC 8949 section 3.4.6 */
-    LABELS_MAX = 4096, CHAIN_MAX = 1024,
+    STREAM_TAG = 55799, /* "this is CBOR", RFC 8949 section 3.4.6 */
+    LABELS_MAX = 4096,
+    CHAIN_MAX = 1024,
 };
 
 struct stream_header {
     enum stream_kind kind;
     struct labels labels;
-    struct buf *chain;              /* each entry as it came, oldest first */
+    struct buf *chain; /* each entry as it came, oldest first */
     int chain_n;
 };
 
@@ -34,12 +35,13 @@ struct stream_input {
 
 struct stream_end {
     uint64_t records;
-    uint8_t digest[SHA256_BYTES];   /* of the uncompressed bytes before the end map */
-    bool sealed;                    /* a seal must follow the last frame */
+    uint8_t digest[SHA256_BYTES]; /* of the uncompressed bytes before the end map */
+    bool sealed;                  /* a seal must follow the last frame */
 };
 
 /* Parses the N bytes of a whole end map. */
 MUST_USE int stream_end_parse(struct stream_end *e, const uint8_t *p, size_t n);
-void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input, int inputs);
+void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input,
+                    int inputs);
 
 #endif

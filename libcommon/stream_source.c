@@ -65,7 +65,8 @@ static int parse_header(struct stream_source *s)
     if (rc > 0 && (first.kind != ITEM_TAG || first.u != STREAM_TAG))
         rc = 0;
     if (!rc)
-        rc = err_set(EXIT_DATA, "not a record stream, though it is zstd; split-stratified, promptify and peek "
+        rc = err_set(EXIT_DATA,
+                     "not a record stream, though it is zstd; split-stratified, promptify and peek "
                      "--from-jsonl make streams");
     if (rc > 0)
         rc = stream_header_parse(&s->header, s->bytes + s->pos, len);
@@ -136,7 +137,8 @@ static int check_rest(struct stream_source *s, const struct stream_end *e)
     if (more)
         err_set(EXIT_DATA, "there is data behind the end map; a stream ends with it");
     else if (e->sealed && !zin_sealed(s->in))
-        err_set(EXIT_DATA, "cut short: the seal at the end of the file is missing; copy or make it again");
+        err_set(EXIT_DATA,
+                "cut short: the seal at the end of the file is missing; copy or make it again");
     else
         return 0;
     return err_in("%s", stream_source_name(s));
@@ -158,10 +160,12 @@ static int check_end(struct stream_source *s, size_t len)
     hash_used(s);
     sha256_peek(s->sha, s->digest);
     if (e.records != (uint64_t)s->position)
-        return err_set(EXIT_DATA, "%s: the end map counts %llu records, there are %lld; make it again", stream_source_name(s),
-                       (unsigned long long)e.records, (long long)s->position);
+        return err_set(
+            EXIT_DATA, "%s: the end map counts %llu records, there are %lld; make it again",
+            stream_source_name(s), (unsigned long long)e.records, (long long)s->position);
     if (memcmp(digest, e.digest, sizeof digest) != 0)
-        return err_set(EXIT_DATA, "%s: the SHA-256 in the end map does not fit the records; make it again",
+        return err_set(EXIT_DATA,
+                       "%s: the SHA-256 in the end map does not fit the records; make it again",
                        stream_source_name(s));
     return check_rest(s, &e);
 }
@@ -169,10 +173,13 @@ static int check_end(struct stream_source *s, size_t len)
 static int no_end(const struct stream_source *s)
 {
     if (s->pos < s->end)
-        return err_set(EXIT_DATA, "%s:#%lld: cut short inside a record; the program that wrote it has failed",
+        return err_set(EXIT_DATA,
+                       "%s:#%lld: cut short inside a record; the program that wrote it has failed",
                        stream_source_name(s), (long long)s->position);
-    return err_set(EXIT_DATA, "%s: ends after %lld records without an end map; the program that wrote it has failed",
-                   stream_source_name(s), (long long)s->position);
+    return err_set(
+        EXIT_DATA,
+        "%s: ends after %lld records without an end map; the program that wrote it has failed",
+        stream_source_name(s), (long long)s->position);
 }
 
 int stream_source_next(struct stream_source *s, struct record *rec)
@@ -184,11 +191,13 @@ int stream_source_next(struct stream_source *s, struct record *rec)
     for (;;) {
         const bool ends = at_end_map(s);
         struct item map;
-        const int rc = ends ? item_whole(&map, &len, s->bytes + s->pos, s->end - s->pos)
-                            : record_parse(rec, s->bytes + s->pos, s->end - s->pos, &len, s->position);
+        const int rc =
+            ends ? item_whole(&map, &len, s->bytes + s->pos, s->end - s->pos)
+                 : record_parse(rec, s->bytes + s->pos, s->end - s->pos, &len, s->position);
 
         if (rc < 0)
-            return ends ? err_in("%s", stream_source_name(s)) : err_in("%s:#%lld", stream_source_name(s), (long long)s->position);
+            return ends ? err_in("%s", stream_source_name(s))
+                        : err_in("%s:#%lld", stream_source_name(s), (long long)s->position);
         if (rc > 0 && ends)
             return check_end(s, len);
         if (rc > 0)

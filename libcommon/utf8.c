@@ -7,7 +7,7 @@ static size_t sequence(const unsigned char *p, size_t n)
 {
     const unsigned c = p[0];
     size_t len;
-    unsigned low = 0x80, high = 0xbf;   /* of the second byte: no overlongs, no surrogates */
+    unsigned low = 0x80, high = 0xbf; /* of the second byte: no overlongs, no surrogates */
 
     if (c < 0x80)
         return 1;
@@ -40,7 +40,7 @@ size_t utf8_valid(const char *text, size_t n)
     while (i < n) {
         uint64_t eight;
 
-        if (n - i >= sizeof eight) {    /* most text is ASCII: eight bytes at a time */
+        if (n - i >= sizeof eight) { /* most text is ASCII: eight bytes at a time */
             memcpy(&eight, p + i, sizeof eight);
             if (!(eight & 0x8080808080808080u)) {
                 i += sizeof eight;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 17 };     /* what is hashed and compressed at a time */
+enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and compressed at a time */
 
 struct writer {
     struct outfile *f;
@@ -17,7 +17,7 @@ struct writer {
     struct buf chunk;
     uint64_t records;
     const struct reader *from;
-    struct stream_input *input;     /* besides the streams that FROM reads */
+    struct stream_input *input; /* besides the streams that FROM reads */
     int inputs;
 };
 

@@ -14,7 +14,7 @@
 enum {
     IN_BYTES = 1 << 17,
     OUT_BYTES = 1 << 17,
-    SEAL_HEAD = 8,                      /* magic number and size of a skippable frame */
+    SEAL_HEAD = 8, /* magic number and size of a skippable frame */
     SEAL_BYTES = SEAL_HEAD + SHA256_BYTES,
 };
 
@@ -28,10 +28,11 @@ struct zin {
     int fd;
     char *name;
     ZSTD_DCtx *zstd;
-    struct sha256 *sha;         /* of the compressed bytes */
-    ZSTD_inBuffer in;           /* over data */
-    uint64_t passed;            /* bytes of the file before data */
-    bool eof, between, any, more, sealed;   /* between: at a frame's beginning; more: zstd holds output back */
+    struct sha256 *sha; /* of the compressed bytes */
+    ZSTD_inBuffer in;   /* over data */
+    uint64_t passed;    /* bytes of the file before data */
+    bool eof, between, any, more,
+        sealed; /* between: at a frame's beginning; more: zstd holds output back */
     uint8_t data[IN_BYTES];
 };
 
@@ -57,7 +58,8 @@ int zin_open(struct zin **out, const char *path)
     z->between = true;
     z->sha = sha256_new();
     z->zstd = ZSTD_createDCtx();
-    if (!z->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(z->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+    if (!z->zstd ||
+        ZSTD_isError(ZSTD_DCtx_setParameter(z->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
         die(EXIT_MEMORY, "out of memory: zstd cannot start");
     *out = z;
     return 0;
@@ -94,7 +96,8 @@ bool zin_can_reopen(const struct zin *z)
 
 static int bad(const struct zin *z, const char *what)
 {
-    return err_set(EXIT_DATA, "%s: byte %llu: %s", z->name, (unsigned long long)(z->passed + z->in.pos), what);
+    return err_set(EXIT_DATA, "%s: byte %llu: %s", z->name,
+                   (unsigned long long)(z->passed + z->in.pos), what);
 }
 
 static size_t available(const struct zin *z)
@@ -141,7 +144,9 @@ static int check_seal(struct zin *z)
     if (available(z) < SEAL_BYTES)
         return bad(z, "cut short in the seal; copy or make the file again");
     if (memcmp(p, seal_head, SEAL_HEAD) != 0 || memcmp(p + SEAL_HEAD, digest, sizeof digest) != 0)
-        return bad(z, "the seal does not fit what is before it: the file was changed; copy or make it again");
+        return bad(
+            z,
+            "the seal does not fit what is before it: the file was changed; copy or make it again");
     if (available(z) > SEAL_BYTES)
         return bad(z, "there are bytes behind the seal; a record stream ends with it");
     z->in.pos = z->in.size;
@@ -158,13 +163,18 @@ static int next_frame(struct zin *z)
     const size_t n = available(z);
 
     if (!n)
-        return z->any ? 0 : err_set(EXIT_NOINPUT, "%s: empty; the program that should have written it has failed",
-                                    z->name);
+        return z->any ? 0
+                      : err_set(EXIT_NOINPUT,
+                                "%s: empty; the program that should have written it has failed",
+                                z->name);
     if (z->any && n >= sizeof seal_head / 2 && !memcmp(p, seal_head, sizeof seal_head / 2))
         return check_seal(z);
     if (!z->any && (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0))
-        return err_set(EXIT_DATA, "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
-                       "promptify and peek --from-jsonl make streams", z->name);
+        return err_set(
+            EXIT_DATA,
+            "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
+            "promptify and peek --from-jsonl make streams",
+            z->name);
     z->between = false;
     z->any = true;
     return 1;
@@ -178,7 +188,8 @@ static int decompress(struct zin *z, ZSTD_outBuffer *out)
 
     if (ZSTD_isError(left)) {
         z->in.pos = before;
-        return err_set(EXIT_DATA, "%s: byte %llu: broken zstd data (%s); copy or make the file again", z->name,
+        return err_set(EXIT_DATA,
+                       "%s: byte %llu: broken zstd data (%s); copy or make the file again", z->name,
                        (unsigned long long)(z->passed + before), ZSTD_getErrorName(left));
     }
     sha256_add(z->sha, z->data + before, z->in.pos - before);
@@ -221,7 +232,8 @@ size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
     ZSTD_DCtx *zstd = ZSTD_createDCtx();
 
     /* an error is no news here: what came out before it counts */
-    if (zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+    if (zstd &&
+        !ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
         (void)ZSTD_decompressStream(zstd, &out, &in);
     (void)ZSTD_freeDCtx(zstd);
     return out.pos;
@@ -232,7 +244,7 @@ size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
 struct zout {
     struct outfile *f;
     ZSTD_CCtx *zstd;
-    struct sha256 *sha;         /* of the compressed bytes */
+    struct sha256 *sha; /* of the compressed bytes */
     uint8_t data[OUT_BYTES];
 };
 
@@ -268,7 +280,8 @@ static int compress(struct zout *z, const void *bytes, size_t n, ZSTD_EndDirecti
 
         left = ZSTD_compressStream2(z->zstd, &out, &in, mode);
         if (ZSTD_isError(left))
-            return err_set(EXIT_NUMERIC, "%s: zstd: %s", outfile_name(z->f), ZSTD_getErrorName(left));
+            return err_set(EXIT_NUMERIC, "%s: zstd: %s", outfile_name(z->f),
+                           ZSTD_getErrorName(left));
         sha256_add(z->sha, z->data, out.pos);
         if (outfile_write(z->f, z->data, out.pos) < 0)
             return -1;

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ZSTD_WINDOW_LOG_MAX = 27 };      /* 128 MiB, which is also what level 22 uses */
+enum { ZSTD_WINDOW_LOG_MAX = 27 }; /* 128 MiB, which is also what level 22 uses */
 
 struct zin;
 struct zout;
@@ -27,10 +27,10 @@ MUST_USE int zin_open(struct zin **z, const char *path);
 /* Up to ROOM uncompressed bytes; *GOT is 0 only at the end of the file, when all frames were whole
  * and the seal, if there is one, fits. Errors begin with the name of the file and the byte. */
 MUST_USE int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got);
-bool zin_sealed(const struct zin *z);           /* after the end: a seal was there */
-const char *zin_name(const struct zin *z);      /* the path, or "standard input" */
-bool zin_can_reopen(const struct zin *z);       /* an ordinary file, no pipe */
-void zin_close(struct zin *z);                  /* NULL is fine */
+bool zin_sealed(const struct zin *z);      /* after the end: a seal was there */
+const char *zin_name(const struct zin *z); /* the path, or "standard input" */
+bool zin_can_reopen(const struct zin *z);  /* an ordinary file, no pipe */
+void zin_close(struct zin *z);             /* NULL is fine */
 
 /* Frames go to F, which stays the caller's. The bytes depend on content and LEVEL only. */
 struct zout *zout_new(struct outfile *f, int level);
@@ -39,7 +39,7 @@ MUST_USE int zout_write(struct zout *z, const void *bytes, size_t n);
 MUST_USE int zout_flush(struct zout *z);
 /* Ends the frame and puts the seal behind it. */
 MUST_USE int zout_end(struct zout *z);
-void zout_free(struct zout *z);                 /* NULL is fine */
+void zout_free(struct zout *z); /* NULL is fine */
 
 /* Uncompresses the beginning of a file whose first N bytes are at P; returns how many of ROOM bytes
  * came out, 0 when it is no zstd or too short to say. */

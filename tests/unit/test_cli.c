@@ -24,7 +24,9 @@ struct values {
 /* Prints what became of ARGV, as a tool would use it. Runs in a child: cli_parse exits. */
 static void tool(int argc, char **argv)
 {
-    struct values v = { .common = CLI_COMMON_INIT, .r = 16, .rate = 2e-4, .shuffle = true, .choice = "a" };
+    struct values v = {
+        .common = CLI_COMMON_INIT, .r = 16, .rate = 2e-4, .shuffle = true, .choice = "a"
+    };
     const struct cli_opt opts[] = {
         { 'r', "rank", CLI_INT, &v.r, .arg = "N", .help = "rank", .min = 1, .max = 64 },
         { 0, "rate", CLI_FLOAT, &v.rate, .arg = "X", .help = "rate" },
@@ -37,7 +39,9 @@ static void tool(int argc, char **argv)
         { 'w', "word", CLI_LIST, &v.words, .arg = "WORD", .help = "word" },
         { .type = CLI_END },
     };
-    const struct cli cli = { "tool", "[options] [FILE]", "Does nothing at some length.", opts, &v.common, 0, 1 };
+    const struct cli cli = { "tool", "[options] [FILE]", "Does nothing at some length.",
+                             opts,   &v.common,          0,
+                             1 };
     const char *const *operand = cli_parse(argc, argv, &cli);
     int n;
     const char *const *chain = cli_chain_options(&n);
@@ -51,7 +55,7 @@ static void tool(int argc, char **argv)
 /* Runs tool with the words of ARGS (separated by single blanks); both streams end up in OUT. */
 static int run(const char *args, char *out, size_t size)
 {
-    char words[512], *argv[32] = { (char *)(uintptr_t)"tool" };
+    char words[512], *argv[32] = { (char *)(uintptr_t) "tool" };
     int fd[2], argc = 1, status;
     size_t n = 0;
 
@@ -99,7 +103,8 @@ static void chain_is_canonical(void **unused)
     expect("-bc bc", 0, "both choice=bc|");
     expect("-n share/x/name.txt -f some/file", 0, "name=name.txt|");
     expect("-w b -w a --only z=1 --only a=2", 0, "word=b word=a only=a=2 only=z=1|");
-    expect("--seed 3 --limit 5 -j 2 -l 9 --device ref -o - --force -q --progress never", 0, "limit=5 seed=3|");
+    expect("--seed 3 --limit 5 -j 2 -l 9 --device ref -o - --force -q --progress never", 0,
+           "limit=5 seed=3|");
     expect("-t @x -- -r", 0, "text=@x|-r");
     expect("-r 2 -r 3", 0, "rank=3|");
     expect("-", 0, "|-");
@@ -118,15 +123,18 @@ static void mistakes_are_one_line(void **unused)
     expect("--rank=", 2, "tool: error: option '--rank': '' is not a whole number\n");
     expect("--rank +3", 2, "tool: error: option '--rank': '+3' is not a whole number\n");
     expect("--rank 65", 2, "tool: error: option '--rank': 65 is out of range; from 1 to 64\n");
-    expect("--rank 99999999999999999999", 2, "tool: error: option '--rank': 99999999999999999999 is too large\n");
+    expect("--rank 99999999999999999999", 2,
+           "tool: error: option '--rank': 99999999999999999999 is too large\n");
     expect("--rate nan", 2, "tool: error: option '--rate': 'nan' is not a number\n");
     expect("--rate 0x1p3", 2, "tool: error: option '--rate': '0x1p3' is not a number\n");
     expect("--rate 1e999", 2, "tool: error: option '--rate': 1e999 is too large\n");
     expect("-c b", 2, "tool: error: option '--choice': 'b' is not one of a, bc, d\n");
     expect("-t \xff", 2, "tool: error: option '--text': the value is not valid UTF-8\n");
     expect("x y", 2, "tool: error: 'y' is one operand too many; usage: tool [options] [FILE]\n");
-    expect("--device gpu", 2, "tool: error: option '--device': 'gpu' is not one of auto, cpu, cuda, cuda:N, ref\n");
-    expect("--device cuda:", 2, "tool: error: option '--device': 'cuda:' is not one of auto, cpu, cuda, cuda:N, ref\n");
+    expect("--device gpu", 2,
+           "tool: error: option '--device': 'gpu' is not one of auto, cpu, cuda, cuda:N, ref\n");
+    expect("--device cuda:", 2,
+           "tool: error: option '--device': 'cuda:' is not one of auto, cpu, cuda, cuda:N, ref\n");
     expect("--only a", 2, "tool: error: option '--only': 'a' is not FIELD=VALUE\n");
     expect("@/nowhere/x", 66, "tool: error: /nowhere/x: cannot open: No such file or directory\n");
 }

@@ -55,7 +55,7 @@ static void shortest_encodings(void **unused)
     double_is((double)INFINITY, "\xf9\x7c\x00", 3);
     double_is(-(double)INFINITY, "\xf9\xfc\x00", 3);
     double_is((double)NAN, "\xf9\x7e\x00", 3);
-    double_is(3e-8, "\xfb\x3e\x60\x1b\x2b\x29\xa4\x69\x2b", 9);     /* under the smallest half */
+    double_is(3e-8, "\xfb\x3e\x60\x1b\x2b\x29\xa4\x69\x2b", 9); /* under the smallest half */
 }
 
 #define BYTES(s) (const uint8_t *)(s), sizeof(s) - 1
@@ -76,21 +76,21 @@ static void items_that_are_refused(void **unused)
 
     (void)unused;
     whole_is(1, BYTES("\x82\x01\xa1\x61\x61\xd8\x45\x42\x01\x00"));
-    whole_is(-1, BYTES("\x5f\x41\x00\xff"));                /* indefinite: bytes, text, array, map */
+    whole_is(-1, BYTES("\x5f\x41\x00\xff")); /* indefinite: bytes, text, array, map */
     whole_is(-1, BYTES("\x7f\x61\x61\xff"));
     whole_is(-1, BYTES("\x9f\xff"));
     whole_is(-1, BYTES("\xbf\xff"));
-    whole_is(-1, BYTES("\xff"));                            /* break alone */
-    whole_is(-1, BYTES("\xe0"));                            /* a simple value without meaning */
+    whole_is(-1, BYTES("\xff")); /* break alone */
+    whole_is(-1, BYTES("\xe0")); /* a simple value without meaning */
     whole_is(-1, BYTES("\xf8\x20"));
-    whole_is(-1, BYTES("\x1c"));                            /* reserved */
-    whole_is(-1, BYTES("\x61\xff"));                        /* no UTF-8 */
-    whole_is(-1, BYTES("\x5b\xff\xff\xff\xff\xff\xff\xff\xff"));    /* lengths that wrap around */
+    whole_is(-1, BYTES("\x1c"));                                 /* reserved */
+    whole_is(-1, BYTES("\x61\xff"));                             /* no UTF-8 */
+    whole_is(-1, BYTES("\x5b\xff\xff\xff\xff\xff\xff\xff\xff")); /* lengths that wrap around */
     whole_is(-1, BYTES("\x5b\xff\xff\xff\xff\xff\xff\xff\xf8"));
     whole_is(-1, BYTES("\x5b\x00\x00\x00\x00\x10\x00\x00\x00"));
     whole_is(-1, BYTES("\xbb\x80\x00\x00\x00\x00\x00\x00\x00"));
     whole_is(-1, BYTES("\x9b\xff\xff\xff\xff\xff\xff\xff\xff"));
-    whole_is(0, BYTES("\x5a\x00\x00\x10\x00"));             /* more to come */
+    whole_is(0, BYTES("\x5a\x00\x00\x10\x00")); /* more to come */
     whole_is(0, BYTES("\x82\x01"));
     whole_is(0, BYTES(""));
     memset(deep, 0x81, sizeof deep);
@@ -116,14 +116,15 @@ static void records_that_are_refused(void **unused)
 {
     (void)unused;
     parse_is(1, NULL, BYTES("\xa0"));
-    parse_is(1, NULL, BYTES("\xa2\x61\x62\x01\x61\x61\x02"));       /* any order */
+    parse_is(1, NULL, BYTES("\xa2\x61\x62\x01\x61\x61\x02")); /* any order */
     parse_is(-1, "field 'a' is there twice", BYTES("\xa2\x61\x61\x01\x61\x61\x02"));
     parse_is(-1, "field 'b' is there twice", BYTES("\xa3\x61\x62\x01\x61\x61\x02\x61\x62\x03"));
     parse_is(-1, "name is empty", BYTES("\xa1\x60\x01"));
     parse_is(-1, "must be a text", BYTES("\xa1\x01\x01"));
     parse_is(-1, "an array where a record should be", BYTES("\x81\x01"));
     parse_is(-1, "more than 1024 fields", BYTES("\xb9\x04\x01"));
-    parse_is(-1, "field 'a': a uint16 array must be", BYTES("\xa1\x61\x61\xd8\x45\x43\x00\x00\x00"));
+    parse_is(-1, "field 'a': a uint16 array must be",
+             BYTES("\xa1\x61\x61\xd8\x45\x43\x00\x00\x00"));
     parse_is(-1, "field 'a': a uint16 array must be", BYTES("\xa1\x61\x61\xd8\x45\x01"));
     parse_is(-1, "field 'a': an indefinite", BYTES("\xa1\x61\x61\x9f\xff"));
     parse_is(0, NULL, BYTES("\xa1\x61\x61"));
@@ -132,10 +133,31 @@ static void records_that_are_refused(void **unused)
 static void untouched_bytes_pass(void **unused)
 {
     /* b: 1 in two bytes; ccc: a map out of order; a: half 1.5 as a double */
-    static const char in[] = "\xa3" "\x61" "b" "\x18\x01" "\x63" "ccc" "\xa2\x61z\x01\x61" "a\x02"
-                             "\x61" "a" "\xfb\x3f\xf8\0\0\0\0\0\0";
-    static const char out[] = "\xa4" "\x61" "a" "\xfb\x3f\xf8\0\0\0\0\0\0" "\x61" "b" "\x18\x01"
-                              "\x62" "id" "\x07" "\x63" "ccc" "\xa2\x61z\x01\x61" "a\x02";
+    static const char in[] = "\xa3"
+                             "\x61"
+                             "b"
+                             "\x18\x01"
+                             "\x63"
+                             "ccc"
+                             "\xa2\x61z\x01\x61"
+                             "a\x02"
+                             "\x61"
+                             "a"
+                             "\xfb\x3f\xf8\0\0\0\0\0\0";
+    static const char out[] = "\xa4"
+                              "\x61"
+                              "a"
+                              "\xfb\x3f\xf8\0\0\0\0\0\0"
+                              "\x61"
+                              "b"
+                              "\x18\x01"
+                              "\x62"
+                              "id"
+                              "\x07"
+                              "\x63"
+                              "ccc"
+                              "\xa2\x61z\x01\x61"
+                              "a\x02";
     struct record *r = record_new();
     size_t n;
 
@@ -209,7 +231,7 @@ static void values_come_back(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shortest_encodings),     cmocka_unit_test(items_that_are_refused),
+        cmocka_unit_test(shortest_encodings),       cmocka_unit_test(items_that_are_refused),
         cmocka_unit_test(records_that_are_refused), cmocka_unit_test(untouched_bytes_pass),
         cmocka_unit_test(values_come_back),
     };

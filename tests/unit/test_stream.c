@@ -127,13 +127,19 @@ static void kinds_are_checked(void **unused)
     write_stream(path, KIND_PROMPTS, 3, 3);
     write_stream(path2, KIND_TOKENS, 3, 3);
     assert_int_equal(read_all(paths, KIND_TOKENS, &c), -1);
-    (void)snprintf(want, sizeof want, "%s: this is a stream of prompts; predict wants tokens: put tokenize in between", path);
+    (void)snprintf(want, sizeof want,
+                   "%s: this is a stream of prompts; predict wants tokens: put tokenize in between",
+                   path);
     assert_string_equal(err_text(), want);
     assert_int_equal(read_all(paths + 1, KIND_EXAMPLES | KIND_PROMPTS, &c), -1);
-    (void)snprintf(want, sizeof want, "%s: this is a stream of tokens; predict wants examples, which split-stratified makes", path2);
+    (void)snprintf(
+        want, sizeof want,
+        "%s: this is a stream of tokens; predict wants examples, which split-stratified makes",
+        path2);
     assert_string_equal(err_text(), want);
     assert_int_equal(read_all(paths, KIND_ANY, &c), -1);
-    (void)snprintf(want, sizeof want, "%s: this is a stream of tokens, the file before it one of prompts", path2);
+    (void)snprintf(want, sizeof want,
+                   "%s: this is a stream of tokens, the file before it one of prompts", path2);
     assert_string_equal(err_text(), want);
 }
 
