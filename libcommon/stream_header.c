@@ -221,13 +221,17 @@ static void put_own_entry(struct buf *b)
     item_put_key(b, slmtools_version);
 }
 
+void stream_tag_put(struct buf *b)
+{
+    item_put_tag(b, STREAM_TAG);
+}
+
 void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels *labels,
                        const struct stream_header *from)
 {
     const bool has_labels = labels && labels->n;
     const int chain_n = from ? from->chain_n : 0;
 
-    item_put_tag(b, STREAM_TAG);
     item_put_map(b, has_labels ? 5 : 4);
     item_put_key(b, "kind");
     item_put_key(b, stream_kind_name(kind));

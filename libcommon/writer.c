@@ -39,6 +39,18 @@ static int flush_chunk(struct writer *w)
     return 0;
 }
 
+/* The tag and the header are blocks of their own, so that a reader can tell from the first bytes of
+ * a file what it is, and the next tool in a pipe finds a mistake before the first record comes. */
+static int put_header(struct writer *w, enum stream_kind kind, const struct labels *labels,
+                      const struct stream_header *before)
+{
+    stream_tag_put(&w->chunk);
+    if (flush_chunk(w) < 0 || zout_flush(w->z) < 0)
+        return -1;
+    stream_header_put(&w->chunk, kind, labels ? labels : before ? &before->labels : NULL, before);
+    return flush_chunk(w) < 0 ? -1 : zout_flush(w->z);
+}
+
 int writer_open(struct writer **out, const struct cli_common *common, enum stream_kind kind,
                 const struct labels *labels, const struct reader *from)
 {
@@ -53,9 +65,7 @@ int writer_open(struct writer **out, const struct cli_common *common, enum strea
     w->z = zout_new(f, (int)common->level);
     w->sha = sha256_new();
     w->from = from;
-    stream_header_put(&w->chunk, kind, labels ? labels : before ? &before->labels : NULL, before);
-    /* The header is a block of its own: a reader can tell from a file's first bytes what it is. */
-    if (flush_chunk(w) < 0 || zout_flush(w->z) < 0) {
+    if (put_header(w, kind, labels, before) < 0) {
         writer_abort(w);
         return -1;
     }

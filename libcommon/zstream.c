@@ -1,13 +1,11 @@
 #include "zstream.h"
 
+#include "input.h"
 #include "mem.h"
 #include "sha256.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -25,35 +23,29 @@ static const uint8_t frame_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
 /* ---- reading ---- */
 
 struct zin {
-    int fd;
-    char *name;
+    struct input *file;
     ZSTD_DCtx *zstd;
     struct sha256 *sha; /* of the compressed bytes */
     ZSTD_inBuffer in;   /* over data */
     uint64_t passed;    /* bytes of the file before data */
-    bool eof, between, any, more,
-        sealed; /* between: at a frame's beginning; more: zstd holds output back */
+    bool eof;
+    bool between; /* at the beginning of a frame */
+    bool any;     /* there was a frame */
+    bool more;    /* zstd holds output back */
+    bool sealed;
     uint8_t data[IN_BYTES];
 };
 
 int zin_open(struct zin **out, const char *path)
 {
-    const bool standard = !strcmp(path, "-");
-    struct stat st;
-    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct input *file;
 
-    if (fd < 0)
-        return err_set(EXIT_NOINPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        if (!standard)
-            (void)close(fd);
-        return err_set(EXIT_NOINPUT, "%s: is a folder; a record stream is one file", path);
-    }
+    if (input_open(&file, path) < 0)
+        return -1;
     struct zin *z = xmalloc(sizeof *z);
 
     memset(z, 0, offsetof(struct zin, data));
-    z->fd = fd;
-    z->name = xstrdup(standard ? "standard input" : path);
+    z->file = file;
     z->in.src = z->data;
     z->between = true;
     z->sha = sha256_new();
@@ -69,11 +61,9 @@ void zin_close(struct zin *z)
 {
     if (!z)
         return;
-    if (z->fd != STDIN_FILENO)
-        (void)close(z->fd);
+    input_close(z->file);
     (void)ZSTD_freeDCtx(z->zstd);
     sha256_free(z->sha);
-    free(z->name);
     free(z);
 }
 
@@ -84,19 +74,17 @@ bool zin_sealed(const struct zin *z)
 
 const char *zin_name(const struct zin *z)
 {
-    return z->name;
+    return input_name(z->file);
 }
 
 bool zin_can_reopen(const struct zin *z)
 {
-    struct stat st;
-
-    return z->fd != STDIN_FILENO && fstat(z->fd, &st) == 0 && S_ISREG(st.st_mode);
+    return input_seek(z->file, 0, SEEK_CUR) >= 0;
 }
 
 static int bad(const struct zin *z, const char *what)
 {
-    return err_set(EXIT_DATA, "%s: byte %llu: %s", z->name,
+    return err_set(EXIT_DATA, "%s: byte %llu: %s", zin_name(z),
                    (unsigned long long)(z->passed + z->in.pos), what);
 }
 
@@ -108,21 +96,17 @@ static size_t available(const struct zin *z)
 /* Reads more of the file behind what is there; sets eof at its end. */
 static int refill(struct zin *z)
 {
+    size_t got;
+
     memmove(z->data, z->data + z->in.pos, available(z));
     z->passed += z->in.pos;
     z->in.size -= z->in.pos;
     z->in.pos = 0;
-    for (;;) {
-        const ssize_t got = read(z->fd, z->data + z->in.size, sizeof z->data - z->in.size);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_set(EXIT_IO, "%s: cannot read: %s", z->name, strerror(errno));
-        z->eof = got == 0;
-        z->in.size += (size_t)got;
-        return 0;
-    }
+    if (input_read(z->file, z->data + z->in.size, sizeof z->data - z->in.size, &got) < 0)
+        return -1;
+    z->eof = got == 0;
+    z->in.size += got;
+    return 0;
 }
 
 /* At least WANT bytes, or all there are. */
@@ -166,7 +150,7 @@ static int next_frame(struct zin *z)
         return z->any ? 0
                       : err_set(EXIT_NOINPUT,
                                 "%s: empty; the program that should have written it has failed",
-                                z->name);
+                                zin_name(z));
     if (z->any && n >= sizeof seal_head / 2 && !memcmp(p, seal_head, sizeof seal_head / 2))
         return check_seal(z);
     if (!z->any && (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0))
@@ -174,7 +158,7 @@ static int next_frame(struct zin *z)
             EXIT_DATA,
             "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
             "promptify and peek --from-jsonl make streams",
-            z->name);
+            zin_name(z));
     z->between = false;
     z->any = true;
     return 1;
@@ -188,9 +172,9 @@ static int decompress(struct zin *z, ZSTD_outBuffer *out)
 
     if (ZSTD_isError(left)) {
         z->in.pos = before;
-        return err_set(EXIT_DATA,
-                       "%s: byte %llu: broken zstd data (%s); copy or make the file again", z->name,
-                       (unsigned long long)(z->passed + before), ZSTD_getErrorName(left));
+        return err_set(
+            EXIT_DATA, "%s: byte %llu: broken zstd data (%s); copy or make the file again",
+            zin_name(z), (unsigned long long)(z->passed + before), ZSTD_getErrorName(left));
     }
     sha256_add(z->sha, z->data + before, z->in.pos - before);
     z->more = left && out->pos == out->size;

@@ -22,7 +22,7 @@ enum { ZSTD_WINDOW_LOG_MAX = 27 }; /* 128 MiB, which is also what level 22 uses 
 struct zin;
 struct zout;
 
-/* PATH "-" is standard input. EXIT_NOINPUT when it cannot be opened. */
+/* PATH "-" is standard input; what input_peek saw of it is read again. */
 MUST_USE int zin_open(struct zin **z, const char *path);
 /* Up to ROOM uncompressed bytes; *GOT is 0 only at the end of the file, when all frames were whole
  * and the seal, if there is one, fits. Errors begin with the name of the file and the byte. */
