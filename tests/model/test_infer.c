@@ -1,0 +1,157 @@
+/*
+ * Three ways to the same numbers: whole sequences, a cache that grows token by token, branches that
+ * share a prompt. A record's logits are the same bytes whichever way and whoever else is in the batch.
+ */
+#include "golden.h"
+
+enum { RECORDS = 12, ROWS = 512 };
+
+struct setup {
+    struct pack *pack;
+    struct model *model;
+    struct kv_cache *kv;
+    int64_t V;
+    struct golden_record rec[RECORDS];
+    float *want;                /* (tokens of record 0, V) from the record alone */
+};
+
+static struct golden_record *first(struct setup *s)
+{
+    return &s->rec[0];
+}
+
+/* Logits of every row of B. */
+static float *infer(struct setup *s, const struct batch *b, struct kv_cache *kv)
+{
+    int32_t *rows = xnmalloc((size_t)b->tokens, sizeof *rows);
+    float *logits = xnmalloc((size_t)(b->tokens * s->V), sizeof *logits);
+
+    for (int32_t i = 0; i < (int32_t)b->tokens; i++)
+        rows[i] = i;
+    must(model_reserve(s->model, b->tokens, false));
+    must(model_infer(s->model, b, kv, rows, b->tokens, logits));
+    free(rows);
+    return logits;
+}
+
+static void set_up(struct setup *s, const char *device)
+{
+    struct batch b = BATCH_INIT;
+
+    must(pack_open(&s->pack, golden("phi-tiny/nf4")));
+    must(model_open(&s->model, s->pack, ops_find(device, 0), DT_F32));
+    must(kv_cache_new(&s->kv, s->model, ROWS));
+    s->V = model_config(s->model)->vocab;
+    assert_int_equal(golden_records(s->rec, RECORDS, "phi-tiny", "test"), RECORDS);
+    batch_add(&b, first(s)->ids, first(s)->n, 1, 0, 0);
+    s->want = infer(s, &b, NULL);
+    batch_free(&b);
+}
+
+static void tear_down(struct setup *s)
+{
+    free(s->want);
+    kv_cache_free(s->kv);
+    model_close(s->model);
+    pack_close(s->pack);
+}
+
+static void neighbours_do_not_matter(struct setup *s)
+{
+    struct batch b = BATCH_INIT;
+
+    for (int i = RECORDS - 1; i >= 0; i--)
+        batch_add(&b, s->rec[i].ids, s->rec[i].n, 1, 0, 0);
+    float *got = infer(s, &b, NULL);
+    const float *mine = got + b.seq[RECORDS - 1].q_start * s->V;
+
+    assert_memory_equal(mine, s->want, (size_t)(first(s)->n * s->V) * sizeof *mine);
+    free(got);
+    batch_free(&b);
+}
+
+/* Two records at once, pieces of 5, 1, 1, ... tokens; the cache of the second stands before the first's. */
+static void cache_grows(struct setup *s)
+{
+    const struct golden_record *other = &s->rec[1], *r = first(s);
+    struct batch b = BATCH_INIT;
+
+    for (int done = 0, piece = 5; done < r->n; done += piece, piece = 1) {
+        batch_clear(&b);
+        if (done < other->n)
+            batch_add_cached(&b, other->ids + done, done ? 1 : 5, done,
+                             &(struct seq){ .k_start = 3, .k_len = done ? done + 1 : 5 });
+        const int64_t at = batch_add_cached(&b, r->ids + done, piece, done,
+                                            &(struct seq){ .k_start = 100, .k_len = done + piece });
+        float *got = infer(s, &b, s->kv);
+
+        assert_memory_equal(got + b.seq[at].q_start * s->V, s->want + done * s->V,
+                            (size_t)(piece * s->V) * sizeof *got);
+        free(got);
+    }
+    batch_free(&b);
+}
+
+/* The first 20 tokens once, then the rest of the record twice as branches behind them. */
+static void branches_share(struct setup *s)
+{
+    enum { SHARED = 20 };
+    const struct golden_record *r = first(s);
+    const int rest = r->n - SHARED;
+    struct batch b = BATCH_INIT;
+
+    batch_add_cached(&b, r->ids, SHARED, 0, &(struct seq){ .k_start = 7, .k_len = SHARED });
+    free(infer(s, &b, s->kv));
+    batch_clear(&b);
+    for (int i = 0; i < 2; i++)
+        batch_add_cached(&b, r->ids + SHARED, rest, SHARED,
+                         &(struct seq){ .k_start = 100 + 100 * i, .k_len = rest, .shared_start = 7,
+                                        .shared_len = SHARED });
+    float *got = infer(s, &b, s->kv);
+
+    for (int i = 0; i < 2; i++)
+        assert_memory_equal(got + i * rest * s->V, s->want + SHARED * s->V, (size_t)(rest * s->V) * sizeof *got);
+    free(got);
+    batch_free(&b);
+}
+
+static void on(const char *device, void (*check)(struct setup *s))
+{
+    struct setup s;
+
+    set_up(&s, device);
+    check(&s);
+    tear_down(&s);
+}
+
+static void test_neighbours(void **state)
+{
+    (void)state;
+    on("ref", neighbours_do_not_matter);
+    on("cpu", neighbours_do_not_matter);
+}
+
+static void test_cache(void **state)
+{
+    (void)state;
+    on("ref", cache_grows);
+    on("cpu", cache_grows);
+}
+
+static void test_branches(void **state)
+{
+    (void)state;
+    on("ref", branches_share);
+    on("cpu", branches_share);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_branches),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

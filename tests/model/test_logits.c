@@ -1,0 +1,168 @@
+/* Logits of whole records, packed into one batch, against transformers and bitsandbytes. */
+#include "golden.h"
+
+#include "model/lora.h"
+
+/* What summing in another order may change where logits are about 5 in size. */
+static double tolerance(const struct ops *ops)
+{
+    return strcmp(ops->name, "ref") == 0 ? 1e-5 : 5e-5;
+}
+
+/* The largest difference from the recorded logits of TAG; -1 when the file has none of them. */
+static double worst_difference(struct model *m, const char *name, const char *tag)
+{
+    static struct golden_record rec[16];
+    const int n = golden_records(rec, 16, name, "test");
+    const int64_t V = model_config(m)->vocab;
+    struct tensors *want = golden_tensors(name, "logits.safetensors");
+    struct batch b = BATCH_INIT;
+    double worst = -1;
+
+    for (int i = 0; i < n; i++)
+        batch_add(&b, rec[i].ids, rec[i].n, 1, 1, (uint32_t)i);
+    must(model_reserve(m, b.tokens, false));
+    int32_t *rows = xnmalloc((size_t)b.tokens, sizeof *rows);
+    float *got = xnmalloc((size_t)(b.tokens * V), sizeof *got);
+    for (int32_t i = 0; i < (int32_t)b.tokens; i++)
+        rows[i] = i;
+    must(model_infer(m, &b, NULL, rows, b.tokens, got));
+    for (int i = 0; i < n; i++) {
+        char key[32];
+
+        (void)snprintf(key, sizeof key, "%s/%d", tag, rec[i].id);
+        const struct tensor *t = tensors_find(want, key);
+        const float *mine = got + (int64_t)b.seq[i].q_start * V;
+
+        if (!t)
+            continue;
+        assert_int_equal(t->n, rec[i].n * V);
+        for (int64_t j = 0; j < t->n; j++)
+            worst = fmax(worst, fabs((double)mine[j] - (double)((const float *)(const void *)t->data)[j]));
+    }
+    free(rows);
+    free(got);
+    batch_free(&b);
+    tensors_close(want);
+    return worst;
+}
+
+/* ADAPTER NULL: the base model. */
+static void agree_on(const char *device, const char *name, const char *variant, const char *adapter, const char *tag)
+{
+    const struct ops *ops = ops_find(device, 0);
+    struct lora_set *lora = NULL;
+    struct model *m;
+    struct pack *p, *q = NULL;
+    char part[128];
+
+    assert_non_null(ops);
+    (void)snprintf(part, sizeof part, "%s/%s", name, variant);
+    must(pack_open(&p, golden(part)));
+    must(model_open(&m, p, ops, DT_F32));
+    if (adapter) {
+        (void)snprintf(part, sizeof part, "%s/%s", name, adapter);
+        must(pack_open(&q, golden(part)));
+        must(lora_load(&lora, m, q, false));
+        model_use_lora(m, lora);
+    }
+    const double worst = worst_difference(m, name, tag);
+
+    print_message("# %s %s %s: largest difference %.3g\n", device, name, tag, worst);
+    assert_true(worst >= 0 && worst <= tolerance(ops));
+    model_close(m);
+    lora_free(lora);
+    pack_close(q);
+    pack_close(p);
+}
+
+static void logits_agree(const char *name, const char *variant, const char *adapter, const char *tag)
+{
+    char part[128];
+
+    (void)snprintf(part, sizeof part, "%s/%s", name, variant);
+    if (!golden(part))
+        skip();
+    agree_on("ref", name, variant, adapter, tag);
+    agree_on("cpu", name, variant, adapter, tag);
+}
+
+static void test_tiny_base(void **state)
+{
+    (void)state;
+    logits_agree("phi-tiny", "model", NULL, "base");
+}
+
+static void test_tiny_nf4(void **state)
+{
+    (void)state;
+    logits_agree("phi-tiny", "nf4", NULL, "nf4");
+}
+
+static void test_tiny_nf4_nested(void **state)
+{
+    (void)state;
+    logits_agree("phi-tiny", "nf4-dq", NULL, "nf4dq");
+}
+
+static void test_odd_base(void **state)
+{
+    (void)state;
+    logits_agree("phi-odd", "model", NULL, "base");
+}
+
+static void test_odd_nf4(void **state)
+{
+    (void)state;
+    logits_agree("phi-odd", "nf4", NULL, "nf4");
+}
+
+static void test_odd_nf4_nested(void **state)
+{
+    (void)state;
+    logits_agree("phi-odd", "nf4-dq", NULL, "nf4dq");
+}
+
+static void test_half_base(void **state)
+{
+    (void)state;
+    logits_agree("phi-half", "model", NULL, "base");
+}
+
+static void test_half_nf4(void **state)
+{
+    (void)state;
+    logits_agree("phi-half", "nf4", NULL, "nf4");
+}
+
+static void test_half_nf4_nested(void **state)
+{
+    (void)state;
+    logits_agree("phi-half", "nf4-dq", NULL, "nf4dq");
+}
+
+static void test_tiny_adapted(void **state)
+{
+    (void)state;
+    logits_agree("phi-tiny", "nf4", "adapter-final", "adapted");
+}
+
+static void test_odd_adapted(void **state)
+{
+    (void)state;
+    logits_agree("phi-odd", "nf4", "adapter-final", "adapted");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tiny_base),       cmocka_unit_test(test_tiny_nf4),
+        cmocka_unit_test(test_tiny_nf4_nested), cmocka_unit_test(test_tiny_adapted),
+        cmocka_unit_test(test_odd_base),        cmocka_unit_test(test_odd_nf4),
+        cmocka_unit_test(test_odd_nf4_nested),  cmocka_unit_test(test_odd_adapted),
+        cmocka_unit_test(test_half_base),       cmocka_unit_test(test_half_nf4),
+        cmocka_unit_test(test_half_nf4_nested),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,203 @@
+/*
+ * generate.c - greedy continuations: the prompts of a batch in one pass, then a token of each at a
+ * time on the cache of keys and values. Who has ended leaves the batch.
+ */
+#include "predict.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct text {                   /* one continuation */
+    const struct item *item;
+    int64_t row;                /* where its keys begin in the cache */
+    uint32_t *ids;
+    int64_t n;
+    bool done;
+    struct buf decoded;         /* kept up to date while --stop or --stream look at it */
+    size_t shown;               /* bytes of it that --stream has printed */
+};
+
+static bool needs_text(const struct predict_options *o)
+{
+    return o->stop || o->stream;
+}
+
+static int begin(struct predictor *p)
+{
+    if (!p->tok && (needs_text(p->opt) || p->opt->preset))
+        return err_set(EXIT_NOINPUT, "the model has no tokenizer, which --stop, --stream and --preset need; copy "
+                       "tokenizer.json beside its config.json");
+    return 0;
+}
+
+static int64_t tokens(const struct predictor *p, const struct item *item)
+{
+    return item->n_prompt + p->opt->max_new_tokens;
+}
+
+/* The first of the largest. */
+static uint32_t argmax(const float *v, int64_t n)
+{
+    int64_t best = 0;
+
+    for (int64_t i = 1; i < n; i++)
+        if (v[i] > v[best])
+            best = i;
+    return (uint32_t)best;
+}
+
+static bool is_stop_id(const struct config *c, uint32_t id)
+{
+    for (int i = 0; i < c->stops; i++)
+        if (c->stop[i] == id)
+            return true;
+    return false;
+}
+
+static void decode(const struct predictor *p, struct text *t)
+{
+    buf_clear(&t->decoded);
+    tokenizer_decode(p->tok, t->ids, (size_t)t->n, true, &t->decoded);
+    buf_puts(&t->decoded, "");
+}
+
+/* Prints what is new, but no character that its bytes have not all come for (U+FFFD so far). */
+static void show(struct text *t)
+{
+    size_t n = t->decoded.n;
+
+    while (!t->done && n >= t->shown + 3 && !memcmp(t->decoded.p + n - 3, "\xEF\xBF\xBD", 3))
+        n -= 3;
+    if (n > t->shown) {
+        (void)fwrite(t->decoded.p + t->shown, 1, n - t->shown, stderr);
+        t->shown = n;
+    }
+    if (t->done)
+        (void)fputc('\n', stderr);
+    (void)fflush(stderr);
+}
+
+/* Appends the most likely token and looks whether that was the last. */
+static void extend(const struct predictor *p, struct text *t, const float *logits)
+{
+    const struct config *c = model_config(p->model);
+    const uint32_t id = argmax(logits, c->vocab);
+
+    t->ids[t->n++] = id;
+    t->done = t->n == p->opt->max_new_tokens || is_stop_id(c, id);
+    if (!needs_text(p->opt))
+        return;
+    decode(p, t);
+    if (p->opt->stop) {
+        const char *end = strstr(t->decoded.p, p->opt->stop);
+
+        if (end) {
+            t->decoded.n = (size_t)(end - t->decoded.p);
+            t->done = true;
+        }
+    }
+    if (p->opt->stream)
+        show(t);
+}
+
+/* Adds the next tokens of T to the batch: its whole prompt at first, then the last one. */
+static void feed(struct predictor *p, const struct text *t)
+{
+    const struct item *item = t->item;
+    const int64_t seen = t->n ? item->n_prompt + t->n - 1 : 0;
+    const uint32_t *ids = t->n ? &t->ids[t->n - 1] : item->ids;
+    const int64_t n = t->n ? 1 : item->n_prompt;
+
+    batch_add_cached(&p->batch, ids, n, seen, &(struct seq){ .k_start = (int32_t)t->row, .k_len = (int32_t)(seen + n) });
+}
+
+/* One token for all that go on. Gives how many did, or -1. */
+static int step(struct predictor *p, struct text *texts, int n)
+{
+    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+    int active = 0, rc = 0;
+
+    batch_clear(&p->batch);
+    for (int i = 0; i < n; i++)
+        if (!texts[i].done) {
+            feed(p, &texts[i]);
+            row[active++] = (int32_t)p->batch.tokens - 1;
+        }
+    if (active > 0)
+        rc = predict_infer(p, true, row, active);
+    for (int i = 0, at = 0; rc == 0 && i < n; i++)
+        if (!texts[i].done)
+            extend(p, &texts[i], p->logits + at++ * model_config(p->model)->vocab);
+    free(row);
+    return rc < 0 ? -1 : active;
+}
+
+/* The article's reading of an answer: the first of these words that it contains. */
+static const char *seed_label(const char *answer)
+{
+    static const char *const words[] = { "positive", "negative", "neutral" };
+    static const char marker[] = "The correct option is";
+    const char *found = "none";
+    const char *last = answer;
+
+    for (const char *at = answer; (at = strstr(at, marker)); last = at)
+        at += sizeof marker - 1;
+    char *lower = xstrdup(last);
+
+    for (char *c = lower; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    for (size_t i = sizeof words / sizeof *words; i-- > 0;)
+        if (strstr(lower, words[i]))
+            found = words[i];
+    free(lower);
+    return found;
+}
+
+static void set_fields(const struct predictor *p, struct item *item, struct text *t)
+{
+    record_set_ids(item->rec, "output_ids", t->ids, (size_t)t->n, model_config(p->model)->vocab > 1 << 16);
+    if (!p->tok)
+        return;
+    if (!needs_text(p->opt))
+        decode(p, t);
+    record_set_text(item->rec, "output", t->decoded.p, t->decoded.n);
+    if (p->opt->preset) {
+        const char *label = seed_label(t->decoded.p);
+
+        record_set_text(item->rec, "pred", label, strlen(label));
+    }
+}
+
+static int run(struct predictor *p, struct item *items, int n)
+{
+    struct text *texts = xcalloc((size_t)n, sizeof *texts);
+    int64_t rows = 0;
+    int rc = 0;
+
+    for (int i = 0; i < n; i++) {
+        texts[i] = (struct text){ .item = &items[i], .row = rows,
+                                  .ids = xnmalloc((size_t)p->opt->max_new_tokens, sizeof *texts[i].ids) };
+        rows += tokens(p, &items[i]);
+    }
+    rc = predict_need_cache(p, rows);
+    while (rc == 0) {
+        const int active = step(p, texts, n);
+
+        if (active <= 0) {
+            rc = active;
+            break;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        if (rc == 0)
+            set_fields(p, &items[i], &texts[i]);
+        free(texts[i].ids);
+        buf_free(&texts[i].decoded);
+    }
+    free(texts);
+    return rc;
+}
+
+const struct mode mode_generate = { .name = "generate", .begin = begin, .tokens = tokens, .run = run };

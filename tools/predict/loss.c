@@ -1,0 +1,80 @@
+/* loss.c - what a record costs in nats a token, and the raw logits after its prompt. */
+#include "predict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t all_tokens(const struct predictor *p, const struct item *item)
+{
+    (void)p;
+    return item->n;
+}
+
+static int64_t prompt_tokens(const struct predictor *p, const struct item *item)
+{
+    (void)p;
+    return item->n_prompt;
+}
+
+/* The first token that counts: the completion's, or the second where there is none. */
+static int64_t first_target(const struct predictor *p, const struct item *item)
+{
+    const bool all = !strcmp(p->opt->loss, "all") || item->n_prompt == item->n;
+
+    return all || item->n_prompt < 1 ? 1 : item->n_prompt;
+}
+
+/* Q is the sequence of ITEM, NLL the losses of its batch. */
+static int set_loss(const struct predictor *p, struct item *item, const struct seq *q, const float *nll)
+{
+    const int64_t first = first_target(p, item);
+    double sum = 0;
+
+    if (item->n < 2)
+        return err_set(EXIT_DATA, "one token alone has no loss");
+    for (int64_t i = first - 1; i < item->n - 1; i++)
+        sum += (double)nll[q->q_start + i];
+    record_set_float(item->rec, "loss", sum / (double)(item->n - first));
+    record_set_uint(item->rec, "n_loss", (uint64_t)(item->n - first));
+    return 0;
+}
+
+static int run_loss(struct predictor *p, struct item *items, int n)
+{
+    struct batch *b = &p->batch;
+    int rc = 0;
+
+    batch_clear(b);
+    for (int i = 0; i < n; i++)
+        batch_add(b, items[i].ids, items[i].n, first_target(p, &items[i]), 1, 0);
+    float *nll = xnmalloc((size_t)b->tokens, sizeof *nll);
+
+    if (model_reserve(p->model, b->tokens, false) < 0 || model_loss_batch(p->model, b, nll, NULL) < 0)
+        rc = -1;
+    for (int i = 0; rc == 0 && i < n; i++)
+        if ((rc = set_loss(p, &items[i], &b->seq[i], nll)) < 0)
+            err_in("%s", record_name(items[i].rec));
+    free(nll);
+    return rc;
+}
+
+static int run_logits(struct predictor *p, struct item *items, int n)
+{
+    const int64_t V = model_config(p->model)->vocab;
+    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+
+    batch_clear(&p->batch);
+    for (int i = 0; i < n; i++) {
+        batch_add(&p->batch, items[i].ids, items[i].n_prompt, 1, 0, 0);
+        row[i] = (int32_t)p->batch.tokens - 1;
+    }
+    const int rc = predict_infer(p, false, row, n);
+
+    for (int i = 0; rc == 0 && i < n; i++)
+        record_set_f32(items[i].rec, "logits", p->logits + i * V, (size_t)V);
+    free(row);
+    return rc;
+}
+
+const struct mode mode_loss = { .name = "loss", .tokens = all_tokens, .run = run_loss };
+const struct mode mode_logits = { .name = "logits", .tokens = prompt_tokens, .run = run_logits };

@@ -1,0 +1,337 @@
+/*
+ * predict - what a model says about prompts: a label, a text, a loss or its logits.
+ *
+ * Reads tokens, gathers records until a batch has enough of them, and writes them out in the order
+ * of the input with the fields of the mode added. Man page: predict.1.
+ */
+#include "predict.h"
+
+#include "cli.h"
+#include "model/lora.h"
+#include "progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ITEMS = 64 };        /* records of a batch: bounds the logits that are on the host */
+
+struct source {                 /* what the records come from, for messages and digests */
+    struct pack *pack;
+    struct pack **adapter;
+    double *scale;
+    int n;
+};
+
+static const struct mode *const modes[] = { &mode_labels, &mode_generate, &mode_loss, &mode_logits };
+
+/* ---- options ---- */
+
+struct sampling {               /* what later versions can do: only the greedy values pass */
+    double temperature, top_p;
+    int64_t top_k;
+    const char *compute;
+};
+
+static void check_sampling(const struct sampling *s)
+{
+    if (s->temperature != 0 || s->top_p != 1 || s->top_k != 0)
+        die(EXIT_USAGE, "generation is greedy; only --temperature 0, --top-p 1 and --top-k 0 are there");
+    if (strcmp(s->compute, "float32") != 0)
+        die(EXIT_NODEVICE, "--compute-dtype %s is not there; use float32", s->compute);
+}
+
+/* ---- models ---- */
+
+/* "ADAPTER=0.5" in its parts: PATH is copied. A tail that is no number belongs to the path. */
+static double split_scale(const char *arg, char **path)
+{
+    const char *equals = strrchr(arg, '=');
+    char *end = NULL;
+    const double scale = equals ? strtod(equals + 1, &end) : 1;
+    const bool number = equals && end != equals + 1 && *end == '\0' && scale - scale == 0;
+
+    *path = number ? xstrndup(arg, (size_t)(equals - arg)) : xstrdup(arg);
+    return number ? scale : 1;
+}
+
+/* The adapters as one set that MODEL goes through, or NULL without adapters. */
+static struct lora_set *open_adapters(struct source *src, struct model *model, const struct cli_list *list)
+{
+    struct lora_set **set = xnmalloc((size_t)list->n, sizeof *set), *joined;
+
+    src->adapter = xnmalloc((size_t)list->n, sizeof(struct pack *));
+    src->scale = xnmalloc((size_t)list->n, sizeof *src->scale);
+    src->n = list->n;
+    for (int i = 0; i < list->n; i++) {
+        char *path;
+
+        src->scale[i] = split_scale(list->v[i], &path);
+        if (pack_open(&src->adapter[i], path) < 0 || lora_load(&set[i], model, src->adapter[i], false) < 0)
+            die_err();
+        free(path);
+    }
+    if (list->n == 0) {
+        free(set);
+        return NULL;
+    }
+    if (list->n == 1 && src->scale[0] == 1) {
+        joined = set[0];
+    } else {
+        if (lora_join(&joined, set, src->scale, list->n) < 0)
+            die_err();
+        for (int i = 0; i < list->n; i++)
+            lora_free(set[i]);
+    }
+    free(set);
+    model_use_lora(model, joined);
+    return joined;
+}
+
+static void add_digests(struct writer *w, const struct source *src)
+{
+    uint8_t digest[SHA256_BYTES];
+    struct buf what = BUF_INIT;
+
+    pack_digest(src->pack, digest);
+    writer_input(w, "model", digest);
+    for (int i = 0; i < src->n; i++) {
+        buf_clear(&what);
+        buf_puts(&what, "adapter");
+        if (src->scale[i] != 1)
+            buf_printf(&what, "=%.17g", src->scale[i]);
+        pack_digest(src->adapter[i], digest);
+        writer_input(w, what.p, digest);
+    }
+    buf_free(&what);
+}
+
+/* A model without a tokenizer is fine for the modes that need none; one that is broken is not. */
+static void open_tokenizer(struct predictor *p, const struct pack *pack)
+{
+    if (tokenizer_open(&p->tok, pack) == 0)
+        p->scratch = tokenizer_scratch_new();
+    else if (err_code() == EXIT_NOINPUT)
+        p->tok = NULL;
+    else
+        die_err();
+}
+
+/* ---- records ---- */
+
+/* Copies REC and its ids into ITEM. */
+static int take(struct item *item, struct record *rec)
+{
+    const uint32_t *ids;
+    uint64_t n_prompt;
+    size_t n = 0;
+    const int got = record_get_ids(rec, "ids", &ids, &n);
+
+    if (got <= 0)
+        return got < 0 ? -1 : err_set(EXIT_DATA, "no field 'ids'; use tokenize");
+    const int has = record_get_uint(rec, "n_prompt", &n_prompt);
+
+    if (has < 0)
+        return -1;
+    if (has && n_prompt > n)
+        return err_set(EXIT_DATA, "n_prompt %llu is more than its %zu ids", (unsigned long long)n_prompt, n);
+    item->n = (int64_t)n;
+    item->n_prompt = has ? (int64_t)n_prompt : (int64_t)n;
+    if (item->n > item->cap) {
+        item->cap = item->n;
+        item->ids = xnrealloc(item->ids, n, sizeof *item->ids);
+    }
+    if (n)
+        memcpy(item->ids, ids, n * sizeof *ids);
+    record_clear(item->rec);
+    for (int i = 0; i < record_count(rec); i++) {
+        const struct field *f = record_at(rec, i);
+
+        record_set_raw(item->rec, f->key, f->key_len, f->raw, f->raw_len);
+    }
+    return 0;
+}
+
+static int check(const struct predictor *p, const struct mode *mode, const struct item *item)
+{
+    const int64_t need = mode->tokens(p, item);
+
+    if (model_check_ids(p->model, item->ids, item->n, need > item->n ? need - item->n : 0) < 0)
+        return -1;
+    if (mode != &mode_loss && item->n_prompt < 1)
+        return err_set(EXIT_DATA, "its prompt has no tokens");
+    return 0;
+}
+
+struct stage {                  /* records that wait for their batch to be full */
+    struct item item[MAX_ITEMS];
+    int n;
+    int64_t tokens;
+};
+
+static int flush(struct predictor *p, const struct mode *mode, struct stage *s, struct writer *w)
+{
+    if (s->n > 0 && mode->run(p, s->item, s->n) < 0)
+        return err_in("records from %s on", record_name(s->item[0].rec));
+    for (int i = 0; i < s->n; i++)
+        if (writer_put(w, s->item[i].rec) < 0)
+            return -1;
+    s->n = 0;
+    s->tokens = 0;
+    return 0;
+}
+
+/* Swaps the newest record to the front: it begins the next batch. */
+static void keep_newest(struct stage *s, int newest)
+{
+    const struct item first = s->item[0];
+
+    s->item[0] = s->item[newest];
+    s->item[newest] = first;
+}
+
+static int predict(struct predictor *p, const struct mode *mode, struct stage *s, struct reader *r, struct writer *w,
+                   struct progress *progress)
+{
+    const int64_t room = p->opt->stream ? 1 : p->opt->batch_tokens;
+    struct record *rec;
+    int64_t done = 0;
+    int got;
+
+    while ((got = reader_next(r, &rec)) > 0) {
+        struct item *item = &s->item[s->n];
+
+        if (take(item, rec) < 0 || check(p, mode, item) < 0)
+            return err_in("%s:%s", reader_name(r), record_name(rec));
+        const int64_t tokens = mode->tokens(p, item);
+
+        if (s->n > 0 && s->tokens + tokens > room) {
+            const int newest = s->n;
+
+            if (flush(p, mode, s, w) < 0)
+                return err_in("%s", reader_name(r));
+            keep_newest(s, newest);
+        }
+        s->n++;
+        s->tokens += tokens;
+        if ((s->n == MAX_ITEMS || s->tokens >= room) && flush(p, mode, s, w) < 0)
+            return err_in("%s", reader_name(r));
+        progress_to(progress, ++done);
+    }
+    if (got < 0)
+        return -1;
+    return flush(p, mode, s, w) < 0 ? err_in("%s", reader_name(r)) : 0;
+}
+
+/* ---- main ---- */
+
+static const struct mode *find_mode(const struct predict_options *opt, const struct labels *labels)
+{
+    const char *name = opt->mode ? opt->mode : opt->preset || labels->n == 0 ? "generate" : "labels";
+    size_t i = 0;
+
+    while (strcmp(modes[i]->name, name) != 0)
+        i++;
+    return modes[i];
+}
+
+static void run(struct predictor *p, const struct source *src, const struct cli_common *common,
+                const char *const *paths)
+{
+    struct stage *stage = xcalloc(1, sizeof *stage);
+    struct reader *r;
+    struct writer *w;
+
+    for (int i = 0; i < MAX_ITEMS; i++)
+        stage->item[i].rec = record_new();
+    if (reader_open(&r, paths, KIND_TOKENS | KIND_PREDICTIONS, common) < 0)
+        die_err();
+    reader_default_only(r, "split", "test");
+    p->labels = reader_labels(r);
+    const struct mode *mode = find_mode(p->opt, p->labels);
+
+    if (mode->begin && mode->begin(p) < 0)
+        die_err();
+    if (writer_open(&w, common, KIND_PREDICTIONS, NULL, r) < 0)
+        die_err();
+    struct progress *progress = progress_open(common, "records", -1);
+
+    if (predict(p, mode, stage, r, w, progress) < 0)
+        die_err();
+    progress_close(progress);
+    add_digests(w, src);
+    if (writer_commit(w) < 0)
+        die_err();
+    if (mode->end)
+        mode->end(p);
+    reader_close(r);
+    for (int i = 0; i < MAX_ITEMS; i++) {
+        record_free(stage->item[i].rec);
+        free(stage->item[i].ids);
+    }
+    free(stage);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli_common common = CLI_COMMON_INIT;
+    struct predict_options opt = { .max_new_tokens = 3, .normalize = "none", .loss = "completion", .batch_tokens = 1024 };
+    struct sampling sampling = { .top_p = 1, .compute = "float32" };
+    struct cli_list adapters = { 0 };
+    const char *model_path = NULL;
+    const struct cli_opt opts[] = {
+        { 'm', "model", CLI_FILE, &model_path, "MODEL", "folder or archive of the model", .required = true },
+        { 'a', "adapter", CLI_FILES, &adapters, "ADAPTER[=SCALE]", .help = "add an adapter; may be given many times" },
+        { 0, "mode", CLI_CHOICE, &opt.mode, "labels|generate|loss|logits",
+          .help = "what to add to a record; default labels where the header has labels, else generate" },
+        { 0, "normalize", CLI_CHOICE, &opt.normalize, "none|length|prior",
+          .help = "divide a label's score by its number of tokens, or take off what it has without a prompt" },
+        { 0, "loss", CLI_CHOICE, &opt.loss, "completion|all", .help = "tokens that --mode loss counts" },
+        { 0, "max-new-tokens", CLI_INT, &opt.max_new_tokens, "N", "length of a continuation", 1, 1 << 20,
+          .group = "Generation" },
+        { 0, "stop", CLI_TEXT, &opt.stop, "TEXT", .help = "end before this text" },
+        { 0, "stream", CLI_FLAG, &opt.stream, NULL, "print the text on standard error as it is generated",
+          .silent = true },
+        { 0, "preset", CLI_CHOICE, &opt.preset, "seed",
+          .help = "the article's: the label is a word of 3 generated tokens" },
+        { 0, "temperature", CLI_FLOAT, &sampling.temperature, "X", .help = "only 0: greedy" },
+        { 0, "top-p", CLI_FLOAT, &sampling.top_p, "X", .help = "only 1" },
+        { 0, "top-k", CLI_INT, &sampling.top_k, "N", .help = "only 0" },
+        { 0, "compute-dtype", CLI_CHOICE, &sampling.compute, "float32|bfloat16|float16", .help = "only float32",
+          .group = "Computing" },
+        { 0, "batch-tokens", CLI_INT, &opt.batch_tokens, "N", "tokens that are computed at once", 1, 1 << 20,
+          .silent = true },
+        { .type = CLI_END },
+    };
+    const struct cli cli = { .name = "predict", .synopsis = "[options] -m MODEL [-a ADAPTER[=SCALE]]... [FILE]",
+                             .about = "Adds what a model says to records of tokens.", .opts = opts,
+                             .common = &common, .max_operands = -1 };
+    const char *const *paths = cli_parse(argc, argv, &cli);
+    struct predictor p = { .opt = &opt };
+    struct source src = { 0 };
+
+    check_sampling(&sampling);
+    if (opt.stop && !*opt.stop)
+        die(EXIT_USAGE, "--stop is an empty text");
+    const struct ops *ops = ops_find(common.device, (int)common.threads);
+
+    if (!ops || pack_open(&src.pack, model_path) < 0 || model_open(&p.model, src.pack, ops, DT_F32) < 0)
+        die_err();
+    struct lora_set *lora = open_adapters(&src, p.model, &adapters);
+
+    open_tokenizer(&p, src.pack);
+    run(&p, &src, &common, paths);
+
+    kv_cache_free(p.kv);
+    free(p.logits);
+    batch_free(&p.batch);
+    tokenizer_scratch_free(p.scratch);
+    tokenizer_close(p.tok);
+    model_close(p.model);
+    lora_free(lora);
+    for (int i = 0; i < src.n; i++)
+        pack_close(src.adapter[i]);
+    free(src.adapter);
+    free(src.scale);
+    pack_close(src.pack);
+    return 0;
+}
