@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 1 << 28 };        /* bytes of a tokenizer.json; the largest known has 2^25 */
+enum { FILE_MAX = 1 << 28 }; /* bytes of a tokenizer.json; the largest known has 2^25 */
 
 /* ---- opening ---- */
 
@@ -187,7 +187,7 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
         return err_set(EXIT_DATA, "byte %zu is not valid UTF-8", valid);
     if (len > INT32_MAX)
         return err_set(EXIT_DATA, "a text of %zu bytes is too long; split it", len);
-    if (memcmp(s->owner, t->digest, sizeof s->owner)) {     /* cached ids of another tokenizer */
+    if (memcmp(s->owner, t->digest, sizeof s->owner)) { /* cached ids of another tokenizer */
         memset(s->cache, 0, sizeof *s->cache << WORD_CACHE_BITS);
         memcpy(s->owner, t->digest, sizeof s->owner);
     }
@@ -202,8 +202,9 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 
 /* ---- decoding ---- */
 
-/* Length of the longest beginning of P (N > 0 bytes that are not valid there) which could still have
- * become a character: what one U+FFFD stands for (Unicode 3.9, table 3-8; Rust's from_utf8_lossy). */
+/* Length of the longest beginning of P (N > 0 bytes that are not valid there) which could still
+ * have become a character: what one U+FFFD stands for (Unicode 3.9, table 3-8; Rust's
+ * from_utf8_lossy). */
 static size_t invalid_length(const uint8_t *p, size_t n)
 {
     uint8_t low = 0x80, high = 0xBF;

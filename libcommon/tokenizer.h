@@ -10,8 +10,8 @@
 #include "mem.h"
 #include "pack.h"
 
-struct tokenizer;           /* constant after opening: threads may share one */
-struct tokenizer_scratch;   /* one per thread */
+struct tokenizer;         /* constant after opening: threads may share one */
+struct tokenizer_scratch; /* one per thread */
 
 /* From a model pack. -1 when it has no tokenizer (EXIT_NOINPUT) or one with an unknown feature. */
 MUST_USE int tokenizer_open(struct tokenizer **t, const struct pack *p);

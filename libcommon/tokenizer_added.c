@@ -64,7 +64,8 @@ void matcher_add(struct matcher *m, const uint8_t *content, size_t len, uint32_t
 }
 
 /* The longest token that begins at P: its index and length, or TOKEN_NONE. */
-static uint32_t longest_at(const struct matcher *m, const uint8_t *p, const uint8_t *end, size_t *len)
+static uint32_t longest_at(const struct matcher *m, const uint8_t *p, const uint8_t *end,
+                           size_t *len)
 {
     uint32_t at = 0, found = TOKEN_NONE;
 
@@ -117,7 +118,8 @@ static bool word_after(const struct tokenizer *t, const uint8_t *p, const uint8_
     return p < end && class_at(t->classes, p, &len) & UC_WORD;
 }
 
-static const uint8_t *space_before(const struct tokenizer *t, const uint8_t *start, const uint8_t *p)
+static const uint8_t *space_before(const struct tokenizer *t, const uint8_t *start,
+                                   const uint8_t *p)
 {
     int len;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_WORD = 40 };       /* bytes; above, the heap beats looking through all pairs again */
+enum { SHORT_WORD = 40 }; /* bytes; above, the heap beats looking through all pairs again */
 
 /* ---- the table of merges ---- */
 
@@ -57,7 +57,7 @@ static inline const struct merge *merge_of(const struct merges *m, uint32_t left
 /* ---- short words: look through all pairs, merge the best, repeat ---- */
 
 struct pair {
-    uint32_t rank, id;          /* of this symbol with the next; rank TOKEN_NONE: no merge */
+    uint32_t rank, id; /* of this symbol with the next; rank TOKEN_NONE: no merge */
 };
 
 static inline struct pair pair_of(const struct merges *m, uint32_t left, uint32_t right)
@@ -144,10 +144,12 @@ static void note_pair(const struct tokenizer *t, struct tokenizer_scratch *s, ui
     const struct merge *m = merge_of(&t->merges, s->symbol[left].id, s->symbol[right].id);
 
     if (m)
-        heap_push(s, (struct candidate){ m->rank, left, s->symbol[left].id, s->symbol[right].id, m->id });
+        heap_push(
+            s, (struct candidate){ m->rank, left, s->symbol[left].id, s->symbol[right].id, m->id });
 }
 
-static void symbols_init(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+static void symbols_init(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                         size_t n)
 {
     if (n > s->symbol_cap) {
         s->symbol_cap = n;
@@ -178,7 +180,8 @@ static void apply(const struct tokenizer *t, struct tokenizer_scratch *s, const 
         note_pair(t, s, left->prev);
 }
 
-static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                     size_t n)
 {
     symbols_init(t, s, p, n);
     s->heap_n = 0;
@@ -196,7 +199,8 @@ static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, con
 /* ---- a word ---- */
 
 /* The id of the word as a whole when it is a token of the model, else TOKEN_NONE. */
-static uint32_t whole_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+static uint32_t whole_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                           size_t n)
 {
     buf_clear(&s->spelled);
     for (size_t i = 0; i < n; i++) {
@@ -210,7 +214,8 @@ static uint32_t whole_word(const struct tokenizer *t, struct tokenizer_scratch *
     return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
 }
 
-static void encode_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n)
+static void encode_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                        size_t n)
 {
     if (t->ignore_merges && n <= TOKEN_LEN_MAX) {
         const uint32_t id = whole_word(t, s, p, n);
@@ -234,7 +239,7 @@ static inline void word_key(uint64_t key[2], const uint8_t *p, size_t n, const u
     };
     uint64_t mask[2];
 
-    if (text_end - p < WORD_KEY) {      /* nothing behind the text is read */
+    if (text_end - p < WORD_KEY) { /* nothing behind the text is read */
         key[0] = key[1] = 0;
         memcpy(key, p, n);
         return;
@@ -247,7 +252,8 @@ static inline void word_key(uint64_t key[2], const uint8_t *p, size_t n, const u
 
 static inline uint32_t key_slot(const uint64_t key[2])
 {
-    const uint64_t h = (key[0] ^ key[1] * UINT64_C(0xC2B2AE3D27D4EB4F)) * UINT64_C(0x9E3779B97F4A7C15);
+    const uint64_t h =
+        (key[0] ^ key[1] * UINT64_C(0xC2B2AE3D27D4EB4F)) * UINT64_C(0x9E3779B97F4A7C15);
 
     return (uint32_t)((h ^ h >> 29) * UINT64_C(0xBF58476D1CE4E5B9) >> (64 - WORD_CACHE_BITS));
 }
@@ -262,7 +268,7 @@ static inline void encode_short_word(const struct tokenizer *t, struct tokenizer
     struct cached_word *w = s->cache + key_slot(key);
 
     if (w->len == n && !memcmp(w->key, key, sizeof key)) {
-        memcpy(s->ids + s->n, w->id, sizeof w->id);     /* there is room for all: see encode_words */
+        memcpy(s->ids + s->n, w->id, sizeof w->id); /* there is room for all: see encode_words */
         s->n += w->n;
         return;
     }
@@ -280,8 +286,8 @@ static inline void encode_short_word(const struct tokenizer *t, struct tokenizer
 void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                   const uint8_t *end)
 {
-    /* A word has at most as many ids as bytes; WORD_IDS more for the copy from the cache, SHORT_WORD
-     * for the bytes of a short word before they are merged are among them. */
+    /* A word has at most as many ids as bytes; WORD_IDS more for the copy from the cache,
+     * SHORT_WORD for the bytes of a short word before they are merged are among them. */
     const size_t want = s->n + (size_t)(end - p) + WORD_IDS;
 
     if (want > s->cap) {

@@ -28,9 +28,9 @@ static int parse_file(cJSON **root, const struct pack *p, const char *name)
 /* ---- the configuration files: special tokens ---- */
 
 struct settings {
-    cJSON *config;              /* tokenizer_config.json, or NULL */
-    cJSON *special;             /* special_tokens_map.json, or NULL */
-    cJSON *added;               /* added_tokens.json, or NULL */
+    cJSON *config;  /* tokenizer_config.json, or NULL */
+    cJSON *special; /* special_tokens_map.json, or NULL */
+    cJSON *added;   /* added_tokens.json, or NULL */
 };
 
 static void settings_free(struct settings *s)
@@ -98,7 +98,7 @@ static bool is_special(const struct settings *s, const char *content)
 struct listed {
     const char *content;
     int64_t id;
-    const cJSON *flags;         /* NULL: by whether it is special */
+    const cJSON *flags; /* NULL: by whether it is special */
 };
 
 static int by_id(const void *a, const void *b)
@@ -117,7 +117,8 @@ static int listed_by_id(struct listed *l, const cJSON *v)
         return err_set(EXIT_DATA, "'added_tokens_decoder' holds what is no object");
     *l = (struct listed){ .id = strtol(v->string, &end, 10), .flags = v };
     if (*end || end == v->string || l->id < 0 || l->id >= TOKEN_IDS_MAX)
-        return err_set(EXIT_DATA, "'added_tokens_decoder' has the key %s, which is no id", QUOTED(v->string));
+        return err_set(EXIT_DATA, "'added_tokens_decoder' has the key %s, which is no id",
+                       QUOTED(v->string));
     if (json_text(v, "content", &l->content) <= 0)
         return err_set(EXIT_DATA, "added token %lld has no 'content'", (long long)l->id);
     return 0;
@@ -133,7 +134,8 @@ static int listed_by_content(struct listed *l, const cJSON *v)
 }
 
 /* The tokens of ROOT in the order of their ids. BY_ID: its keys are ids, else contents. */
-static int load_listed(struct tokenizer *t, const struct settings *s, const cJSON *root, bool by_id_key)
+static int load_listed(struct tokenizer *t, const struct settings *s, const cJSON *root,
+                       bool by_id_key)
 {
     const int n = root ? cJSON_GetArraySize(root) : 0;
     struct listed *list = xnmalloc((size_t)n, sizeof *list);
@@ -174,7 +176,8 @@ static int load_all_added(struct tokenizer *t, const struct settings *s)
         if (name && load_special(t, name) < 0)
             return err_in("%s", special_keys[i]);
     }
-    if (!special_token(s, "eos_token") && vocab_find(&t->vocab, end_of_text, strlen(end_of_text)) != TOKEN_NONE)
+    if (!special_token(s, "eos_token") &&
+        vocab_find(&t->vocab, end_of_text, strlen(end_of_text)) != TOKEN_NONE)
         return load_special(t, end_of_text);
     return 0;
 }

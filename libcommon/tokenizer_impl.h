@@ -22,37 +22,38 @@
 #include <stdint.h>
 
 enum {
-    TOKEN_IDS_MAX = 1 << 22,        /* ids and merges; the largest vocabularies known have 2^18 */
-    TOKEN_LEN_MAX = 4096,           /* bytes of one token's content */
+    TOKEN_IDS_MAX = 1 << 22, /* ids and merges; the largest vocabularies known have 2^18 */
+    TOKEN_LEN_MAX = 4096,    /* bytes of one token's content */
 };
 #define TOKEN_NONE UINT32_MAX
 
 /* ---- vocabulary: id -> content and bytes, content -> id ---- */
 
-enum { BYTE_CHARS = 0x144 };        /* GPT-2's alphabet ends below this code point */
+enum { BYTE_CHARS = 0x144 }; /* GPT-2's alphabet ends below this code point */
 enum { TOKEN_PRESENT = 1, TOKEN_MODEL = 2, TOKEN_ADDED = 4, TOKEN_SPECIAL = 8 };
 
 struct token {
-    uint32_t content, content_len;  /* as the files spell it: place in vocab.arena */
-    uint32_t bytes, bytes_len;      /* what it decodes to */
-    uint32_t flags;                 /* 0: no token has this id */
+    uint32_t content, content_len; /* as the files spell it: place in vocab.arena */
+    uint32_t bytes, bytes_len;     /* what it decodes to */
+    uint32_t flags;                /* 0: no token has this id */
 };
 
 struct vocab {
-    struct token *token;            /* by id, n_ids of them */
-    uint32_t n_ids;                 /* one more than the largest id */
+    struct token *token; /* by id, n_ids of them */
+    uint32_t n_ids;      /* one more than the largest id */
     uint32_t n_ids_cap;
     uint32_t n_tokens;
     struct buf arena;
-    uint32_t *slot;                 /* open addressing: id + 1, or 0 */
-    uint32_t slots;                 /* a power of two */
-    int16_t byte_of[BYTE_CHARS];    /* byte that a character of GPT-2's alphabet stands for, or -1 */
+    uint32_t *slot;              /* open addressing: id + 1, or 0 */
+    uint32_t slots;              /* a power of two */
+    int16_t byte_of[BYTE_CHARS]; /* byte that a character of GPT-2's alphabet stands for, or -1 */
 };
 
 void vocab_init(struct vocab *v);
 void vocab_free(struct vocab *v);
 /* Adds a token; -1 when its id or its content is taken, or it is out of bounds. */
-MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uint32_t flags);
+MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id,
+                       uint32_t flags);
 /* TOKEN_NONE when there is none. */
 uint32_t vocab_find(const struct vocab *v, const char *content, size_t len);
 /* The character that stands for BYTE in GPT-2's alphabet, as UTF-8; its length. */
@@ -61,13 +62,13 @@ int byte_level_char(uint8_t byte, char out[2]);
 /* ---- merges ---- */
 
 struct merge {
-    uint64_t pair;                  /* left id << 32 | right id; MERGE_EMPTY: free */
+    uint64_t pair; /* left id << 32 | right id; MERGE_EMPTY: free */
     uint32_t rank, id;
 };
 #define MERGE_EMPTY UINT64_MAX
 
 struct merges {
-    struct merge *slot;             /* open addressing */
+    struct merge *slot; /* open addressing */
     uint32_t mask;
     int shift;
 };
@@ -79,21 +80,21 @@ void merges_add(struct merges *m, uint32_t left, uint32_t right, uint32_t rank, 
 
 /* ---- added tokens ---- */
 
-struct added {                      /* one row of tokenizer.json's added_tokens */
+struct added { /* one row of tokenizer.json's added_tokens */
     uint32_t id;
     bool single_word, lstrip, rstrip, normalized;
 };
 
 struct trie_node {
-    uint32_t child, sibling;        /* node numbers; 0: none */
-    uint32_t added;                 /* index of the added token that ends here, or TOKEN_NONE */
+    uint32_t child, sibling; /* node numbers; 0: none */
+    uint32_t added;          /* index of the added token that ends here, or TOKEN_NONE */
     uint8_t byte;
 };
 
-struct matcher {                    /* a set of added tokens that are looked for together */
-    struct trie_node *node;         /* node 0 is the root */
+struct matcher {            /* a set of added tokens that are looked for together */
+    struct trie_node *node; /* node 0 is the root */
     uint32_t n, cap;
-    uint64_t pair[1024];            /* bit: some token begins with these two bytes, or is the first */
+    uint64_t pair[1024]; /* bit: some token begins with these two bytes, or is the first */
 };
 
 void matcher_init(struct matcher *m);
@@ -121,12 +122,12 @@ uint8_t class_at(const uint8_t *classes, const uint8_t *p, int *len);
 struct tokenizer {
     struct vocab vocab;
     struct merges merges;
-    uint32_t byte_id[256];          /* TOKEN_NONE for bytes that UTF-8 never has and nobody trained */
-    bool ignore_merges;             /* a word that is a token is that token, whatever the merges say */
+    uint32_t byte_id[256]; /* TOKEN_NONE for bytes that UTF-8 never has and nobody trained */
+    bool ignore_merges;    /* a word that is a token is that token, whatever the merges say */
     struct added *added;
     uint32_t n_added, added_cap;
-    uint32_t n_model, next_added;   /* tokens of the model; one more than the largest added id */
-    struct matcher exact, normalized;   /* the two sets, in the order in which they are applied */
+    uint32_t n_model, next_added;     /* tokens of the model; one more than the largest added id */
+    struct matcher exact, normalized; /* the two sets, in the order in which they are applied */
     uint8_t *classes;
     int64_t eos;
     uint8_t digest[SHA256_BYTES];
@@ -137,24 +138,24 @@ struct tokenizer {
 enum { WORD_KEY = 16, WORD_IDS = 3, WORD_CACHE_BITS = 13 };
 
 struct cached_word {
-    uint8_t key[WORD_KEY];          /* padded with zeros */
+    uint8_t key[WORD_KEY]; /* padded with zeros */
     uint32_t id[WORD_IDS];
-    uint8_t len, n;                 /* len 0: nothing here */
+    uint8_t len, n; /* len 0: nothing here */
 };
 
-struct symbol {                     /* of a long word: a doubly linked list */
+struct symbol { /* of a long word: a doubly linked list */
     uint32_t id;
-    uint32_t prev, next;            /* TOKEN_NONE at the ends */
+    uint32_t prev, next; /* TOKEN_NONE at the ends */
 };
 
-struct candidate {                  /* a merge that may still be possible */
-    uint32_t rank, at;              /* position of the left symbol */
-    uint32_t left, right;           /* ids when it was noted: stale when they have changed */
+struct candidate {        /* a merge that may still be possible */
+    uint32_t rank, at;    /* position of the left symbol */
+    uint32_t left, right; /* ids when it was noted: stale when they have changed */
     uint32_t id;
 };
 
 struct tokenizer_scratch {
-    uint8_t owner[SHA256_BYTES];    /* digest of the tokenizer the cache belongs to */
+    uint8_t owner[SHA256_BYTES]; /* digest of the tokenizer the cache belongs to */
     struct cached_word *cache;
     uint32_t *ids;
     size_t n, cap;
@@ -163,7 +164,7 @@ struct tokenizer_scratch {
     size_t symbol_cap;
     struct candidate *heap;
     size_t heap_n, heap_cap;
-    struct buf spelled;             /* a word in GPT-2's alphabet */
+    struct buf spelled; /* a word in GPT-2's alphabet */
 };
 
 void push_id(struct tokenizer_scratch *s, uint32_t id);

@@ -26,7 +26,8 @@ static int known_keys(const cJSON *o, const char *where, const char *keys)
         const size_t n = strlen(v->string);
         const char *at = keys;
 
-        while ((at = strstr(at, v->string)) && !((at == keys || at[-1] == ' ') && (!at[n] || at[n] == ' ')))
+        while ((at = strstr(at, v->string)) &&
+               !((at == keys || at[-1] == ' ') && (!at[n] || at[n] == ' ')))
             at++;
         if (!at || !n)
             return unknown(where, v->string);
@@ -66,7 +67,7 @@ const char *quoted(char out[QUOTED_MAX], const char *content)
     struct buf text = BUF_INIT;
     size_t n = strlen(content);
 
-    if (n > 40)                 /* an escape takes at most six bytes */
+    if (n > 40) /* an escape takes at most six bytes */
         for (n = 40; ((uint8_t)content[n] & 0xC0) == 0x80;)
             n--;
     json_put_text(&text, content, n);
@@ -96,7 +97,8 @@ int load_vocab(struct tokenizer *t, const cJSON *vocab)
         const int64_t id = token_id(v);
 
         if (id < 0)
-            return err_set(EXIT_DATA, "token %s has no id from 0 to %d", QUOTED(v->string), TOKEN_IDS_MAX - 1);
+            return err_set(EXIT_DATA, "token %s has no id from 0 to %d", QUOTED(v->string),
+                           TOKEN_IDS_MAX - 1);
         if (vocab_add(&t->vocab, v->string, strlen(v->string), (uint32_t)id, TOKEN_MODEL) < 0)
             return -1;
     }
@@ -113,13 +115,16 @@ int load_bytes(struct tokenizer *t)
 
         t->byte_id[b] = vocab_find(&t->vocab, c, (size_t)len);
         if (t->byte_id[b] == TOKEN_NONE && in_utf8)
-            return err_set(EXIT_DATA, "no token stands for the byte 0x%02X; this is not a byte-level vocabulary", (unsigned)b);
+            return err_set(
+                EXIT_DATA,
+                "no token stands for the byte 0x%02X; this is not a byte-level vocabulary",
+                (unsigned)b);
     }
     return 0;
 }
 
-static int load_merge(struct tokenizer *t, uint32_t rank, const char *a, size_t a_len, const char *b,
-                      size_t b_len, struct buf *joined)
+static int load_merge(struct tokenizer *t, uint32_t rank, const char *a, size_t a_len,
+                      const char *b, size_t b_len, struct buf *joined)
 {
     const uint32_t left = vocab_find(&t->vocab, a, a_len), right = vocab_find(&t->vocab, b, b_len);
 
@@ -134,13 +139,15 @@ static int load_merge(struct tokenizer *t, uint32_t rank, const char *a, size_t 
     return 0;
 }
 
-int load_merge_text(struct tokenizer *t, uint32_t rank, const char *text, size_t n, struct buf *joined)
+int load_merge_text(struct tokenizer *t, uint32_t rank, const char *text, size_t n,
+                    struct buf *joined)
 {
     const char *space = memchr(text, ' ', n);
 
     if (!space || memchr(space + 1, ' ', n - (size_t)(space + 1 - text)))
         return err_set(EXIT_DATA, "merge %u is not two tokens with a space between", rank);
-    return load_merge(t, rank, text, (size_t)(space - text), space + 1, n - (size_t)(space + 1 - text), joined);
+    return load_merge(t, rank, text, (size_t)(space - text), space + 1,
+                      n - (size_t)(space + 1 - text), joined);
 }
 
 static int load_merge_item(struct tokenizer *t, uint32_t rank, const cJSON *m, struct buf *joined)
@@ -183,12 +190,13 @@ static int load_model(struct tokenizer *t, const cJSON *root)
         return -1;
     if (!model)
         return err_set(EXIT_DATA, "there is no 'model'");
-    if (*type && strcmp(type, "BPE"))       /* the first files of this format have no type */
+    if (*type && strcmp(type, "BPE")) /* the first files of this format have no type */
         return unknown("model ", type);
-    /* unk_token, fuse_unk and byte_fallback say what to do with a character that is no token: load_bytes
-     * makes sure that there is none. */
-    if (known_keys(model, "model.", "type dropout unk_token continuing_subword_prefix end_of_word_suffix "
-                                    "fuse_unk byte_fallback ignore_merges vocab merges") < 0 ||
+    /* unk_token, fuse_unk and byte_fallback say what to do with a character that is no token:
+     * load_bytes makes sure that there is none. */
+    if (known_keys(model, "model.",
+                   "type dropout unk_token continuing_subword_prefix end_of_word_suffix "
+                   "fuse_unk byte_fallback ignore_merges vocab merges") < 0 ||
         must_be_off(model, "model.", "dropout") < 0 ||
         must_be_off(model, "model.", "continuing_subword_prefix") < 0 ||
         must_be_off(model, "model.", "end_of_word_suffix") < 0 ||
@@ -212,7 +220,8 @@ static int load_byte_level(const cJSON *root)
     if (strcmp(type, "ByteLevel"))
         return unknown("pre_tokenizer ", *type ? type : "null");
     if (known_keys(pre, "pre_tokenizer.", "type add_prefix_space trim_offsets use_regex") < 0 ||
-        json_bool(pre, "use_regex", &use_regex) < 0 || json_bool(pre, "add_prefix_space", &prefix) < 0)
+        json_bool(pre, "use_regex", &use_regex) < 0 ||
+        json_bool(pre, "add_prefix_space", &prefix) < 0)
         return -1;
     if (prefix)
         return unknown("pre_tokenizer.", "add_prefix_space");
@@ -230,8 +239,9 @@ static int refuse_others(const cJSON *root)
     const cJSON *o;
     const char *type;
 
-    if (known_keys(root, "", "version truncation padding added_tokens normalizer pre_tokenizer "
-                             "post_processor decoder model") < 0)
+    if (known_keys(root, "",
+                   "version truncation padding added_tokens normalizer pre_tokenizer "
+                   "post_processor decoder model") < 0)
         return -1;
     if (json_member(root, "truncation"))
         return unknown("", "truncation (set it to null and use --max-length)");
@@ -276,7 +286,8 @@ int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON
     t->vocab.token[a.id].flags |= TOKEN_ADDED | (special ? TOKEN_SPECIAL : 0);
     if (a.id >= t->next_added)
         t->next_added = a.id + 1;
-    matcher_add(a.normalized ? &t->normalized : &t->exact, (const uint8_t *)content, len, t->n_added);
+    matcher_add(a.normalized ? &t->normalized : &t->exact, (const uint8_t *)content, len,
+                t->n_added);
     if (t->n_added == t->added_cap) {
         t->added_cap = t->added_cap ? 2 * t->added_cap : 64;
         t->added = xnrealloc(t->added, t->added_cap, sizeof *t->added);
@@ -295,8 +306,10 @@ static int load_added_list(struct tokenizer *t, const cJSON *list)
 
         if (!cJSON_IsObject(o))
             return err_set(EXIT_DATA, "'added_tokens' holds what is no object");
-        if (known_keys(o, "added_tokens.", "id content single_word lstrip rstrip normalized special") < 0 ||
-            json_int(o, "id", &id, 0, TOKEN_IDS_MAX - 1) < 0 || json_text(o, "content", &content) < 0)
+        if (known_keys(o, "added_tokens.",
+                       "id content single_word lstrip rstrip normalized special") < 0 ||
+            json_int(o, "id", &id, 0, TOKEN_IDS_MAX - 1) < 0 ||
+            json_text(o, "content", &content) < 0)
             return -1;
         if (id < 0 || !content)
             return err_set(EXIT_DATA, "an added token has no 'id' or no 'content'");

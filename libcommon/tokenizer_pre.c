@@ -32,7 +32,8 @@ uint8_t class_at(const uint8_t *classes, const uint8_t *p, int *len)
 
 enum { PATTERN_CLASSES = UC_LETTER | UC_NUMBER | UC_SPACE };
 
-/* End of the run of code points from P on whose pattern class is KIND (0: punctuation and all else). */
+/* End of the run of code points from P on whose pattern class is KIND (0: punctuation and all
+ * else). */
 static inline const uint8_t *skip_run(const uint8_t *classes, const uint8_t *p, const uint8_t *end,
                                       uint8_t kind)
 {
@@ -52,9 +53,13 @@ static int contraction(const uint8_t *p, const uint8_t *end)
     if (end - p < 2)
         return 0;
     switch (p[1]) {
-    case 's': case 't': case 'm': case 'd':
+    case 's':
+    case 't':
+    case 'm':
+    case 'd':
         return 2;
-    case 'r': case 'v':
+    case 'r':
+    case 'v':
         return end - p > 2 && p[2] == 'e' ? 3 : 0;
     case 'l':
         return end - p > 2 && p[2] == 'l' ? 3 : 0;

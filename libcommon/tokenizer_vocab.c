@@ -46,7 +46,8 @@ static void alphabet(int16_t byte_of[BYTE_CHARS])
 
 /* The bytes CONTENT decodes to: those its characters stand for, or itself when one stands for none
  * (as the ByteLevel decoder does, token by token). OUT has room for LEN bytes. */
-static size_t decode_content(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len, char *out)
+static size_t decode_content(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
+                             char *out)
 {
     size_t n = 0;
 
@@ -142,10 +143,11 @@ static void grow_ids(struct vocab *v, uint32_t id)
 int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uint32_t flags)
 {
     if (id >= TOKEN_IDS_MAX)
-        return err_set(EXIT_DATA, "token %s has the id %u; the largest possible is %d", QUOTED(content),
-                       id, TOKEN_IDS_MAX - 1);
+        return err_set(EXIT_DATA, "token %s has the id %u; the largest possible is %d",
+                       QUOTED(content), id, TOKEN_IDS_MAX - 1);
     if (len > TOKEN_LEN_MAX)
-        return err_set(EXIT_DATA, "token %u has %zu bytes; at most %d are possible", id, len, TOKEN_LEN_MAX);
+        return err_set(EXIT_DATA, "token %u has %zu bytes; at most %d are possible", id, len,
+                       TOKEN_LEN_MAX);
     grow_slots(v);
     grow_ids(v, id);
     struct token *k = v->token + id;
@@ -154,7 +156,8 @@ int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uin
     if (k->flags)
         return err_set(EXIT_DATA, "token %s has the id %u of another", QUOTED(content), id);
     if (*slot)
-        return err_set(EXIT_DATA, "token %s has two ids, %u and %u", QUOTED(content), *slot - 1, id);
+        return err_set(EXIT_DATA, "token %s has two ids, %u and %u", QUOTED(content), *slot - 1,
+                       id);
     if (v->arena.n + 2 * len + 2 > UINT32_MAX)
         return err_set(EXIT_DATA, "the tokens are more than 4 GiB together");
     *slot = id + 1;

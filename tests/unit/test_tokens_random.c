@@ -1,7 +1,7 @@
 /*
- * Random Unicode texts and random ids: the same result as Hugging Face's tokenizers, by digests that
- * tests/parity/make-tokens recorded with the real library. That script gets its inputs from here:
- *   test_tokens_random.test --texts FIRST N      each text: u32 length, bytes
+ * Random Unicode texts and random ids: the same result as Hugging Face's tokenizers, by digests
+ * that tests/parity/make-tokens recorded with the real library. That script gets its inputs from
+ * here: test_tokens_random.test --texts FIRST N      each text: u32 length, bytes
  *   test_tokens_random.test --ids FIRST N VOCAB  each sequence: u32 length, u32 ids
  */
 #include "random_text.h"
@@ -17,8 +17,8 @@
 
 static const char recorded[] = "tests/parity/tokens-random.txt";
 
-/* Sequence I: ids up to a little beyond the vocabulary, some runs of single bytes among them so that
- * broken UTF-8 comes about. */
+/* Sequence I: ids up to a little beyond the vocabulary, some runs of single bytes among them so
+ * that broken UTF-8 comes about. */
 static size_t random_ids(uint32_t i, uint32_t vocab, uint32_t out[64])
 {
     uint64_t g = UINT64_C(0x1D5) + i;
@@ -61,7 +61,8 @@ static void texts_are(int first, int n, const char *want)
     digest_is(sha, want, "texts", first);
 }
 
-static void encoding_is(const struct tokenizer *t, struct tokenizer_scratch *s, int first, int n, const char *want)
+static void encoding_is(const struct tokenizer *t, struct tokenizer_scratch *s, int first, int n,
+                        const char *want)
 {
     struct sha256 *sha = sha256_new();
     struct buf text = BUF_INIT;

@@ -1,0 +1,38 @@
+/*
+ * batch.h - records that are read one by one, worked on by all threads, and given back in order.
+ *
+ * What a record becomes depends on nothing but itself, so neither does the output on the threads.
+ */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include "work.h"
+
+struct item {
+    struct record *rec;
+    size_t at, len;   /* its bytes in the batch's memory */
+    int64_t position; /* in the input, from 0 */
+    const char *file; /* lent by whoever read it */
+    struct done done;
+    bool failed;
+};
+
+struct batch {
+    struct item *item;
+    int n, cap;
+    struct buf bytes;
+    struct worker *worker;
+    int threads;
+};
+
+/* THREADS as --threads gives it: 0 means all. */
+void batch_init(struct batch *b, int64_t threads);
+void batch_free(struct batch *b);
+void batch_clear(struct batch *b);
+bool batch_full(const struct batch *b);
+/* Copies REC, which came from FILE and was number POSITION. */
+void batch_add(struct batch *b, struct record *rec, const char *file, int64_t position);
+/* Works on all records; -1 with the line of the first that fails, by its place in the input. */
+MUST_USE int batch_run(struct batch *b, const struct work *work);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * tokenize - turn text into token ids, exactly as Hugging Face does, and ids into text.
+ *
+ * Reads examples or prompts (or plain lines), adds ids and n_prompt to each record. --decode reads
+ * tokens or predictions and adds text. Man page: tokenize.1.
+ */
+#include "batch.h"
+#include "cli.h"
+#include "err.h"
+#include "outfile.h"
+#include "progress.h"
+#include "stream.h"
+#include "table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    const char *model, *truncation;
+    bool lines, count;
+    bool given_field, given_max_length, given_truncation;
+};
+
+struct totals {
+    int64_t records, cut;
+    uint64_t ids, min, max;
+};
+
+/* ---- input: records of a stream, or lines ---- */
+
+struct input {
+    struct reader *reader; /* one of the two is NULL */
+    struct table *table;
+    struct record *line; /* the record made of a line */
+    int64_t limit, n;
+};
+
+static int input_open(struct input *in, const struct options *o, const struct work *work,
+                      const struct cli_common *common, const char *const *paths)
+{
+    const struct table_options lines = { .encoding = "utf-8", .lines = true };
+    const int kinds = work->decode ? KIND_TOKENS | KIND_PREDICTIONS : KIND_EXAMPLES | KIND_PROMPTS;
+
+    *in = (struct input){ .limit = common->limit };
+    if (!o->lines)
+        return reader_open(&in->reader, paths, kinds, common);
+    in->line = record_new();
+    return table_open(&in->table, paths[0] ? paths[0] : "-", &lines);
+}
+
+static void input_close(struct input *in)
+{
+    reader_close(in->reader);
+    table_close(in->table);
+    record_free(in->line);
+}
+
+static int next_line(struct input *in, struct record **rec)
+{
+    const struct cell *cell;
+    const int got = table_next(in->table, &cell);
+
+    if (got <= 0)
+        return got;
+    record_clear(in->line);
+    record_set_uint(in->line, "id", (uint64_t)table_row(in->table));
+    record_set_text(in->line, "text", cell[0].p, cell[0].n);
+    *rec = in->line;
+    return 1;
+}
+
+static const char *input_name(const struct input *in)
+{
+    return in->reader ? reader_name(in->reader) : table_name(in->table);
+}
+
+/* Fills B: 1 when there may be more, 0 at the end, -1 on failure. */
+static int fill(struct batch *b, struct input *in)
+{
+    struct record *rec;
+    int got = 1;
+
+    batch_clear(b);
+    while (!batch_full(b)) {
+        got = in->reader ? reader_next(in->reader, &rec) : next_line(in, &rec);
+        if (got <= 0)
+            break;
+        if (in->table && in->limit >= 0 && in->n >= in->limit)
+            continue; /* read to its end all the same, for its digest and its faults */
+        batch_add(b, rec, input_name(in), in->n++);
+    }
+    return got;
+}
+
+/* ---- output ---- */
+
+static void add_totals(struct totals *t, const struct done *d)
+{
+    const uint64_t n = d->n_ids;
+
+    t->min = !t->records || n < t->min ? n : t->min;
+    t->max = n > t->max ? n : t->max;
+    t->ids += n;
+    t->cut += d->cut;
+    t->records++;
+}
+
+/* All records of IN through WORK, to W unless that is NULL. */
+static int run(struct input *in, const struct work *work, struct writer *w, struct totals *t,
+               const struct cli_common *common)
+{
+    struct progress *progress = progress_open(common, "records", common->limit);
+    struct batch b;
+    int more = 1, rc = 0;
+
+    batch_init(&b, common->threads);
+    while (more > 0 && rc == 0) {
+        more = fill(&b, in);
+        rc = more < 0 ? -1 : batch_run(&b, work);
+        for (int i = 0; i < b.n && rc == 0; i++) {
+            add_totals(t, &b.item[i].done);
+            rc = w ? writer_put(w, b.item[i].rec) : 0;
+        }
+        progress_to(progress, t->records);
+    }
+    progress_close(progress);
+    batch_free(&b);
+    return rc;
+}
+
+static int tell_inputs(struct writer *w, struct input *in, const struct work *work)
+{
+    uint8_t digest[SHA256_BYTES];
+
+    tokenizer_digest(work->tokenizer, digest);
+    writer_input(w, "tokenizer", digest);
+    if (!in->table)
+        return 0;
+    if (table_digest(in->table, digest) < 0)
+        return -1;
+    writer_input(w, "table", digest);
+    return 0;
+}
+
+static void write_stream(struct input *in, const struct work *work, struct totals *t,
+                         const struct cli_common *common)
+{
+    const enum stream_kind kind = work->decode ? reader_kind(in->reader) : KIND_TOKENS;
+    struct writer *w;
+
+    if (writer_open(&w, common, kind, NULL, in->reader) < 0 || run(in, work, w, t, common) < 0 ||
+        tell_inputs(w, in, work) < 0 || writer_commit(w) < 0)
+        die_err();
+}
+
+static void write_counts(struct input *in, const struct work *work, struct totals *t,
+                         const struct cli_common *common)
+{
+    struct outfile *f;
+    struct buf text = BUF_INIT;
+
+    if (outfile_open(&f, common->output, common->force, false) < 0 ||
+        run(in, work, NULL, t, common) < 0)
+        die_err();
+    buf_printf(&text, "records\t%lld\ntokens\t%llu\nmin\t%llu\nmean\t%.2f\nmax\t%llu\n",
+               (long long)t->records, (unsigned long long)t->ids, (unsigned long long)t->min,
+               t->records ? (double)t->ids / (double)t->records : 0.0, (unsigned long long)t->max);
+    if (outfile_write(f, text.p, text.n) < 0 || outfile_commit(f) < 0)
+        die_err();
+    buf_free(&text);
+}
+
+/* ---- the command line ---- */
+
+static void check_usage(const struct options *o, const struct work *work,
+                        const struct cli_common *common, const char *const *paths)
+{
+    if (work->decode && (o->lines || o->count || o->given_max_length || work->add_eos))
+        die(EXIT_USAGE, "--decode goes with none of --lines, --count, --max-length, --add-eos");
+    if (o->lines && (o->given_field || common->only.n))
+        die(EXIT_USAGE, "--lines goes with neither --field nor --only; a line has no fields");
+    if (o->given_truncation && !o->given_max_length)
+        die(EXIT_USAGE, "--truncation needs --max-length");
+    if (o->lines && paths[0] && paths[1])
+        die(EXIT_USAGE, "--lines reads one file");
+}
+
+static enum truncation truncation_of(const char *name)
+{
+    return !strcmp(name, "right")  ? TRUNCATE_RIGHT
+           : !strcmp(name, "left") ? TRUNCATE_LEFT
+                                   : TRUNCATE_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli_common common = CLI_COMMON_INIT;
+    struct options o = { .truncation = "error" };
+    struct work work = { .max_length = -1 };
+    struct totals totals = { 0 };
+    struct input in;
+    const struct cli_opt opts[] = {
+        { 'm', "model", CLI_FILE, &o.model, "DIR|FILE", "a model, or a tokenizer.json",
+          .required = true },
+        { 0, "field", CLI_TEXT, &work.field, "NAME",
+          "tokenize this field instead of prompt + completion, else text",
+          .given = &o.given_field },
+        { 0, "max-length", CLI_INT, &work.max_length, "N", "no record may have more ids", .min = 1,
+          .max = 1e9, .given = &o.given_max_length },
+        { 0, "truncation", CLI_CHOICE, &o.truncation, "right|left|error",
+          "what to do with a longer one: cut its end, cut its beginning, stop",
+          .given = &o.given_truncation },
+        { 0, "add-eos", CLI_FLAG, &work.add_eos,
+          .help = "append the end-of-text id, except to a prompt that waits for its completion" },
+        { 0, "decode", CLI_FLAG, &work.decode,
+          .help = "the other way: add text from ids (or from --field)" },
+        { 0, "lines", CLI_FLAG, &o.lines, .help = "the input is plain text, a record a line" },
+        { 0, "count", CLI_FLAG, &o.count,
+          .help = "print numbers of records and tokens instead of a stream" },
+        { .type = CLI_END },
+    };
+    const struct cli cli = {
+        "tokenize",
+        "[options] -m MODEL [FILE]",
+        "Turns text into token ids, exactly as Hugging Face's tokenizers do, and back.",
+        opts,
+        &common,
+        0,
+        -1,
+    };
+    const char *const *paths = cli_parse(argc, argv, &cli);
+
+    work.truncation = truncation_of(o.truncation);
+    check_usage(&o, &work, &common, paths);
+    if (tokenizer_open_path(&work.tokenizer, o.model) < 0)
+        die_err();
+    if (work.add_eos && tokenizer_eos(work.tokenizer) < 0)
+        die(EXIT_NODEVICE, "%s: the tokenizer has no end-of-text token for --add-eos", o.model);
+    if (input_open(&in, &o, &work, &common, paths) < 0)
+        die_err();
+    if (o.count)
+        write_counts(&in, &work, &totals, &common);
+    else
+        write_stream(&in, &work, &totals, &common);
+    if (totals.cut)
+        warn("%lld of %lld records were cut to %lld ids", (long long)totals.cut,
+             (long long)totals.records, (long long)work.max_length);
+    input_close(&in);
+    tokenizer_close(work.tokenizer);
+    return 0;
+}

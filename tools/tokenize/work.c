@@ -1,0 +1,143 @@
+#include "work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void worker_free(struct worker *me)
+{
+    tokenizer_scratch_free(me->scratch);
+    buf_free(&me->text);
+    free(me->ids);
+}
+
+/* What a record gives: TEXT is encoded; its first N_PROMPT bytes are the prompt where it has a
+ * completion. OPEN: the text waits for a completion, so that no end belongs behind it. */
+struct source {
+    const char *text;
+    size_t n, n_prompt;
+    bool has_completion, open;
+};
+
+static int missing(const char *field)
+{
+    return err_set(EXIT_DATA, "there is no field '%s'", field);
+}
+
+static int get_prompt(const struct work *work, struct worker *me, struct record *rec,
+                      struct source *s)
+{
+    const char *completion;
+    size_t n;
+    int got = work->field ? 0 : record_get_text(rec, "prompt", &s->text, &s->n);
+
+    if (got < 0)
+        return -1;
+    if (!got) {
+        const char *field = work->field ? work->field : "text";
+
+        got = record_get_text(rec, field, &s->text, &s->n);
+        return got > 0 ? 0 : got < 0 ? -1 : missing(work->field ? field : "prompt' or 'text");
+    }
+    got = record_get_text(rec, "completion", &completion, &n);
+    if (got <= 0) {
+        s->open = true;
+        return got;
+    }
+    buf_clear(&me->text);
+    buf_add(&me->text, s->text, s->n);
+    buf_add(&me->text, completion, n);
+    s->n_prompt = s->n;
+    s->has_completion = true;
+    s->text = me->text.p;
+    s->n = me->text.n;
+    return 0;
+}
+
+/* A copy of IDS that outlives the next call of tokenizer_encode, with room for one more. */
+static void keep_ids(struct worker *me, const uint32_t *ids, size_t n)
+{
+    if (n + 1 > me->ids_cap) {
+        me->ids_cap = 2 * n + 1;
+        me->ids = xnrealloc(me->ids, me->ids_cap, sizeof *me->ids);
+    }
+    if (n)
+        memcpy(me->ids, ids, n * sizeof *ids);
+}
+
+/* How many of the N ids kept in ME are those of the prompt alone. */
+static int count_prompt(const struct work *work, struct worker *me, const struct source *s,
+                        size_t n, size_t *n_prompt)
+{
+    const uint32_t *ids;
+    size_t alone, i = 0;
+
+    if (tokenizer_encode(work->tokenizer, me->scratch, s->text, s->n_prompt, &ids, &alone) < 0)
+        return -1;
+    while (i < n && i < alone && ids[i] == me->ids[i])
+        i++;
+    *n_prompt = i;
+    return 0;
+}
+
+static int too_long(const struct work *work, size_t n)
+{
+    return err_set(
+        EXIT_DATA,
+        "%zu ids are more than --max-length %lld; raise it or say --truncation right or left", n,
+        (long long)work->max_length);
+}
+
+static int encode(const struct work *work, struct worker *me, struct record *rec, struct done *done)
+{
+    struct source s = { 0 };
+    const uint32_t *ids;
+    size_t n, n_prompt = 0, skip = 0;
+
+    if (get_prompt(work, me, rec, &s) < 0 ||
+        tokenizer_encode(work->tokenizer, me->scratch, s.text, s.n, &ids, &n) < 0)
+        return -1;
+    keep_ids(me, ids, n);
+    if (s.has_completion && count_prompt(work, me, &s, n, &n_prompt) < 0)
+        return -1;
+    if (work->add_eos && !s.open)
+        me->ids[n++] = (uint32_t)tokenizer_eos(work->tokenizer);
+    if (work->max_length >= 0 && n > (uint64_t)work->max_length) {
+        if (work->truncation == TRUNCATE_ERROR)
+            return too_long(work, n);
+        if (work->truncation == TRUNCATE_LEFT)
+            skip = n - (size_t)work->max_length;
+        n = (size_t)work->max_length;
+        n_prompt = n_prompt > skip ? n_prompt - skip : 0;
+        n_prompt = n_prompt < n ? n_prompt : n;
+        done->cut = true;
+    }
+    record_set_ids(rec, "ids", me->ids + skip, n, tokenizer_vocab_size(work->tokenizer) > 65536);
+    if (s.has_completion)
+        record_set_uint(rec, "n_prompt", n_prompt);
+    done->n_ids = n;
+    return 0;
+}
+
+static int decode(const struct work *work, struct worker *me, struct record *rec, struct done *done)
+{
+    const char *field = work->field ? work->field : "ids";
+    const uint32_t *ids;
+    size_t n;
+    const int got = record_get_ids(rec, field, &ids, &n);
+
+    if (got <= 0)
+        return got < 0 ? -1 : missing(field);
+    buf_clear(&me->text);
+    tokenizer_decode(work->tokenizer, ids, n, false, &me->text);
+    record_set_text(rec, "text", me->text.n ? me->text.p : "", me->text.n);
+    done->n_ids = n;
+    return 0;
+}
+
+int work_record(const struct work *work, struct worker *me, struct record *rec, struct done *done)
+{
+    *done = (struct done){ 0 };
+    if (!me->scratch)
+        me->scratch = tokenizer_scratch_new();
+    return work->decode ? decode(work, me, rec, done) : encode(work, me, rec, done);
+}
