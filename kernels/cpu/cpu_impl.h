@@ -15,6 +15,13 @@ void *cpu_scratch(size_t bytes);
 
 /* One file a family of ops; each replaces entries of the reference table. */
 void cpu_linear_ops(struct ops *o);
+void cpu_attention_ops(struct ops *o);
+void cpu_head_ops(struct ops *o);
+void cpu_rows_ops(struct ops *o);
+
+/* Working memory these take: all threads' for heads of D; M rows of C channels. */
+size_t cpu_attention_scratch(int64_t D);
+size_t cpu_head_scratch(int64_t M, int64_t C);
 
 static inline float *f32(struct dev *d)
 {

@@ -1,6 +1,7 @@
 /* The table of the CPU backend, its choice of instruction set, and its working memory. */
 #include "cpu.h"
 #include "cpu_impl.h"
+#include "gemm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,21 @@ void *cpu_scratch(size_t bytes)
     return memory;
 }
 
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The largest of the ops' needs; the widest linear is WIDTH by some more, the head no wider. */
+static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
+{
+    enum { HEAD_SIZE = 256, RANK = 256 };
+    const size_t linear = max_size(gemm_work(max_tokens, max_width + RANK), gemm_work(max_width, max_tokens));
+    const size_t head = vocab > 0 ? cpu_head_scratch(max_tokens, max_width) : 0;
+
+    return max_size(max_size(linear, head), cpu_attention_scratch(HEAD_SIZE));
+}
+
 int cpu_ops(struct ops *o)
 {
     const char *const name = getenv("SLMTOOLS_CPU");
@@ -65,6 +81,10 @@ int cpu_ops(struct ops *o)
     chosen = isa;
     ref_ops(o);
     o->name = "cpu";
+    o->scratch_bytes = scratch_bytes;
     cpu_linear_ops(o);
+    cpu_attention_ops(o);
+    cpu_head_ops(o);
+    cpu_rows_ops(o);
     return 0;
 }

@@ -215,6 +215,7 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
 
     for (int t = 0; t < g->terms; before += g->term[t++].K) {
         const struct gemm_term *const term = &g->term[t];
+        const int64_t ld = term->b_ld ? term->b_ld : term->b->cols;
 
         for (int64_t k0 = 0; k0 < term->K; k0 += KC) {
             const int64_t kc = min_i64(KC, term->K - k0);
@@ -226,7 +227,7 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
             for (int64_t n = n0; n < n1; n += isa->nr) {
                 if (s.init)
                     memcpy(init, g->bias + n, (size_t)min_i64(isa->nr, g->N - n) * sizeof *init);
-                isa->pack_b(panel, term->b, term->b_trans, term->b_trans ? k0 : term->b_first + k0, kc,
+                isa->pack_b(panel, term->b, ld, term->b_trans, term->b_trans ? k0 : term->b_first + k0, kc,
                             term->b_trans ? term->b_first + n : n);
                 sweep(&s, a, panel, b->first + m0, b->first + m1, n);
             }

@@ -25,6 +25,7 @@ struct gemm_term {
     const struct weight *b;     /* b_trans: B is b's rows transposed */
     bool b_trans;
     int64_t b_first;            /* first row of b that is used */
+    int64_t b_ld;               /* dense b: its rows are so far apart; 0: b's width */
     int64_t K;
     const struct mask *out_mask; /* dropout on this term's product, chunk by chunk; NULL: none */
 };

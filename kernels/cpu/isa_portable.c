@@ -1,7 +1,10 @@
 /* The kernels for portable; which flags that means is in the Makefile. */
 #define MR_LARGE 0
 #include "vec_dropout.h"
+#include "vec_math.h"
 #include "vec_pack.h"
+#include "vec_quantize.h"
+#include "vec_rows.h"
 #include "vec_tile.h"
 
 const struct isa isa_portable = {
@@ -12,4 +15,16 @@ const struct isa isa_portable = {
     .pack_b = pack_b,
     .span = span,
     .dropout = dropout,
+    .softmax_tile = softmax_tile,
+    .softmax_slope = softmax_slope,
+    .first_largest = first_largest,
+    .dot = dot,
+    .scale = scale_run,
+    .gelu = gelu,
+    .gelu_slope = gelu_slope,
+    .norm = norm,
+    .norm_slope = norm_slope,
+    .add3 = add3,
+    .sum_squares = sum_squares,
+    .nf4_block = nf4_block,
 };

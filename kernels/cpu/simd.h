@@ -36,10 +36,15 @@ typedef __m512i vi;
 #define vf_max(a, b)       _mm512_max_ps(a, b)
 #define vf_min(a, b)       _mm512_min_ps(a, b)
 #define vf_sqrt(a)         _mm512_sqrt_ps(a)
-#define vf_where_ge(x, y, a) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, y, _CMP_GE_OQ), a)
+#define vf_unless_less(x, y, a) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, y, _CMP_NLT_UQ), a)
 #define vf_scale2(a, t)                                                                            \
     _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a),                                   \
                                          _mm512_slli_epi32(_mm512_castps_si512(t), 23)))
+#define vf_abs(a)          _mm512_abs_ps(a)
+#define vf_count_more(n, x, y)                                                                     \
+    _mm512_castsi512_ps(_mm512_mask_add_epi32(_mm512_castps_si512(n),                              \
+                                              _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ),                \
+                                              _mm512_castps_si512(n), _mm512_set1_epi32(1)))
 #define vf_of_f16(p)       _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm512_castsi512_ps(_mm512_slli_epi32(                                                         \
@@ -60,10 +65,14 @@ typedef __m256i vi;
 #define vf_max(a, b)       _mm256_max_ps(a, b)
 #define vf_min(a, b)       _mm256_min_ps(a, b)
 #define vf_sqrt(a)         _mm256_sqrt_ps(a)
-#define vf_where_ge(x, y, a) _mm256_and_ps(_mm256_cmp_ps(x, y, _CMP_GE_OQ), a)
+#define vf_unless_less(x, y, a) _mm256_and_ps(_mm256_cmp_ps(x, y, _CMP_NLT_UQ), a)
 #define vf_scale2(a, t)                                                                            \
     _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a),                                   \
                                          _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
+#define vf_abs(a)          _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+#define vf_count_more(n, x, y)                                                                     \
+    _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(n),                                   \
+                                         _mm256_castps_si256(_mm256_cmp_ps(x, y, _CMP_GT_OQ))))
 #define vf_of_f16(p)       _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm256_castsi256_ps(_mm256_slli_epi32(                                                         \
@@ -138,13 +147,16 @@ FORCE_INLINE vf vf_of_bf16(const void *p)
 #define vf_select(m, a, b)   ((vf)(((vi)(a) & (m)) | ((vi)(b) & ~(m))))
 #define vf_max(a, b)         vf_select((a) > (b), a, b)
 #define vf_min(a, b)         vf_select((a) < (b), a, b)
-#define vf_where_ge(x, y, a) ((vf)((vi)(a) & ((x) >= (y))))
+#define vf_unless_less(x, y, a) ((vf)((vi)(a) & ~((x) < (y))))
 #define vf_scale2(a, t)      ((vf)((vi)(a) + (vi)((vu)(vi)(t) << 23)))
+#define vf_abs(a)            ((vf)((vi)(a) & 0x7fffffff))
+#define vf_count_more(n, x, y) ((vf)((vi)(n) - ((x) > (y))))
 typedef uint32_t vu __attribute__((vector_size(16)));
 #endif
 
-/* vf_where_ge(x, y, a): a where x >= y, else 0. vf_scale2(a, t): the integer in t's low bits added
- * to a's exponent. vf_of_f16, vf_of_bf16: W halves at p as floats. */
+/* vf_unless_less(x, y, a): 0 where x < y, else a (so a NaN in x lets a through). vf_scale2(a, t): the integer in t's low bits added
+ * to a's exponent. vf_count_more(n, x, y): the
+ * integer n (in a float's bits) plus 1 where x > y. vf_of_f16, vf_of_bf16: W halves at p as floats. */
 
 enum { P = 16 / W };
 
@@ -200,9 +212,21 @@ FORCE_INLINE v16 v16_sqrt(v16 a)
     return a;
 }
 
-FORCE_INLINE v16 v16_where_ge(v16 x, v16 y, v16 a)
+FORCE_INLINE v16 v16_abs(v16 a)
 {
-    V16_EACH a.p[i] = vf_where_ge(x.p[i], y.p[i], a.p[i]);
+    V16_EACH a.p[i] = vf_abs(a.p[i]);
+    return a;
+}
+
+FORCE_INLINE v16 v16_count_more(v16 n, v16 x, v16 y)
+{
+    V16_EACH n.p[i] = vf_count_more(n.p[i], x.p[i], y.p[i]);
+    return n;
+}
+
+FORCE_INLINE v16 v16_unless_less(v16 x, v16 y, v16 a)
+{
+    V16_EACH a.p[i] = vf_unless_less(x.p[i], y.p[i], a.p[i]);
     return a;
 }
 

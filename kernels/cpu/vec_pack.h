@@ -136,13 +136,13 @@ FORCE_INLINE void transpose8(float *dst, const float *src, int64_t ld)
 
 /* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's last
  * row stands in for rows behind it. */
-static void pack_rows8(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc, int64_t n0)
 {
     float rows[8][KC];
     int64_t k = 0;
 
     for (int i = 0; i < 8; i++)
-        span(rows[i], w, least(n0 + i, w->rows - 1) * w->cols + k0, kc);
+        span(rows[i], w, least(n0 + i, w->rows - 1) * ld + k0, kc);
     for (; k + 8 <= kc; k += 8)
         transpose8(dst + k * NR, rows[0] + k, KC);
     for (; k < kc; k++)
@@ -192,14 +192,15 @@ static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_
     }
 }
 
-static void pack_transposed(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
+                            int64_t n0)
 {
     if (nf4_by_eight(w) && kc % 8 == 0)
         for (int j = 0; j < NR; j += W)
             pack_nf4_rows(dst + j, w, k0, kc, least(n0 + j, w->rows - 1));
     else
         for (int j = 0; j < NR; j += 8)
-            pack_rows8(dst + j, w, k0, kc, least(n0 + j, w->rows - 1));
+            pack_rows8(dst + j, w, ld, k0, kc, least(n0 + j, w->rows - 1));
 }
 
 /* dst (kc, NR) = rows of the weight as they lie, NF4 of which a vector is within one block. */
@@ -214,7 +215,7 @@ static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, in
         }
 }
 
-static void pack_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc, int64_t n0)
 {
     const int64_t n = least(NR, w->cols - n0);
 
@@ -223,18 +224,19 @@ static void pack_straight(float *dst, const struct weight *w, int64_t k0, int64_
         return;
     }
     for (int64_t k = 0; k < kc; k++) {
-        span(dst + k * NR, w, (k0 + k) * w->cols + n0, n);
+        span(dst + k * NR, w, (k0 + k) * ld + n0, n);
         for (int64_t j = n; j < NR; j++)
             dst[k * NR + j] = 0;
     }
 }
 
-static void pack_b(float *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc, int64_t n0)
+static void pack_b(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0, int64_t kc,
+                   int64_t n0)
 {
     if (trans)
-        pack_transposed(dst, w, k0, kc, n0);
+        pack_transposed(dst, w, ld, k0, kc, n0);
     else
-        pack_straight(dst, w, k0, kc, n0);
+        pack_straight(dst, w, ld, k0, kc, n0);
 }
 
 #endif

@@ -1,0 +1,260 @@
+/*
+ * Causal attention in tiles of queries by keys, softmax carried from tile to tile (Dao et al. 2022,
+ * arXiv 2205.14135); every product is gemm.h's. A query's result depends on the keys it sees alone:
+ * tiles of keys are cut by the key's number in the sequence, and what a query does not see adds zeros.
+ */
+#include "cpu_impl.h"
+#include "gemm.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+enum { QUERIES = 128, KEYS = 256 };     /* of a tile: its scores take 128 KB */
+
+struct attention {
+    const float *q, *k, *v;
+    int64_t H, K, D;
+    float scale;
+};
+
+/* A thread's memory. */
+struct tile {
+    float *scores, *slopes;             /* (QUERIES, KEYS) */
+    float *keys, *values;               /* (KEYS, D), where a tile is not in one piece */
+    float *work;
+};
+
+/* Where the keys of a tile are: rows LD apart. */
+struct keys {
+    const float *k, *v;
+    int64_t n, ld;
+};
+
+static size_t tile_floats(int64_t D, size_t *work)
+{
+    *work = gemm_work(KEYS, max_i64(KEYS, D)) / sizeof(float);
+    return 2 * QUERIES * KEYS + 2 * KEYS * (size_t)D + *work;
+}
+
+static struct tile tile_at(float *memory, int64_t D)
+{
+    size_t work;
+    float *const at = memory + (size_t)omp_get_thread_num() * ((tile_floats(D, &work) + 15) / 16 * 16);
+
+    return (struct tile){ .work = at,
+                          .scores = at + work,
+                          .slopes = at + work + QUERIES * KEYS,
+                          .keys = at + work + 2 * QUERIES * KEYS,
+                          .values = at + work + 2 * QUERIES * KEYS + KEYS * D };
+}
+
+size_t cpu_attention_scratch(int64_t D)
+{
+    size_t work;
+
+    return (tile_floats(D, &work) + 15) / 16 * 16 * sizeof(float) * (size_t)omp_get_max_threads();
+}
+
+/* How many keys query i of S sees. */
+static int64_t visible(const struct seq *s, int64_t i)
+{
+    return s->shared_len + s->k_len - s->q_len + i + 1;
+}
+
+/* Keys J.. (N of them) of S as key head KH has them: in place where they follow one another, copied
+ * where the tile begins among the shared ones and ends behind them. */
+static struct keys keys_at(const struct attention *a, const struct seq *s, int64_t j, int64_t n, int64_t kh,
+                           const struct tile *t)
+{
+    const int64_t ld = a->K * a->D, own = s->k_start - s->shared_len;
+
+    if (j + n <= s->shared_len || j >= s->shared_len) {
+        const int64_t at = ((j < s->shared_len ? s->shared_start : own) + j) * ld + kh * a->D;
+
+        return (struct keys){ a->k + at, a->v + at, n, ld };
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = ((j + i < s->shared_len ? s->shared_start : own) + j + i) * ld + kh * a->D;
+
+        memcpy(t->keys + i * a->D, a->k + at, (size_t)a->D * sizeof(float));
+        memcpy(t->values + i * a->D, a->v + at, (size_t)a->D * sizeof(float));
+    }
+    return (struct keys){ t->keys, t->values, n, a->D };
+}
+
+/* to (M, N), rows LDC apart, = or += by * a (a_trans: transposed) times b or its transpose. */
+struct product {
+    float *to;
+    int64_t M, N, K, ldc;
+    const float *a, *b;
+    int64_t lda, ldb;
+    bool a_trans, b_trans, add;
+    float by;
+};
+
+static void multiply(const struct product *p, float *work)
+{
+    const struct weight b = dense(p->b, p->b_trans ? p->N : p->K, p->b_trans ? p->K : p->N);
+    const struct gemm g = { .M = p->M, .N = p->N, .terms = 1, .c = p->to, .ldc = p->ldc, .step = 1, .add = p->add,
+                            .term = { { .a = p->a, .lda = p->lda, .a_trans = p->a_trans, .a_scale = p->by,
+                                        .b = &b, .b_ld = p->ldb, .b_trans = p->b_trans, .K = p->K } } };
+
+    gemm_run_alone(&g, work);
+}
+
+/* scores (m, n) = by * x (m, D) y^T, rows of x and y LDX and LDY apart. */
+static void score(float *scores, const float *x, int64_t ldx, int64_t m, const float *y, int64_t ldy, int64_t n,
+                  int64_t D, float by, float *work)
+{
+    multiply(&(struct product){ .to = scores, .M = m, .N = n, .K = D, .ldc = KEYS, .a = x, .lda = ldx, .b = y,
+                                .ldb = ldy, .b_trans = true, .by = by }, work);
+}
+
+/* ---- forward ---- */
+
+/* Queries I..I+m-1 of S, head h. */
+static void forward_tile(float *out, float *lse, const struct attention *a, const struct seq *s, int64_t h,
+                         int64_t i, int64_t m, const struct tile *t)
+{
+    const struct isa *const isa = cpu_isa();
+    const int64_t ld = a->H * a->D, at = (s->q_start + i) * ld + h * a->D;
+    const int64_t keys = visible(s, i + m - 1);
+    float most[QUERIES], sum[QUERIES];
+
+    for (int64_t r = 0; r < m; r++) {
+        most[r] = -INFINITY;
+        sum[r] = 0;
+    }
+    for (int64_t j = 0; j < keys; j += KEYS) {
+        const struct keys k = keys_at(a, s, j, min_i64(KEYS, keys - j), h / (a->H / a->K), t);
+
+        score(t->scores, a->q + at, ld, m, k.k, k.ld, k.n, a->D, a->scale, t->work);
+        for (int64_t r = 0; r < m; r++) {
+            const float change = isa->softmax_tile(t->scores + r * KEYS, k.n, visible(s, i + r) - j, &most[r],
+                                                   &sum[r]);
+
+            if (j > 0 && change != 1)
+                isa->scale(out + at + r * ld, change, a->D);
+        }
+        multiply(&(struct product){ .to = out + at, .M = m, .N = a->D, .K = k.n, .ldc = ld, .a = t->scores,
+                                    .lda = KEYS, .b = k.v, .ldb = k.ld, .by = 1, .add = j > 0 }, t->work);
+    }
+    for (int64_t r = 0; r < m; r++) {
+        isa->scale(out + at + r * ld, 1 / sum[r], a->D);
+        if (lse)
+            lse[(s->q_start + i + r) * a->H + h] = most[r] + logf(sum[r]);
+    }
+}
+
+static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q, const struct dev *k,
+                             const struct dev *v, const struct packed *rows, int64_t H, int64_t K,
+                             int64_t D, float scale)
+{
+    const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
+    float *const memory = cpu_scratch(cpu_attention_scratch(D));
+
+    if (!memory)
+        return -1;
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (int64_t s = 0; s < rows->seqs; s++)
+        for (int64_t h = 0; h < H; h++) {
+            const struct seq *const seq = &rows->seq[s];
+            const struct tile t = tile_at(memory, D);
+
+            for (int64_t i = 0; i < seq->q_len; i += QUERIES)
+                forward_tile(f32(out), lse ? f32(lse) : NULL, &a, seq, h, i, min_i64(QUERIES, seq->q_len - i), &t);
+        }
+    return 0;
+}
+
+/* ---- backward ---- */
+
+struct slopes {
+    float *dq, *dk, *dv, *along;        /* along (N, H): dout . out */
+    const float *dout, *out, *lse;
+};
+
+/*
+ * Queries I..I+m-1 of S, head h, against keys J..J+n-1. With p the softmax:
+ *   dv += p^T dout,  ds = scale p (dout v^T - along),  dq += ds k,  dk += ds^T q.
+ */
+static void backward_tile(const struct slopes *g, const struct attention *a, const struct seq *s, int64_t h,
+                          int64_t i, int64_t m, int64_t j, int64_t n, const struct tile *t)
+{
+    const int64_t ld = a->H * a->D, kd = a->K * a->D;
+    const int64_t at = (s->q_start + i) * ld + h * a->D;
+    const int64_t key = (s->k_start + j) * kd + h / (a->H / a->K) * a->D;
+
+    score(t->scores, a->q + at, ld, m, a->k + key, kd, n, a->D, a->scale, t->work);
+    score(t->slopes, g->dout + at, ld, m, a->v + key, kd, n, a->D, 1, t->work);
+    for (int64_t r = 0; r < m; r++) {
+        const int64_t row = (s->q_start + i + r) * a->H + h;
+
+        cpu_isa()->softmax_slope(t->scores + r * KEYS, t->slopes + r * KEYS, n, i + r + 1 - j, g->lse[row],
+                                 g->along[row], a->scale);
+    }
+    multiply(&(struct product){ .to = g->dv + key, .M = n, .N = a->D, .K = m, .ldc = kd, .a = t->scores,
+                                .lda = KEYS, .a_trans = true, .b = g->dout + at, .ldb = ld, .by = 1,
+                                .add = true }, t->work);
+    multiply(&(struct product){ .to = g->dk + key, .M = n, .N = a->D, .K = m, .ldc = kd, .a = t->slopes,
+                                .lda = KEYS, .a_trans = true, .b = a->q + at, .ldb = ld, .by = 1,
+                                .add = true }, t->work);
+    multiply(&(struct product){ .to = g->dq + at, .M = m, .N = a->D, .K = n, .ldc = ld, .a = t->slopes,
+                                .lda = KEYS, .b = a->k + key, .ldb = kd, .by = 1, .add = j > 0 }, t->work);
+}
+
+/* One key head of one sequence with all query heads that read it. */
+static void backward_key_head(const struct slopes *g, const struct attention *a, const struct seq *s, int64_t kh,
+                              const struct tile *t)
+{
+    const int64_t group = a->H / a->K, D = a->D;
+
+    for (int64_t i = 0; i < s->q_len; i++) {
+        const int64_t at = ((s->k_start + i) * a->K + kh) * D;
+
+        memset(g->dk + at, 0, (size_t)D * sizeof(float));
+        memset(g->dv + at, 0, (size_t)D * sizeof(float));
+    }
+    for (int64_t h = kh * group; h < (kh + 1) * group; h++) {
+        for (int64_t i = 0; i < s->q_len; i++) {
+            const int64_t row = (s->q_start + i) * a->H + h;
+
+            g->along[row] = cpu_isa()->dot(g->dout + row * D, g->out + row * D, D);
+        }
+        for (int64_t i = 0; i < s->q_len; i += QUERIES) {
+            const int64_t m = min_i64(QUERIES, s->q_len - i);
+
+            for (int64_t j = 0; j < i + m; j += KEYS)
+                backward_tile(g, a, s, h, i, m, j, min_i64(KEYS, i + m - j), t);
+        }
+    }
+}
+
+static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
+                              const struct dev *dout, const struct dev *out, const struct dev *lse,
+                              const struct dev *q, const struct dev *k, const struct dev *v,
+                              const struct packed *rows, int64_t H, int64_t K, int64_t D, float scale)
+{
+    const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
+    const struct slopes g = { f32(dq), f32(dk), f32(dv), f32(scratch), const_f32(dout), const_f32(out),
+                              const_f32(lse) };
+    float *const memory = cpu_scratch(cpu_attention_scratch(D));
+
+    if (!memory)
+        return -1;
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (int64_t s = 0; s < rows->seqs; s++)
+        for (int64_t kh = 0; kh < K; kh++) {
+            const struct tile t = tile_at(memory, D);
+
+            backward_key_head(&g, &a, &rows->seq[s], kh, &t);
+        }
+    return 0;
+}
+
+void cpu_attention_ops(struct ops *o)
+{
+    o->attention_forward = attention_forward;
+    o->attention_backward = attention_backward;
+}

@@ -1,0 +1,180 @@
+/* Ops over rows and flat arrays: norm, activation, residual, embedding, expansion, quantising, sums. */
+#include "cpu_impl.h"
+
+#include <string.h>
+
+enum { SPAN = 4096 };           /* elements a task of a flat array takes */
+
+static int refuse_rms(void)
+{
+    return err_set(EXIT_NODEVICE, "this build has no RMS norm; use a Phi model");
+}
+
+static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const struct dev *x,
+                        const struct dev *gain, const struct dev *bias, enum norm kind, int64_t N,
+                        int64_t C, float eps)
+{
+    if (kind != NORM_LAYER)
+        return refuse_rms();
+#pragma omp parallel for schedule(static)
+    for (int64_t n = 0; n < N; n++)
+        cpu_isa()->norm(f32(y) + n * C, mean ? f32(mean) + n : NULL, rstd ? f32(rstd) + n : NULL,
+                        const_f32(x) + n * C, const_f32(gain), const_f32(bias), C, eps);
+    return 0;
+}
+
+static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev *x, const struct dev *mean,
+                         const struct dev *rstd, const struct dev *gain, enum norm kind, int64_t N, int64_t C,
+                         bool add)
+{
+    if (kind != NORM_LAYER)
+        return refuse_rms();
+#pragma omp parallel for schedule(static)
+    for (int64_t n = 0; n < N; n++)
+        cpu_isa()->norm_slope(f32(dx) + n * C, const_f32(dy) + n * C, const_f32(x) + n * C, const_f32(mean)[n],
+                              const_f32(rstd)[n], const_f32(gain), C, add);
+    return 0;
+}
+
+static int act_forward(struct dev *y, const struct dev *x, enum activation act, int64_t n)
+{
+    (void)act;                  /* there is one */
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i += SPAN)
+        cpu_isa()->gelu(f32(y) + i, const_f32(x) + i, min_i64(SPAN, n - i));
+    return 0;
+}
+
+static int act_backward(struct dev *dx, const struct dev *dy, const struct dev *x, enum activation act,
+                        int64_t n)
+{
+    (void)act;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i += SPAN)
+        cpu_isa()->gelu_slope(f32(dx) + i, const_f32(dy) + i, const_f32(x) + i, min_i64(SPAN, n - i));
+    return 0;
+}
+
+/* Elements FIRST.. (n) of a token's row after dropout: in place of x or in tmp. */
+static const float *dropped(float *tmp, const float *x, int64_t first, int64_t n, const struct mask *m, int64_t token)
+{
+    if (m->drop->p == 0)
+        return x + first;
+    cpu_isa()->dropout(tmp, x + first, n, first, m, token);
+    return tmp;
+}
+
+static int residual_forward(struct dev *out, const struct dev *x, const struct dev *a, const struct dev *m,
+                            const struct dropout *da, const struct dropout *dm, const struct packed *rows,
+                            int64_t N, int64_t C)
+{
+    const struct mask ma = mask_of(da, rows), mm = mask_of(dm, rows);
+
+#pragma omp parallel for schedule(static)
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t c = 0; c < C; c += SPAN) {
+            const int64_t count = min_i64(SPAN, C - c);
+            float left[SPAN], right[SPAN];
+
+            cpu_isa()->add3(f32(out) + n * C + c, dropped(left, const_f32(a) + n * C, c, count, &ma, n),
+                            dropped(right, const_f32(m) + n * C, c, count, &mm, n), const_f32(x) + n * C + c, count);
+        }
+    return 0;
+}
+
+static void drop_rows(struct dev *to, const struct dev *from, const struct dropout *d, const struct packed *rows,
+                      int64_t N, int64_t C)
+{
+    const struct mask m = mask_of(d, rows);
+
+    if (d->p == 0) {
+        if (to != from)
+            memcpy(f32(to), const_f32(from), (size_t)(N * C) * sizeof(float));
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t n = 0; n < N; n++)
+        cpu_isa()->dropout(f32(to) + n * C, const_f32(from) + n * C, C, 0, &m, n);
+}
+
+static int residual_backward(struct dev *da, struct dev *dm, const struct dev *dout, const struct dropout *drop_a,
+                             const struct dropout *drop_m, const struct packed *rows, int64_t N, int64_t C)
+{
+    drop_rows(da, dout, drop_a, rows, N, C);
+    drop_rows(dm, dout, drop_m, rows, N, C);
+    return 0;
+}
+
+static int embed(struct dev *out, const struct weight *w, const struct dev *ids, int64_t N)
+{
+    const int64_t C = w->cols;
+
+#pragma omp parallel for schedule(static)
+    for (int64_t n = 0; n < N; n++)
+        cpu_isa()->span(f32(out) + n * C, w, const_i32(ids)[n] * C, C);
+    return 0;
+}
+
+/* 5 Gelem/s a core from NF4 into the second cache; into memory, memory's speed. */
+static int expand(struct dev *out, const struct weight *w)
+{
+    const int64_t n = w->rows * w->cols;
+
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i += SPAN)
+        cpu_isa()->span(f32(out) + i, w, i, min_i64(SPAN, n - i));
+    return 0;
+}
+
+static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev *w, enum dtype dtype, int64_t n,
+                        int block, int zero_code)
+{
+    const struct weight flat = { .dtype = dtype, .data = w };
+    const int64_t blocks = (n + block - 1) / block, together = SPAN / block;
+
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < blocks; b += together) {
+        const int64_t first = b * block, count = min_i64(together * block, n - first);
+        float x[SPAN];
+
+        cpu_isa()->span(x, &flat, first, count);
+        for (int64_t i = 0; i < count; i += block)
+            f32(absmax)[(first + i) / block] =
+                cpu_isa()->nf4_block((uint8_t *)(void *)codes + (first + i) / 2, x + i, min_i64(block, count - i),
+                                     zero_code);
+    }
+    return 0;
+}
+
+/* Sums of fixed parts, added in order: the same for any number of threads. */
+static int sum_squares(double *sum, const struct dev *x, int64_t n)
+{
+    enum { PARTS = 256 };
+    const int64_t span = (n + PARTS - 1) / PARTS;
+    double part[PARTS];
+
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < PARTS; i++) {
+        const int64_t first = min_i64(i * span, n);
+
+        part[i] = cpu_isa()->sum_squares(const_f32(x) + first, min_i64(span, n - first));
+    }
+    *sum = 0;
+    for (int i = 0; i < PARTS; i++)
+        *sum += part[i];
+    return 0;
+}
+
+void cpu_rows_ops(struct ops *o)
+{
+    o->norm_forward = norm_forward;
+    o->norm_backward = norm_backward;
+    o->act_forward = act_forward;
+    o->act_backward = act_backward;
+    o->residual_forward = residual_forward;
+    o->residual_backward = residual_backward;
+    o->embed = embed;
+    o->expand = expand;
+    o->nf4_quantize = nf4_quantize;
+    o->sum_squares = sum_squares;
+}
