@@ -178,13 +178,12 @@ static inline struct dev *put_random(const struct ops *o, int64_t n, uint64_t se
 
 /* A weight of any storage, elements about 1/sqrt(C) as trained ones are. */
 static inline struct weight random_weight(const struct ops *o, enum dtype dtype, int64_t rows,
-                                          int64_t cols, enum dtype round, uint64_t seed)
+                                          int64_t cols, int block, enum dtype round, uint64_t seed)
 {
-    enum { BLOCK = 64 };
-    const int64_t n = rows * cols, blocks = (n + BLOCK - 1) / BLOCK;
+    const int64_t n = rows * cols, blocks = (n + block - 1) / block;
     float *const x = random_floats(n, seed);
     struct weight w = {
-        .dtype = dtype, .rows = rows, .cols = cols, .block = BLOCK, .round = round
+        .dtype = dtype, .rows = rows, .cols = cols, .block = block, .round = round
     };
     uint16_t *const half = host((size_t)n * sizeof *half);
 
@@ -200,7 +199,7 @@ static inline struct weight random_weight(const struct ops *o, enum dtype dtype,
         struct dev *const codes = hold(o, o->alloc((size_t)(n + 1) / 2)), *const absmax =
                                                                               room(o, blocks);
 
-        assert_int_equal(o->nf4_quantize(codes, absmax, put_floats(o, x, n), DT_F32, n, BLOCK, 0),
+        assert_int_equal(o->nf4_quantize(codes, absmax, put_floats(o, x, n), DT_F32, n, block, 0),
                          0);
         w.data = codes;
         w.absmax = absmax;

@@ -99,7 +99,7 @@ static int32_t *targets(int64_t M, int64_t V)
 static void run_head(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct shape *const s = shape;
-    const struct weight w = random_weight(o, s->dtype, s->V, s->C, DT_F32, 1);
+    const struct weight w = random_weight(o, s->dtype, s->V, s->C, 64, DT_F32, 1);
     struct dev *const nll = room(o, s->M), *const dh = room(o, s->M * s->C),
                       *const only = room(o, s->M);
     const struct dev *const h = put_random(o, s->M * s->C, 2), *const bias =
@@ -130,7 +130,7 @@ static void best_is_the_largest_logit(void **state)
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
-        const struct weight w = random_weight(o, DT_BF16, V, C, DT_F32, 1);
+        const struct weight w = random_weight(o, DT_BF16, V, C, 64, DT_F32, 1);
         const struct dev *const h = put_random(o, M * C, 2), *const bias = put_random(o, V, 3);
         const struct dev *const target = put_ints(o, targets(M, V), M);
         struct dev *const y = room(o, M * V), *const nll = room(o, M), *const best = room(o, M),
@@ -162,7 +162,7 @@ enum { GM = 4, GV = 19, GC = 5 };
 static void gradient_case(const struct gradient *c, struct dev *nll, struct dev *dh)
 {
     const struct ops *const o = &tables[REF];
-    const struct weight w = random_weight(o, DT_F32, GV, GC, DT_F32, 1);
+    const struct weight w = random_weight(o, DT_F32, GV, GC, 64, DT_F32, 1);
 
     assert_int_equal(o->head_loss(nll, dh, NULL, put_floats(o, c->h, GM * GC), &w,
                                   put_random(o, GV, 3), put_ints(o, targets(GM, GV), GM),

@@ -8,20 +8,26 @@ struct shape {
     enum dtype dtype, round;
     float p;
     bool bias, add;
+    int block; /* of NF4; 0: 64 */
 };
 
 /* Each storage; rows that are not whole blocks; odd sizes; ranks that are not whole vectors; one
- * token, as in generation; Phi-2's width. */
+ * token, as in generation; Phi-2's widths; other blocks; more rows and columns than a cache holds.
+ */
 static const struct shape shapes[] = {
-    { { 1 }, 1, 1, 1, 1, DT_F32, DT_F32, 0, false, false },
-    { { 5, 2 }, 2, 7, 33, 3, DT_F32, DT_F32, 0.5f, true, true },
-    { { 3, 9, 1 }, 3, 65, 96, 8, DT_F16, DT_F32, 0.1f, true, false },
-    { { 11 }, 1, 30, 47, 0, DT_BF16, DT_F32, 0, true, true },
-    { { 20, 13 }, 2, 160, 160, 5, DT_NF4, DT_F32, 0.05f, true, false },
-    { { 4, 3 }, 2, 37, 95, 16, DT_NF4, DT_F16, 0, false, true },
-    { { 1 }, 1, 95, 2560, 16, DT_NF4, DT_F32, 0, true, false },
-    { { 60, 41 }, 2, 130, 192, 16, DT_NF4, DT_BF16, 0.05f, true, true },
-    { { 6 }, 1, 512, 64, 0, DT_NF4, DT_F32, 0, false, false },
+    { { 1 }, 1, 1, 1, 1, DT_F32, DT_F32, 0, false, false, 0 },
+    { { 5, 2 }, 2, 7, 33, 3, DT_F32, DT_F32, 0.5f, true, true, 0 },
+    { { 3, 9, 1 }, 3, 65, 96, 8, DT_F16, DT_F32, 0.1f, true, false, 0 },
+    { { 11 }, 1, 30, 47, 0, DT_BF16, DT_F32, 0, true, true, 0 },
+    { { 20, 13 }, 2, 160, 160, 5, DT_NF4, DT_F32, 0.05f, true, false, 0 },
+    { { 4, 3 }, 2, 37, 95, 16, DT_NF4, DT_F16, 0, false, true, 0 },
+    { { 1 }, 1, 95, 2560, 16, DT_NF4, DT_F32, 0, true, false, 0 },
+    { { 60, 41 }, 2, 130, 192, 16, DT_NF4, DT_BF16, 0.05f, true, true, 0 },
+    { { 6 }, 1, 512, 64, 0, DT_NF4, DT_F32, 0, false, false, 0 },
+    { { 7 }, 1, 33, 160, 4, DT_NF4, DT_F32, 0, false, false, 32 },
+    { { 5, 6 }, 2, 24, 192, 4, DT_NF4, DT_F32, 0, true, false, 256 },
+    { { 30, 11 }, 2, 24, 10240, 16, DT_NF4, DT_F32, 0.05f, true, true, 0 },
+    { { 70, 61 }, 2, 131, 520, 16, DT_NF4, DT_F32, 0.05f, true, false, 0 },
 };
 
 /* Everything one linear is called with. */
@@ -39,7 +45,7 @@ static struct layer layer_of(const struct ops *o, const struct shape *s)
     struct layer l = { .o = o, .rows = pack_lengths(o, s->lengths, s->n) };
 
     l.N = l.rows.tokens;
-    l.w = random_weight(o, s->dtype, s->O, s->C, s->round, 1);
+    l.w = random_weight(o, s->dtype, s->O, s->C, s->block ? s->block : 64, s->round, 1);
     l.x = put_random(o, l.N * s->C, 2);
     l.bias = s->bias ? put_random(o, s->O, 3) : NULL;
     if (s->R)
@@ -185,7 +191,7 @@ static bool kept(const struct dropout *d, int64_t pos, uint32_t sample, int64_t 
 static void dropout_is_on_the_input_of_a(void **state)
 {
     enum { N = 5, C = 22, R = 3 };
-    const struct shape s = { { 2, 3 }, 2, 9, C, R, DT_F32, DT_F32, 0.25f, true, false };
+    const struct shape s = { { 2, 3 }, 2, 9, C, R, DT_F32, DT_F32, 0.25f, true, false, 0 };
     const float *const x = random_floats(N * C, 2), *const a = random_floats(R * C, 4);
     const struct dropout d = { 0.25f, 99, 17 };
     float want[N * R];
@@ -313,9 +319,9 @@ static float *added(const struct gradient *c, const struct dev *d, int64_t n, ui
 static void gradients_are_the_slopes(void **state)
 {
     static const struct shape small[] = {
-        { { 3, 2 }, 2, 6, 9, 4, DT_F32, DT_F32, 0.4f, true, true },
-        { { 4 }, 1, 7, 70, 2, DT_NF4, DT_F32, 0.2f, false, true },
-        { { 2, 2 }, 2, 5, 11, 3, DT_BF16, DT_F32, 0, true, true },
+        { { 3, 2 }, 2, 6, 9, 4, DT_F32, DT_F32, 0.4f, true, true, 0 },
+        { { 4 }, 1, 7, 70, 2, DT_NF4, DT_F32, 0.2f, false, true, 0 },
+        { { 2, 2 }, 2, 5, 11, 3, DT_BF16, DT_F32, 0, true, true, 0 },
     };
 
     (void)state;

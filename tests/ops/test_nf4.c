@@ -207,23 +207,49 @@ static void not_finite_is_found_first(void **state)
     }
 }
 
+/* Blocks of 32 over a (2, 33) matrix: the second row begins inside the second block. */
+static void blocks_run_over_the_flattened_matrix(void **state)
+{
+    static const float absmax[3] = { 1, 2, 3 };
+    uint8_t codes[33];
+    float want[66];
+
+    (void)state;
+    memset(codes, 0xff, sizeof codes);
+    for (int i = 0; i < 66; i++)
+        want[i] = absmax[i / 32];
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        const struct weight w = {
+            DT_NF4, put_bytes(o, codes, 33), put_floats(o, absmax, 3), 2, 33, 32, DT_F32
+        };
+        struct dev *const out = room(o, 66);
+
+        assert_int_equal(o->expand(out, &w), 0);
+        assert_floats("expanded", get_floats(o, out, 66), want, 66, 0);
+    }
+}
+
 struct matrix {
     enum dtype dtype;
     int64_t rows, cols;
+    int block;
     enum dtype round;
 };
 
-/* One element; rows that are not whole blocks; odd products; Phi-2's width. */
+/* One element; rows that are not whole blocks; odd products; Phi-2's width; other blocks. */
 static const struct matrix matrices[] = {
-    { DT_NF4, 1, 1, DT_F32 },   { DT_NF4, 3, 7, DT_F32 },     { DT_NF4, 160, 160, DT_F32 },
-    { DT_NF4, 37, 95, DT_F16 }, { DT_NF4, 7, 2560, DT_BF16 }, { DT_F32, 5, 33, DT_F32 },
-    { DT_F16, 5, 33, DT_F32 },  { DT_BF16, 5, 33, DT_F32 },
+    { DT_NF4, 1, 1, 64, DT_F32 },      { DT_NF4, 3, 7, 64, DT_F32 },
+    { DT_NF4, 160, 160, 64, DT_F32 },  { DT_NF4, 37, 95, 64, DT_F16 },
+    { DT_NF4, 7, 2560, 64, DT_BF16 },  { DT_NF4, 5, 90, 32, DT_F32 },
+    { DT_NF4, 3, 3001, 4096, DT_F32 }, { DT_F32, 5, 33, 64, DT_F32 },
+    { DT_F16, 5, 33, 64, DT_F32 },     { DT_BF16, 5, 33, 64, DT_F32 },
 };
 
 static void run_expand(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct matrix *const m = shape;
-    const struct weight w = random_weight(o, m->dtype, m->rows, m->cols, m->round, 3);
+    const struct weight w = random_weight(o, m->dtype, m->rows, m->cols, m->block, m->round, 3);
     struct dev *const y = room(o, m->rows * m->cols);
 
     assert_int_equal(o->expand(y, &w), 0);
@@ -247,6 +273,7 @@ int main(void)
         OP_TEST(an_odd_end_is_padded_with_zero),
         OP_TEST(half_types_are_read_exactly),
         OP_TEST(expansion_is_a_product_rounded_once),
+        OP_TEST(blocks_run_over_the_flattened_matrix),
         OP_TEST(not_finite_is_found_first),
         OP_TEST(expansion_agrees),
     };

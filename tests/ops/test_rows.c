@@ -71,7 +71,7 @@ static int32_t *row_numbers(int64_t M, int64_t rows)
 static void run_rows(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct shape *const s = shape;
-    const struct weight w = random_weight(o, DT_F16, s->rows, s->C, DT_F32, 1);
+    const struct weight w = random_weight(o, DT_F16, s->rows, s->C, 64, DT_F32, 1);
     const struct dev *const at = put_ints(o, row_numbers(s->M, s->rows), s->M);
     struct dev *const embedded = room(o, s->M * s->C), *const gathered = room(o, s->M * s->C);
 
