@@ -319,16 +319,6 @@ done:
 
 /* ---- saving ---- */
 
-/* A JSON number as Python writes it: a float keeps its ".0", an integer has none. */
-static void put_number(struct buf *b, double v, bool is_float)
-{
-    const size_t from = b->n;
-
-    json_put_double(b, v);
-    if (is_float && !strpbrk(b->p + from, ".eE"))
-        buf_puts(b, ".0");
-}
-
 /* "target_modules": the names of the linears that are adapted, in the model's order. */
 static void put_targets(struct buf *b, const struct lora_set *l)
 {
@@ -353,8 +343,6 @@ static void put_targets(struct buf *b, const struct lora_set *l)
  * lays them out. use_rslora came later and is written only where it is needed. */
 static void put_config(struct buf *b, const struct lora_set *l, const char *base_name)
 {
-    const bool whole_alpha = l->opt.alpha == floor(l->opt.alpha) && fabs(l->opt.alpha) < 1e15;
-
     buf_puts(b, "{\n  \"alpha_pattern\": {},\n  \"auto_mapping\": null,\n  \"base_model_name_or_path\": ");
     json_put_text(b, base_name, strlen(base_name));
     buf_puts(b, ",\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": false,\n  \"inference_mode\": true,\n"
@@ -362,9 +350,12 @@ static void put_config(struct buf *b, const struct lora_set *l, const char *base
     buf_puts(b, strcmp(l->opt.init, "gaussian") ? l->opt.init : "\"gaussian\"");
     buf_puts(b, ",\n  \"layers_pattern\": null,\n  \"layers_to_transform\": null,\n"
                 "  \"loftq_config\": {},\n  \"lora_alpha\": ");
-    put_number(b, l->opt.alpha, !whole_alpha);
+    if (l->opt.alpha == floor(l->opt.alpha) && fabs(l->opt.alpha) < 1e15)
+        buf_printf(b, "%.0f", l->opt.alpha);    /* LoraConfig has an integer there */
+    else
+        json_put_double(b, l->opt.alpha);
     buf_puts(b, ",\n  \"lora_dropout\": ");
-    put_number(b, l->opt.dropout, true);
+    json_put_double(b, l->opt.dropout);
     buf_puts(b, ",\n  \"megatron_config\": null,\n  \"megatron_core\": \"megatron.core\",\n"
                 "  \"modules_to_save\": null,\n  \"peft_type\": \"LORA\",\n");
     buf_printf(b, "  \"r\": %lld,\n  \"rank_pattern\": {},\n  \"revision\": null,\n", (long long)l->opt.rank);
