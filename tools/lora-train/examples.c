@@ -1,0 +1,168 @@
+/* examples.c - from records to token sequences with targets. */
+#include "examples.h"
+
+#include "mem.h"
+#include "stream.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which set a record belongs to: NULL when to neither. -1 on failure. */
+static int choose_set(struct examples **set, struct example_sets *s, struct record *rec, bool splits_picked)
+{
+    const char *split;
+    size_t n;
+    const int got = record_get_text(rec, "split", &split, &n);
+
+    if (got < 0)
+        return -1;
+    if (!got || splits_picked || (n == 5 && !memcmp(split, "train", n)))
+        *set = &s->train;
+    else if (n == 4 && !memcmp(split, "eval", n))
+        *set = &s->eval;
+    else
+        *set = NULL;
+    return 0;
+}
+
+/* The first token that is learned; ALL are the record's tokens, X->n those that --max-length left. */
+static int find_first_target(struct example *x, struct record *rec, int64_t all, bool completion_only)
+{
+    uint64_t prompt = 0;
+
+    if (completion_only) {
+        const int got = record_get_uint(rec, "n_prompt", &prompt);
+
+        if (got < 0)
+            return -1;
+        if (!got)
+            return err_set(EXIT_DATA, "no n_prompt: there is no completion to learn; use --loss all");
+        if (prompt > (uint64_t)all)
+            return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens", prompt, all);
+        if (prompt == (uint64_t)all)
+            return err_set(EXIT_DATA, "the completion is empty; use --loss all or leave the record out");
+        if (prompt >= (uint64_t)x->n)
+            return err_set(EXIT_DATA, "--max-length leaves nothing of the completion; raise it above %" PRIu64,
+                           prompt);
+    }
+    if (x->n < 2)
+        return err_set(EXIT_DATA, "one token alone gives nothing to predict; leave the record out");
+    x->first_target = prompt ? (int64_t)prompt : 1;
+    x->unshifted = x->n - (int64_t)prompt;
+    return 0;
+}
+
+static void add_ids(struct examples *e, struct example *x, const uint32_t *ids)
+{
+    const size_t n = (size_t)x->n;
+
+    if (e->n_ids + n > e->cap_ids) {
+        e->cap_ids = 2 * (e->n_ids + n);
+        e->ids = xnrealloc(e->ids, e->cap_ids, sizeof *e->ids);
+    }
+    memcpy(e->ids + e->n_ids, ids, n * sizeof *ids);
+    x->at = e->n_ids;
+    e->n_ids += n;
+}
+
+static void add_example(struct examples *e, const struct example *x)
+{
+    if ((e->n & (e->n - 1)) == 0)       /* at every power of two there is no room left */
+        e->v = xnrealloc(e->v, e->n ? 2 * (size_t)e->n : 1, sizeof *e->v);
+    e->v[e->n++] = *x;
+    if (x->n > e->longest)
+        e->longest = x->n;
+}
+
+/* POSITION names a record that has no id. */
+static int take_record(struct example_sets *s, struct record *rec, uint64_t position, bool splits_picked,
+                       const struct train_options *o, const struct model *m)
+{
+    struct example x = { .id = position, .source = s->source[s->sources - 1] };
+    struct examples *set;
+    const uint32_t *ids;
+    size_t n;
+
+    if (choose_set(&set, s, rec, splits_picked) < 0)
+        return -1;
+    if (!set)
+        return 0;
+    if (record_get_uint(rec, "id", &x.id) < 0)
+        return -1;
+
+    const int got = record_get_ids(rec, "ids", &ids, &n);
+
+    if (got < 0)
+        return -1;
+    if (!got)
+        return err_set(EXIT_DATA, "no field 'ids'; pass the stream through tokenize first");
+    x.n = (int64_t)n < o->max_length ? (int64_t)n : o->max_length;
+    if (model_check_ids(m, ids, x.n, 0) < 0 || find_first_target(&x, rec, (int64_t)n, o->completion_only) < 0)
+        return -1;
+    set->cut += (int64_t)n > x.n;
+    add_ids(set, &x, ids);
+    add_example(set, &x);
+    return 0;
+}
+
+static void note_source(struct example_sets *s, const char *name)
+{
+    if (s->sources && !strcmp(s->source[s->sources - 1], name))
+        return;
+    s->source = xnrealloc(s->source, (size_t)s->sources + 1, sizeof *s->source);
+    s->source[s->sources++] = xstrdup(name);
+}
+
+static bool picks_splits(const struct cli_list *only)
+{
+    for (int i = 0; i < only->n; i++)
+        if (!strncmp(only->v[i], "split=", strlen("split=")))
+            return true;
+    return false;
+}
+
+static int read_all(struct example_sets *s, struct reader *r, const struct train_options *o, const struct model *m)
+{
+    const bool splits_picked = picks_splits(&o->common.only);
+    struct record *rec;
+    int got;
+
+    for (uint64_t position = 0; (got = reader_next(r, &rec)) > 0; position++) {
+        note_source(s, reader_name(r));
+        if (take_record(s, rec, position, splits_picked, o, m) < 0)
+            return err_in("%s:%s", reader_name(r), record_name(rec));
+    }
+    if (got == 0 && s->train.n == 0)
+        return err_set(EXIT_DATA, "%s: no record to learn from; is there one whose split is train?",
+                       reader_name(r));
+    return got;
+}
+
+int examples_read(struct example_sets *s, const struct train_options *o, const struct model *m)
+{
+    struct reader *r;
+
+    *s = (struct example_sets){ 0 };
+    if (reader_open(&r, o->inputs, KIND_TOKENS, &o->common) < 0)
+        return -1;
+
+    const int rc = read_all(s, r, o, m);
+
+    reader_close(r);
+    if (rc < 0)
+        examples_free(s);
+    return rc;
+}
+
+void examples_free(struct example_sets *s)
+{
+    free(s->train.v);
+    free(s->train.ids);
+    free(s->eval.v);
+    free(s->eval.ids);
+    for (int i = 0; i < s->sources; i++)
+        free(s->source[i]);
+    free(s->source);
+    *s = (struct example_sets){ 0 };
+}
