@@ -419,9 +419,20 @@ const char *table_column_name(const struct table *t, int i)
     return t->name[i];
 }
 
-int table_find_column(const struct table *t, const char *want)
+static int no_column(const struct table *t, const char *want, const char *what_to_do)
 {
     struct buf list = BUF_INIT;
+
+    for (int i = 0; i < t->n_columns && list.n < 200; i++)
+        buf_printf(&list, "%s'%s'", i ? ", " : "", t->name[i]);
+    (void)err_set(EXIT_DATA, "%s: has no column '%s'; it has %s%s", source_name(t->src), want,
+                  list.n ? list.p : "none, the table is empty", what_to_do);
+    buf_free(&list);
+    return -1;
+}
+
+int table_find_column(const struct table *t, const char *want)
+{
     char *end;
 
     for (int i = 0; i < t->n_columns; i++)
@@ -431,12 +442,28 @@ int table_find_column(const struct table *t, const char *want)
 
     if (want[0] >= '1' && want[0] <= '9' && !*end && number <= t->n_columns)
         return (int)number - 1;
-    for (int i = 0; i < t->n_columns && list.n < 200; i++)
-        buf_printf(&list, "%s'%s'", i ? ", " : "", t->name[i]);
-    (void)err_set(EXIT_DATA, "%s: has no column '%s'; it has %s", source_name(t->src), want,
-                  list.n ? list.p : "none: the table is empty");
-    buf_free(&list);
-    return -1;
+    return no_column(t, want, "");
+}
+
+int table_guess_columns(struct table *t, int *text, int *label)
+{
+    const struct view v = present(t);
+    const struct cell names[2] = { { "text", 4 }, { "label", 5 } };
+
+    *text = column_of(t, &names[0], 0);
+    *label = column_of(t, &names[1], 1);
+    if (*text >= 0)
+        return 0;
+    if (t->n_columns == 1) {
+        *text = 0;
+        *label = -1;
+    } else if (t->n_columns == 2) {
+        *label = *label >= 0 ? *label : label_guess(t->form, &v);
+        *text = 1 - *label;
+    } else if (t->n_columns > 2) {
+        return no_column(t, "text", ": name one with --text");
+    }
+    return 0;
 }
 
 int64_t table_row(const struct table *t)

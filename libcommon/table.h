@@ -39,6 +39,10 @@ int table_columns(const struct table *t);
 const char *table_column_name(const struct table *t, int i);
 /* Index of a column given by name, or by number from 1; -1 and an error that lists the names. */
 MUST_USE int table_find_column(const struct table *t, const char *name_or_number);
+/* Which column is the text and which its label, -1: none. One column is the text; columns called
+ * text and label are; of two, the label has the fewer different values as far as can be seen, else
+ * the shorter ones. -1 and an error where that does not say it. Before the first table_next. */
+MUST_USE int table_guess_columns(struct table *t, int *text, int *label);
 /* 1 and the row's CELLS (table_columns of them, lent until the next call), 0 at the end, -1 on
  * failure: a row with too few or too many fields is an error with its number (from 1, the header
  * and empty lines not counted). A cell whose key a JSON object lacks, or is null, has P NULL. */

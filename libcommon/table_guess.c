@@ -1,3 +1,4 @@
+/* What the beginning of a table says about it. All of this can be wrong, and an option overrules it. */
 #include "table_rows.h"
 
 #include <stdlib.h>
@@ -124,4 +125,87 @@ bool header_guess(enum form form, const struct view *v)
     names = names && usual && !comes_again(&first, form, v, used);
     free(first.v);
     return names;
+}
+
+enum { SEEN_ROWS = 256 };
+
+/* The two values of some rows, copied. */
+struct pairs {
+    struct buf text;
+    size_t at[SEEN_ROWS][2], len[SEEN_ROWS][2];
+    int n;
+};
+
+static void add_pair(struct pairs *s, const char *a, size_t na, const char *b, size_t nb)
+{
+    s->at[s->n][0] = s->text.n;
+    s->len[s->n][0] = na;
+    buf_add(&s->text, a, na);
+    s->at[s->n][1] = s->text.n;
+    s->len[s->n][1] = nb;
+    buf_add(&s->text, b, nb);
+    s->n++;
+}
+
+static void see_fields(struct pairs *s, enum form form, const struct view *v)
+{
+    struct spans f = { 0 };
+    size_t used;
+
+    for (size_t at = 0; s->n < SEEN_ROWS && scan(&f, form, v, at, &used); at += used)
+        if (f.n == 2)
+            add_pair(s, v->p + at + f.v[0].at, f.v[0].n, v->p + at + f.v[1].at, f.v[1].n);
+    free(f.v);
+}
+
+static void see_objects(struct pairs *s, const struct view *v)
+{
+    struct members m = { 0 };
+    struct buf line = BUF_INIT;
+    const char *p = v->p, *const end = v->p + v->n, *nl;
+
+    for (; s->n < SEEN_ROWS && p < end && (nl = memchr(p, '\n', (size_t)(end - p))); p = nl + 1) {
+        buf_clear(&line);
+        buf_add(&line, p, (size_t)(nl - p));
+        if (jsonl_members(&m, line.p, line.n) == 0 && m.n == 2)
+            add_pair(s, m.v[0].value.p, m.v[0].value.n, m.v[1].value.p, m.v[1].value.n);
+    }
+    free(m.v);
+    buf_free(&m.text);
+    buf_free(&line);
+}
+
+static int different(const struct pairs *s, int column)
+{
+    int n = 0;
+
+    for (int i = 0; i < s->n; i++) {
+        bool first = true;
+
+        for (int k = 0; first && k < i; k++)
+            first = s->len[i][column] != s->len[k][column] ||
+                    memcmp(s->text.p + s->at[i][column], s->text.p + s->at[k][column],
+                           s->len[i][column]) != 0;
+        n += first;
+    }
+    return n;
+}
+
+int label_guess(enum form form, const struct view *v)
+{
+    struct pairs s = { .n = 0 };
+    size_t bytes[2] = { 0, 0 };
+
+    if (form == FORM_JSONL)
+        see_objects(&s, v);
+    else
+        see_fields(&s, form, v);
+    for (int i = 0; i < s.n; i++) {
+        bytes[0] += s.len[i][0];
+        bytes[1] += s.len[i][1];
+    }
+    const int a = different(&s, 0), b = different(&s, 1);
+
+    buf_free(&s.text);
+    return a != b ? a > b : bytes[0] >= bytes[1];
 }

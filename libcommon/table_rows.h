@@ -68,5 +68,7 @@ struct view {
 enum form form_guess(const char *name, const struct view *v);
 /* Whether the first row of a CSV or TSV names the columns; see table.h. */
 bool header_guess(enum form form, const struct view *v);
+/* Which of two columns has the labels, 0 or 1. */
+int label_guess(enum form form, const struct view *v);
 
 #endif
