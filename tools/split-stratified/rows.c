@@ -1,0 +1,132 @@
+#include "rows.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIFFERENT_MAX = 1000 };      /* labels; a column with more of them is something else */
+
+/* "a, b, c" of a label set, for a message. */
+static const char *names_of(const struct labels *l, struct buf *b)
+{
+    for (int i = 0; i < l->n && b->n < 200; i++)
+        buf_printf(b, "%s%s", i ? ", " : "", l->name[i]);
+    return b->p;
+}
+
+/* Index of a label, which is added when the set is not FIXED. */
+static int class_of_label(struct rows *r, const char *label, size_t n, bool fixed)
+{
+    struct buf names = BUF_INIT;
+    const int c = labels_find(&r->labels, label, n);
+
+    if (c >= 0)
+        return c;
+    if (fixed) {
+        (void)err_set(EXIT_DATA, "label '%s' is not one of %s; correct it or name it in --labels",
+                      label, names_of(&r->labels, &names));
+        buf_free(&names);
+        return -1;
+    }
+    if (n == 0 || memchr(label, 0, n))
+        return err_set(EXIT_DATA, "label is empty or has a zero byte");
+    if (r->labels.n == DIFFERENT_MAX)
+        return err_set(EXIT_DATA, "there are more than %d different labels; is it the right column? "
+                       "name it with --label", DIFFERENT_MAX);
+    labels_add(&r->labels, label, n);
+    return r->labels.n - 1;
+}
+
+static void keep(struct rows *r, struct record *rec, int class)
+{
+    size_t n;
+    const uint8_t *bytes = record_encode(rec, &n);
+
+    if (r->n == r->cap) {
+        r->cap = r->cap ? 2 * r->cap : 1024;
+        r->at = xnrealloc(r->at, (size_t)r->cap, sizeof *r->at);
+        r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
+    }
+    r->at[r->n] = r->bytes.n;
+    r->class_of[r->n++] = class;
+    buf_add(&r->bytes, bytes, n);
+}
+
+static bool is_same_set(const struct labels *a, const struct labels *b)
+{
+    bool same = a->n == b->n;
+
+    for (int i = 0; same && i < a->n; i++)
+        same = labels_find(b, a->name[i], strlen(a->name[i])) >= 0;
+    return same;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Puts the labels that were found into their final order. */
+static void order_labels(struct rows *r, const char *set)
+{
+    struct labels known, was;
+    int *now = xnmalloc((size_t)r->labels.n, sizeof *now);
+
+    labels_copy(&was, &r->labels);
+    if (labels_load(&known, set) == 0 && is_same_set(&known, &was)) {
+        labels_free(&r->labels);
+        r->labels = known;
+    } else {
+        labels_free(&known);
+        qsort(r->labels.name, (size_t)r->labels.n, sizeof *r->labels.name, by_bytes);
+    }
+    for (int c = 0; c < was.n; c++)
+        now[c] = labels_find(&r->labels, was.name[c], strlen(was.name[c]));
+    for (int64_t i = 0; i < r->n; i++)
+        r->class_of[i] = now[r->class_of[i]];
+    labels_free(&was);
+    free(now);
+}
+
+int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set)
+{
+    struct record *rec;
+    const char *label;
+    size_t n;
+    int got;
+
+    *r = (struct rows){ 0 };
+    if (labels)
+        labels_copy(&r->labels, labels);
+    while ((got = examples_next(e, &rec)) > 0) {
+        const int has = record_get_text(rec, "label", &label, &n);
+        const int class = has > 0 ? class_of_label(r, label, n, labels != NULL) : -1;
+
+        if (class < 0)
+            return err_in("%s", examples_place(e));
+        keep(r, rec, class);
+    }
+    if (got == 0 && r->n == 0)
+        return err_set(EXIT_DATA, "there are no rows to divide");
+    if (got == 0 && !labels)
+        order_labels(r, set);
+    return got;
+}
+
+void rows_get(const struct rows *r, int64_t i, struct record *rec)
+{
+    size_t len;
+    const int got = record_parse(rec, (const uint8_t *)r->bytes.p + r->at[i],
+                                 r->bytes.n - r->at[i], &len, i);
+
+    assert(got == 1);   /* these bytes were made by record_encode */
+    (void)got;
+}
+
+void rows_free(struct rows *r)
+{
+    buf_free(&r->bytes);
+    free(r->at);
+    free(r->class_of);
+    labels_free(&r->labels);
+}

@@ -1,0 +1,164 @@
+/*
+ * split-stratified - divide labelled rows into train, eval and test.
+ *
+ * Reads a table, or one of our streams, as a whole; writes every chosen row with the field split, in
+ * the order train, eval, test. Which rows: sample.h. Man page: split-stratified.1.
+ */
+#include "audit.h"
+#include "cli.h"
+#include "examples.h"
+#include "rows.h"
+#include "sample.h"
+#include "stream.h"
+
+#include <string.h>
+
+struct options {
+    struct cli_common common;
+    struct examples_options in;
+    const char *size[PARTS];
+    const char *compat, *recipe, *labels;
+    bool per_class, eval_replace, audit;
+};
+
+static struct options o = {
+    .common = CLI_COMMON_INIT,
+    .in = { .table = { .encoding = "auto", .header = "auto" }, .labelled = true },
+};
+
+/* clang-format off */
+static const struct cli_opt opts[] = {
+    { 0, "train", CLI_TEXT, &o.size[TRAIN], .arg = "N|FRACTION",
+      .help = "rows to learn from; default: what test and eval leave", .group = "How many" },
+    { 0, "test", CLI_TEXT, &o.size[TEST], .arg = "N|FRACTION",
+      .help = "rows to test on; default: what train and eval leave, or 0.25" },
+    { 0, "eval", CLI_TEXT, &o.size[EVAL], .arg = "N|FRACTION",
+      .help = "rows to watch training with; default: none" },
+    { 0, "per-class", CLI_FLAG, &o.per_class, .help = "these numbers are per label" },
+    { 0, "eval-replace", CLI_FLAG, &o.eval_replace, .help = "draw eval with replacement" },
+    { 0, "compat", CLI_CHOICE, &o.compat, .arg = "sklearn",
+      .help = "train and test as train_test_split gives them", .group = "Which rows" },
+    { 0, "recipe", CLI_CHOICE, &o.recipe, .arg = "seed",
+      .help = "the article's split: 900, 150 and 900 rows, with its leak" },
+    { 0, "labels", CLI_TEXT, &o.labels, .arg = "NAME|a,b,c",
+      .help = "the label set and its order; another label is an error" },
+    { 0, "audit", CLI_FLAG, &o.audit,
+      .help = "report duplicates, conflicting labels and overlap; exit 1 on overlap", .silent = true },
+    { 0, "text", CLI_TEXT, &o.in.text, .arg = "NAME|N",
+      .help = "column of the text; guessed when there are two", .group = "Table" },
+    { 0, "label", CLI_TEXT, &o.in.label, .arg = "NAME|N",
+      .help = "column of the label; guessed when there are two" },
+    { 0, "header", CLI_CHOICE, &o.in.table.header, .arg = "yes|no|auto",
+      .help = "whether the first row names the columns" },
+    { 0, "encoding", CLI_CHOICE, &o.in.table.encoding, .arg = "auto|utf-8|utf-8:replace|latin-1|windows-1252",
+      .help = "how bytes become text" },
+    { 0, "member", CLI_TEXT, &o.in.table.member, .arg = "NAME",
+      .help = "the table inside an archive; guessed when there is one" },
+    { .type = CLI_END },
+};
+/* clang-format on */
+
+static const struct cli cli = {
+    "split-stratified", "[options] [FILE]",
+    "Divides labelled rows into train, eval and test, label by label.", opts, &o.common, 0, -1,
+};
+
+static int make_plan(struct plan *plan)
+{
+    *plan = (struct plan){ .per_class = o.per_class, .eval_replace = o.eval_replace,
+                           .seed = (uint32_t)o.common.seed };
+    if (o.common.seed < 0 || o.common.seed > UINT32_MAX)
+        return err_set(EXIT_USAGE, "--seed must be from 0 to 4294967295 here, as for numpy");
+    if (o.recipe && (o.compat || o.per_class || o.eval_replace))
+        return err_set(EXIT_USAGE, "--recipe sets --compat, --per-class and --eval-replace itself");
+    if (o.eval_replace && !o.size[EVAL])
+        return err_set(EXIT_USAGE, "--eval-replace needs --eval");
+    for (int part = 0; part < PARTS; part++) {
+        if (o.size[part] && o.recipe)
+            return err_set(EXIT_USAGE, "--recipe sets --%s itself", part_name[part]);
+        if (o.size[part] && size_parse(&plan->size[part], part_name[part], o.size[part]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int choose(struct sample *s, const struct rows *r, const struct plan *plan)
+{
+    struct population p;
+    int rc;
+
+    population_init(&p, r->class_of, r->n, (const char *const *)r->labels.name, r->labels.n);
+    if (o.recipe)
+        rc = sample_seed(s, &p, plan->seed);
+    else
+        rc = o.compat ? sample_sklearn(s, &p, plan) : sample_own(s, &p, plan);
+    population_free(&p);
+    return rc;
+}
+
+static void say_leak(const struct sample *s, const struct rows *r)
+{
+    const int64_t train = sample_overlap(s, EVAL, TRAIN, r->n);
+    const int64_t test = sample_overlap(s, EVAL, TEST, r->n);
+
+    if (o.recipe)
+        warn("the article's flaw: of %lld eval draws %lld are train rows and %lld are test rows; "
+             "without --recipe no row is in two parts", (long long)s->n[EVAL], (long long)train,
+             (long long)test);
+}
+
+static void say_replaced(const struct table *t)
+{
+    if (t && table_replaced_rows(t) > 0)
+        warn("%s: %lld rows have bytes that are not UTF-8; U+FFFD stands for them%s", table_name(t),
+             (long long)table_replaced_rows(t), o.recipe ? ", as in the article" : "");
+}
+
+static int put(struct writer *w, const struct rows *r, const struct sample *s)
+{
+    struct record *rec = record_new();
+    int rc = 0;
+
+    for (int part = 0; part < PARTS; part++)
+        for (int64_t i = 0; rc == 0 && i < s->n[part]; i++) {
+            rows_get(r, s->row[part][i], rec);
+            record_set_text(rec, "split", part_name[part], strlen(part_name[part]));
+            rc = writer_put(w, rec);
+        }
+    record_free(rec);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const char article_set[] = "financial-sentiment";
+    const char *const *files = cli_parse(argc, argv, &cli);
+    const char *labels_wanted = o.labels ? o.labels : o.recipe ? article_set : NULL;
+    struct labels labels = { 0 };
+    struct examples *in;
+    struct writer *out;
+    struct sample sample;
+    struct plan plan;
+    struct rows rows;
+
+    if (make_plan(&plan) < 0 || (labels_wanted && labels_load(&labels, labels_wanted) < 0))
+        die_err();
+    if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
+        o.in.table.encoding = "utf-8:replace";
+    if (examples_open(&in, files, &o.in, &o.common) < 0 ||
+        rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set) < 0 ||
+        choose(&sample, &rows, &plan) < 0)
+        die_err();
+    say_replaced(examples_table(in));
+    say_leak(&sample, &rows);
+    if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
+        put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
+        die_err();
+    const int64_t overlap = o.audit ? audit(&rows, &sample) : 0;
+
+    sample_free(&sample);
+    rows_free(&rows);
+    labels_free(&labels);
+    examples_close(in);
+    return overlap > 0 ? EXIT_UNMET : 0;
+}
