@@ -38,6 +38,7 @@ static struct {
     char *option_text[OPTION_FILES_MAX];
     const char **operand;
     int operands;
+    const char *name; /* of the tool */
     char **chain;
     int chained;
 } state;
@@ -435,34 +436,6 @@ static _Noreturn void print_and_exit(const char *text)
     exit(0);
 }
 
-const char *const *cli_parse(int argc, char **argv, const struct cli *cli)
-{
-    static char *help;
-
-    err_set_tool(argc > 0 && *argv[0] ? argv[0] : cli->name);
-    outfile_prepare();
-    state.cli = cli;
-    state.common = common_rows(cli->common);
-    add_rows(cli->opts);
-    add_rows(state.common);
-    state.operand = xcalloc(1, sizeof *state.operand);
-    help = help_text();
-    if (argc > 1)
-        splice((const char *const *)argv + 1, argc - 1);
-    parse_words();
-    if (ask_help)
-        print_and_exit(help);
-    free(help);
-    if (ask_version) {
-        (void)printf("%s (slmtools) ", cli->name);
-        print_and_exit(VERSION "\n");
-    }
-    state.operand[state.operands] = NULL;
-    err_set_talk(cli->common->quiet ? 0 : cli->common->verbose ? 2 : 1);
-    check_all();
-    return state.operand;
-}
-
 /* ---- the chain ---- */
 
 static bool recorded(const struct row *r)
@@ -514,25 +487,59 @@ static void chain_row(const struct row *r, struct buf *b)
     chain_add(b);
 }
 
-const char *const *cli_chain_options(int *n)
+/* Made at once: the table and the variables may be gone when a writer asks for it. */
+static void make_chain(void)
 {
     struct buf b = BUF_INIT;
 
-    if (!state.chain)
-        for (int i = 0; i < state.rows; i++) {
-            const struct row *r = &state.row[i];
+    for (int i = 0; i < state.rows; i++) {
+        const struct row *r = &state.row[i];
 
-            if (recorded(r) && r->opt->type == CLI_LIST)
-                chain_list(r, &b);
-            else if (recorded(r))
-                chain_row(r, &b);
-        }
+        if (recorded(r) && r->opt->type == CLI_LIST)
+            chain_list(r, &b);
+        else if (recorded(r))
+            chain_row(r, &b);
+    }
     buf_free(&b);
+}
+
+const char *const *cli_parse(int argc, char **argv, const struct cli *cli)
+{
+    static char *help;
+
+    err_set_tool(argc > 0 && *argv[0] ? argv[0] : cli->name);
+    outfile_prepare();
+    state.cli = cli;
+    state.common = common_rows(cli->common);
+    add_rows(cli->opts);
+    add_rows(state.common);
+    state.operand = xcalloc(1, sizeof *state.operand);
+    help = help_text();
+    if (argc > 1)
+        splice((const char *const *)argv + 1, argc - 1);
+    parse_words();
+    if (ask_help)
+        print_and_exit(help);
+    free(help);
+    if (ask_version) {
+        (void)printf("%s (slmtools) ", cli->name);
+        print_and_exit(VERSION "\n");
+    }
+    state.operand[state.operands] = NULL;
+    err_set_talk(cli->common->quiet ? 0 : cli->common->verbose ? 2 : 1);
+    check_all();
+    state.name = cli->name;
+    make_chain();
+    return state.operand;
+}
+
+const char *const *cli_chain_options(int *n)
+{
     *n = state.chained;
     return (const char *const *)state.chain;
 }
 
 const char *cli_tool(void)
 {
-    return state.cli ? state.cli->name : err_tool();
+    return state.name ? state.name : err_tool();
 }

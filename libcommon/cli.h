@@ -84,7 +84,8 @@ const char *const *cli_parse(int argc, char **argv, const struct cli *cli);
 
 /* After cli_parse: the options that were given and change the result, in table order, as N strings
  * "name=value" (flags: "name", "no-name"), for the chain. Numbers are written as short as they read
- * back, so that "2e-4" and "0.0002" are the same option. Owned by the library. */
+ * back, so that "2e-4" and "0.0002" are the same option. Made by cli_parse, so that the table and the
+ * variables may be gone by now. Owned by the library. */
 const char *const *cli_chain_options(int *n);
 /* The tool's name for the chain: the table's, not what the installed program is called. */
 const char *cli_tool(void);
