@@ -126,8 +126,8 @@ int64_t acts_logit_rows(int64_t tokens)
     return tokens < LOGIT_ROWS ? tokens : LOGIT_ROWS;
 }
 
-size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops, const struct acts_shape *shape,
-                   struct acts_size *size)
+size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops,
+                   const struct acts_shape *shape, struct acts_size *size)
 {
     struct carve p = { ops, memory, 0 };
 

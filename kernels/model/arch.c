@@ -10,7 +10,8 @@ const struct arch *arch_find(const char *model_type)
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
         if (!strcmp(archs[i]->name, model_type))
             return archs[i];
-    err_set(EXIT_NODEVICE, "model type '%s' is not supported; this build knows 'phi' (Phi-1, 1.5 and 2)",
+    err_set(EXIT_NODEVICE,
+            "model type '%s' is not supported; this build knows 'phi' (Phi-1, 1.5 and 2)",
             model_type);
     return NULL;
 }

@@ -12,19 +12,19 @@
 
 enum { ARCH_MODULES_MAX = 8, ARCH_NORMS_MAX = 2 };
 
-struct pass;                    /* pass.h */
+struct pass; /* pass.h */
 
 struct arch {
-    const char *name;                   /* config.json: "model_type" */
-    struct config defaults;             /* of keys that config.json may leave out */
-    double rotary;                      /* default of partial_rotary_factor */
+    const char *name;       /* config.json: "model_type" */
+    struct config defaults; /* of keys that config.json may leave out */
+    double rotary;          /* default of partial_rotary_factor */
     /* Keys that only this architecture has, after the common ones were read into C. */
     int (*configure)(struct config *c, const cJSON *json);
 
     /* Names of weights without their last part (".weight", ".bias"). */
     const char *embed, *final_norm, *head;
-    const char *layer_prefix;           /* "%d" is the layer */
-    const char *norms[ARCH_NORMS_MAX];  /* inside a layer */
+    const char *layer_prefix;          /* "%d" is the layer */
+    const char *norms[ARCH_NORMS_MAX]; /* inside a layer */
     int n_norms;
     enum norm norm;
     /* The linears of a layer in the order of their calls; gives how many. */

@@ -1,7 +1,8 @@
 /*
  * arch_phi.c - Phi-1, 1.5 and 2 (NUMERICS A.2; transformers modeling_phi.py).
  *
- * One norm feeds attention and MLP side by side: x <- drop(attn(h)) + drop(mlp(h)) + x, h = norm(x).
+ * One norm feeds attention and MLP side by side: x <- drop(attn(h)) + drop(mlp(h)) + x, h =
+ * norm(x).
  */
 #include "arch.h"
 #include "pass.h"
@@ -30,11 +31,13 @@ static int phi_configure(struct config *c, const cJSON *json)
     bool qk_norm = false;
 
     if (json_text(json, "hidden_act", &act) < 0 || json_double(json, "layer_norm_eps", &eps) < 0 ||
-        json_bool(json, "qk_layernorm", &qk_norm) < 0 || read_drop(&c->resid_pdrop, json, "resid_pdrop") < 0 ||
+        json_bool(json, "qk_layernorm", &qk_norm) < 0 ||
+        read_drop(&c->resid_pdrop, json, "resid_pdrop") < 0 ||
         read_drop(&c->embd_pdrop, json, "embd_pdrop") < 0 ||
         read_drop(&c->attention_pdrop, json, "attention_dropout") < 0)
         return -1;
-    if (strcmp(act, "gelu_new") != 0 && strcmp(act, "gelu_pytorch_tanh") != 0) /* one function, two names */
+    if (strcmp(act, "gelu_new") != 0 &&
+        strcmp(act, "gelu_pytorch_tanh") != 0) /* one function, two names */
         return err_set(EXIT_NODEVICE, "hidden_act '%s' is not supported; only 'gelu_new' is", act);
     if (qk_norm)
         return err_set(EXIT_NODEVICE, "qk_layernorm is not supported");
@@ -82,7 +85,8 @@ static int rotate(const struct pass *p, struct dev *q, struct dev *k, int dir)
     return m->ops->rope(k, m->cos, m->sin, &p->rows, N, c->kv_heads, c->head_dim, c->rot, dir);
 }
 
-/* o = attention over the keys of the batch, or over those of the cache after the new ones went there. */
+/* o = attention over the keys of the batch, or over those of the cache after the new ones went
+ * there. */
 static int attend(const struct pass *p, int layer)
 {
     const struct model *m = p->model;
@@ -98,8 +102,8 @@ static int attend(const struct pass *p, int layer)
         k = p->kv->k[layer];
         v = p->kv->v[layer];
     }
-    return m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, c->heads, c->kv_heads, c->head_dim,
-                                     attention_scale(c));
+    return m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, c->heads, c->kv_heads,
+                                     c->head_dim, attention_scale(c));
 }
 
 static int layer_forward(const struct pass *p, int layer, struct dev *x_next)
@@ -114,8 +118,8 @@ static int layer_forward(const struct pass *p, int layer, struct dev *x_next)
     if (norm(p, layer, a->h, l->mean, l->rstd) < 0)
         return -1;
     if (pass_linear(p, layer, Q, l->q, a->h) < 0 || pass_linear(p, layer, K, l->k, a->h) < 0 ||
-        pass_linear(p, layer, V, l->v, a->h) < 0 || rotate(p, l->q, l->k, 1) < 0 || attend(p, layer) < 0 ||
-        pass_linear(p, layer, DENSE, a->a, l->o) < 0)
+        pass_linear(p, layer, V, l->v, a->h) < 0 || rotate(p, l->q, l->k, 1) < 0 ||
+        attend(p, layer) < 0 || pass_linear(p, layer, DENSE, a->a, l->o) < 0)
         return -1;
     if (pass_linear(p, layer, FC1, l->f, a->h) < 0 ||
         m->ops->act_forward(a->g, l->f, ACT_GELU_NEW, N * m->config.inner) < 0 ||
@@ -163,8 +167,9 @@ static int attention_backward(const struct pass *p, int layer, struct dev *dh, c
     const struct layer_acts *l = &a->layer[layer];
 
     if (pass_linear_back(p, layer, DENSE, a->do_, da, l->o, false) < 0 ||
-        m->ops->attention_backward(a->dq, a->dk, a->dv, a->attn, a->do_, l->o, l->lse, l->q, l->k, l->v, &p->rows,
-                                   c->heads, c->kv_heads, c->head_dim, attention_scale(c)) < 0 ||
+        m->ops->attention_backward(a->dq, a->dk, a->dv, a->attn, a->do_, l->o, l->lse, l->q, l->k,
+                                   l->v, &p->rows, c->heads, c->kv_heads, c->head_dim,
+                                   attention_scale(c)) < 0 ||
         rotate(p, a->dq, a->dk, -1) < 0)
         return -1;
     return pass_linear_back(p, layer, Q, dh, a->dq, a->h, true) < 0 ||
@@ -192,8 +197,8 @@ static int layer_backward(const struct pass *p, int layer, bool lowest)
         return -1;
     if (lowest)
         return 0;
-    return m->ops->norm_backward(a->dx, a->dh, l->x, l->mean, l->rstd, m->weights.layer[layer].norm[0].gain,
-                                 NORM_LAYER, N, C, true);
+    return m->ops->norm_backward(a->dx, a->dh, l->x, l->mean, l->rstd,
+                                 m->weights.layer[layer].norm[0].gain, NORM_LAYER, N, C, true);
 }
 
 static int phi_backward(const struct pass *p)
@@ -208,8 +213,16 @@ static int phi_backward(const struct pass *p)
 
 const struct arch arch_phi = {
     .name = "phi",
-    .defaults = { .vocab = 51200, .dim = 2048, .inner = 8192, .layers = 24, .heads = 32, .max_positions = 2048,
-                  .rope_theta = 10000, .norm_eps = 1e-5f, .stop = { 2 }, .stops = 1 },
+    .defaults = { .vocab = 51200,
+                  .dim = 2048,
+                  .inner = 8192,
+                  .layers = 24,
+                  .heads = 32,
+                  .max_positions = 2048,
+                  .rope_theta = 10000,
+                  .norm_eps = 1e-5f,
+                  .stop = { 2 },
+                  .stops = 1 },
     .rotary = 0.5,
     .configure = phi_configure,
     .embed = "model.embed_tokens",

@@ -49,8 +49,8 @@ static void append_tokens(struct batch *b, const uint32_t *ids, int64_t n, int64
     b->tokens += n;
 }
 
-int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target, float weight,
-                  uint32_t sample)
+int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target,
+                  float weight, uint32_t sample)
 {
     const int64_t start = b->tokens;
 
@@ -60,8 +60,11 @@ int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first
         b->target[start + i] = (int32_t)ids[i + 1];
         b->weight[start + i] = weight;
     }
-    *new_seq(b) = (struct seq){ .q_start = (int32_t)start, .q_len = (int32_t)n, .k_start = (int32_t)start,
-                                .k_len = (int32_t)n, .sample = sample };
+    *new_seq(b) = (struct seq){ .q_start = (int32_t)start,
+                                .q_len = (int32_t)n,
+                                .k_start = (int32_t)start,
+                                .k_len = (int32_t)n,
+                                .sample = sample };
     return b->seqs - 1;
 }
 

@@ -31,7 +31,8 @@ static int read_sizes(struct config *c, const cJSON *json)
         return -1;
     if (!own) {
         if (c->dim % c->heads)
-            return err_set(EXIT_DATA, "hidden_size %lld is not a multiple of num_attention_heads %lld",
+            return err_set(EXIT_DATA,
+                           "hidden_size %lld is not a multiple of num_attention_heads %lld",
                            (long long)c->dim, (long long)c->heads);
         c->head_dim = c->dim / c->heads;
     }
@@ -39,7 +40,8 @@ static int read_sizes(struct config *c, const cJSON *json)
         return err_set(EXIT_DATA, "heads of %lld values are larger than %d", (long long)c->head_dim,
                        CONFIG_MAX_HEAD_DIM);
     if (c->heads % c->kv_heads)
-        return err_set(EXIT_DATA, "num_attention_heads %lld is not a multiple of num_key_value_heads %lld",
+        return err_set(EXIT_DATA,
+                       "num_attention_heads %lld is not a multiple of num_key_value_heads %lld",
                        (long long)c->heads, (long long)c->kv_heads);
     return 0;
 }
@@ -55,7 +57,8 @@ static int check_rope_type(const cJSON *object, const char *name)
     if (got < 0)
         return err_in("%s", name);
     if (got > 0 && strcmp(type, "default") != 0)
-        return err_set(EXIT_NODEVICE, "%s of type '%s' is not supported; only 'default' is", name, type);
+        return err_set(EXIT_NODEVICE, "%s of type '%s' is not supported; only 'default' is", name,
+                       type);
     return 0;
 }
 
@@ -79,15 +82,17 @@ static int read_rope(struct config *c, const cJSON *json)
     const cJSON *scaling, *params;
     double theta = c->rope_theta, factor = c->arch->rotary;
 
-    if (object_key(&scaling, json, "rope_scaling") < 0 || object_key(&params, json, "rope_parameters") < 0)
+    if (object_key(&scaling, json, "rope_scaling") < 0 ||
+        object_key(&params, json, "rope_parameters") < 0)
         return -1;
     if (scaling && check_rope_type(scaling, "rope_scaling") < 0)
         return -1;
-    if (json_double(json, "rope_theta", &theta) < 0 || json_double(json, "partial_rotary_factor", &factor) < 0)
+    if (json_double(json, "rope_theta", &theta) < 0 ||
+        json_double(json, "partial_rotary_factor", &factor) < 0)
         return -1;
-    if (params &&
-        (check_rope_type(params, "rope_parameters") < 0 || json_double(params, "rope_theta", &theta) < 0 ||
-         json_double(params, "partial_rotary_factor", &factor) < 0))
+    if (params && (check_rope_type(params, "rope_parameters") < 0 ||
+                   json_double(params, "rope_theta", &theta) < 0 ||
+                   json_double(params, "partial_rotary_factor", &factor) < 0))
         return -1;
     if (!(theta > 0 && theta <= 1e12))
         return err_set(EXIT_DATA, "rope_theta %g is not a positive number", theta);
@@ -96,8 +101,10 @@ static int read_rope(struct config *c, const cJSON *json)
     c->rope_theta = (float)theta;
     c->rot = (int64_t)((double)c->head_dim * factor);
     if (c->rot < 2 || c->rot % 2)
-        return err_set(EXIT_DATA, "%lld rotary dimensions (head size %lld times partial_rotary_factor %g) "
-                       "are not a positive even number", (long long)c->rot, (long long)c->head_dim, factor);
+        return err_set(EXIT_DATA,
+                       "%lld rotary dimensions (head size %lld times partial_rotary_factor %g) "
+                       "are not a positive even number",
+                       (long long)c->rot, (long long)c->head_dim, factor);
     return 0;
 }
 
@@ -123,8 +130,9 @@ static int demand_text(const cJSON *json, const char *key, const char *fallback,
 
     if (json_text(json, key, &text) < 0)
         return -1;
-    return strcmp(text, want) == 0 ? 0 : err_set(EXIT_NODEVICE, "%s '%s' is not supported; only '%s' is",
-                                                 key, text, want);
+    return strcmp(text, want) == 0
+               ? 0
+               : err_set(EXIT_NODEVICE, "%s '%s' is not supported; only '%s' is", key, text, want);
 }
 
 /* Q is quantization_config. */

@@ -1,7 +1,8 @@
 /* head.c - the end of every architecture: final norm, output matrix, loss or logits. */
 #include "pass.h"
 
-/* x = the stream at the N rows that stand in acts.rows, h = their norm. Scratch of the layers is free by now. */
+/* x = the stream at the N rows that stand in acts.rows, h = their norm. Scratch of the layers is
+ * free by now. */
 static int norm_rows(const struct pass *p, struct dev *x, struct dev *h, int64_t n)
 {
     const struct model *m = p->model;
@@ -11,8 +12,8 @@ static int norm_rows(const struct pass *p, struct dev *x, struct dev *h, int64_t
 
     if (m->ops->gather_rows(x, a->x_out, a->rows, n, C) < 0)
         return -1;
-    return m->ops->norm_forward(h, a->mean, a->rstd, x, w->gain, w->bias, m->config.arch->norm, n, C,
-                                m->config.norm_eps);
+    return m->ops->norm_forward(h, a->mean, a->rstd, x, w->gain, w->bias, m->config.arch->norm, n,
+                                C, m->config.norm_eps);
 }
 
 int head_loss_pass(const struct pass *p, const struct picked *k, bool best, bool gradient)
@@ -32,8 +33,8 @@ int head_loss_pass(const struct pass *p, const struct picked *k, bool best, bool
         return -1;
     if (!gradient)
         return 0;
-    if (ops->norm_backward(dx, dh, x, a->mean, a->rstd, m->weights.final_norm.gain, m->config.arch->norm, k->n, C,
-                           false) < 0 ||
+    if (ops->norm_backward(dx, dh, x, a->mean, a->rstd, m->weights.final_norm.gain,
+                           m->config.arch->norm, k->n, C, false) < 0 ||
         ops->zero(a->dx, (size_t)(p->rows.tokens * C) * sizeof(float)) < 0)
         return -1;
     return ops->scatter_rows(a->dx, dx, a->rows, k->n, C);

@@ -69,8 +69,8 @@ static int check_finite(const float *logits, int64_t n)
     return 0;
 }
 
-int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv, const int32_t *out_rows,
-                int64_t n_out, float *logits)
+int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
+                const int32_t *out_rows, int64_t n_out, float *logits)
 {
     const int64_t V = m->config.vocab, chunk = acts_logit_rows(m->acts.max_tokens);
     struct pass p;

@@ -9,7 +9,7 @@ struct loader {
     const struct config *config;
     const struct ops *ops;
     enum dtype round;
-    const struct tensor **used;     /* every tensor that something asked for */
+    const struct tensor **used; /* every tensor that something asked for */
     int n_used;
 };
 
@@ -22,13 +22,14 @@ MUST_USE int loader_check(const struct tensor *t, enum dtype dtype, int64_t n);
 /* A device view of T's bytes where they lie / of N floats that the loader makes and keeps. */
 MUST_USE int loader_adopt(struct loader *ld, const struct dev **out, const struct tensor *t);
 float *loader_floats(struct loader *ld, int64_t n);
-MUST_USE int loader_adopt_floats(struct loader *ld, const struct dev **out, const float *v, int64_t n);
+MUST_USE int loader_adopt_floats(struct loader *ld, const struct dev **out, const float *v,
+                                 int64_t n);
 /* -1, naming T, when one of its N values of DTYPE is not finite. */
-MUST_USE int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d, enum dtype dtype,
-                           int64_t n);
+MUST_USE int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d,
+                           enum dtype dtype, int64_t n);
 
 /* A linear that bitsandbytes quantised: STATE is its quant_state tensor. */
-MUST_USE int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct tensor *state,
-                      int64_t rows, int64_t cols);
+MUST_USE int load_nf4(struct loader *ld, struct weight *w, const char *stem,
+                      const struct tensor *state, int64_t rows, int64_t cols);
 
 #endif

@@ -55,17 +55,19 @@ static int check_finite(const struct pass *p, const float *nll)
         i++;
     if (i == p->rows.tokens)
         return 0;
-    if (!p->model->acts.train)          /* the layers share their memory: nothing is left to look at */
+    if (!p->model->acts.train) /* the layers share their memory: nothing is left to look at */
         return err_set(EXIT_NUMERIC, "the loss is not a finite number");
     if (pass_find_bad_layer(p, &layer) < 0)
         return -1;
     if (layer > (int)p->model->config.layers)
         return err_set(EXIT_NUMERIC, "the loss is not a finite number, behind the last layer");
-    return err_set(EXIT_NUMERIC, "the loss is not a finite number: layer %d gives the first value that is none",
+    return err_set(EXIT_NUMERIC,
+                   "the loss is not a finite number: layer %d gives the first value that is none",
                    layer - 1);
 }
 
-static int run(struct model *m, const struct batch *b, bool train, uint64_t seed, float *nll, int32_t *best)
+static int run(struct model *m, const struct batch *b, bool train, uint64_t seed, float *nll,
+               int32_t *best)
 {
     struct picked k;
     struct pass p;
@@ -79,11 +81,12 @@ static int run(struct model *m, const struct batch *b, bool train, uint64_t seed
         if (best)
             best[i] = -1;
     }
-    if (rc == 0 && k.n > 0) {           /* without a target there is nothing to learn or to say */
+    if (rc == 0 && k.n > 0) { /* without a target there is nothing to learn or to say */
         const struct arch *arch = m->config.arch;
 
         if (arch->forward(&p) < 0 || head_loss_pass(&p, &k, best != NULL, train) < 0 ||
-            fetch(&p, &k, nll, best) < 0 || check_finite(&p, nll) < 0 || (train && arch->backward(&p) < 0))
+            fetch(&p, &k, nll, best) < 0 || check_finite(&p, nll) < 0 ||
+            (train && arch->backward(&p) < 0))
             rc = -1;
     }
     picked_free(&k);

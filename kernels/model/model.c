@@ -35,7 +35,8 @@ static int make_rotary(struct model *m)
     if (m->rotary) {
         m->cos = m->ops->slice(m->rotary, 0);
         m->sin = m->ops->slice(m->rotary, second);
-        rc = m->ops->put(m->cos, cosine, bytes) < 0 || m->ops->put(m->sin, sine, bytes) < 0 ? -1 : 0;
+        rc =
+            m->ops->put(m->cos, cosine, bytes) < 0 || m->ops->put(m->sin, sine, bytes) < 0 ? -1 : 0;
     }
     free(cosine);
     free(sine);
@@ -53,7 +54,8 @@ int model_open(struct model **out, const struct pack *p, const struct ops *ops, 
     m->n_modules = m->config.arch->modules(m->module, &m->config);
     m->resid_pdrop = m->config.resid_pdrop;
     m->acts.layer = xcalloc((size_t)m->config.layers, sizeof *m->acts.layer);
-    if (weights_load(&m->weights, p, &m->config, m->module, m->n_modules, ops, compute) < 0 || make_rotary(m) < 0)
+    if (weights_load(&m->weights, p, &m->config, m->module, m->n_modules, ops, compute) < 0 ||
+        make_rotary(m) < 0)
         goto fail;
     *out = m;
     return 0;
@@ -113,7 +115,7 @@ static void drop_reservation(struct model *m)
 void model_use_lora(struct model *m, const struct lora_set *l)
 {
     m->lora = l;
-    drop_reservation(m);        /* its ranks decide how much is needed */
+    drop_reservation(m); /* its ranks decide how much is needed */
 }
 
 static int64_t largest(int64_t a, int64_t b)
@@ -149,8 +151,11 @@ int model_reserve(struct model *m, int64_t max_tokens, bool train)
     struct acts_size size;
 
     if (train && (c->embd_pdrop > 0 || c->attention_pdrop > 0))
-        return err_set(EXIT_NODEVICE, "config.json asks for embd_pdrop %g and attention_dropout %g; training knows "
-                       "neither", (double)c->embd_pdrop, (double)c->attention_pdrop);
+        return err_set(
+            EXIT_NODEVICE,
+            "config.json asks for embd_pdrop %g and attention_dropout %g; training knows "
+            "neither",
+            (double)c->embd_pdrop, (double)c->attention_pdrop);
     if (max_tokens <= a->max_tokens && train == a->train)
         return 0;
     drop_reservation(m);
@@ -158,7 +163,8 @@ int model_reserve(struct model *m, int64_t max_tokens, bool train)
 
     a->memory = m->ops->alloc(bytes);
     if (!a->memory)
-        return err_in("activations of %lld tokens, %.1f MB", (long long)max_tokens, (double)bytes / 1e6);
+        return err_in("activations of %lld tokens, %.1f MB", (long long)max_tokens,
+                      (double)bytes / 1e6);
     (void)acts_layout(a, a->memory, m->ops, &shape, &size);
     a->max_tokens = max_tokens;
     a->train = train;
@@ -172,11 +178,16 @@ int model_check_ids(const struct model *m, const uint32_t *ids, int64_t n, int64
     if (n < 1)
         return err_set(EXIT_DATA, "no token ids; leave out records with an empty text");
     if (n + more > c->max_positions)
-        return err_set(EXIT_DATA, "%lld tokens%s are more than the model's %lld positions; see tokenize --max-length",
-                       (long long)(n + more), more ? " with those to come" : "", (long long)c->max_positions);
+        return err_set(
+            EXIT_DATA,
+            "%lld tokens%s are more than the model's %lld positions; see tokenize --max-length",
+            (long long)(n + more), more ? " with those to come" : "", (long long)c->max_positions);
     for (int64_t i = 0; i < n; i++)
         if (ids[i] >= c->vocab)
-            return err_set(EXIT_DATA, "token id %lu is outside the model's vocabulary of %lld; was another tokenizer "
-                           "used?", (unsigned long)ids[i], (long long)c->vocab);
+            return err_set(
+                EXIT_DATA,
+                "token id %lu is outside the model's vocabulary of %lld; was another tokenizer "
+                "used?",
+                (unsigned long)ids[i], (long long)c->vocab);
     return 0;
 }

@@ -18,8 +18,12 @@ int pass_begin(struct pass *p, const struct model *m, const struct batch *b)
         for (int32_t i = 0; i < b->seq[s].q_len; i++)
             sample[b->seq[s].q_start + i] = b->seq[s].sample;
     *p = (struct pass){ .model = m,
-                        .rows = { .tokens = b->tokens, .seqs = b->seqs, .seq = b->seq, .seq_dev = a->seq,
-                                  .pos = a->pos, .sample = a->sample } };
+                        .rows = { .tokens = b->tokens,
+                                  .seqs = b->seqs,
+                                  .seq = b->seq,
+                                  .seq_dev = a->seq,
+                                  .pos = a->pos,
+                                  .sample = a->sample } };
     const int rc = ops->put(a->ids, b->ids, words) < 0 || ops->put(a->pos, b->pos, words) < 0 ||
                    ops->put(a->sample, sample, words) < 0 ||
                    ops->put(a->seq, b->seq, (size_t)b->seqs * sizeof *b->seq) < 0;
@@ -57,7 +61,8 @@ static const struct lora *lora_of(const struct pass *p, int layer, int module, s
                         .rank = t->rank,
                         .scale = t->scale };
     if (p->train)
-        l->drop = (struct dropout){ .p = (float)set->opt.dropout, .seed = p->seed,
+        l->drop = (struct dropout){ .p = (float)set->opt.dropout,
+                                    .seed = p->seed,
                                     .site = (uint32_t)(layer * 16 + module) };
     return l;
 }
@@ -72,8 +77,8 @@ int pass_linear(const struct pass *p, int layer, int module, struct dev *y, cons
                                   lora_of(p, layer, module, &l), &p->rows, p->rows.tokens);
 }
 
-int pass_linear_back(const struct pass *p, int layer, int module, struct dev *dx, const struct dev *dy,
-                     const struct dev *x, bool add)
+int pass_linear_back(const struct pass *p, int layer, int module, struct dev *dx,
+                     const struct dev *dy, const struct dev *x, bool add)
 {
     const struct model *m = p->model;
     struct dev *da = NULL, *db = NULL;
@@ -89,13 +94,14 @@ int pass_linear_back(const struct pass *p, int layer, int module, struct dev *dx
         return 0;
     }
     return m->ops->linear_backward(dx, da, db, dy, x, m->acts.layer[layer].u[module], m->acts.low,
-                                   &m->weights.layer[layer].linear[module].w, lora, &p->rows, p->rows.tokens,
-                                   add);
+                                   &m->weights.layer[layer].linear[module].w, lora, &p->rows,
+                                   p->rows.tokens, add);
 }
 
 struct dropout pass_residual_dropout(const struct pass *p, int layer, int site)
 {
-    return (struct dropout){ .p = p->train ? p->model->resid_pdrop : 0, .seed = p->seed,
+    return (struct dropout){ .p = p->train ? p->model->resid_pdrop : 0,
+                             .seed = p->seed,
                              .site = (uint32_t)(layer * 16 + site) };
 }
 

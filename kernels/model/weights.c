@@ -40,10 +40,11 @@ const struct tensor *loader_need(struct loader *ld, const char *stem, const char
 int loader_check(const struct tensor *t, enum dtype dtype, int64_t n)
 {
     if (t->dtype != dtype)
-        return err_set(EXIT_DATA, "tensor '%s' is %s, not %s", t->name, dtype_name(t->dtype), dtype_name(dtype));
+        return err_set(EXIT_DATA, "tensor '%s' is %s, not %s", t->name, dtype_name(t->dtype),
+                       dtype_name(dtype));
     if (t->n != n)
-        return err_set(EXIT_DATA, "tensor '%s' has %lld elements, %lld are needed", t->name, (long long)t->n,
-                       (long long)n);
+        return err_set(EXIT_DATA, "tensor '%s' has %lld elements, %lld are needed", t->name,
+                       (long long)t->n, (long long)n);
     return 0;
 }
 
@@ -82,14 +83,16 @@ int loader_adopt_floats(struct loader *ld, const struct dev **out, const float *
     return keep_adopted(ld, out, v, (size_t)n * sizeof *v);
 }
 
-int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d, enum dtype dtype, int64_t n)
+int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d, enum dtype dtype,
+                  int64_t n)
 {
     int64_t bad;
 
     if (ld->ops->find_nonfinite(&bad, d, dtype, n) < 0)
         return -1;
     if (bad >= 0)
-        return err_set(EXIT_DATA, "tensor '%s' is not a finite number at element %lld", t->name, (long long)bad);
+        return err_set(EXIT_DATA, "tensor '%s' is not a finite number at element %lld", t->name,
+                       (long long)bad);
     return 0;
 }
 
@@ -113,12 +116,14 @@ static int check_shape(const struct tensor *t, int64_t rows, int64_t cols)
 
 static int check_float(const struct tensor *t)
 {
-    return is_float(t->dtype) ? 0 : err_set(EXIT_DATA, "tensor '%s' is %s, none of F32, F16, BF16", t->name,
-                                            dtype_name(t->dtype));
+    return is_float(t->dtype) ? 0
+                              : err_set(EXIT_DATA, "tensor '%s' is %s, none of F32, F16, BF16",
+                                        t->name, dtype_name(t->dtype));
 }
 
 /* A bias or a gain: float32 on the device whatever it is in the file. */
-static int load_vector(struct loader *ld, const struct dev **out, const char *stem, const char *suffix, int64_t n)
+static int load_vector(struct loader *ld, const struct dev **out, const char *stem,
+                       const char *suffix, int64_t n)
 {
     const struct tensor *t = loader_need(ld, stem, suffix);
 
@@ -139,7 +144,8 @@ static int load_vector(struct loader *ld, const struct dev **out, const char *st
     return loader_finite(ld, t, *out, DT_F32, n);
 }
 
-static int load_dense(struct loader *ld, struct weight *w, const char *stem, int64_t rows, int64_t cols)
+static int load_dense(struct loader *ld, struct weight *w, const char *stem, int64_t rows,
+                      int64_t cols)
 {
     const struct tensor *t = loader_need(ld, stem, ".weight");
 
@@ -149,23 +155,28 @@ static int load_dense(struct loader *ld, struct weight *w, const char *stem, int
     return loader_adopt(ld, &w->data, t) < 0 ? -1 : loader_finite(ld, t, w->data, t->dtype, t->n);
 }
 
-static int load_linear(struct loader *ld, struct linear_weights *l, const char *stem, int64_t rows, int64_t cols)
+static int load_linear(struct loader *ld, struct linear_weights *l, const char *stem, int64_t rows,
+                       int64_t cols)
 {
     const struct tensor *nf4 = loader_find(ld, stem, ".weight.quant_state.bitsandbytes__nf4");
 
     if (loader_find(ld, stem, ".weight.quant_state.bitsandbytes__fp4"))
-        return err_set(EXIT_NODEVICE, "tensor '%s.weight' is quantised to fp4; only nf4 is supported", stem);
+        return err_set(EXIT_NODEVICE,
+                       "tensor '%s.weight' is quantised to fp4; only nf4 is supported", stem);
     if (nf4 && !ld->config->quant.present)
-        return err_set(EXIT_DATA, "tensor '%s.weight' is quantised, but config.json has no quantization_config",
-                       stem);
-    if ((nf4 ? load_nf4(ld, &l->w, stem, nf4, rows, cols) : load_dense(ld, &l->w, stem, rows, cols)) < 0)
+        return err_set(
+            EXIT_DATA,
+            "tensor '%s.weight' is quantised, but config.json has no quantization_config", stem);
+    if ((nf4 ? load_nf4(ld, &l->w, stem, nf4, rows, cols)
+             : load_dense(ld, &l->w, stem, rows, cols)) < 0)
         return -1;
     return load_vector(ld, &l->bias, stem, ".bias", rows);
 }
 
 static int load_norm(struct loader *ld, struct norm_weights *n, const char *stem, int64_t dim)
 {
-    return load_vector(ld, &n->gain, stem, ".weight", dim) < 0 || load_vector(ld, &n->bias, stem, ".bias", dim) < 0
+    return load_vector(ld, &n->gain, stem, ".weight", dim) < 0 ||
+                   load_vector(ld, &n->bias, stem, ".bias", dim) < 0
                ? -1
                : 0;
 }
@@ -175,11 +186,12 @@ static void layer_stem(char stem[STEM_MAX], const struct arch *arch, int layer, 
 {
     const char *hole = strstr(arch->layer_prefix, "%d");
 
-    (void)snprintf(stem, STEM_MAX, "%.*s%d%s%s", (int)(hole - arch->layer_prefix), arch->layer_prefix,
-                   layer, hole + 2, path);
+    (void)snprintf(stem, STEM_MAX, "%.*s%d%s%s", (int)(hole - arch->layer_prefix),
+                   arch->layer_prefix, layer, hole + 2, path);
 }
 
-static int load_layer(struct loader *ld, int layer, const struct module_info *modules, int n_modules)
+static int load_layer(struct loader *ld, int layer, const struct module_info *modules,
+                      int n_modules)
 {
     struct layer_weights *l = &ld->w->layer[layer];
     const struct arch *arch = ld->config->arch;
@@ -210,18 +222,20 @@ static int load_ends(struct loader *ld)
     if (!c->tied)
         return load_dense(ld, &w->head.w, c->arch->head, c->vocab, c->dim);
     w->head.w = w->embed;
-    (void)loader_find(ld, c->arch->head, ".weight");    /* some files store the tied matrix twice */
+    (void)loader_find(ld, c->arch->head, ".weight"); /* some files store the tied matrix twice */
     return 0;
 }
 
 static int by_address(const void *a, const void *b)
 {
-    const uintptr_t x = (uintptr_t)*(const struct tensor *const *)a, y = (uintptr_t)*(const struct tensor *const *)b;
+    const uintptr_t x = (uintptr_t) * (const struct tensor *const *)a,
+                    y = (uintptr_t) * (const struct tensor *const *)b;
 
     return (x > y) - (x < y);
 }
 
-/* Buffers of rotary embeddings are in older files; anything else that is left over is worth a word. */
+/* Buffers of rotary embeddings are in older files; anything else that is left over is worth a word.
+ */
 static void warn_of_unused(struct loader *ld, const struct pack *p)
 {
     const struct tensor *first = NULL;
@@ -238,8 +252,8 @@ static void warn_of_unused(struct loader *ld, const struct pack *p)
         unused++;
     }
     if (unused)
-        warn("%s: %d of the tensors belong to no part of the model and are left out, first '%s'", pack_name(p),
-             unused, first->name);
+        warn("%s: %d of the tensors belong to no part of the model and are left out, first '%s'",
+             pack_name(p), unused, first->name);
 }
 
 static int load_all(struct loader *ld, const struct module_info *modules, int n_modules)
@@ -253,7 +267,8 @@ static int load_all(struct loader *ld, const struct module_info *modules, int n_
 }
 
 int weights_load(struct weights *w, const struct pack *p, const struct config *c,
-                 const struct module_info *modules, int n_modules, const struct ops *ops, enum dtype round)
+                 const struct module_info *modules, int n_modules, const struct ops *ops,
+                 enum dtype round)
 {
     struct loader ld = { .w = w, .config = c, .ops = ops, .round = round };
 

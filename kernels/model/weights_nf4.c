@@ -1,6 +1,7 @@
 /*
- * weights_nf4.c - a linear as bitsandbytes stores it in 4 bits (NUMERICS B.5): codes, scales (plain,
- * or themselves in 8 bits), the table of code values, and a JSON text that says how to read them.
+ * weights_nf4.c - a linear as bitsandbytes stores it in 4 bits (NUMERICS B.5): codes, scales
+ * (plain, or themselves in 8 bits), the table of code values, and a JSON text that says how to read
+ * them.
  */
 #include "loader.h"
 #include "mem.h"
@@ -11,15 +12,16 @@
 #include <string.h>
 
 struct quant_state {
-    int64_t block, nested_block;    /* nested_block 0: scales are plain */
+    int64_t block, nested_block; /* nested_block 0: scales are plain */
     double offset;
 };
 
 /* A key outside this list changes what the numbers mean in a way that we do not know. */
 static int check_keys(const cJSON *json)
 {
-    static const char *const known[] = { "quant_type", "blocksize", "dtype", "shape", "nested_blocksize",
-                                         "nested_dtype", "nested_offset" };
+    static const char *const known[] = { "quant_type",   "blocksize",        "dtype",
+                                         "shape",        "nested_blocksize", "nested_dtype",
+                                         "nested_offset" };
 
     for (const cJSON *it = json->child; it; it = it->next) {
         size_t i = 0;
@@ -50,10 +52,10 @@ static int check_shape(const cJSON *json, int64_t rows, int64_t cols)
     const cJSON *o = cJSON_IsArray(shape) ? cJSON_GetArrayItem(shape, 0) : NULL;
     const cJSON *c = o ? o->next : NULL;
 
-    if (!c || c->next || !cJSON_IsNumber(o) || !cJSON_IsNumber(c) || o->valuedouble != (double)rows ||
-        c->valuedouble != (double)cols)
-        return err_set(EXIT_DATA, "shape is not %lldx%lld, which config.json wants", (long long)rows,
-                       (long long)cols);
+    if (!c || c->next || !cJSON_IsNumber(o) || !cJSON_IsNumber(c) ||
+        o->valuedouble != (double)rows || c->valuedouble != (double)cols)
+        return err_set(EXIT_DATA, "shape is not %lldx%lld, which config.json wants",
+                       (long long)rows, (long long)cols);
     return 0;
 }
 
@@ -63,8 +65,8 @@ static int read_state(struct quant_state *q, const cJSON *json, int64_t rows, in
 
     if (!cJSON_IsObject(json))
         return err_set(EXIT_DATA, "not an object");
-    if (check_keys(json) < 0 || check_text(json, "quant_type", "nf4") < 0 || check_shape(json, rows, cols) < 0 ||
-        json_text(json, "dtype", &dtype) < 0)
+    if (check_keys(json) < 0 || check_text(json, "quant_type", "nf4") < 0 ||
+        check_shape(json, rows, cols) < 0 || json_text(json, "dtype", &dtype) < 0)
         return -1;
     if (json_int(json, "blocksize", &q->block, 32, 4096) <= 0 || (q->block & (q->block - 1)) != 0)
         return err_set(EXIT_DATA, "blocksize is not a power of two from 32 to 4096");
@@ -102,24 +104,27 @@ static int check_table(struct loader *ld, const char *stem)
                : err_set(EXIT_NODEVICE, "tensor '%s' is not the table of NF4 values", t->name);
 }
 
-static int load_nested_scales(struct loader *ld, struct weight *w, const char *stem, const struct quant_state *q,
-                              const struct tensor *absmax, int64_t blocks)
+static int load_nested_scales(struct loader *ld, struct weight *w, const char *stem,
+                              const struct quant_state *q, const struct tensor *absmax,
+                              int64_t blocks)
 {
     const struct tensor *scales = loader_need(ld, stem, ".weight.nested_absmax");
     const struct tensor *map = loader_need(ld, stem, ".weight.nested_quant_map");
 
-    if (!scales || !map || loader_check(absmax, DT_U8, blocks) < 0 || loader_check(map, DT_F32, NEST_MAP) < 0 ||
+    if (!scales || !map || loader_check(absmax, DT_U8, blocks) < 0 ||
+        loader_check(map, DT_F32, NEST_MAP) < 0 ||
         loader_check(scales, DT_F32, (blocks + q->nested_block - 1) / q->nested_block) < 0)
         return -1;
     float *v = loader_floats(ld, blocks);
 
-    nest_expand(v, absmax->data, (const float *)(const void *)scales->data, (const float *)(const void *)map->data,
-                (float)q->offset, blocks, (int)q->nested_block);
+    nest_expand(v, absmax->data, (const float *)(const void *)scales->data,
+                (const float *)(const void *)map->data, (float)q->offset, blocks,
+                (int)q->nested_block);
     return loader_adopt_floats(ld, &w->absmax, v, blocks);
 }
 
-int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct tensor *state, int64_t rows,
-             int64_t cols)
+int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct tensor *state,
+             int64_t rows, int64_t cols)
 {
     const struct tensor *codes = loader_need(ld, stem, ".weight");
     const struct tensor *absmax = loader_need(ld, stem, ".weight.absmax");
@@ -129,13 +134,16 @@ int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct
         return -1;
     const int64_t n = rows * cols, blocks = (n + q.block - 1) / q.block;
 
-    *w = (struct weight){ .dtype = DT_NF4, .rows = rows, .cols = cols, .block = (int)q.block, .round = ld->round };
+    *w = (struct weight){
+        .dtype = DT_NF4, .rows = rows, .cols = cols, .block = (int)q.block, .round = ld->round
+    };
     if (loader_check(codes, DT_U8, (n + 1) / 2) < 0 || loader_adopt(ld, &w->data, codes) < 0)
         return -1;
     if (q.nested_block) {
         if (load_nested_scales(ld, w, stem, &q, absmax, blocks) < 0)
             return -1;
-    } else if (loader_check(absmax, DT_F32, blocks) < 0 || loader_adopt(ld, &w->absmax, absmax) < 0) {
+    } else if (loader_check(absmax, DT_F32, blocks) < 0 ||
+               loader_adopt(ld, &w->absmax, absmax) < 0) {
         return -1;
     }
     return loader_finite(ld, absmax, w->absmax, DT_F32, blocks);

@@ -23,9 +23,14 @@
 #include "share.h"
 #include "tensors.h"
 
-#define must(call) do { if ((call) < 0) fail_msg("%s: %s", #call, err_text()); } while (0)
+#define must(call)                                                                                 \
+    do {                                                                                           \
+        if ((call) < 0)                                                                            \
+            fail_msg("%s: %s", #call, err_text());                                                 \
+    } while (0)
 
-/* The path of PART ("phi-tiny/nf4"), or NULL when neither place has it. Good until the next call. */
+/* The path of PART ("phi-tiny/nf4"), or NULL when neither place has it. Good until the next call.
+ */
 static inline const char *golden(const char *part)
 {
     static char path[512];
@@ -45,7 +50,8 @@ struct golden_record {
 };
 
 /* Records of MODEL ("phi-tiny") whose split is SPLIT; gives how many. */
-static inline int golden_records(struct golden_record *out, int max, const char *model, const char *split)
+static inline int golden_records(struct golden_record *out, int max, const char *model,
+                                 const char *split)
 {
     struct buf text = BUF_INIT;
     char part[128];
@@ -64,7 +70,8 @@ static inline int golden_records(struct golden_record *out, int max, const char 
             assert_true(n < max);
             *r = (struct golden_record){ .id = cJSON_GetObjectItem(json, "id")->valueint,
                                          .n = cJSON_GetArraySize(ids),
-                                         .n_prompt = cJSON_GetObjectItem(json, "n_prompt")->valueint };
+                                         .n_prompt =
+                                             cJSON_GetObjectItem(json, "n_prompt")->valueint };
             assert_true(r->n <= 64);
             int i = 0;
             for (const cJSON *it = ids->child; it; it = it->next)

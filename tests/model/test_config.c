@@ -31,13 +31,16 @@ static void refused(const char *config, int code, const char *why)
 /* phi-2 as published in 2024 and as transformers 5 writes it. */
 static const char old_spelling[] =
     "{\"model_type\":\"phi\",\"vocab_size\":51200,\"hidden_size\":2560,\"intermediate_size\":10240,"
-    "\"num_hidden_layers\":32,\"num_attention_heads\":32,\"partial_rotary_factor\":0.4,\"rope_theta\":10000.0,"
+    "\"num_hidden_layers\":32,\"num_attention_heads\":32,\"partial_rotary_factor\":0.4,\"rope_"
+    "theta\":10000.0,"
     "\"rope_scaling\":null,\"qk_layernorm\":false,\"resid_pdrop\":0.1,\"torch_dtype\":\"float16\","
-    "\"layer_norm_eps\":1e-05,\"hidden_act\":\"gelu_new\",\"bos_token_id\":50256,\"eos_token_id\":50256}";
+    "\"layer_norm_eps\":1e-05,\"hidden_act\":\"gelu_new\",\"bos_token_id\":50256,\"eos_token_id\":"
+    "50256}";
 static const char new_spelling[] =
     "{\"model_type\":\"phi\",\"vocab_size\":51200,\"hidden_size\":2560,\"intermediate_size\":10240,"
     "\"num_hidden_layers\":32,\"num_attention_heads\":32,\"num_key_value_heads\":32,"
-    "\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":10000.0,\"partial_rotary_factor\":0.4},"
+    "\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":10000.0,\"partial_rotary_"
+    "factor\":0.4},"
     "\"resid_pdrop\":0.1,\"dtype\":\"float16\",\"bos_token_id\":50256,\"eos_token_id\":50256}";
 
 static void test_spellings(void **state)
@@ -75,7 +78,7 @@ static void test_defaults(void **state)
     assert_int_equal(c.inner, 8192);
     assert_int_equal(c.layers, 24);
     assert_int_equal(c.head_dim, 64);
-    assert_int_equal(c.rot, 32);        /* factor 0.5 */
+    assert_int_equal(c.rot, 32); /* factor 0.5 */
     assert_int_equal(c.max_positions, 2048);
     assert_int_equal(c.stop[0], 2);
     assert_true(c.resid_pdrop == 0 && c.norm_eps == 1e-5f && c.dtype == DT_F32);
@@ -104,9 +107,12 @@ static void test_quantization(void **state)
     struct config c;
 
     (void)state;
-    must(load(&c, "{\"model_type\":\"phi\",\"quantization_config\":{\"quant_method\":\"bitsandbytes\","
-                  "\"load_in_4bit\":true,\"bnb_4bit_quant_type\":\"nf4\",\"bnb_4bit_use_double_quant\":true,"
-                  "\"bnb_4bit_compute_dtype\":\"bfloat16\",\"llm_int8_skip_modules\":null}}", NULL));
+    must(load(
+        &c,
+        "{\"model_type\":\"phi\",\"quantization_config\":{\"quant_method\":\"bitsandbytes\","
+        "\"load_in_4bit\":true,\"bnb_4bit_quant_type\":\"nf4\",\"bnb_4bit_use_double_quant\":true,"
+        "\"bnb_4bit_compute_dtype\":\"bfloat16\",\"llm_int8_skip_modules\":null}}",
+        NULL));
     assert_true(c.quant.present && c.quant.nested);
     assert_int_equal(c.quant.compute, DT_BF16);
 }
@@ -132,7 +138,8 @@ static void test_refused(void **state)
         { PHI "\"hidden_size\":1e30}", EXIT_DATA, "hidden_size" },
         { PHI "\"vocab_size\":99999999999}", EXIT_DATA, "vocab_size" },
         { PHI "\"num_hidden_layers\":100000}", EXIT_DATA, "num_hidden_layers" },
-        { PHI "\"max_position_embeddings\":9007199254740991}", EXIT_DATA, "max_position_embeddings" },
+        { PHI "\"max_position_embeddings\":9007199254740991}", EXIT_DATA,
+          "max_position_embeddings" },
         { PHI "\"hidden_size\":100,\"num_attention_heads\":3}", EXIT_DATA, "num_attention_heads" },
         { PHI "\"num_key_value_heads\":5}", EXIT_DATA, "num_key_value_heads" },
         { PHI "\"num_key_value_heads\":64}", EXIT_DATA, "num_key_value_heads" },
@@ -153,7 +160,8 @@ static void test_refused(void **state)
         { PHI "\"quantization_config\":{\"load_in_8bit\":true}}", EXIT_NODEVICE, "load_in_4bit" },
         { PHI "\"quantization_config\":{\"load_in_4bit\":true}}", EXIT_NODEVICE, "'fp4'" },
         { PHI "\"quantization_config\":{\"load_in_4bit\":true,\"bnb_4bit_quant_type\":\"nf4\","
-              "\"bnb_4bit_quant_storage\":\"bfloat16\"}}", EXIT_NODEVICE, "'bfloat16'" },
+              "\"bnb_4bit_quant_storage\":\"bfloat16\"}}",
+          EXIT_NODEVICE, "'bfloat16'" },
         { PHI "\"vocab_size\":1,\"vocab_size\":2}", EXIT_DATA, "vocab_size" },
         { PHI "\"vocab_size\":1,}", EXIT_DATA, "config.json" },
     };
@@ -188,8 +196,9 @@ static int clean_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spellings),    cmocka_unit_test(test_defaults), cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_quantization), cmocka_unit_test(test_refused),  cmocka_unit_test(test_no_config),
+        cmocka_unit_test(test_spellings), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_stops),     cmocka_unit_test(test_quantization),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_no_config),
     };
 
     folder_make();

@@ -1,4 +1,5 @@
-/* LoRA gradients of the first optimiser window against PyTorch's, several ways of packing the window. */
+/* LoRA gradients of the first optimiser window against PyTorch's, several ways of packing the
+ * window. */
 #include "golden.h"
 
 #include "model/lora.h"
@@ -10,7 +11,7 @@ struct setup {
     struct model *model;
     struct lora_set *lora;
     struct golden_record record[RECORDS];
-    int window[WINDOW];         /* index into record */
+    int window[WINDOW]; /* index into record */
 };
 
 static void read_window(struct setup *s, const char *name)
@@ -80,7 +81,8 @@ static double relative_difference(const struct setup *s, size_t at, const struct
     float *got = xnmalloc((size_t)want->n, sizeof *got);
     double top = 0, worst = 0;
 
-    must(ops->get(got, ops->slice_const(s->lora->g, at * sizeof *got), (size_t)want->n * sizeof *got));
+    must(ops->get(got, ops->slice_const(s->lora->g, at * sizeof *got),
+                  (size_t)want->n * sizeof *got));
     for (int64_t i = 0; i < want->n; i++) {
         top = fmax(top, fabs((double)w[i]));
         worst = fmax(worst, fabs((double)got[i] - (double)w[i]));
@@ -101,8 +103,8 @@ static double worst_gradient(const struct setup *s, const char *name)
         char key[160];
 
         for (int side = 0; side < 2; side++) {
-            (void)snprintf(key, sizeof key, "base_model.model.model.layers.%d.%s.lora_%s.weight", t->layer, path,
-                           side ? "B" : "A");
+            (void)snprintf(key, sizeof key, "base_model.model.model.layers.%d.%s.lora_%s.weight",
+                           t->layer, path, side ? "B" : "A");
             const struct tensor *w = tensors_find(want, key);
 
             assert_non_null(w);

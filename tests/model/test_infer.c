@@ -1,6 +1,7 @@
 /*
  * Three ways to the same numbers: whole sequences, a cache that grows token by token, branches that
- * share a prompt. A record's logits are the same bytes whichever way and whoever else is in the batch.
+ * share a prompt. A record's logits are the same bytes whichever way and whoever else is in the
+ * batch.
  */
 #include "golden.h"
 
@@ -12,7 +13,7 @@ struct setup {
     struct kv_cache *kv;
     int64_t V;
     struct golden_record rec[RECORDS];
-    float *want;                /* (tokens of record 0, V) from the record alone */
+    float *want; /* (tokens of record 0, V) from the record alone */
 };
 
 static struct golden_record *first(struct setup *s)
@@ -70,7 +71,8 @@ static void neighbours_do_not_matter(struct setup *s)
     batch_free(&b);
 }
 
-/* Two records at once, pieces of 5, 1, 1, ... tokens; the cache of the second stands before the first's. */
+/* Two records at once, pieces of 5, 1, 1, ... tokens; the cache of the second stands before the
+ * first's. */
 static void cache_grows(struct setup *s)
 {
     const struct golden_record *other = &s->rec[1], *r = first(s);
@@ -104,13 +106,15 @@ static void branches_share(struct setup *s)
     free(infer(s, &b, s->kv));
     batch_clear(&b);
     for (int i = 0; i < 2; i++)
-        batch_add_cached(&b, r->ids + SHARED, rest, SHARED,
-                         &(struct seq){ .k_start = 100 + 100 * i, .k_len = rest, .shared_start = 7,
-                                        .shared_len = SHARED });
+        batch_add_cached(
+            &b, r->ids + SHARED, rest, SHARED,
+            &(struct seq){
+                .k_start = 100 + 100 * i, .k_len = rest, .shared_start = 7, .shared_len = SHARED });
     float *got = infer(s, &b, s->kv);
 
     for (int i = 0; i < 2; i++)
-        assert_memory_equal(got + i * rest * s->V, s->want + SHARED * s->V, (size_t)(rest * s->V) * sizeof *got);
+        assert_memory_equal(got + i * rest * s->V, s->want + SHARED * s->V,
+                            (size_t)(rest * s->V) * sizeof *got);
     free(got);
     batch_free(&b);
 }

@@ -38,7 +38,8 @@ static double worst_difference(struct model *m, const char *name, const char *ta
             continue;
         assert_int_equal(t->n, rec[i].n * V);
         for (int64_t j = 0; j < t->n; j++)
-            worst = fmax(worst, fabs((double)mine[j] - (double)((const float *)(const void *)t->data)[j]));
+            worst = fmax(worst,
+                         fabs((double)mine[j] - (double)((const float *)(const void *)t->data)[j]));
     }
     free(rows);
     free(got);
@@ -48,7 +49,8 @@ static double worst_difference(struct model *m, const char *name, const char *ta
 }
 
 /* ADAPTER NULL: the base model. */
-static void agree_on(const char *device, const char *name, const char *variant, const char *adapter, const char *tag)
+static void agree_on(const char *device, const char *name, const char *variant, const char *adapter,
+                     const char *tag)
 {
     const struct ops *ops = ops_find(device, 0);
     struct lora_set *lora = NULL;
@@ -76,7 +78,8 @@ static void agree_on(const char *device, const char *name, const char *variant, 
     pack_close(p);
 }
 
-static void logits_agree(const char *name, const char *variant, const char *adapter, const char *tag)
+static void logits_agree(const char *name, const char *variant, const char *adapter,
+                         const char *tag)
 {
     char part[128];
 

@@ -3,7 +3,7 @@
 
 #include "folder.h"
 
-static struct buf config, file;         /* phi-tiny/nf4, or nf4-dq */
+static struct buf config, file; /* phi-tiny/nf4, or nf4-dq */
 
 static void read_variant(const char *variant)
 {
@@ -93,7 +93,7 @@ static void test_left_over(void **state)
     read_variant("nf4");
     replace(&config, "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2");
     err_set_talk(0);
-    must(open_file());                  /* a warning, as in transformers */
+    must(open_file()); /* a warning, as in transformers */
     err_set_talk(1);
 }
 
@@ -102,7 +102,8 @@ static void test_shapes(void **state)
     (void)state;
     read_variant("nf4");
     replace(&config, "\"vocab_size\": 512", "\"vocab_size\": 511");
-    refused(EXIT_DATA, "tensor 'model.embed_tokens.weight' has shape 512x128, config.json wants 511x128");
+    refused(EXIT_DATA,
+            "tensor 'model.embed_tokens.weight' has shape 512x128, config.json wants 511x128");
     read_variant("nf4");
     replace(&config, "\"intermediate_size\": 512", "\"intermediate_size\": 511");
     refused(EXIT_DATA, "mlp.fc1.weight.quant_state");
@@ -145,15 +146,19 @@ static void test_quant_state(void **state)
         int code;
         const char *why;
     } cases[] = {
-        { "nf4", "\"quant_type\": \"nf4\", \"b", "\"quant_type\": \"fp4\", \"b", EXIT_DATA, "quant_type" },
+        { "nf4", "\"quant_type\": \"nf4\", \"b", "\"quant_type\": \"fp4\", \"b", EXIT_DATA,
+          "quant_type" },
         { "nf4", "\"blocksize\": 64", "\"blocksize\": 63", EXIT_DATA, "blocksize" },
         { "nf4", "\"blocksize\": 64", "\"blocksize\": 32", EXIT_DATA, "elements" },
         { "nf4", "\"blocksize\": 64", "\"blocksize\": -4", EXIT_DATA, "blocksize" },
         { "nf4", "\"shape\": [512, 128]", "\"shape\": [128, 512]", EXIT_DATA, "shape is not" },
-        { "nf4", "\"shape\": [512, 128]", "\"shapf\": [512, 128]", EXIT_DATA, "unknown key 'shapf'" },
+        { "nf4", "\"shape\": [512, 128]", "\"shapf\": [512, 128]", EXIT_DATA,
+          "unknown key 'shapf'" },
         { "nf4", "\"shape\": [512, 128]", "\"shape\": [512, 128[", EXIT_DATA, "quant_state" },
-        { "nf4-dq", "\"nested_dtype\": \"float32\"", "\"nested_dtype\": \"float64\"", EXIT_DATA, "nested_dtype" },
-        { "nf4-dq", "\"nested_blocksize\": 256", "\"nested_blocksize\": 128", EXIT_DATA, "nested_absmax" },
+        { "nf4-dq", "\"nested_dtype\": \"float32\"", "\"nested_dtype\": \"float64\"", EXIT_DATA,
+          "nested_dtype" },
+        { "nf4-dq", "\"nested_blocksize\": 256", "\"nested_blocksize\": 128", EXIT_DATA,
+          "nested_absmax" },
         { "nf4-dq", "\"nested_offset\": 0.", "\"nested_offset\": 9e", EXIT_DATA, "" },
     };
 
@@ -194,9 +199,11 @@ static int clean_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_it_is), cmocka_unit_test(test_missing),     cmocka_unit_test(test_left_over),
-        cmocka_unit_test(test_shapes),   cmocka_unit_test(test_dtypes),      cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_tables),   cmocka_unit_test(test_quant_state), cmocka_unit_test(test_not_announced),
+        cmocka_unit_test(test_as_it_is),      cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_left_over),     cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_dtypes),        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_tables),        cmocka_unit_test(test_quant_state),
+        cmocka_unit_test(test_not_announced),
     };
 
     folder_make();
