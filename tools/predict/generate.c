@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct text {                   /* one continuation */
+struct text { /* one continuation */
     const struct item *item;
-    int64_t row;                /* where its keys begin in the cache */
+    int64_t row; /* where its keys begin in the cache */
     uint32_t *ids;
     int64_t n;
     bool done;
-    struct buf decoded;         /* kept up to date while --stop or --stream look at it */
-    size_t shown;               /* bytes of it that --stream has printed */
+    struct buf decoded; /* kept up to date while --stop or --stream look at it */
+    size_t shown;       /* bytes of it that --stream has printed */
 };
 
 static bool needs_text(const struct predict_options *o)
@@ -27,7 +27,8 @@ static bool needs_text(const struct predict_options *o)
 static int begin(struct predictor *p)
 {
     if (!p->tok && (needs_text(p->opt) || p->opt->preset))
-        return err_set(EXIT_NOINPUT, "the model has no tokenizer, which --stop, --stream and --preset need; copy "
+        return err_set(EXIT_NOINPUT,
+                       "the model has no tokenizer, which --stop, --stream and --preset need; copy "
                        "tokenizer.json beside its config.json");
     return 0;
 }
@@ -110,7 +111,8 @@ static void feed(struct predictor *p, const struct text *t)
     const uint32_t *ids = t->n ? &t->ids[t->n - 1] : item->ids;
     const int64_t n = t->n ? 1 : item->n_prompt;
 
-    batch_add_cached(&p->batch, ids, n, seen, &(struct seq){ .k_start = (int32_t)t->row, .k_len = (int32_t)(seen + n) });
+    batch_add_cached(&p->batch, ids, n, seen,
+                     &(struct seq){ .k_start = (int32_t)t->row, .k_len = (int32_t)(seen + n) });
 }
 
 /* One token for all that go on. Gives how many did, or -1. */
@@ -157,7 +159,8 @@ static const char *seed_label(const char *answer)
 
 static void set_fields(const struct predictor *p, struct item *item, struct text *t)
 {
-    record_set_ids(item->rec, "output_ids", t->ids, (size_t)t->n, model_config(p->model)->vocab > 1 << 16);
+    record_set_ids(item->rec, "output_ids", t->ids, (size_t)t->n,
+                   model_config(p->model)->vocab > 1 << 16);
     if (!p->tok)
         return;
     if (!needs_text(p->opt))
@@ -177,8 +180,10 @@ static int run(struct predictor *p, struct item *items, int n)
     int rc = 0;
 
     for (int i = 0; i < n; i++) {
-        texts[i] = (struct text){ .item = &items[i], .row = rows,
-                                  .ids = xnmalloc((size_t)p->opt->max_new_tokens, sizeof *texts[i].ids) };
+        texts[i] =
+            (struct text){ .item = &items[i],
+                           .row = rows,
+                           .ids = xnmalloc((size_t)p->opt->max_new_tokens, sizeof *texts[i].ids) };
         rows += tokens(p, &items[i]);
     }
     rc = predict_need_cache(p, rows);
@@ -200,4 +205,6 @@ static int run(struct predictor *p, struct item *items, int n)
     return rc;
 }
 
-const struct mode mode_generate = { .name = "generate", .begin = begin, .tokens = tokens, .run = run };
+const struct mode mode_generate = {
+    .name = "generate", .begin = begin, .tokens = tokens, .run = run
+};

@@ -17,7 +17,8 @@ int predict_need_cache(struct predictor *p, int64_t rows)
 float *predict_need_logits(struct predictor *p, int64_t rows)
 {
     if (rows > p->logits_cap) {
-        p->logits = xnrealloc(p->logits, (size_t)(rows * model_config(p->model)->vocab), sizeof *p->logits);
+        p->logits =
+            xnrealloc(p->logits, (size_t)(rows * model_config(p->model)->vocab), sizeof *p->logits);
         p->logits_cap = rows;
     }
     return p->logits;

@@ -11,21 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BRANCH_ROWS = 64 };      /* rows of logits that are on the host at a time */
+enum { BRANCH_ROWS = 64 }; /* rows of logits that are on the host at a time */
 
-struct answer {                 /* tokens of one label */
+struct answer { /* tokens of one label */
     uint32_t *ids;
     int64_t n;
 };
 
 struct label_state {
     int n;
-    struct answer *answer;      /* (n) */
-    double *prior;              /* (n) log-probability without a prompt; zeros unless --normalize prior */
-    int64_t longest;            /* tokens of the longest answer */
+    struct answer *answer; /* (n) */
+    double *prior;   /* (n) log-probability without a prompt; zeros unless --normalize prior */
+    int64_t longest; /* tokens of the longest answer */
 };
 
-struct branch {                 /* an answer of several tokens after one prompt */
+struct branch { /* an answer of several tokens after one prompt */
     int item, label;
 };
 
@@ -47,7 +47,8 @@ static double log_prob(const float *logits, int64_t vocab, uint32_t id)
 }
 
 /* One pass over the prompts: log-probabilities of the first tokens, into SCORE (n, labels). */
-static int score_first_tokens(struct predictor *p, const struct item *items, int n, double *score, bool cached)
+static int score_first_tokens(struct predictor *p, const struct item *items, int n, double *score,
+                              bool cached)
 {
     const struct label_state *s = p->state;
     const int64_t V = model_config(p->model)->vocab;
@@ -58,7 +59,8 @@ static int score_first_tokens(struct predictor *p, const struct item *items, int
     for (int i = 0; i < n; i++) {
         const int32_t len = (int32_t)items[i].n_prompt;
 
-        batch_add_cached(&p->batch, items[i].ids, len, 0, &(struct seq){ .k_start = start, .k_len = len });
+        batch_add_cached(&p->batch, items[i].ids, len, 0,
+                         &(struct seq){ .k_start = start, .k_len = len });
         start += len;
         row[i] = start - 1;
     }
@@ -93,8 +95,10 @@ static int score_branches(struct predictor *p, const struct branch *branches, in
     return rc;
 }
 
-/* The tokens behind the first, on the cache that score_first_tokens filled; ROWS of it are taken. */
-static int score_later_tokens(struct predictor *p, const struct item *items, int n, double *score, int32_t rows)
+/* The tokens behind the first, on the cache that score_first_tokens filled; ROWS of it are taken.
+ */
+static int score_later_tokens(struct predictor *p, const struct item *items, int n, double *score,
+                              int32_t rows)
 {
     const struct label_state *s = p->state;
     struct branch branches[BRANCH_ROWS];
@@ -115,8 +119,10 @@ static int score_later_tokens(struct predictor *p, const struct item *items, int
                 waiting = 0;
             }
             batch_add_cached(&p->batch, a->ids, len, items[i].n_prompt,
-                             &(struct seq){ .k_start = rows + (int32_t)p->batch.tokens, .k_len = len,
-                                            .shared_start = shared, .shared_len = (int32_t)items[i].n_prompt });
+                             &(struct seq){ .k_start = rows + (int32_t)p->batch.tokens,
+                                            .k_len = len,
+                                            .shared_start = shared,
+                                            .shared_len = (int32_t)items[i].n_prompt });
             branches[waiting++] = (struct branch){ i, l };
         }
     if (rc == 0 && waiting)
@@ -222,11 +228,14 @@ static int begin(struct predictor *p)
 
     p->state = s;
     if (n == 0)
-        return err_set(EXIT_DATA, "the stream names no labels, so there is nothing to choose from; use "
+        return err_set(EXIT_DATA,
+                       "the stream names no labels, so there is nothing to choose from; use "
                        "--mode generate, or give it labels with split-stratified or peek --labels");
     if (!p->tok)
-        return err_set(EXIT_NOINPUT, "the model has no tokenizer, which labels need; copy tokenizer.json beside its "
-                       "config.json");
+        return err_set(
+            EXIT_NOINPUT,
+            "the model has no tokenizer, which labels need; copy tokenizer.json beside its "
+            "config.json");
     s->n = n;
     s->answer = xcalloc((size_t)n, sizeof *s->answer);
     s->prior = xcalloc((size_t)n, sizeof *s->prior);
@@ -247,4 +256,6 @@ static void end(struct predictor *p)
     free(s);
 }
 
-const struct mode mode_labels = { .name = "labels", .begin = begin, .tokens = tokens, .run = run, .end = end };
+const struct mode mode_labels = {
+    .name = "labels", .begin = begin, .tokens = tokens, .run = run, .end = end
+};

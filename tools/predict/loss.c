@@ -25,7 +25,8 @@ static int64_t first_target(const struct predictor *p, const struct item *item)
 }
 
 /* Q is the sequence of ITEM, NLL the losses of its batch. */
-static int set_loss(const struct predictor *p, struct item *item, const struct seq *q, const float *nll)
+static int set_loss(const struct predictor *p, struct item *item, const struct seq *q,
+                    const float *nll)
 {
     const int64_t first = first_target(p, item);
     double sum = 0;
@@ -49,7 +50,8 @@ static int run_loss(struct predictor *p, struct item *items, int n)
         batch_add(b, items[i].ids, items[i].n, first_target(p, &items[i]), 1, 0);
     float *nll = xnmalloc((size_t)b->tokens, sizeof *nll);
 
-    if (model_reserve(p->model, b->tokens, false) < 0 || model_loss_batch(p->model, b, nll, NULL) < 0)
+    if (model_reserve(p->model, b->tokens, false) < 0 ||
+        model_loss_batch(p->model, b, nll, NULL) < 0)
         rc = -1;
     for (int i = 0; rc == 0 && i < n; i++)
         if ((rc = set_loss(p, &items[i], &b->seq[i], nll)) < 0)

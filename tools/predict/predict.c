@@ -7,38 +7,25 @@
 #include "predict.h"
 
 #include "cli.h"
+#include "json.h"
 #include "model/lora.h"
 #include "progress.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ITEMS = 64 };        /* records of a batch: bounds the logits that are on the host */
+enum { MAX_ITEMS = 64 }; /* records of a batch: bounds the logits that are on the host */
 
-struct source {                 /* what the records come from, for messages and digests */
+struct source { /* what the records come from, for messages and digests */
     struct pack *pack;
     struct pack **adapter;
     double *scale;
+    char **what; /* of the end map */
     int n;
 };
 
-static const struct mode *const modes[] = { &mode_labels, &mode_generate, &mode_loss, &mode_logits };
-
-/* ---- options ---- */
-
-struct sampling {               /* what later versions can do: only the greedy values pass */
-    double temperature, top_p;
-    int64_t top_k;
-    const char *compute;
-};
-
-static void check_sampling(const struct sampling *s)
-{
-    if (s->temperature != 0 || s->top_p != 1 || s->top_k != 0)
-        die(EXIT_USAGE, "generation is greedy; only --temperature 0, --top-p 1 and --top-k 0 are there");
-    if (strcmp(s->compute, "float32") != 0)
-        die(EXIT_NODEVICE, "--compute-dtype %s is not there; use float32", s->compute);
-}
+static const struct mode *const modes[] = { &mode_labels, &mode_generate, &mode_loss,
+                                            &mode_logits };
 
 /* ---- models ---- */
 
@@ -54,21 +41,38 @@ static double split_scale(const char *arg, char **path)
     return number ? scale : 1;
 }
 
+/* "adapter", or "adapter=0.5": the scale is part of what made the result. */
+static char *adapter_input(double scale)
+{
+    struct buf b = BUF_INIT;
+
+    buf_puts(&b, "adapter");
+    if (scale != 1) {
+        buf_putc(&b, '=');
+        json_put_double(&b, scale);
+    }
+    return b.p;
+}
+
 /* The adapters as one set that MODEL goes through, or NULL without adapters. */
-static struct lora_set *open_adapters(struct source *src, struct model *model, const struct cli_list *list)
+static struct lora_set *open_adapters(struct source *src, struct model *model,
+                                      const struct cli_list *list)
 {
     struct lora_set **set = xnmalloc((size_t)list->n, sizeof *set), *joined;
 
     src->adapter = xnmalloc((size_t)list->n, sizeof(struct pack *));
     src->scale = xnmalloc((size_t)list->n, sizeof *src->scale);
+    src->what = xnmalloc((size_t)list->n, sizeof *src->what);
     src->n = list->n;
     for (int i = 0; i < list->n; i++) {
         char *path;
 
         src->scale[i] = split_scale(list->v[i], &path);
-        if (pack_open(&src->adapter[i], path) < 0 || lora_load(&set[i], model, src->adapter[i], false) < 0)
+        if (pack_open(&src->adapter[i], path) < 0 ||
+            lora_load(&set[i], model, src->adapter[i], false) < 0)
             die_err();
         free(path);
+        src->what[i] = adapter_input(src->scale[i]);
     }
     if (list->n == 0) {
         free(set);
@@ -90,19 +94,25 @@ static struct lora_set *open_adapters(struct source *src, struct model *model, c
 static void add_digests(struct writer *w, const struct source *src)
 {
     uint8_t digest[SHA256_BYTES];
-    struct buf what = BUF_INIT;
 
     pack_digest(src->pack, digest);
     writer_input(w, "model", digest);
     for (int i = 0; i < src->n; i++) {
-        buf_clear(&what);
-        buf_puts(&what, "adapter");
-        if (src->scale[i] != 1)
-            buf_printf(&what, "=%.17g", src->scale[i]);
         pack_digest(src->adapter[i], digest);
-        writer_input(w, what.p, digest);
+        writer_input(w, src->what[i], digest);
     }
-    buf_free(&what);
+}
+
+static void source_close(struct source *src)
+{
+    for (int i = 0; i < src->n; i++) {
+        pack_close(src->adapter[i]);
+        free(src->what[i]);
+    }
+    free(src->adapter);
+    free(src->scale);
+    free(src->what);
+    pack_close(src->pack);
 }
 
 /* A model without a tokenizer is fine for the modes that need none; one that is broken is not. */
@@ -133,7 +143,8 @@ static int take(struct item *item, struct record *rec)
     if (has < 0)
         return -1;
     if (has && n_prompt > n)
-        return err_set(EXIT_DATA, "n_prompt %llu is more than its %zu ids", (unsigned long long)n_prompt, n);
+        return err_set(EXIT_DATA, "n_prompt %llu is more than its %zu ids",
+                       (unsigned long long)n_prompt, n);
     item->n = (int64_t)n;
     item->n_prompt = has ? (int64_t)n_prompt : (int64_t)n;
     if (item->n > item->cap) {
@@ -162,7 +173,7 @@ static int check(const struct predictor *p, const struct mode *mode, const struc
     return 0;
 }
 
-struct stage {                  /* records that wait for their batch to be full */
+struct stage { /* records that wait for their batch to be full */
     struct item item[MAX_ITEMS];
     int n;
     int64_t tokens;
@@ -189,8 +200,8 @@ static void keep_newest(struct stage *s, int newest)
     s->item[newest] = first;
 }
 
-static int predict(struct predictor *p, const struct mode *mode, struct stage *s, struct reader *r, struct writer *w,
-                   struct progress *progress)
+static int predict(struct predictor *p, const struct mode *mode, struct stage *s, struct reader *r,
+                   struct writer *w, struct progress *progress)
 {
     const int64_t room = p->opt->stream ? 1 : p->opt->batch_tokens;
     struct record *rec;
@@ -226,17 +237,17 @@ static int predict(struct predictor *p, const struct mode *mode, struct stage *s
 
 static const struct mode *find_mode(const struct predict_options *opt, const struct labels *labels)
 {
-    const char *name = opt->mode ? opt->mode : opt->preset || labels->n == 0 ? "generate" : "labels";
+    const char *by_header = opt->preset || labels->n == 0 ? "generate" : "labels";
     size_t i = 0;
 
-    while (strcmp(modes[i]->name, name) != 0)
+    while (strcmp(modes[i]->name, opt->mode ? opt->mode : by_header) != 0)
         i++;
     return modes[i];
 }
 
-static void run(struct predictor *p, const struct source *src, const struct cli_common *common,
-                const char *const *paths)
+static void run(struct predictor *p, const struct source *src, const char *const *paths)
 {
+    const struct cli_common *common = &p->opt->common;
     struct stage *stage = xcalloc(1, sizeof *stage);
     struct reader *r;
     struct writer *w;
@@ -273,53 +284,19 @@ static void run(struct predictor *p, const struct source *src, const struct cli_
 
 int main(int argc, char **argv)
 {
-    struct cli_common common = CLI_COMMON_INIT;
-    struct predict_options opt = { .max_new_tokens = 3, .normalize = "none", .loss = "completion", .batch_tokens = 1024 };
-    struct sampling sampling = { .top_p = 1, .compute = "float32" };
-    struct cli_list adapters = { 0 };
-    const char *model_path = NULL;
-    const struct cli_opt opts[] = {
-        { 'm', "model", CLI_FILE, &model_path, "MODEL", "folder or archive of the model", .required = true },
-        { 'a', "adapter", CLI_FILES, &adapters, "ADAPTER[=SCALE]", .help = "add an adapter; may be given many times" },
-        { 0, "mode", CLI_CHOICE, &opt.mode, "labels|generate|loss|logits",
-          .help = "what to add to a record; default labels where the header has labels, else generate" },
-        { 0, "normalize", CLI_CHOICE, &opt.normalize, "none|length|prior",
-          .help = "divide a label's score by its number of tokens, or take off what it has without a prompt" },
-        { 0, "loss", CLI_CHOICE, &opt.loss, "completion|all", .help = "tokens that --mode loss counts" },
-        { 0, "max-new-tokens", CLI_INT, &opt.max_new_tokens, "N", "length of a continuation", 1, 1 << 20,
-          .group = "Generation" },
-        { 0, "stop", CLI_TEXT, &opt.stop, "TEXT", .help = "end before this text" },
-        { 0, "stream", CLI_FLAG, &opt.stream, NULL, "print the text on standard error as it is generated",
-          .silent = true },
-        { 0, "preset", CLI_CHOICE, &opt.preset, "seed",
-          .help = "the article's: the label is a word of 3 generated tokens" },
-        { 0, "temperature", CLI_FLOAT, &sampling.temperature, "X", .help = "only 0: greedy" },
-        { 0, "top-p", CLI_FLOAT, &sampling.top_p, "X", .help = "only 1" },
-        { 0, "top-k", CLI_INT, &sampling.top_k, "N", .help = "only 0" },
-        { 0, "compute-dtype", CLI_CHOICE, &sampling.compute, "float32|bfloat16|float16", .help = "only float32",
-          .group = "Computing" },
-        { 0, "batch-tokens", CLI_INT, &opt.batch_tokens, "N", "tokens that are computed at once", 1, 1 << 20,
-          .silent = true },
-        { .type = CLI_END },
-    };
-    const struct cli cli = { .name = "predict", .synopsis = "[options] -m MODEL [-a ADAPTER[=SCALE]]... [FILE]",
-                             .about = "Adds what a model says to records of tokens.", .opts = opts,
-                             .common = &common, .max_operands = -1 };
-    const char *const *paths = cli_parse(argc, argv, &cli);
+    struct predict_options opt;
+    const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
     struct source src = { 0 };
+    const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads);
 
-    check_sampling(&sampling);
-    if (opt.stop && !*opt.stop)
-        die(EXIT_USAGE, "--stop is an empty text");
-    const struct ops *ops = ops_find(common.device, (int)common.threads);
-
-    if (!ops || pack_open(&src.pack, model_path) < 0 || model_open(&p.model, src.pack, ops, DT_F32) < 0)
+    if (!ops || pack_open(&src.pack, opt.model) < 0 ||
+        model_open(&p.model, src.pack, ops, DT_F32) < 0)
         die_err();
-    struct lora_set *lora = open_adapters(&src, p.model, &adapters);
+    struct lora_set *lora = open_adapters(&src, p.model, &opt.adapters);
 
     open_tokenizer(&p, src.pack);
-    run(&p, &src, &common, paths);
+    run(&p, &src, paths);
 
     kv_cache_free(p.kv);
     free(p.logits);
@@ -328,10 +305,6 @@ int main(int argc, char **argv)
     tokenizer_close(p.tok);
     model_close(p.model);
     lora_free(lora);
-    for (int i = 0; i < src.n; i++)
-        pack_close(src.adapter[i]);
-    free(src.adapter);
-    free(src.scale);
-    pack_close(src.pack);
+    source_close(&src);
     return 0;
 }

@@ -9,28 +9,38 @@
 #include "tokenizer.h"
 
 struct predict_options {
+    struct cli_common common;
+    const char *model;
+    struct cli_list adapters;
     const char *mode;           /* NULL: by the header */
+    const char *preset;         /* NULL, or "seed" */
+    const char *normalize;      /* none|length|prior */
     int64_t max_new_tokens;
     const char *stop;           /* NULL: none */
     bool stream;
-    const char *normalize;      /* none|length|prior */
     const char *loss;           /* completion|all */
     int64_t batch_tokens;
-    const char *preset;         /* NULL, or "seed" */
+    /* Sampling and arithmetic that later versions will know: checked to be greedy and float32. */
+    double temperature, top_p;
+    int64_t top_k;
+    const char *compute;
 };
+
+/* Parses and checks, or exits. Gives the operands. O must live on: the chain is made from it. */
+const char *const *options_parse(struct predict_options *o, int argc, char **argv);
 
 /* A record on its way: a copy, because the reader lends its own only until the next. */
 struct item {
     struct record *rec;
     uint32_t *ids;
     int64_t n, n_prompt;
-    int64_t cap;                /* of ids */
+    int64_t cap; /* of ids */
 };
 
 struct predictor {
     const struct predict_options *opt;
     struct model *model;
-    struct tokenizer *tok;      /* NULL: the model has none */
+    struct tokenizer *tok; /* NULL: the model has none */
     struct tokenizer_scratch *scratch;
     const struct labels *labels;
 
@@ -38,9 +48,9 @@ struct predictor {
     struct batch batch;
     struct kv_cache *kv;
     int64_t kv_rows;
-    float *logits;              /* (logits_cap, V) */
+    float *logits; /* (logits_cap, V) */
     int64_t logits_cap;
-    void *state;                /* of the mode */
+    void *state; /* of the mode */
 };
 
 /* One way of predicting. Functions give 0, or -1 with the error set. */

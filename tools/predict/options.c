@@ -1,0 +1,73 @@
+/* options.c - the option table, and values that later versions will know. */
+#include "predict.h"
+
+#include <string.h>
+
+static const struct predict_options defaults = {
+    .common = CLI_COMMON_INIT,
+    .normalize = "none",
+    .loss = "completion",
+    .max_new_tokens = 3,
+    .batch_tokens = 1024,
+    .top_p = 1,
+    .compute = "float32",
+};
+
+static void check(const struct predict_options *o, const char *input)
+{
+    if (o->temperature != 0 || o->top_p != 1 || o->top_k != 0)
+        die(EXIT_USAGE, "generation is greedy: only --temperature 0, --top-p 1 and --top-k 0");
+    if (strcmp(o->compute, "float32") != 0)
+        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32", o->compute);
+    if (o->stop && !*o->stop)
+        die(EXIT_USAGE, "--stop is an empty text");
+    if (!strcmp(o->model, "-") && (!input || !strcmp(input, "-")))
+        die(EXIT_USAGE, "the model and the records cannot both come from standard input");
+}
+
+const char *const *options_parse(struct predict_options *o, int argc, char **argv)
+{
+    *o = defaults;
+    const struct cli_opt opts[] = {
+        { 'm', "model", CLI_FILE, &o->model, "MODEL", "folder or archive", .required = true },
+        { 'a', "adapter", CLI_FILES, &o->adapters, "ADAPTER[=SCALE]",
+          .help = "add an adapter; may be given many times" },
+        { 0, "mode", CLI_CHOICE, &o->mode, "labels|generate|loss|logits",
+          .help = "default labels where the header has labels, else generate" },
+        { 0, "preset", CLI_CHOICE, &o->preset, "seed",
+          .help = "the article's: the label is a word among 3 generated tokens" },
+
+        { 0, "normalize", CLI_CHOICE, &o->normalize, "none|length|prior", .group = "Labels",
+          .help = "a label's score by token, or less what it has without a prompt" },
+
+        { 0, "max-new-tokens", CLI_INT, &o->max_new_tokens, "N", .group = "Generation",
+          .help = "length of a continuation", .min = 1, .max = 1 << 20 },
+        { 0, "stop", CLI_TEXT, &o->stop, "TEXT", .help = "end before this text" },
+        { 0, "stream", CLI_FLAG, &o->stream, .silent = true,
+          .help = "print the text on standard error as it is generated" },
+        { 0, "temperature", CLI_FLOAT, &o->temperature, "X", .help = "only 0: greedy" },
+        { 0, "top-p", CLI_FLOAT, &o->top_p, "X", .help = "only 1" },
+        { 0, "top-k", CLI_INT, &o->top_k, "N", .help = "only 0" },
+
+        { 0, "loss", CLI_CHOICE, &o->loss, "completion|all", .group = "Loss",
+          .help = "tokens that count" },
+
+        { 0, "compute-dtype", CLI_CHOICE, &o->compute, "float32|bfloat16|float16",
+          .help = "of the matrix products; only float32 so far", .group = "Computing" },
+        { 0, "batch-tokens", CLI_INT, &o->batch_tokens, "N", .silent = true,
+          .help = "how many are computed at once", .min = 1, .max = 1 << 20 },
+        { .type = CLI_END },
+    };
+    const struct cli cli = {
+        .name = "predict",
+        .synopsis = "[options] -m MODEL [-a ADAPTER[=SCALE]]... [FILE]...",
+        .about = "Adds what a model says to records of tokens: labels, texts, losses or logits.",
+        .opts = opts,
+        .common = &o->common,
+        .max_operands = -1,
+    };
+    const char *const *operands = cli_parse(argc, argv, &cli);
+
+    check(o, operands[0]);
+    return operands;
+}
