@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""Ids equal Hugging Face's on every text of the data set, its prompts, the Big List of Naughty Strings
+and the GPT-2 test vectors, through the tool. Digests: tokens-texts.txt, made by make-tokens."""
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+here = Path(__file__).resolve().parent
+sys.path[:0] = [str(here), str(here.parent)]
+import cbor2  # noqa: E402
+import stream  # noqa: E402
+import texts  # noqa: E402
+
+shared = Path(os.environ.get("SHARED", here.parent.parent.parent / "shared"))
+MODEL = {"phi-2": shared / "data/phi-2", "gpt-2": shared / "data/tokenizers/gpt2"}
+count = bad = 0
+
+
+def ok(good, name, detail=""):
+    global count, bad
+    count += 1
+    bad += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + detail}")
+
+
+def tokenize(records, model, *options):
+    run = subprocess.run(["tokenize", "-m", MODEL[model], *options], input=stream.write("prompts", records), capture_output=True)
+    assert run.returncode == 0, run.stderr
+    return stream.read(run.stdout)[1]
+
+
+def digest(ids):
+    return hashlib.sha256(b"".join(struct.pack(f"<{len(i) + 1}I", len(i), *i) for i in ids)).hexdigest()[:32]
+
+
+def check_sets():
+    recorded = {line.split()[0]: line.split()[1:] for line in open(here / "tokens-texts.txt")}
+    sets = list(texts.sets(shared))
+    ok(len(sets) == len(recorded), "every set has a recorded digest")
+    for name, model, lines in sets:
+        out = tokenize([{"id": i, "text": t} for i, t in enumerate(lines)], model)
+        ids = [r["ids"] for r in out]
+        said = [str(len(ids)), str(sum(map(len, ids))), digest(ids)]
+        ok(said == recorded[name], f"{name}: {said[1]} ids", f"{said}, recorded {recorded[name]}")
+        text = [r["text"] for r in decode(out, model)]
+        ok(text == list(lines), f"{name}: decoding gives the texts back")
+
+
+def decode(records, model):
+    for r in records:
+        r["ids"] = cbor2.CBORTag(69, struct.pack(f"<{len(r['ids'])}H", *r["ids"]))
+    run = subprocess.run(["tokenize", "--decode", "-m", MODEL[model]], input=stream.write("tokens", records), capture_output=True)
+    assert run.returncode == 0, run.stderr
+    return stream.read(run.stdout)[1]
+
+
+def check_vectors():
+    """The vectors bring their own ids: made by others."""
+    out = tokenize([{"id": i, "text": t} for i, t in enumerate(texts.vectors(shared))], "gpt-2")
+    lines = (shared / "data/tokenizers/vectors/ggml-vocab-gpt-2.gguf.out").read_text().split("\n")
+    want = [[int(x) for x in line.split()] for line in lines]
+    got = [r["ids"] for r in out]
+    wrong = [i for i, g in enumerate(got) if i < len(want) and g != want[i]]
+    ok(not wrong and len(got) >= 46, "the ids of the GPT-2 test vectors", f"wrong: {wrong}")
+
+
+def check_article():
+    """The first training prompt of the article has 71 ids, the prompt part of it 70."""
+    rows = texts.financial(shared)
+    label, text = rows[3683]
+    out, = tokenize([{"id": 0, "prompt": texts.PROMPT.format(text), "completion": " " + label}], "phi-2")
+    ok(len(out["ids"]) == 71 and out["n_prompt"] == 70, "first training prompt: 71 ids, 70 of them prompt",
+       f"{len(out['ids'])} and {out['n_prompt']}")
+    ok(out["ids"][:8] == [464, 15598, 286, 262, 1708, 9546, 25, 705], "its first ids", str(out["ids"][:8]))
+
+
+def check_article_counts():
+    """The article's split: how many ids its 900 training and 900 test prompts have (NUMERICS, part E)."""
+    rows, split = texts.financial(shared), json.loads((shared / "golden/golden_split.json").read_text())
+    train = [{"id": i, "prompt": texts.PROMPT.format(rows[i][1]), "completion": " " + rows[i][0]} for i in split["train"]]
+    test = [{"id": i, "prompt": texts.PROMPT.format(rows[i][1])} for i in split["test"]]
+    for name, records, want in (("training", train, (44, 113, 62420)), ("test", test, (43, 113, 61663))):
+        n = [len(r["ids"]) for r in tokenize(records, "phi-2")]
+        ok((min(n), max(n), sum(n)) == want, f"the article's {name} prompts: {want}", f"{min(n)} {max(n)} {sum(n)}")
+
+
+if all(p.exists() for p in MODEL.values()):
+    check_sets()
+    check_vectors()
+    check_article()
+    check_article_counts()
+    print(f"1..{count}")
+else:
+    print("1..0 # SKIP ../shared is not there")
+sys.exit(bad > 0)
