@@ -1,0 +1,241 @@
+/*
+ * promptify - turn labelled text into prompts for a language model.
+ *
+ * Adds prompt and completion to every record by filling in a template. Records are read, changed and
+ * written one by one, from one of our streams or straight from a table. Man page: promptify.1.
+ */
+#include "cli.h"
+#include "examples.h"
+#include "share.h"
+#include "template.h"
+#include "verbalizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1 << 20 };    /* bytes of a template or a verbalizer */
+
+static struct options {
+    struct cli_common common;
+    struct examples_options in;
+    const char *template, *verbalizer, *completion;
+    struct cli_list set;
+} o = {
+    .common = CLI_COMMON_INIT,
+    .in = { .table = { .encoding = "auto", .header = "auto" } },
+};
+
+/* clang-format off */
+static const struct cli_opt opts[] = {
+    { 't', "template", CLI_NAME, &o.template, .arg = "NAME|FILE",
+      .help = "the prompt with {text} and other fields", .required = true, .group = "Prompt" },
+    { 0, "verbalizer", CLI_NAME, &o.verbalizer, .arg = "NAME|FILE",
+      .help = "answer for each label: lines of label, tab, answer" },
+    { 0, "completion", CLI_TEXT, &o.completion, .arg = "TEXT|none",
+      .help = "this answer for every record, or none for any" },
+    { 0, "set", CLI_LIST, &o.set, .arg = "KEY=VALUE",
+      .help = "a further field for the template; may be repeated" },
+    { 0, "lines", CLI_FLAG, &o.in.table.lines, .help = "the input is plain text, a record a line",
+      .group = "Table" },
+    { 0, "text", CLI_TEXT, &o.in.text, .arg = "NAME|N", .help = "column of the text; guessed" },
+    { 0, "label", CLI_TEXT, &o.in.label, .arg = "NAME|N", .help = "column of the label; guessed" },
+    { 0, "header", CLI_CHOICE, &o.in.table.header, .arg = "yes|no|auto",
+      .help = "whether the first row names the columns" },
+    { 0, "encoding", CLI_CHOICE, &o.in.table.encoding,
+      .arg = "auto|utf-8|utf-8:replace|latin-1|windows-1252", .help = "how bytes become text" },
+    { 0, "member", CLI_TEXT, &o.in.table.member, .arg = "NAME",
+      .help = "the table inside an archive; guessed when there is one" },
+    { .type = CLI_END },
+};
+/* clang-format on */
+
+static const struct cli cli = {
+    "promptify", "[options] -t TEMPLATE [FILE]",
+    "Adds prompt and completion to records by filling in a template.", opts, &o.common, 0, -1,
+};
+
+/* What a run works with. */
+struct job {
+    struct template *template;
+    struct verbalizer verbalizer;   /* labels.n 0: the label is the answer */
+    struct labels labels;           /* of the output; n 0: not known */
+    uint8_t template_digest[SHA256_BYTES], verbalizer_digest[SHA256_BYTES];
+};
+
+/* The text of share/KIND/NAME+SUFFIX, else of the file NAME. */
+static int load(struct buf *text, const char *kind, const char *name, const char *suffix,
+                uint8_t digest[SHA256_BYTES])
+{
+    char *path = share_find(kind, name, suffix);
+
+    if (!path && access(name, F_OK) < 0)
+        return -1;
+    const int rc = read_file(text, path ? path : name, FILE_MAX);
+
+    free(path);
+    if (rc == 0)
+        sha256_of(text->p, text->n, digest);
+    return rc;
+}
+
+/* The label set for an input without one: the verbalizer's, or the one called like the template. */
+static int find_labels(struct job *j)
+{
+    if (j->verbalizer.labels.n > 0) {
+        labels_copy(&j->labels, &j->verbalizer.labels);
+        return 0;
+    }
+    char *path = share_find("labels", o.template, "");
+    const int rc = path ? labels_load(&j->labels, o.template) : 0;
+
+    free(path);
+    return rc;
+}
+
+static int prepare(struct job *j)
+{
+    struct buf text = BUF_INIT;
+    int rc = load(&text, "templates", o.template, ".txt", j->template_digest);
+
+    if (rc == 0)
+        rc = template_parse(&j->template, o.template, text.p, text.n);
+    buf_clear(&text);
+    if (rc == 0 && o.verbalizer) {
+        rc = load(&text, "verbalizers", o.verbalizer, "", j->verbalizer_digest);
+        if (rc == 0)
+            rc = verbalizer_parse(&j->verbalizer, o.verbalizer, text.p, text.n);
+    }
+    buf_free(&text);
+    for (int i = 0; rc == 0 && i < o.set.n; i++)
+        if (!strchr(o.set.v[i], '=') || o.set.v[i][0] == '=')
+            rc = err_set(EXIT_USAGE, "--set '%s' is not KEY=VALUE", o.set.v[i]);
+    return rc < 0 ? rc : find_labels(j);
+}
+
+static bool is_test(const struct record *rec)
+{
+    const struct field *f = record_find(rec, "split");
+
+    return f && f->type == FIELD_TEXT && f->n == 4 && !memcmp(f->data, "test", 4);
+}
+
+static int check_label(const struct labels *known, const char *label, size_t n)
+{
+    struct buf names = BUF_INIT;
+
+    if (known->n == 0 || labels_find(known, label, n) >= 0)
+        return 0;
+    for (int i = 0; i < known->n && names.n < 200; i++)
+        buf_printf(&names, "%s%s", i ? ", " : "", known->name[i]);
+    (void)err_set(EXIT_DATA, "label '%.*s' is not one of %s; correct it, or give --verbalizer",
+                  (int)n, label, names.p);
+    buf_free(&names);
+    return -1;
+}
+
+/* What a record's completion is made of: 1, 0 when it gets none, -1 when its label is unknown. */
+static int find_answer(const struct job *j, struct record *rec, const char **answer, size_t *n)
+{
+    const int has = record_get_text(rec, "label", answer, n);
+
+    if (has < 0 || (has > 0 && check_label(&j->labels, *answer, *n) < 0))
+        return -1;
+    if (o.completion) {
+        *answer = o.completion;
+        *n = strlen(o.completion);
+        return strcmp(o.completion, "none") != 0;
+    }
+    if (has == 0)           /* a table of prompts and completions has no labels */
+        return record_get_text(rec, "completion", answer, n);
+    if (j->verbalizer.labels.n > 0) {
+        *answer = verbalizer_answer(&j->verbalizer, *answer, *n);
+        *n = *answer ? strlen(*answer) : 0;
+    }
+    return *answer ? 1 : -1;
+}
+
+/* Copies REC to TO without the field KEY. */
+static void copy_without(struct record *to, const struct record *rec, const char *key)
+{
+    record_clear(to);
+    for (int i = 0; i < record_count(rec); i++) {
+        const struct field *f = record_at(rec, i);
+
+        if (f->key_len != strlen(key) || memcmp(f->key, key, f->key_len) != 0)
+            record_set_raw(to, f->key, f->key_len, f->raw, f->raw_len);
+    }
+}
+
+struct scratch {
+    struct buf prompt, completion;
+    struct record *rec;
+};
+
+/* REC with prompt and completion, or NULL. */
+static struct record *complete(const struct job *j, struct record *rec, struct scratch *s)
+{
+    const char *answer;
+    size_t n;
+    const int has = is_test(rec) ? 0 : find_answer(j, rec, &answer, &n);
+
+    if (has < 0 || template_prompt(j->template, rec, &o.set, &s->prompt) < 0 ||
+        (has && template_completion(j->template, rec, &o.set, answer, n, &s->completion) < 0))
+        return NULL;
+    if (!has && record_find(rec, "completion")) {
+        copy_without(s->rec, rec, "completion");
+        rec = s->rec;
+    }
+    record_set_text(rec, "prompt", s->prompt.p, s->prompt.n);
+    if (has)
+        record_set_text(rec, "completion", s->completion.p, s->completion.n);
+    return rec;
+}
+
+static int put_all(struct writer *w, struct examples *in, const struct job *j)
+{
+    struct scratch s = { .rec = record_new() };
+    struct record *rec;
+    int got;
+
+    while ((got = examples_next(in, &rec)) > 0) {
+        rec = complete(j, rec, &s);
+        if (!rec)
+            got = err_in("%s", examples_place(in));
+        else
+            got = writer_put(w, rec);
+        if (got < 0)
+            break;
+    }
+    buf_free(&s.prompt);
+    buf_free(&s.completion);
+    record_free(s.rec);
+    return got;
+}
+
+int main(int argc, char **argv)
+{
+    const char *const *files = cli_parse(argc, argv, &cli);
+    struct job job = { 0 };
+    struct examples *in;
+    struct writer *out;
+
+    if (prepare(&job) < 0 || examples_open(&in, files, &o.in, &o.common) < 0)
+        die_err();
+    if (examples_reader(in) && reader_labels(examples_reader(in))->n > 0) {
+        labels_free(&job.labels);
+        labels_copy(&job.labels, reader_labels(examples_reader(in)));
+    }
+    if (writer_open(&out, &o.common, KIND_PROMPTS, &job.labels, examples_reader(in)) < 0)
+        die_err();
+    writer_input(out, "template", job.template_digest);
+    if (o.verbalizer)
+        writer_input(out, "verbalizer", job.verbalizer_digest);
+    if (put_all(out, in, &job) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
+        die_err();
+    examples_close(in);
+    labels_free(&job.labels);
+    verbalizer_free(&job.verbalizer);
+    template_free(job.template);
+    return 0;
+}

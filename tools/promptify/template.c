@@ -1,0 +1,243 @@
+#include "template.h"
+
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A run of literal text, or the name of a field. */
+struct piece {
+    char *text;
+    size_t n;
+    bool field;
+};
+
+struct template {
+    struct piece *piece;
+    int n;
+    int prompt_end;         /* pieces of the prompt; the others follow {completion} */
+    bool place;             /* there is a {completion} */
+    char *gap;              /* white space before the answer */
+};
+
+/* What str.strip takes off: str.isspace of Python 3, which is White_Space and 0x1c to 0x1f. */
+static bool is_space(uint32_t c)
+{
+    return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
+           c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+/* Bytes of white space at the beginning. */
+static size_t leading_space(const char *p, size_t n)
+{
+    size_t at = 0;
+
+    while (at < n) {
+        int len;
+
+        if (!is_space(utf8_decode(p + at, &len)))
+            break;
+        at += (size_t)len;
+    }
+    return at;
+}
+
+/* Bytes of white space at the end. */
+static size_t trailing_space(const char *p, size_t n)
+{
+    size_t end = n;
+
+    while (end > 0) {
+        size_t at = end - 1;
+        int len;
+
+        while (at > 0 && ((unsigned char)p[at] & 0xc0) == 0x80)
+            at--;
+        if (!is_space(utf8_decode(p + at, &len)))
+            break;
+        end = at;
+    }
+    return n - end;
+}
+
+static void add_piece(struct template *t, const char *text, size_t n, bool field)
+{
+    t->piece = xnrealloc(t->piece, (size_t)t->n + 1, sizeof *t->piece);
+    t->piece[t->n++] = (struct piece){ xstrndup(text, n), n, field };
+}
+
+static void flush_literal(struct template *t, struct buf *literal)
+{
+    if (literal->n > 0)
+        add_piece(t, literal->p, literal->n, false);
+    buf_clear(literal);
+}
+
+/* Everything so far is the prompt; the white space at the end of its last literal is the gap. */
+static int mark_place(struct template *t)
+{
+    struct piece *last = t->n > 0 && !t->piece[t->n - 1].field ? &t->piece[t->n - 1] : NULL;
+    const size_t space = last ? trailing_space(last->text, last->n) : 0;
+
+    if (t->place)
+        return err_set(EXIT_DATA, "{completion} is there twice");
+    free(t->gap);
+    t->gap = last ? xstrndup(last->text + last->n - space, space) : xstrdup("");
+    t->place = true;
+    t->prompt_end = t->n;
+    return 0;
+}
+
+/* The place that begins at *P, an opening brace; *P is left behind it. */
+static int parse_place(struct template *t, const char **p, const char *end)
+{
+    const char *name = *p + 1;
+    const char *close = memchr(name, '}', (size_t)(end - name));
+
+    if (!close || memchr(name, '{', (size_t)(close - name)))
+        return err_set(EXIT_DATA, "a '{' is not closed; write {{ for a brace");
+    if (close == name)
+        return err_set(EXIT_DATA, "'{}' names no field; write {{}} for braces");
+    *p = close + 1;
+    if (close - name == 10 && !memcmp(name, "completion", 10))
+        return mark_place(t);
+    add_piece(t, name, (size_t)(close - name), true);
+    return 0;
+}
+
+static int parse(struct template *t, const char *p, const char *end)
+{
+    struct buf literal = BUF_INIT;
+    int rc = 0;
+
+    while (rc == 0 && p < end) {
+        const bool twice = p + 1 < end && p[1] == p[0];
+
+        if ((*p == '{' || *p == '}') && twice) {
+            buf_putc(&literal, *p);
+            p += 2;
+        } else if (*p == '{') {
+            flush_literal(t, &literal);
+            rc = parse_place(t, &p, end);
+        } else if (*p == '}') {
+            rc = err_set(EXIT_DATA, "a '}' has no '{'; write }} for a brace");
+        } else {
+            buf_putc(&literal, *p++);
+        }
+    }
+    flush_literal(t, &literal);
+    buf_free(&literal);
+    return rc;
+}
+
+int template_parse(struct template **out, const char *name, const char *text, size_t n)
+{
+    struct template *t = xcalloc(1, sizeof *t);
+    int rc = 0;
+
+    t->gap = xstrdup(" ");
+    if (utf8_valid(text, n) != n)
+        rc = err_set(EXIT_DATA, "byte %zu is not valid UTF-8", utf8_valid(text, n));
+    if (rc == 0)
+        rc = parse(t, text, text + n);
+    if (rc < 0) {
+        template_free(t);
+        return err_in("%s", name);
+    }
+    if (!t->place)
+        t->prompt_end = t->n;
+    *out = t;
+    return 0;
+}
+
+void template_free(struct template *t)
+{
+    if (!t)
+        return;
+    for (int i = 0; i < t->n; i++)
+        free(t->piece[i].text);
+    free(t->piece);
+    free(t->gap);
+    free(t);
+}
+
+/* The value of KEY among KEY=VALUE, NULL when it is not there. */
+static const char *value_set(const struct cli_list *set, const struct piece *key)
+{
+    for (int i = 0; i < set->n; i++)
+        if (!strncmp(set->v[i], key->text, key->n) && set->v[i][key->n] == '=')
+            return set->v[i] + key->n + 1;
+    return NULL;
+}
+
+static int put_field(struct buf *b, const struct record *rec, const struct cli_list *set,
+                     const struct piece *key)
+{
+    const char *given = value_set(set, key);
+    const struct field *f = record_find(rec, key->text);
+
+    if (given) {
+        buf_puts(b, given);
+        return 0;
+    }
+    if (!f)
+        return err_set(EXIT_DATA, "there is no field '%s', which the template names; give it with "
+                       "--set %s=...", key->text, key->text);
+    if (f->type == FIELD_TEXT)
+        buf_add(b, f->data, f->n);
+    else if (f->type == FIELD_UINT)
+        buf_printf(b, "%llu", (unsigned long long)f->u);
+    else
+        return err_set(EXIT_DATA, "field '%s' is neither text nor a whole number", key->text);
+    return 0;
+}
+
+static int fill(struct buf *b, const struct template *t, int from, int to,
+                const struct record *rec, const struct cli_list *set)
+{
+    for (int i = from; i < to; i++) {
+        const struct piece *p = &t->piece[i];
+
+        if (!p->field)
+            buf_add(b, p->text, p->n);
+        else if (put_field(b, rec, set, p) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void strip_end(struct buf *b)
+{
+    b->n -= trailing_space(b->p, b->n);
+    buf_reserve(b, 0);
+    b->p[b->n] = 0;
+}
+
+int template_prompt(const struct template *t, const struct record *rec, const struct cli_list *set,
+                    struct buf *prompt)
+{
+    buf_clear(prompt);
+    if (fill(prompt, t, 0, t->prompt_end, rec, set) < 0)
+        return -1;
+    strip_end(prompt);
+    const size_t space = leading_space(prompt->p, prompt->n);
+
+    memmove(prompt->p, prompt->p + space, prompt->n - space + 1);
+    prompt->n -= space;
+    return 0;
+}
+
+int template_completion(const struct template *t, const struct record *rec,
+                        const struct cli_list *set, const char *answer, size_t n,
+                        struct buf *completion)
+{
+    buf_clear(completion);
+    if (leading_space(answer, n) == 0)
+        buf_puts(completion, t->gap);
+    buf_add(completion, answer, n);
+    if (fill(completion, t, t->prompt_end, t->n, rec, set) < 0)
+        return -1;
+    strip_end(completion);
+    return 0;
+}
