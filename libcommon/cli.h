@@ -22,7 +22,7 @@ enum cli_type {
     CLI_INT,        /* int64_t, within min..max */
     CLI_FLOAT,      /* double, finite, within min..max */
     CLI_TEXT,       /* const char *: free text, recorded in the chain as it is */
-    CLI_NAME,       /* const char *: the name of a shared file, or a path; the chain gets the last part */
+    CLI_NAME,       /* const char *: the name of a shared file, a path (the chain gets its last part) or a,b,c */
     CLI_FILE,       /* const char *: a path; never in the chain (inputs are there by digest) */
     CLI_CHOICE,     /* const char *: one of .arg, "cpu|cuda" */
     CLI_LIST,       /* struct cli_list: may be given many times; recorded in order */

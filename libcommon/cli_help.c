@@ -19,9 +19,10 @@ static void put_double(struct buf *b, double v)
     buf_puts(b, text);
 }
 
+/* "a,b/c" is a list of names, not a path. */
 static void put_name(struct buf *b, const char *path)
 {
-    const char *slash = strrchr(path, '/');
+    const char *slash = strchr(path, ',') ? NULL : strrchr(path, '/');
 
     buf_puts(b, slash && slash[1] ? slash + 1 : path);
 }

@@ -78,6 +78,9 @@ int writer_put(struct writer *w, struct record *rec)
     size_t n;
     const uint8_t *p = record_encode(rec, &n);
 
+    if (n > ITEM_BYTES_MAX)
+        return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(rec),
+                       ITEM_BYTES_MAX >> 20);
     buf_add(&w->chunk, p, n);
     w->records++;
     return w->chunk.n >= CHUNK_BYTES ? flush_chunk(w) : 0;

@@ -1,0 +1,183 @@
+#include "lines.h"
+#include "parse.h"
+#include "view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The header comes first and holds the labels, which are known last. So without --labels the
+ * records wait in an unnamed temporary file, and memory does not grow with them.
+ */
+struct maker {
+    const struct peek *p;
+    enum stream_kind kind;
+    struct labels labels;
+    struct writer *w; /* NULL while records wait */
+    FILE *waiting;    /* NULL: --labels was given */
+    struct record *rec;
+    int64_t records;
+    uint8_t (*digest)[SHA256_BYTES]; /* of each input */
+    int inputs;
+};
+
+static int wait_failed(void)
+{
+    return err_set(EXIT_IO, "cannot use a temporary file: %s; give --labels to do without one",
+                   strerror(errno));
+}
+
+static int put_waiting(struct maker *m)
+{
+    size_t n;
+    const uint8_t *p = record_encode(m->rec, &n);
+
+    if (fwrite(&n, sizeof n, 1, m->waiting) != 1 || fwrite(p, 1, n, m->waiting) != n)
+        return wait_failed();
+    return 0;
+}
+
+/* The labels that were met, or a check against those that were given. */
+static int take_label(struct maker *m)
+{
+    const char *text;
+    size_t n;
+    const int rc = record_get_text(m->rec, "label", &text, &n);
+
+    if (rc <= 0 || labels_find(&m->labels, text, n) >= 0)
+        return rc < 0 ? -1 : 0;
+    if (!m->waiting)
+        return err_set(EXIT_DATA, "label '%.*s' is not one of --labels", (int)n, text);
+    labels_add(&m->labels, text, n);
+    return 0;
+}
+
+static int take_line(struct maker *m, const char *line, size_t n)
+{
+    if (strspn(line, " \t\r") >= n) /* the buffer ends in a newline or a 0: this stops there */
+        return 0;
+    if (parse_record(m->rec, line, n, m->records) < 0 || take_label(m) < 0)
+        return -1;
+    m->records++;
+    return m->waiting ? put_waiting(m) : writer_put(m->w, m->rec);
+}
+
+static int take_input(struct maker *m, const char *path)
+{
+    struct lines *l;
+    const char *line;
+    size_t n;
+    int rc;
+
+    if (lines_open(&l, path) < 0)
+        return -1;
+    while ((rc = lines_next(l, &line, &n)) > 0)
+        if (take_line(m, line, n) < 0) {
+            rc = err_in("%s:%lld", lines_name(l), lines_number(l));
+            break;
+        }
+    if (!rc) {
+        m->digest = xnrealloc(m->digest, (size_t)m->inputs + 1, sizeof *m->digest);
+        lines_digest(l, m->digest[m->inputs++]);
+    }
+    lines_close(l);
+    return rc;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int start(struct maker *m)
+{
+    return writer_open(&m->w, &m->p->common, m->kind, &m->labels, NULL);
+}
+
+/* All labels are known: the header, then the records that waited. */
+static int release_waiting(struct maker *m)
+{
+    uint8_t *p = NULL;
+    size_t n, len;
+    int rc = 0;
+
+    if (m->labels.n)
+        qsort(m->labels.name, (size_t)m->labels.n, sizeof *m->labels.name, by_bytes);
+    if (fflush(m->waiting) != 0)
+        return wait_failed();
+    rewind(m->waiting);
+    if (start(m) < 0)
+        return -1;
+    for (int64_t i = 0; !rc && i < m->records; i++) {
+        if (fread(&n, sizeof n, 1, m->waiting) != 1)
+            rc = wait_failed();
+        p = rc ? p : xrealloc(p, n);
+        if (!rc && fread(p, 1, n, m->waiting) != n)
+            rc = wait_failed();
+        if (!rc && record_parse(m->rec, p, n, &len, i) != 1)
+            rc = -1;
+        if (!rc)
+            rc = writer_put(m->w, m->rec);
+    }
+    free(p);
+    return rc;
+}
+
+/* A mistake in the output's name shows before the work, not after it. */
+static int try_output(const struct cli_common *c)
+{
+    struct outfile *f;
+
+    if (outfile_open(&f, c->output, c->force, true) < 0)
+        return -1;
+    outfile_abort(f);
+    return 0;
+}
+
+static int prepare(struct maker *m)
+{
+    const struct peek *p = m->p;
+
+    if (p->labels)
+        return labels_load(&m->labels, p->labels) < 0 ? -1 : start(m);
+    m->waiting = tmpfile();
+    if (!m->waiting)
+        return wait_failed();
+    return try_output(&p->common);
+}
+
+static int make(struct maker *m)
+{
+    static const char *const standard[] = { "-", NULL };
+    const char *const *path = m->p->paths[0] ? m->p->paths : standard;
+
+    if (prepare(m) < 0)
+        return -1;
+    for (; *path; path++)
+        if (take_input(m, *path) < 0)
+            return -1;
+    if (m->waiting && release_waiting(m) < 0)
+        return -1;
+    for (int i = 0; i < m->inputs; i++)
+        writer_input(m->w, "jsonl", m->digest[i]);
+    struct writer *w = m->w;
+
+    m->w = NULL;
+    return writer_commit(w);
+}
+
+int make_stream(const struct peek *p)
+{
+    struct maker m = { .p = p, .kind = stream_kind_of(p->kind), .rec = record_new() };
+    const int rc = make(&m);
+
+    writer_abort(m.w);
+    if (m.waiting)
+        (void)fclose(m.waiting);
+    labels_free(&m.labels);
+    record_free(m.rec);
+    free(m.digest);
+    return rc;
+}

@@ -1,0 +1,124 @@
+/*
+ * peek - look into streams, models and adapters; make a stream from JSON lines.
+ *
+ * The lens on our binary files: every view reads its input to the end and checks it, so that what
+ * peek prints without an error is all of a whole file. Man page: peek.1.
+ */
+#include "view.h"
+
+#include <string.h>
+
+/* A view and the option that asks for it. */
+struct choice {
+    const char *option;
+    bool on;
+    int (*run)(const struct peek *p);
+};
+
+/* The one that was asked for; NULL when none was. */
+static const struct choice *chosen(const struct choice *c, size_t n)
+{
+    const struct choice *one = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i].on)
+            continue;
+        if (one)
+            die(EXIT_USAGE, "%s and %s exclude each other; give one of them", one->option,
+                c[i].option);
+        one = &c[i];
+    }
+    return one;
+}
+
+/* Opens the output for text, runs the view and puts the output in its place. */
+static int run(struct peek *p, int (*view)(const struct peek *p))
+{
+    if (view == make_stream)
+        return make_stream(p);
+    if (outfile_open(&p->out, p->common.output, p->common.force, false) < 0)
+        return -1;
+    const int rc = view(p);
+
+    if (rc < 0) {
+        outfile_abort(p->out);
+        return -1;
+    }
+    return outfile_commit(p->out) < 0 ? -1 : rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct peek p = { .common = CLI_COMMON_INIT, .kind = "examples" };
+    bool jsonl = false, header = false, chain = false, count = false, verify = false,
+         tokens = false;
+    bool tensors = false, from_jsonl = false, kind_given = false;
+    int64_t head = -1;
+    const struct cli_opt opts[] = {
+        { 0, "jsonl", CLI_FLAG, &jsonl,
+          .help = "records as JSON lines; what a stream gets by default", .group = "Views" },
+        { 0, "text", CLI_TEXT, &p.text, .arg = "FIELD",
+          .help = "one field as plain text, a record a line" },
+        { 0, "tsv", CLI_TEXT, &p.tsv, .arg = "FIELDS",
+          .help = "fields, with commas between them, as tab-separated columns" },
+        { 0, "csv", CLI_TEXT, &p.csv, .arg = "FIELDS", .help = "the same, comma-separated" },
+        { 0, "header", CLI_FLAG, &header, .help = "the stream's header as JSON" },
+        { 0, "chain", CLI_FLAG, &chain,
+          .help = "which tools made the stream with which options and inputs" },
+        { 0, "count", CLI_FLAG, &count, .help = "number of records" },
+        { 0, "verify", CLI_FLAG, &verify,
+          .help = "say that the files are whole, or what is wrong (exit 65)" },
+        { 0, "tokens", CLI_FLAG, &tokens,
+          .help = "one token a line, with whether its loss counts; needs --model" },
+        { 0, "tensors", CLI_FLAG, &tensors,
+          .help =
+              "tensors of a model, an adapter or a .safetensors file; what these get by default" },
+        { 0, "diff", CLI_FILE, &p.diff, .arg = "FILE",
+          .help = "first difference from this stream or model (exit 1)" },
+        { 0, "head", CLI_INT, &head, .arg = "N", .help = "show only the first N records",
+          .max = 9e15, .group = "Choices" },
+        { 'm', "model", CLI_FILE, &p.model, .arg = "MODEL",
+          .help = "whose tokenizer --tokens uses" },
+        { 0, "from-jsonl", CLI_FLAG, &from_jsonl, .help = "make a stream from JSON lines",
+          .group = "Making a stream" },
+        { 0, "kind", CLI_CHOICE, &p.kind, .arg = "examples|prompts|tokens|predictions",
+          .help = "its kind", .given = &kind_given },
+        { 0, "labels", CLI_NAME, &p.labels, .arg = "NAME|a,b,c",
+          .help = "its labels; else those of the field label, sorted" },
+        { .type = CLI_END },
+    };
+    const struct cli cli = {
+        "peek",
+        "[options] [FILE]...",
+        "Looks into streams, models and adapters; makes a stream from JSON lines.",
+        opts,
+        &p.common,
+        0,
+        -1
+    };
+
+    p.paths = cli_parse(argc, argv, &cli);
+    const struct choice choices[] = {
+        { "--jsonl", jsonl, view_jsonl },    { "--text", p.text, view_text },
+        { "--tsv", p.tsv, view_tsv },        { "--csv", p.csv, view_csv },
+        { "--header", header, view_header }, { "--chain", chain, view_chain },
+        { "--count", count, view_count },    { "--verify", verify, view_verify },
+        { "--tokens", tokens, view_tokens }, { "--tensors", tensors, view_tensors },
+        { "--diff", p.diff, view_diff },     { "--from-jsonl", from_jsonl, make_stream },
+    };
+    const struct choice *one = chosen(choices, sizeof choices / sizeof *choices);
+
+    if (tokens && !p.model)
+        die(EXIT_USAGE, "--tokens needs --model, whose tokenizer made the ids");
+    if (!from_jsonl && (kind_given || p.labels))
+        die(EXIT_USAGE, "--kind and --labels go with --from-jsonl");
+    if (head >= 0 && (p.common.limit < 0 || head < p.common.limit))
+        p.common.limit = head;
+    const int rc = run(&p, one                             ? one->run
+                           : holds_tensors(first_path(&p)) ? view_tensors
+                                                           : view_jsonl);
+
+    if (rc < 0)
+        die_err();
+    return rc;
+}

@@ -1,0 +1,190 @@
+#include "show.h"
+
+#include "item.h"
+#include "json.h"
+
+#include <string.h>
+
+static void show_base64(struct buf *b, const uint8_t *p, size_t n)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    buf_putc(b, '"');
+    for (size_t i = 0; i < n; i += 3) {
+        const uint32_t three = (uint32_t)p[i] << 16 | (uint32_t)(i + 1 < n ? p[i + 1] : 0) << 8 |
+                               (uint32_t)(i + 2 < n ? p[i + 2] : 0);
+        const char four[] = { digit[three >> 18], digit[three >> 12 & 63],
+                              i + 1 < n ? digit[three >> 6 & 63] : '=',
+                              i + 2 < n ? digit[three & 63] : '=' };
+
+        buf_add(b, four, sizeof four);
+    }
+    buf_putc(b, '"');
+}
+
+/* -1 - U, which may be below any int64_t. */
+static void show_negative(struct buf *b, uint64_t u)
+{
+    if (u == UINT64_MAX)
+        buf_puts(b, "-18446744073709551616");
+    else
+        buf_printf(b, "-%llu", (unsigned long long)u + 1);
+}
+
+/* Element I of a typed array. */
+static void show_element(struct buf *b, enum field_type type, const uint8_t *p, size_t i)
+{
+    uint64_t u = 0;
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+
+    switch (type) {
+    case FIELD_I32:
+        memcpy(&i32, p + 4 * i, sizeof i32);
+        buf_printf(b, "%ld", (long)i32);
+        break;
+    case FIELD_I64:
+        memcpy(&i64, p + 8 * i, sizeof i64);
+        buf_printf(b, "%lld", (long long)i64);
+        break;
+    case FIELD_F32:
+        memcpy(&f32, p + 4 * i, sizeof f32);
+        json_put_float(b, f32);
+        break;
+    case FIELD_F64:
+        memcpy(&f64, p + 8 * i, sizeof f64);
+        json_put_double(b, f64);
+        break;
+    default: {
+        const size_t size = type == FIELD_U8    ? 1
+                            : type == FIELD_U16 ? 2
+                            : type == FIELD_U32 ? 4
+                                                : 8;
+
+        memcpy(&u, p + size * i, size);
+        buf_printf(b, "%llu", (unsigned long long)u);
+    }
+    }
+}
+
+static void show_typed_array(struct buf *b, const struct field *f)
+{
+    buf_putc(b, '[');
+    for (size_t i = 0; i < f->n; i++) {
+        if (i)
+            buf_puts(b, ", ");
+        show_element(b, f->type, f->data, i);
+    }
+    buf_putc(b, ']');
+}
+
+static void show_next(struct buf *b, struct items *s);
+
+static void show_array(struct buf *b, struct items *s, uint64_t n)
+{
+    buf_putc(b, '[');
+    for (uint64_t i = 0; i < n; i++) {
+        if (i)
+            buf_puts(b, ", ");
+        show_next(b, s);
+    }
+    buf_putc(b, ']');
+}
+
+/* A JSON key is a text: any other value becomes the text of its JSON. */
+static void show_key(struct buf *b, struct items *s)
+{
+    struct buf key = BUF_INIT;
+
+    show_next(&key, s);
+    if (key.p[0] == '"')
+        buf_add(b, key.p, key.n);
+    else
+        json_put_text(b, key.p, key.n);
+    buf_free(&key);
+}
+
+static void show_map(struct buf *b, struct items *s, uint64_t n)
+{
+    buf_putc(b, '{');
+    for (uint64_t i = 0; i < n; i++) {
+        if (i)
+            buf_puts(b, ", ");
+        show_key(b, s);
+        buf_puts(b, ": ");
+        show_next(b, s);
+    }
+    buf_putc(b, '}');
+}
+
+static void show_next(struct buf *b, struct items *s)
+{
+    struct item it;
+
+    if (item_head(&it, s->p, (size_t)(s->end - s->p)) != 1)
+        die_err(); /* the reader has checked it: cannot be */
+    s->p += it.len;
+    switch (it.kind) {
+    case ITEM_UINT:
+        buf_printf(b, "%llu", (unsigned long long)it.u);
+        break;
+    case ITEM_NEGINT:
+        show_negative(b, it.u);
+        break;
+    case ITEM_FLOAT:
+        json_put_double(b, it.f);
+        break;
+    case ITEM_TEXT:
+        json_put_text(b, (const char *)it.data, it.n);
+        break;
+    case ITEM_BYTES:
+        show_base64(b, it.data, it.n);
+        break;
+    case ITEM_ARRAY:
+        show_array(b, s, it.u);
+        break;
+    case ITEM_MAP:
+        show_map(b, s, it.u);
+        break;
+    case ITEM_TAG:
+        show_next(b, s);
+        break;
+    case ITEM_BOOL:
+        buf_puts(b, it.u ? "true" : "false");
+        break;
+    default:
+        buf_puts(b, "null");
+    }
+}
+
+void show_item(struct buf *b, const uint8_t *p, size_t n)
+{
+    struct items s = { p, p + n };
+
+    show_next(b, &s);
+}
+
+void show_field(struct buf *b, const struct field *f)
+{
+    if (f->type >= FIELD_U8 && f->type <= FIELD_F64)
+        show_typed_array(b, f);
+    else
+        show_item(b, f->raw, f->raw_len);
+}
+
+void show_record(struct buf *b, const struct record *r)
+{
+    buf_putc(b, '{');
+    for (int i = 0; i < record_count(r); i++) {
+        const struct field *f = record_at(r, i);
+
+        if (i)
+            buf_puts(b, ", ");
+        json_put_text(b, f->key, f->key_len);
+        buf_puts(b, ": ");
+        show_field(b, f);
+    }
+    buf_putc(b, '}');
+}

@@ -1,0 +1,56 @@
+/*
+ * view.h - what peek can do: one function for each view, in files view_*.c and make_stream.c.
+ *
+ * A view returns 0, an exit code of err.h that is no failure (EXIT_UNMET), or -1 with the error
+ * set. It writes text to P->out; make_stream opens its own output.
+ */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include "outfile.h"
+#include "stream.h"
+
+struct peek {
+    struct cli_common common;
+    const char *const *paths;     /* operands; empty: standard input */
+    struct outfile *out;          /* NULL for make_stream */
+    const char *text, *tsv, *csv; /* a field; field names with commas between them */
+    const char *model, *diff, *kind, *labels;
+};
+
+/* Records, view_records.c. */
+MUST_USE int view_jsonl(const struct peek *p);
+MUST_USE int view_text(const struct peek *p);
+MUST_USE int view_tsv(const struct peek *p);
+MUST_USE int view_csv(const struct peek *p);
+MUST_USE int view_count(const struct peek *p);
+
+/* What a stream says of itself, view_header.c; the whole stream is read and checked first. */
+MUST_USE int view_header(const struct peek *p);
+MUST_USE int view_chain(const struct peek *p);
+MUST_USE int view_verify(const struct peek *p);
+
+/* One token a line, view_tokens.c. */
+MUST_USE int view_tokens(const struct peek *p);
+
+/* Models, adapters and safetensors files, view_tensors.c. */
+MUST_USE int view_tensors(const struct peek *p);
+MUST_USE int verify_tensors(const struct peek *p, const char *path);
+/* Whether PATH is one of these, by its name or its first bytes; a stream is not. */
+bool holds_tensors(const char *path);
+
+/* The first difference, view_diff.c and view_diff_tensors.c. EXIT_UNMET when there is one. */
+MUST_USE int view_diff(const struct peek *p);
+MUST_USE int diff_tensors(const struct peek *p, const char *a, const char *b);
+
+/* --from-jsonl, make_stream.c. */
+MUST_USE int make_stream(const struct peek *p);
+
+/* The first operand, "-" when there is none. */
+const char *first_path(const struct peek *p);
+/* Calls EACH for all records of P's inputs with an empty LINE, which is then written. */
+MUST_USE int for_each_record(const struct peek *p,
+                             int (*each)(void *self, struct record *rec, struct buf *line),
+                             void *self);
+
+#endif

@@ -1,0 +1,233 @@
+#include "json.h"
+#include "show.h"
+#include "view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *first_path(const struct peek *p)
+{
+    return p->paths[0] ? p->paths[0] : "-";
+}
+
+static int write_line(const struct peek *p, const struct buf *line)
+{
+    return line->n ? outfile_write(p->out, line->p, line->n) : 0;
+}
+
+int for_each_record(const struct peek *p,
+                    int (*each)(void *self, struct record *rec, struct buf *line), void *self)
+{
+    struct reader *r;
+    struct record *rec;
+    struct buf line = BUF_INIT;
+    int rc;
+
+    if (reader_open(&r, p->paths, KIND_ANY, &p->common) < 0)
+        return -1;
+    while ((rc = reader_next(r, &rec)) > 0) {
+        buf_clear(&line);
+        rc = each(self, rec, &line);
+        if (rc < 0)
+            err_in("%s:%s", reader_name(r), record_name(rec));
+        else
+            rc = write_line(p, &line);
+        if (rc < 0)
+            break;
+    }
+    buf_free(&line);
+    reader_close(r);
+    return rc;
+}
+
+/* ---- JSON lines, a count ---- */
+
+static int put_json(void *self, struct record *rec, struct buf *line)
+{
+    (void)self;
+    show_record(line, rec);
+    buf_putc(line, '\n');
+    return 0;
+}
+
+int view_jsonl(const struct peek *p)
+{
+    return for_each_record(p, put_json, NULL);
+}
+
+static int add_one(void *self, struct record *rec, struct buf *line)
+{
+    (void)rec;
+    (void)line;
+    ++*(int64_t *)self;
+    return 0;
+}
+
+int view_count(const struct peek *p)
+{
+    struct buf line = BUF_INIT;
+    int64_t n = 0;
+
+    if (for_each_record(p, add_one, &n) < 0)
+        return -1;
+    buf_printf(&line, "%lld\n", (long long)n);
+    const int rc = write_line(p, &line);
+
+    buf_free(&line);
+    return rc;
+}
+
+/* ---- one field as text ---- */
+
+struct field_text {
+    const char *name;
+    bool any, found; /* there were records; one had the field */
+};
+
+static int put_text(void *self, struct record *rec, struct buf *line)
+{
+    struct field_text *t = self;
+    const struct field *f = record_find(rec, t->name);
+
+    t->any = true;
+    t->found |= f != NULL;
+    if (f && f->type == FIELD_TEXT)
+        buf_add(line, f->data, f->n);
+    else if (f)
+        show_field(line, f);
+    buf_putc(line, '\n');
+    return 0;
+}
+
+int view_text(const struct peek *p)
+{
+    struct field_text t = { .name = p->text };
+
+    if (for_each_record(p, put_text, &t) < 0)
+        return -1;
+    return t.any && !t.found
+               ? err_set(EXIT_DATA, "%s: no record has a field '%s'; --jsonl shows what there is",
+                         first_path(p), p->text)
+               : 0;
+}
+
+/* ---- columns ---- */
+
+struct columns {
+    char **name;
+    int n;
+    void (*put)(struct buf *line, const char *value, size_t n);
+    char separator;
+};
+
+/* Tabs, newlines and backslashes as in a C string, so that a row is a line. */
+static void put_tsv(struct buf *line, const char *value, size_t n)
+{
+    static const char special[] = "\t\n\r\\", letter[] = "tnr\\";
+
+    for (size_t i = 0; i < n; i++) {
+        const char *at = value[i] ? strchr(special, value[i]) : NULL;
+
+        if (at)
+            buf_putc(line, '\\');
+        buf_putc(line, at ? letter[at - special] : value[i]);
+    }
+}
+
+/* RFC 4180: quotes around what needs them, doubled inside. */
+static void put_csv(struct buf *line, const char *value, size_t n)
+{
+    bool quote = false;
+
+    for (size_t i = 0; i < n && !quote; i++)
+        quote = value[i] && strchr(",\"\r\n", value[i]);
+    if (!quote) {
+        buf_add(line, value, n);
+        return;
+    }
+    buf_putc(line, '"');
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] == '"')
+            buf_putc(line, '"');
+        buf_putc(line, value[i]);
+    }
+    buf_putc(line, '"');
+}
+
+static int put_row(void *self, struct record *rec, struct buf *line)
+{
+    const struct columns *c = self;
+    struct buf value = BUF_INIT;
+
+    for (int i = 0; i < c->n; i++) {
+        const struct field *f = record_find(rec, c->name[i]);
+
+        buf_clear(&value);
+        if (f && f->type == FIELD_TEXT)
+            buf_add(&value, f->data, f->n);
+        else if (f)
+            show_field(&value, f);
+        if (i)
+            buf_putc(line, c->separator);
+        c->put(line, value.p ? value.p : "", value.n);
+    }
+    buf_putc(line, '\n');
+    buf_free(&value);
+    return 0;
+}
+
+static void columns_free(struct columns *c)
+{
+    for (int i = 0; i < c->n; i++)
+        free(c->name[i]);
+    free(c->name);
+}
+
+static int columns_of(struct columns *c, const char *list)
+{
+    for (;;) {
+        const size_t n = strcspn(list, ",");
+
+        if (!n)
+            return err_set(EXIT_USAGE, "a field name is empty; write --tsv id,text");
+        c->name = xnrealloc(c->name, (size_t)c->n + 1, sizeof *c->name);
+        c->name[c->n++] = xstrndup(list, n);
+        if (!list[n])
+            return 0;
+        list += n + 1;
+    }
+}
+
+static int view_columns(const struct peek *p, struct columns *c, const char *list)
+{
+    struct buf line = BUF_INIT;
+    int rc = columns_of(c, list);
+
+    for (int i = 0; !rc && i < c->n; i++) {
+        if (i)
+            buf_putc(&line, c->separator);
+        c->put(&line, c->name[i], strlen(c->name[i]));
+    }
+    buf_putc(&line, '\n');
+    if (!rc)
+        rc = write_line(p, &line);
+    if (!rc)
+        rc = for_each_record(p, put_row, c);
+    buf_free(&line);
+    columns_free(c);
+    return rc;
+}
+
+int view_tsv(const struct peek *p)
+{
+    struct columns c = { .put = put_tsv, .separator = '\t' };
+
+    return view_columns(p, &c, p->tsv);
+}
+
+int view_csv(const struct peek *p)
+{
+    struct columns c = { .put = put_csv, .separator = ',' };
+
+    return view_columns(p, &c, p->csv);
+}

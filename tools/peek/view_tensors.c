@@ -1,0 +1,144 @@
+#include "input.h"
+#include "holder.h"
+#include "sha256.h"
+#include "view.h"
+#include "zstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool ends_with(const char *s, const char *tail)
+{
+    const size_t n = strlen(s), t = strlen(tail);
+
+    return n >= t && !strcmp(s + n - t, tail);
+}
+
+/* A tar, plain or in zstd, has "ustar" at byte 257. */
+static bool is_tar(const uint8_t *p, size_t n)
+{
+    return n >= 262 && !memcmp(p + 257, "ustar", 5);
+}
+
+bool holds_tensors(const char *path)
+{
+    static const char *const names[] = { ".safetensors", ".tar",    ".tar.zst",
+                                         ".tgz",         ".tar.gz", ".zip" };
+    uint8_t first[INPUT_PEEK_MAX], content[512];
+    struct stat st;
+    size_t n;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (ends_with(path, names[i]))
+            return true;
+    if (!strncmp(path, "hf:", 3) || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+        return true;
+    if (input_peek(path, first, sizeof first, &n) < 0)
+        return false; /* whoever opens it says why it cannot */
+    return is_tar(first, n) || is_tar(content, zstd_beginning(content, sizeof content, first, n));
+}
+
+/* ---- opening ---- */
+
+/* The part of a file name before ".safetensors": of the only file, an adapter's or a model's. */
+static char *stem_of(const struct pack *p)
+{
+    const char *only = pack_count(p) == 1 ? pack_at(p, 0)->name : "";
+
+    if (ends_with(only, ".safetensors"))
+        return xstrndup(only, strlen(only) - strlen(".safetensors"));
+    return xstrdup(pack_find(p, "adapter_model.safetensors") ? "adapter_model" : "model");
+}
+
+int holder_open(struct holder *h, const char *path)
+{
+    if (pack_open(&h->pack, path) < 0)
+        return -1;
+    char *stem = stem_of(h->pack);
+    const int rc = tensors_open(&h->tensors, h->pack, stem);
+
+    free(stem);
+    if (rc < 0)
+        pack_close(h->pack);
+    return rc;
+}
+
+void holder_close(struct holder *h)
+{
+    tensors_close(h->tensors);
+    pack_close(h->pack);
+}
+
+/* ---- the views ---- */
+
+void put_shape(struct buf *b, const struct tensor *t)
+{
+    buf_putc(b, '[');
+    for (int i = 0; i < t->rank; i++)
+        buf_printf(b, "%s%lld", i ? "," : "", (long long)t->shape[i]);
+    buf_putc(b, ']');
+}
+
+static void put_row(struct buf *b, const struct tensor *t)
+{
+    uint8_t digest[SHA256_BYTES];
+    char hex[SHA256_HEX + 1];
+
+    sha256_of(t->data, t->bytes, digest);
+    sha256_hex(digest, hex);
+    buf_printf(b, "%s\t%s\t", t->name, dtype_name(t->dtype));
+    put_shape(b, t);
+    buf_printf(b, "\t%zu\t%s\n", t->bytes, hex);
+}
+
+static int list_tensors(const struct peek *p, const char *path)
+{
+    struct holder h;
+    struct buf line = BUF_INIT;
+    int rc = 0;
+
+    if (holder_open(&h, path) < 0)
+        return -1;
+    for (int i = 0; !rc && i < tensors_count(h.tensors); i++) {
+        buf_clear(&line);
+        put_row(&line, tensors_at(h.tensors, i));
+        rc = outfile_write(p->out, line.p, line.n);
+    }
+    buf_free(&line);
+    holder_close(&h);
+    return rc;
+}
+
+int view_tensors(const struct peek *p)
+{
+    static const char head[] = "name\tdtype\tshape\tbytes\tsha256\n";
+    static const char *const standard[] = { "-", NULL };
+    const char *const *path = p->paths[0] ? p->paths : standard;
+
+    if (outfile_write(p->out, head, sizeof head - 1) < 0)
+        return -1;
+    for (; *path; path++)
+        if (list_tensors(p, *path) < 0)
+            return -1;
+    return 0;
+}
+
+int verify_tensors(const struct peek *p, const char *path)
+{
+    struct holder h;
+    struct buf line = BUF_INIT;
+    unsigned long long bytes = 0;
+
+    if (holder_open(&h, path) < 0)
+        return -1;
+    for (int i = 0; i < tensors_count(h.tensors); i++)
+        bytes += tensors_at(h.tensors, i)->bytes;
+    buf_printf(&line, "%s: %d tensors, %llu bytes, whole\n", pack_name(h.pack),
+               tensors_count(h.tensors), bytes);
+    const int rc = outfile_write(p->out, line.p, line.n);
+
+    buf_free(&line);
+    holder_close(&h);
+    return rc;
+}

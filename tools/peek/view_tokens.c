@@ -1,0 +1,78 @@
+#include "tokenizer.h"
+#include "utf8.h"
+#include "view.h"
+
+/*
+ * A token's bytes need not be whole characters: what is not valid UTF-8 is written \xNN, the rest
+ * as in a JSON string.
+ */
+static void put_token(struct buf *b, const char *p, size_t n)
+{
+    buf_putc(b, '"');
+    for (size_t i = 0; i < n;) {
+        size_t valid = utf8_valid(p + i, n - i);
+
+        for (; valid; valid--, i++) {
+            const unsigned char c = (unsigned char)p[i];
+
+            if (c == '"' || c == '\\')
+                buf_printf(b, "\\%c", c);
+            else if (c == '\n')
+                buf_puts(b, "\\n");
+            else if (c == '\t')
+                buf_puts(b, "\\t");
+            else if (c < ' ' || c == 127)
+                buf_printf(b, "\\u%04x", c);
+            else
+                buf_putc(b, (char)c);
+        }
+        if (i < n)
+            buf_printf(b, "\\x%02x", (unsigned char)p[i++]);
+    }
+    buf_putc(b, '"');
+}
+
+/* One line a token: record, position, id, whether its loss counts, text. The loss of the first
+ * token never does: nothing comes before it that could predict it. */
+static int put_tokens(void *self, struct record *rec, struct buf *line)
+{
+    const struct tokenizer *t = self;
+    const uint32_t *ids;
+    uint64_t n_prompt = 0;
+    size_t n;
+    const int rc = record_get_ids(rec, "ids", &ids, &n);
+
+    if (rc < 0 || record_get_uint(rec, "n_prompt", &n_prompt) < 0)
+        return -1;
+    if (!rc)
+        return err_set(EXIT_DATA, "no field 'ids'; put tokenize in front");
+    for (size_t i = 0; i < n; i++) {
+        size_t len;
+        const char *text = tokenizer_token(t, ids[i], &len);
+
+        if (!text)
+            return err_set(EXIT_DATA,
+                           "id %lu is no token of this model; was another tokenizer used?",
+                           (unsigned long)ids[i]);
+        buf_printf(line, "%s\t%zu\t%lu\t%d\t", record_name(rec), i, (unsigned long)ids[i],
+                   i > 0 && i >= n_prompt);
+        put_token(line, text, len);
+        buf_putc(line, '\n');
+    }
+    return 0;
+}
+
+int view_tokens(const struct peek *p)
+{
+    static const char head[] = "record\tposition\tid\tloss\ttoken\n";
+    struct tokenizer *t;
+
+    if (tokenizer_open_path(&t, p->model) < 0)
+        return -1;
+    int rc = outfile_write(p->out, head, sizeof head - 1);
+
+    if (!rc)
+        rc = for_each_record(p, put_tokens, t);
+    tokenizer_close(t);
+    return rc;
+}
