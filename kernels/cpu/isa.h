@@ -64,7 +64,7 @@ struct isa {
     double (*sum_squares)(const float *x, int64_t n);
 
     /* One block of NF4: codes (n/2, the odd one's neighbour is 0's code), returns its scale. */
-    float (*nf4_block)(uint8_t *codes, const float *x, int64_t n, int zero_code);
+    float (*nf4_block)(uint8_t *codes, const float *x, int64_t n, bool short_block, int zero_code);
 };
 
 extern const struct isa isa_portable;

@@ -148,7 +148,7 @@ FORCE_INLINE vf vf_of_bf16(const void *p)
 #define vf_max(a, b)         vf_select((a) > (b), a, b)
 #define vf_min(a, b)         vf_select((a) < (b), a, b)
 #define vf_unless_less(x, y, a) ((vf)((vi)(a) & ~((x) < (y))))
-#define vf_scale2(a, t)      ((vf)((vi)(a) + (vi)((vu)(vi)(t) << 23)))
+#define vf_scale2(a, t)      ((vf)((vu)(a) + ((vu)(t) << 23)))
 #define vf_abs(a)            ((vf)((vi)(a) & 0x7fffffff))
 #define vf_count_more(n, x, y) ((vf)((vi)(n) - ((x) > (y))))
 typedef uint32_t vu __attribute__((vector_size(16)));

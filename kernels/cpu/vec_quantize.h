@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-/* bitsandbytes divides by no less than this on its CPU, so that zeros get code 7. */
+/* What bitsandbytes on the CPU takes for a scale at least, so that zeros get code 7. */
 #define NF4_LEAST_SCALE 1e-38f
 
 /* Sixteen codes, as integers in the floats' bits. */
@@ -22,18 +22,22 @@ FORCE_INLINE v16 nf4_codes(v16 x)
     return code;
 }
 
-static float nf4_block(uint8_t *codes, const float *x, int64_t n, int zero_code)
+/* As nf4_quantize says: bitsandbytes' CPU code divides in a short last block and stores what it
+ * divided by. What stands behind an odd n is a 0, scaled like the rest. */
+static float nf4_block(uint8_t *codes, const float *x, int64_t n, bool short_block, int zero_code)
 {
+    const bool divide = zero_code == 7 && short_block;
     v16 top = v16_set(0.0f);
 
     for (int64_t i = 0; i < n; i += 16)
         top = v16_max(top, v16_abs(n - i < 16 ? v16_load_part(x + i, n - i, 0) : v16_load(x + i)));
     const float most = v16_most(top);
-    const float inverse = 1.0f / (zero_code == 7 ? fmaxf(most, NF4_LEAST_SCALE) : most);
+    const float scale = zero_code == 7 ? fmaxf(most, NF4_LEAST_SCALE) : most;
+    const v16 by = v16_set(divide ? scale : 1.0f / scale);
 
     for (int64_t i = 0; i < n; i += 16) {
         const v16 in = n - i < 16 ? v16_load_part(x + i, n - i, 0) : v16_load(x + i);
-        const v16 scaled = v16_mul(in, v16_set(inverse));
+        const v16 scaled = divide ? v16_div(in, by) : v16_mul(in, by);
         float counted[16];
         uint32_t code[16];
         uint8_t byte[8];
@@ -44,9 +48,7 @@ static float nf4_block(uint8_t *codes, const float *x, int64_t n, int zero_code)
             byte[j] = (uint8_t)(code[2 * j] << 4 | code[2 * j + 1]);
         memcpy(codes + i / 2, byte, (size_t)(n - i < 16 ? (n - i + 1) / 2 : 8));
     }
-    if (n % 2)
-        codes[n / 2] = (uint8_t)((codes[n / 2] & 0xf0) | 7);
-    return most;
+    return divide ? scale : most;
 }
 
 #endif
