@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct attention {
     const float *q, *k, *v;
@@ -54,6 +55,12 @@ static double softmax_row(double *p, const struct attention *a, const struct seq
     return most + log(sum);
 }
 
+static void store_row(struct dev *to, int64_t at, const double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        f32(to)[at + i] = (float)x[i];
+}
+
 static void forward_head(struct dev *out, struct dev *lse, const struct attention *a,
                          const struct seq *s, int64_t h)
 {
@@ -66,12 +73,10 @@ static void forward_head(struct dev *out, struct dev *lse, const struct attentio
 
         if (lse)
             f32(lse)[at] = (float)log_sum;
-        for (int64_t d = 0; d < a->D; d++)
-            sum[d] = 0;
+        memset(sum, 0, (size_t)a->D * sizeof *sum);
         for (int64_t j = 0; j < visible(s, i); j++)
             add_scaled(sum, p[j], a->v + key_at(a, s, j, h), a->D);
-        for (int64_t d = 0; d < a->D; d++)
-            f32(out)[at * a->D + d] = (float)sum[d];
+        store_row(out, at * a->D, sum, a->D);
     }
     free(p);
     free(sum);
@@ -91,74 +96,63 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
     return 0;
 }
 
-/* Gradients of one sequence's keys and values of one key head, summed over its query heads. */
-struct key_gradient {
-    double *k, *v; /* (q_len, D) */
+/* What backward_query works in: the gradients of one sequence's keys and values of one key head,
+ * summed over its query heads, and a row of each kind for one query. */
+struct backward {
+    double *dk, *dv; /* (q_len, D) */
+    double *dq;      /* (D) */
+    double *p, *dp;  /* (q_len) softmax, and the gradient of each of its entries */
 };
 
 /*
- * Query i of head h. With p the softmax and o its output:
- *   dv_j += p_j do,  ds_j = p_j (do . v_j - do . o),  dq = scale sum_j ds_j k_j,  dk_j += scale
- * ds_j q.
+ * Query i of head h. With p the softmax of its scores:
+ *   dv_j += p_j do,  dp_j = do . v_j,  ds_j = scale p_j (dp_j - sum_j p_j dp_j),
+ *   dq = sum_j ds_j k_j,  dk_j += ds_j q.
  */
-static void backward_query(double *dq, struct key_gradient *g, const struct attention *a,
-                           const struct seq *s, const float *dout, double log_sum, double along,
-                           int64_t i, int64_t h)
+static void backward_query(struct backward *b, const struct attention *a, const struct seq *s,
+                           const float *dout, int64_t i, int64_t h)
 {
-    const float *const qi = query(a, s, i, h);
+    double along = 0;
 
-    for (int64_t d = 0; d < a->D; d++)
-        dq[d] = 0;
+    (void)softmax_row(b->p, a, s, i, h);
     for (int64_t j = 0; j <= i; j++) {
-        const float *const kj = a->k + key_at(a, s, j, h), *const vj = a->v + key_at(a, s, j, h);
-        const double p = exp(a->scale * dot(qi, kj, a->D) - log_sum);
-        const double ds = a->scale * p * (dot(dout, vj, a->D) - along);
+        b->dp[j] = dot(dout, a->v + key_at(a, s, j, h), a->D);
+        along += b->p[j] * b->dp[j];
+    }
+    memset(b->dq, 0, (size_t)a->D * sizeof *b->dq);
+    for (int64_t j = 0; j <= i; j++) {
+        const double ds = a->scale * b->p[j] * (b->dp[j] - along);
 
-        add_scaled(g->v + j * a->D, p, dout, a->D);
-        add_scaled(g->k + j * a->D, ds, qi, a->D);
-        add_scaled(dq, ds, kj, a->D);
+        add_scaled(b->dv + j * a->D, b->p[j], dout, a->D);
+        add_scaled(b->dk + j * a->D, ds, query(a, s, i, h), a->D);
+        add_scaled(b->dq, ds, a->k + key_at(a, s, j, h), a->D);
     }
 }
 
-struct attention_grad {
-    struct dev *dq, *dk, *dv, *along;
-    const float *dout, *out, *lse;
-};
-
-static void store_row(struct dev *to, const double *x, int64_t at, int64_t n)
+static void backward_key_head(struct dev *dq, struct dev *dk, struct dev *dv, const float *dout,
+                              const struct attention *a, const struct seq *s, int64_t kh)
 {
-    for (int64_t i = 0; i < n; i++)
-        f32(to)[at + i] = (float)x[i];
-}
+    const int64_t D = a->D, group = a->H / a->K, n = s->q_len;
+    double *const memory = xcalloc((size_t)(2 * n * D + D + 2 * n), sizeof *memory);
+    struct backward b = { .dk = memory, .dv = memory + n * D, .dq = memory + 2 * n * D };
 
-static void backward_key_head(const struct attention_grad *b, const struct attention *a,
-                              const struct seq *s, int64_t kh)
-{
-    const int64_t D = a->D, group = a->H / a->K;
-    double *const dq = xnmalloc((size_t)D, sizeof *dq);
-    struct key_gradient g = { xcalloc((size_t)(s->q_len * D), sizeof(double)),
-                              xcalloc((size_t)(s->q_len * D), sizeof(double)) };
-
+    b.p = b.dq + D;
+    b.dp = b.p + n;
     for (int64_t h = kh * group; h < (kh + 1) * group; h++)
-        for (int64_t i = 0; i < s->q_len; i++) {
-            const int64_t at = (s->q_start + i) * a->H + h;
-            const float *const dout = b->dout + at * D;
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t at = ((s->q_start + i) * a->H + h) * D;
 
-            f32(b->along)[at] = (float)dot(dout, b->out + at * D, D);
-            backward_query(dq, &g, a, s, dout, b->lse[at], f32(b->along)[at], i, h);
-            store_row(b->dq, dq, at * D, D);
+            backward_query(&b, a, s, dout + at, i, h);
+            store_row(dq, at, b.dq, D);
         }
-    for (int64_t j = 0; j < s->q_len; j++) {
-        const int64_t at = key_at(a, s, j, kh * group);
-
-        store_row(b->dk, g.k + j * D, at, D);
-        store_row(b->dv, g.v + j * D, at, D);
+    for (int64_t j = 0; j < n; j++) {
+        store_row(dk, key_at(a, s, j, kh * group), b.dk + j * D, D);
+        store_row(dv, key_at(a, s, j, kh * group), b.dv + j * D, D);
     }
-    free(dq);
-    free(g.k);
-    free(g.v);
+    free(memory);
 }
 
+/* The softmax is made anew in double, so what the forward pass left is not needed here. */
 static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
                               const struct dev *dout, const struct dev *out, const struct dev *lse,
                               const struct dev *q, const struct dev *k, const struct dev *v,
@@ -166,17 +160,15 @@ static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, st
                               float scale)
 {
     const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
-    const struct attention_grad b = {
-        dq, dk, dv, scratch, const_f32(dout), const_f32(out), const_f32(lse)
-    };
 
+    (void)scratch, (void)out, (void)lse;
     assert(K > 0 && H % K == 0);
 #pragma omp parallel for collapse(2) schedule(dynamic)
     for (int64_t s = 0; s < rows->seqs; s++)
         for (int64_t kh = 0; kh < K; kh++) {
             assert(rows->seq[s].shared_len == 0 && rows->seq[s].k_len == rows->seq[s].q_len);
             assert(rows->seq[s].k_start == rows->seq[s].q_start);
-            backward_key_head(&b, &a, &rows->seq[s], kh);
+            backward_key_head(dq, dk, dv, const_f32(dout), &a, &rows->seq[s], kh);
         }
     return 0;
 }
