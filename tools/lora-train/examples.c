@@ -71,8 +71,6 @@ static void add_example(struct examples *e, const struct example *x)
     if ((e->n & (e->n - 1)) == 0)       /* at every power of two there is no room left */
         e->v = xnrealloc(e->v, e->n ? 2 * (size_t)e->n : 1, sizeof *e->v);
     e->v[e->n++] = *x;
-    if (x->n > e->longest)
-        e->longest = x->n;
 }
 
 /* POSITION names a record that has no id. */

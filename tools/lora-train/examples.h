@@ -22,7 +22,6 @@ struct examples {
     uint32_t *ids;
     size_t n_ids, cap_ids;
     int64_t cut;            /* records that --max-length made shorter */
-    int64_t longest;        /* tokens */
 };
 
 struct example_sets {

@@ -22,6 +22,30 @@ int64_t feed_budget(const struct model *m, const struct lora_set *l)
     return tokens;
 }
 
+static const struct example *pick(const struct examples *set, const int64_t *record, int64_t i)
+{
+    return &set->v[record ? record[i] : i];
+}
+
+/* Whether a batch that holds TOKENS ends before record X. */
+static bool is_full(int64_t tokens, const struct example *x, int64_t budget)
+{
+    return tokens && tokens + x->n > budget;
+}
+
+int64_t feed_largest(const struct examples *set, const int64_t *record, int64_t n, int64_t budget)
+{
+    int64_t tokens = 0, largest = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const struct example *x = pick(set, record, i);
+
+        tokens = is_full(tokens, x, budget) ? x->n : tokens + x->n;
+        largest = tokens > largest ? tokens : largest;
+    }
+    return largest;
+}
+
 void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed)
 {
     *f = (struct feed){ .model = m, .budget = budget, .seed = seed, .batch = BATCH_INIT };
@@ -31,11 +55,6 @@ void feed_free(struct feed *f)
 {
     batch_free(&f->batch);
     free(f->nll);
-}
-
-static const struct example *pick(const struct examples *set, const int64_t *record, int64_t i)
-{
-    return &set->v[record ? record[i] : i];
 }
 
 /* The sum of one sequence of the batch, over its rows in their order. */
@@ -78,7 +97,7 @@ int feed_run(struct feed *f, const struct examples *set, const int64_t *record, 
     for (int64_t i = 0; i < n; i++) {
         const struct example *x = pick(set, record, i);
 
-        if (f->batch.seqs && f->batch.tokens + x->n > f->budget) {
+        if (is_full(f->batch.tokens, x, f->budget)) {
             if (run_batch(f, set, record, start, weight != NULL, sum) < 0)
                 return -1;
             start = i;

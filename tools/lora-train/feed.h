@@ -21,6 +21,9 @@ struct feed {
 /* Tokens that the kept activations of about one GB have room for: 256 to 1024. */
 int64_t feed_budget(const struct model *m, const struct lora_set *l);
 
+/* Tokens of the largest batch that feed_run makes of these records under BUDGET; 0 when N is 0. */
+int64_t feed_largest(const struct examples *set, const int64_t *record, int64_t n, int64_t budget);
+
 void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed);
 void feed_free(struct feed *f);
 

@@ -49,19 +49,16 @@ static int64_t count_tokens(const struct trainer *t, const struct order_step *s)
 int64_t trainer_batch_tokens(const struct trainer *t)
 {
     const int64_t budget = feed_budget(t->model, t->lora);
-    int64_t most = 0, eval = 0;
+    int64_t largest = feed_largest(&t->sets->eval, NULL, t->sets->eval.n, budget);
 
     for (int64_t i = 0; i < t->order->steps; i++) {
-        const int64_t tokens = count_tokens(t, &t->order->step[i]);
+        const struct order_step *s = &t->order->step[i];
+        const int64_t tokens = feed_largest(&t->sets->train, t->order->record + first_use(t->order, s),
+                                            count_uses(t->order, s), budget);
 
-        most = tokens > most ? tokens : most;
+        largest = tokens > largest ? tokens : largest;
     }
-    for (int64_t i = 0; i < t->sets->eval.n; i++)
-        eval += t->sets->eval.v[i].n;
-    most = eval > most ? eval : most;
-    most = most < budget ? most : budget;
-    most = t->sets->train.longest > most ? t->sets->train.longest : most;
-    return t->sets->eval.longest > most ? t->sets->eval.longest : most;
+    return largest;
 }
 
 /* WEIGHT of each record's summed nll, so that the weighted sum is the loss: the mean over the
