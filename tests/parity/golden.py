@@ -1,0 +1,76 @@
+"""Recorded results for the parity tests: all of ../shared/golden, or the part in tests/golden; and TAP."""
+import json
+import os
+import struct
+import subprocess
+import sys
+
+root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+shared = os.environ.get("SHARED", os.path.join(root, "..", "shared"))
+sys.path.insert(0, os.path.join(root, "tests"))
+import streams  # noqa: E402
+
+# what the oracle ran: its tag, the model's folder, the adapter's
+VARIANTS = [("base", "model", None), ("nf4", "nf4", None), ("nf4dq", "nf4-dq", None),
+            ("adapted", "nf4", "adapter-final")]
+MODELS = ["phi-tiny", "phi-odd", "phi-half"]
+count = failed = 0
+
+
+def find(part):
+    """The path of PART ("phi-tiny/nf4"), or None."""
+    for place in os.path.join(shared, "golden"), os.path.join(root, "tests", "golden"):
+        if os.path.exists(os.path.join(place, part)):
+            return os.path.join(place, part)
+    return None
+
+
+def load(part):
+    with open(find(part)) as f:
+        return json.load(f)
+
+
+def records(model):
+    with open(find(model + "/records.jsonl")) as f:
+        return [json.loads(line) for line in f]
+
+
+def tensors(part):
+    """name -> (shape, values) of a float32 safetensors file."""
+    with open(find(part), "rb") as f:
+        (size,) = struct.unpack("<Q", f.read(8))
+        header = json.loads(f.read(size))
+        data = f.read()
+    out = {}
+    for name, t in header.items():
+        if name != "__metadata__":
+            begin, end = t["data_offsets"]
+            out[name] = t["shape"], struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
+    return out
+
+
+def run(*command, stdin=b""):
+    """Standard output of a command that has to succeed."""
+    done = subprocess.run(command, input=stdin, capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"Bail out! {' '.join(command)}: {done.stderr.decode()}")
+    return done.stdout
+
+
+def predict(model, variant, adapter, *options, rows):
+    """The records that predict makes of ROWS, by id."""
+    extra = ["-a", find(f"{model}/{adapter}")] if adapter else []
+    out = run("predict", "-m", find(f"{model}/{variant}"), *extra, *options, stdin=streams.stream(rows))
+    return {r["id"]: r for r in streams.records(out)[1]}
+
+
+def check(name, good, detail=""):
+    global count, failed
+    count += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
+
+
+def finish():
+    print(f"1..{count}")
+    sys.exit(failed > 0)
