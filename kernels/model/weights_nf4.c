@@ -7,88 +7,18 @@
 #include "mem.h"
 #include "nf4_code.h"
 #include "nf4_nest.h"
+#include "quant_state.h"
 
-#include <math.h>
 #include <string.h>
 
-struct quant_state {
-    int64_t block, nested_block; /* nested_block 0: scales are plain */
-    double offset;
-};
-
-/* A key outside this list changes what the numbers mean in a way that we do not know. */
-static int check_keys(const cJSON *json)
+static int check_shape(const struct quant_state *q, const struct tensor *state, int64_t rows,
+                       int64_t cols)
 {
-    static const char *const known[] = { "quant_type",   "blocksize",        "dtype",
-                                         "shape",        "nested_blocksize", "nested_dtype",
-                                         "nested_offset" };
-
-    for (const cJSON *it = json->child; it; it = it->next) {
-        size_t i = 0;
-
-        while (i < sizeof known / sizeof *known && strcmp(known[i], it->string) != 0)
-            i++;
-        if (i == sizeof known / sizeof *known)
-            return err_set(EXIT_DATA, "unknown key '%s'", it->string);
-    }
-    return 0;
-}
-
-static int check_text(const cJSON *json, const char *key, const char *want)
-{
-    const char *text = NULL;
-    const int got = json_text(json, key, &text);
-
-    if (got < 0)
-        return -1;
-    if (!got || strcmp(text, want) != 0)
-        return err_set(EXIT_DATA, "%s is '%s', not '%s'", key, got ? text : "", want);
-    return 0;
-}
-
-static int check_shape(const cJSON *json, int64_t rows, int64_t cols)
-{
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(json, "shape");
-    const cJSON *o = cJSON_IsArray(shape) ? cJSON_GetArrayItem(shape, 0) : NULL;
-    const cJSON *c = o ? o->next : NULL;
-
-    if (!c || c->next || !cJSON_IsNumber(o) || !cJSON_IsNumber(c) ||
-        o->valuedouble != (double)rows || c->valuedouble != (double)cols)
-        return err_set(EXIT_DATA, "shape is not %lldx%lld, which config.json wants",
-                       (long long)rows, (long long)cols);
-    return 0;
-}
-
-static int read_state(struct quant_state *q, const cJSON *json, int64_t rows, int64_t cols)
-{
-    const char *dtype = NULL;
-
-    if (!cJSON_IsObject(json))
-        return err_set(EXIT_DATA, "not an object");
-    if (check_keys(json) < 0 || check_text(json, "quant_type", "nf4") < 0 ||
-        check_shape(json, rows, cols) < 0 || json_text(json, "dtype", &dtype) < 0)
-        return -1;
-    if (json_int(json, "blocksize", &q->block, 32, 4096) <= 0 || (q->block & (q->block - 1)) != 0)
-        return err_set(EXIT_DATA, "blocksize is not a power of two from 32 to 4096");
-    const int nested = json_int(json, "nested_blocksize", &q->nested_block, 1, 1 << 20);
-
-    if (nested <= 0)
-        return nested;
-    if (json_double(json, "nested_offset", &q->offset) <= 0 || !isfinite((float)q->offset))
-        return err_set(EXIT_DATA, "nested_offset is not a number");
-    return check_text(json, "nested_dtype", "float32");
-}
-
-static int parse_state(struct quant_state *q, const struct tensor *t, int64_t rows, int64_t cols)
-{
-    *q = (struct quant_state){ 0 };
-    if (t->dtype != DT_U8)
-        return err_set(EXIT_DATA, "tensor '%s' is %s, not U8", t->name, dtype_name(t->dtype));
-    cJSON *json = json_parse((const char *)t->data, t->bytes);
-    const int rc = json ? read_state(q, json, rows, cols) : -1;
-
-    cJSON_Delete(json);
-    return rc < 0 ? err_in("tensor '%s'", t->name) : 0;
+    if (q->rows == rows && q->cols == cols)
+        return 0;
+    return err_set(EXIT_DATA, "tensor '%s': shape is %lldx%lld, config.json wants %lldx%lld",
+                   state->name, (long long)q->rows, (long long)q->cols, (long long)rows,
+                   (long long)cols);
 }
 
 /* The file's own table has to be NF4's: kernels know no other. */
@@ -130,7 +60,8 @@ int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct
     const struct tensor *absmax = loader_need(ld, stem, ".weight.absmax");
     struct quant_state q;
 
-    if (!codes || !absmax || parse_state(&q, state, rows, cols) < 0 || check_table(ld, stem) < 0)
+    if (!codes || !absmax || quant_state_parse(&q, state) < 0 ||
+        check_shape(&q, state, rows, cols) < 0 || check_table(ld, stem) < 0)
         return -1;
     const int64_t n = rows * cols, blocks = (n + q.block - 1) / q.block;
 
