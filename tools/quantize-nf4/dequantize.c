@@ -1,0 +1,176 @@
+#include "dequantize.h"
+
+#include "mem.h"
+#include "model/loader.h"
+#include "model/quant_state.h"
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char state_end[] = ".weight.quant_state.bitsandbytes__nf4", weight_end[] = ".weight";
+
+/* One tensor of the result: a weight to be expanded, or one that is copied. */
+struct output {
+    const struct tensor *state; /* NULL: copied */
+    const struct tensor *t;
+    char *stem; /* name without ".weight" */
+    struct quant_state q;
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+static const struct tensor *find(const struct tensors *t, const char *stem, size_t n,
+                                 const char *end)
+{
+    struct buf name = BUF_INIT;
+
+    buf_add(&name, stem, n);
+    buf_puts(&name, end);
+    const struct tensor *found = tensors_find(t, name.p);
+
+    buf_free(&name);
+    return found;
+}
+
+/* "P.weight.absmax" and the like belong to the weight P.weight, which has a state. */
+static bool belongs_to_weight(const struct tensors *t, const char *name)
+{
+    const char *at = strstr(name, ".weight.");
+
+    return at && find(t, name, (size_t)(at - name), state_end);
+}
+
+/* 1 and the output that stands in the result under T's name, 0 when T is no tensor of its own. */
+static int output_of(struct output *o, const struct tensors *all, const struct tensor *t)
+{
+    const size_t n = strlen(t->name);
+
+    *o = (struct output){ .t = t };
+    if (belongs_to_weight(all, t->name))
+        return 0;
+    if (!ends_with(t->name, weight_end))
+        return 1;
+    const size_t stem = n - strlen(weight_end);
+
+    o->state = find(all, t->name, stem, state_end);
+    if (!o->state)
+        return 1;
+    o->stem = xstrndup(t->name, stem);
+    return quant_state_parse(&o->q, o->state) < 0 ? -1 : 1;
+}
+
+/* ---- one weight ---- */
+
+static void *rounded(float *v, int64_t n, enum dtype to)
+{
+    uint16_t *half = (uint16_t *)(void *)v; /* in place: each is written behind where it was read */
+
+    if (to == DT_F32)
+        return v;
+    for (int64_t i = 0; i < n; i++) {
+        const float x = v[i];
+        const uint16_t h = to == DT_F16 ? f16_of_f32(x) : bf16_of_f32(x);
+
+        memcpy(&half[i], &h, sizeof h);
+    }
+    return half;
+}
+
+static int write_piece(struct tensors_writer *out, const struct ops *ops, const struct weight *w,
+                       int64_t from, int64_t n, struct dev *room, float *host)
+{
+    struct weight piece = *w;
+    int rc;
+
+    piece.rows = 1;
+    piece.cols = n;
+    piece.data = ops->slice_const(w->data, (size_t)from / 2);
+    piece.absmax = ops->slice_const(w->absmax, (size_t)(from / w->block) * sizeof(float));
+    rc = ops->expand(room, &piece);
+    if (!rc)
+        rc = ops->get(host, room, (size_t)n * sizeof(float));
+    return rc < 0 ? -1
+                  : tensors_write_data(out, rounded(host, n, w->round),
+                                       (size_t)n * dtype_size(w->round));
+}
+
+static int write_pieces(struct tensors_writer *out, const struct ops *ops, const struct weight *w)
+{
+    struct dev *room = ops->alloc(PIECE * sizeof(float));
+    float *host = xnmalloc(PIECE, sizeof *host);
+    const int64_t n = w->rows * w->cols;
+    int rc = room ? 0 : -1;
+
+    for (int64_t from = 0; from < n && !rc; from += PIECE)
+        rc = write_piece(out, ops, w, from, n - from < PIECE ? n - from : PIECE, room, host);
+    ops->release(room);
+    free(host);
+    return rc;
+}
+
+static int write_weight(struct tensors_writer *out, const struct ops *ops, struct tensors *all,
+                        const struct output *o)
+{
+    struct weights owner = { .ops = ops, .files = all };
+    const struct tensor *used[8];
+    struct loader loader = { .w = &owner, .ops = ops, .round = o->q.dtype, .used = used };
+    struct weight w;
+    int rc = load_nf4(&loader, &w, o->stem, o->state, o->q.rows, o->q.cols);
+
+    if (!rc)
+        rc = write_pieces(out, ops, &w);
+    owner.files = NULL; /* they are the caller's */
+    weights_free(&owner);
+    return rc;
+}
+
+/* ---- all of them ---- */
+
+static int write_all(struct tensors_writer *w, const struct output *o, int n, struct tensors *t,
+                     struct pack_writer *out, const struct ops *ops)
+{
+    int rc = tensors_write_begin(w, out, "model.safetensors");
+
+    for (int i = 0; i < n && !rc; i++) {
+        const struct output *x = &o[tensors_write_order(w)[i]];
+
+        rc = x->state ? write_weight(w, ops, t, x) : tensors_write_data(w, x->t->data, x->t->bytes);
+    }
+    return rc;
+}
+
+static int declare(struct tensors_writer *w, const struct output *o)
+{
+    const int64_t shape[2] = { o->q.rows, o->q.cols };
+
+    return o->state ? tensors_declare(w, o->t->name, o->q.dtype, 2, shape)
+                    : tensors_declare(w, o->t->name, o->t->dtype, o->t->rank, o->t->shape);
+}
+
+int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops)
+{
+    struct output *o = xcalloc((size_t)tensors_count(t), sizeof *o);
+    struct tensors_writer *w = tensors_writer_new();
+    int rc = 0, n = 0, got = 0;
+
+    for (int i = 0; i < tensors_count(t) && got >= 0; i++) {
+        got = output_of(&o[n], t, tensors_at(t, i));
+        if (got > 0)
+            (void)declare(w, &o[n]);
+        n += got != 0;
+    }
+    rc = got < 0 ? -1 : write_all(w, o, n, t, out, ops);
+    for (int i = 0; i < n; i++)
+        free(o[i].stem);
+    free(o);
+    if (!rc)
+        return tensors_write_end(w);
+    tensors_writer_free(w);
+    return rc;
+}

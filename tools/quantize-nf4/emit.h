@@ -1,0 +1,17 @@
+/*
+ * emit.h - the tensors of the quantised model, in the order of the file, to a file or against one.
+ */
+#ifndef QUANTIZE_EMIT_H
+#define QUANTIZE_EMIT_H
+
+#include "plan.h"
+#include "report.h"
+
+/* Writes model.safetensors into OUT. REPORT NULL: none is wanted. */
+MUST_USE int emit_file(struct plan *p, struct pack_writer *out, struct report *report,
+                       struct progress *progress);
+/* Compares with MADE: -1 and EXIT_UNMET name the first tensor that differs. */
+MUST_USE int emit_compare(struct plan *p, const struct tensors *made, struct report *report,
+                          struct progress *progress);
+
+#endif

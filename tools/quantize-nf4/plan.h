@@ -1,0 +1,54 @@
+/*
+ * plan.h - what becomes of each tensor of a model, and the scales of those that are quantised.
+ *
+ * A safetensors file holds its widest types first, so all scales stand before the first code: they
+ * are computed beforehand, in one pass over the weights, and kept (1/16 byte a weight). The codes
+ * follow in a second pass, piece by piece.
+ */
+#ifndef QUANTIZE_PLAN_H
+#define QUANTIZE_PLAN_H
+
+#include "kernels.h"
+#include "nf4_nest.h"
+#include "progress.h"
+#include "tensors.h"
+
+enum { PIECE = 1 << 21 }; /* weights worked on at a time: a multiple of every block size */
+
+struct nf4_options {
+    int64_t block;
+    bool nested;
+    enum nest_compat compat;
+    const char *skip; /* "a,b": modules that stay as they are */
+};
+
+struct item { /* one tensor of the input */
+    const struct tensor *t;
+    bool quantised;
+    int64_t blocks;
+    float *absmax; /* (blocks) as a reader will see them: nested ones coded and expanded */
+    uint8_t *q;    /* (blocks) nested: their codes */
+    float *nested; /* ((blocks + 255) / 256) */
+    char *state;   /* quant_state as JSON */
+};
+
+struct plan {
+    const struct ops *ops;
+    struct nf4_options opt;
+    struct item *item; /* in the order of their names */
+    int n;
+    struct dev *codes, *scales; /* of one piece */
+    uint8_t *host;              /* codes of one piece */
+};
+
+/* -1 names the tensor: values that are not finite (EXIT_NUMERIC), a type that cannot be quantised.
+ */
+MUST_USE int plan_make(struct plan *p, const struct tensors *model, const struct nf4_options *opt,
+                       const struct ops *ops, struct progress *progress);
+void plan_free(struct plan *p);
+
+/* Quantises weights FROM .. FROM + N of the item again; p->host has (N + 1) / 2 bytes of codes and
+ * p->codes the same on the device. */
+MUST_USE int plan_codes(struct plan *p, const struct item *it, int64_t from, int64_t n);
+
+#endif

@@ -1,0 +1,129 @@
+#include "report.h"
+
+#include "mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct report {
+    struct outfile *out;
+    struct buf text;
+    float *before, *after; /* one piece */
+};
+
+int report_open(struct report **out, const char *path, bool force)
+{
+    struct report *r = xcalloc(1, sizeof *r);
+
+    if (outfile_open(&r->out, path, force, false) < 0) {
+        free(r);
+        return -1;
+    }
+    r->before = xnmalloc(PIECE, sizeof(float));
+    r->after = xnmalloc(PIECE, sizeof(float));
+    buf_puts(&r->text, "tensor\tweights\tmax_error\trms_error\tsqnr_db\n");
+    *out = r;
+    return 0;
+}
+
+static int expand(float *to, const struct ops *ops, const struct weight *w)
+{
+    const size_t bytes = (size_t)(w->rows * w->cols) * sizeof(float);
+    struct dev *d = ops->alloc(bytes);
+    int rc = d ? ops->expand(d, w) : -1;
+
+    if (!rc)
+        rc = ops->get(to, d, bytes);
+    ops->release(d);
+    return rc;
+}
+
+static int expand_before(float *to, const struct ops *ops, const struct tensor *t, int64_t from,
+                         int64_t n)
+{
+    const size_t element = dtype_size(t->dtype);
+    struct weight w = { .dtype = t->dtype, .rows = 1, .cols = n };
+
+    w.data = ops->adopt(t->data + (size_t)from * element, (size_t)n * element);
+    if (!w.data)
+        return -1;
+    const int rc = expand(to, ops, &w);
+
+    ops->disown(w.data);
+    return rc;
+}
+
+static int expand_after(float *to, const struct plan *p, const struct item *it, int64_t from,
+                        int64_t n)
+{
+    const int64_t first = from / p->opt.block, blocks = (n + p->opt.block - 1) / p->opt.block;
+    struct weight w = { .dtype = DT_NF4,
+                        .data = p->codes,
+                        .rows = 1,
+                        .cols = n,
+                        .block = (int)p->opt.block,
+                        .round = DT_F32 };
+
+    w.absmax = p->ops->adopt(it->absmax + first, (size_t)blocks * sizeof(float));
+    if (!w.absmax)
+        return -1;
+    const int rc = expand(to, p->ops, &w);
+
+    p->ops->disown(w.absmax);
+    return rc;
+}
+
+int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
+                 const struct item *it, int64_t from, int64_t n)
+{
+    if (expand_before(r->before, p->ops, it->t, from, n) < 0 ||
+        expand_after(r->after, p, it, from, n) < 0)
+        return -1;
+    for (int64_t i = 0; i < n; i++) {
+        const double was = (double)r->before[i], error = (double)r->after[i] - was;
+
+        sums->largest = fmax(sums->largest, fabs(error));
+        sums->error += error * error;
+        sums->signal += was * was;
+    }
+    return 0;
+}
+
+/* Signal to quantisation noise: 10 log10 of the sums of squares; a tensor of zeros has none. */
+void report_tensor(struct report *r, const struct tensor *t, const struct report_sums *s)
+{
+    buf_printf(&r->text, "%s\t%lld\t%.6g\t%.6g\t", t->name, (long long)t->n, s->largest,
+               sqrt(s->error / (double)t->n));
+    if (s->error > 0)
+        buf_printf(&r->text, "%.3f\n", 10 * log10(s->signal / s->error));
+    else
+        buf_puts(&r->text, "inf\n");
+}
+
+static void release(struct report *r)
+{
+    outfile_abort(r->out);
+    buf_free(&r->text);
+    free(r->before);
+    free(r->after);
+    free(r);
+}
+
+int report_commit(struct report *r)
+{
+    struct outfile *out = r->out;
+    int rc = outfile_write(out, r->text.p, r->text.n);
+
+    if (!rc) {
+        r->out = NULL;
+        rc = outfile_commit(out);
+    }
+    release(r);
+    return rc;
+}
+
+void report_abort(struct report *r)
+{
+    if (r)
+        release(r);
+}

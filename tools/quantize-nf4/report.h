@@ -1,0 +1,23 @@
+/* report.h - how far the quantised weights are from what they were, a line per tensor. */
+#ifndef QUANTIZE_REPORT_H
+#define QUANTIZE_REPORT_H
+
+#include "outfile.h"
+#include "plan.h"
+
+struct report;
+
+struct report_sums {               /* over the pieces of one tensor, in their order */
+    double largest, error, signal; /* largest difference; sums of squares */
+};
+
+/* PATH "-" is standard output. */
+MUST_USE int report_open(struct report **r, const char *path, bool force);
+/* Weights FROM .. FROM + N of the item, whose codes plan_codes has just left on the device. */
+MUST_USE int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
+                          const struct item *it, int64_t from, int64_t n);
+void report_tensor(struct report *r, const struct tensor *t, const struct report_sums *sums);
+MUST_USE int report_commit(struct report *r); /* releases R either way */
+void report_abort(struct report *r);          /* NULL is fine */
+
+#endif
