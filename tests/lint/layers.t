@@ -25,7 +25,7 @@ allow kernels/model "kernels\.h|nf4_code\.h|nf4_nest\.h|$common|$(own kernels/mo
 for tool in tools/*
 do
 	mine=$(own "$tool")
-	allow "$tool" "$common|kernels\.h|nf4_nest\.h|model/[a-z_]+\.h${mine:+|$mine}"
+	allow "$tool" "$common|kernels\.h|nf4_code\.h|nf4_nest\.h|model/[a-z_]+\.h${mine:+|$mine}"
 	case $tool in
 	tools/quantize-nf4 | tools/lora-train | tools/predict) ;;
 	*) forbid "$tool" 'kernels\.h|model/|nf4_' ;;
