@@ -16,9 +16,8 @@ static int check_shape(const struct quant_state *q, const struct tensor *state, 
 {
     if (q->rows == rows && q->cols == cols)
         return 0;
-    return err_set(EXIT_DATA, "tensor '%s': shape is %lldx%lld, config.json wants %lldx%lld",
-                   state->name, (long long)q->rows, (long long)q->cols, (long long)rows,
-                   (long long)cols);
+    return err_set(EXIT_DATA, "tensor '%s': shape is not %lldx%lld, which config.json wants",
+                   state->name, (long long)rows, (long long)cols);
 }
 
 /* The file's own table has to be NF4's: kernels know no other. */
