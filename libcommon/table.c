@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "source.h"
 #include "table_rows.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +165,9 @@ static int decode_cells(struct table *t, struct cell *cells, int n, const char *
     for (int i = 0; i < n; i++) {
         const int got = cell_decode(&cells[i], t->encoding, &t->text);
 
+        if (got < 0 && t->form == FORM_LINES)
+            return err_set(EXIT_DATA, "byte %zu of the line is not valid UTF-8; convert the file",
+                           utf8_valid(row, bytes));
         if (got < 0)
             return -1;
         replaced |= got;

@@ -35,38 +35,6 @@ static int put_single_bytes(struct buf *b, const struct cell *c, bool windows)
     return 0;
 }
 
-/* Length of the invalid piece at P: the longest beginning of a sequence that could have become
- * valid, or one byte. It becomes one U+FFFD (Unicode, section 3.9, as in Python). */
-static size_t invalid_piece(const char *p, size_t n)
-{
-    const unsigned char lead = (unsigned char)p[0];
-    const size_t want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    size_t best = 1;
-
-    for (size_t have = 2; have < want && have <= n; have++) {
-        char whole[4] = { (char)0x80, (char)0x80, (char)0x80, (char)0x80 };
-
-        memcpy(whole, p, have);
-        if (utf8_valid(whole, want) == want)
-            best = have;
-    }
-    return best;
-}
-
-static void put_replaced(struct buf *b, const struct cell *c)
-{
-    for (size_t i = 0; i < c->n;) {
-        const size_t good = utf8_valid(c->p + i, c->n - i);
-
-        buf_add(b, c->p + i, good);
-        i += good;
-        if (i < c->n) {
-            buf_puts(b, "\xef\xbf\xbd");
-            i += invalid_piece(c->p + i, c->n - i);
-        }
-    }
-}
-
 int cell_decode(struct cell *c, enum encoding encoding, struct buf *room)
 {
     const bool single = encoding == ENC_LATIN1 || encoding == ENC_1252;
@@ -78,7 +46,7 @@ int cell_decode(struct cell *c, enum encoding encoding, struct buf *room)
     if (!single && good == c->n)
         return 0;
     if (!single)
-        put_replaced(room, c);
+        utf8_replace(room, c->p, c->n);
     else if (put_single_bytes(room, c, encoding == ENC_1252) < 0)
         return -1;
     *c = (struct cell){ room->p + at, room->n - at };

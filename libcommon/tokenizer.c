@@ -202,58 +202,6 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 
 /* ---- decoding ---- */
 
-/* Length of the longest beginning of P (N > 0 bytes that are not valid there) which could still
- * have become a character: what one U+FFFD stands for (Unicode 3.9, table 3-8; Rust's
- * from_utf8_lossy). */
-static size_t invalid_length(const uint8_t *p, size_t n)
-{
-    uint8_t low = 0x80, high = 0xBF;
-    size_t want;
-
-    if (p[0] >= 0xC2 && p[0] <= 0xDF)
-        want = 2;
-    else if (p[0] >= 0xE0 && p[0] <= 0xEF)
-        want = 3;
-    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
-        want = 4;
-    else
-        return 1;
-    if (p[0] == 0xE0)
-        low = 0xA0;
-    else if (p[0] == 0xED)
-        high = 0x9F;
-    else if (p[0] == 0xF0)
-        low = 0x90;
-    else if (p[0] == 0xF4)
-        high = 0x8F;
-    size_t i = 1;
-
-    for (; i < want && i < n && p[i] >= low && p[i] <= high; i++) {
-        low = 0x80;
-        high = 0xBF;
-    }
-    return i;
-}
-
-/* Appends the N bytes at P, each piece that is not UTF-8 as U+FFFD. */
-static void add_lossy(struct buf *out, const char *p, size_t n)
-{
-    while (n) {
-        const size_t valid = utf8_valid(p, n);
-
-        buf_add(out, p, valid);
-        p += valid;
-        n -= valid;
-        if (!n)
-            break;
-        const size_t bad = invalid_length((const uint8_t *)p, n);
-
-        buf_puts(out, "\xEF\xBF\xBD");
-        p += bad;
-        n -= bad;
-    }
-}
-
 void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
                       struct buf *out)
 {
@@ -266,6 +214,6 @@ void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, 
             buf_add(&bytes, t->vocab.arena.p + k->bytes, k->bytes_len);
     }
     if (bytes.n)
-        add_lossy(out, bytes.p, bytes.n);
+        utf8_replace(out, bytes.p, bytes.n);
     buf_free(&bytes);
 }

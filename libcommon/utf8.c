@@ -99,3 +99,34 @@ int utf8_encode(uint32_t cp, char out[4])
     out[3] = (char)(0x80 | (cp & 0x3f));
     return 4;
 }
+
+/* Length of the invalid piece at P. */
+static size_t invalid_piece(const char *p, size_t n)
+{
+    const unsigned char lead = (unsigned char)p[0];
+    const size_t want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    size_t best = 1;
+
+    for (size_t have = 2; have < want && have <= n; have++) {
+        char whole[4] = { (char)0x80, (char)0x80, (char)0x80, (char)0x80 };
+
+        memcpy(whole, p, have);
+        if (utf8_valid(whole, want) == want)
+            best = have;
+    }
+    return best;
+}
+
+void utf8_replace(struct buf *b, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        const size_t good = utf8_valid(p + i, n - i);
+
+        buf_add(b, p + i, good);
+        i += good;
+        if (i < n) {
+            buf_puts(b, "\xef\xbf\xbd");
+            i += invalid_piece(p + i, n - i);
+        }
+    }
+}

@@ -2,6 +2,8 @@
 #ifndef UTF8_H
 #define UTF8_H
 
+#include "mem.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +13,9 @@ size_t utf8_valid(const char *text, size_t n);
 uint32_t utf8_decode(const char *p, int *len);
 /* Writes CP (a scalar value) as 1 to 4 bytes; returns how many. */
 int utf8_encode(uint32_t cp, char out[4]);
+
+/* Appends the N bytes at P, each piece that is not valid as one U+FFFD: the longest beginning of a
+ * sequence that could have become valid, or one byte (Unicode, section 3.9; Python and Rust too). */
+void utf8_replace(struct buf *b, const char *p, size_t n);
 
 #endif

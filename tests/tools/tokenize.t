@@ -107,7 +107,7 @@ same "$dir/one.zst" "$dir/more.zst"
 it "names a line that is not UTF-8"
 sh_run "printf 'good\nb\377d\n' | tokenize --lines -m $model -o $dir/x.zst"
 exit_is 65
-err_has ':2: '
+err_has ':2: byte 1 of the line'
 absent "$dir/x.zst"
 
 it "refuses what is no stream, and the wrong kind"
