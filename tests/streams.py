@@ -7,18 +7,27 @@ import cbor2
 import zstandard
 
 
-def records(data):
-    """Header and records of a whole stream; fails without its end map."""
+def items(data):
+    """Everything in a stream: header, records, end map."""
     reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
     plain = io.BytesIO(reader.read())
     header = cbor2.load(plain)
     header = header.value if isinstance(header, cbor2.CBORTag) else header
-    items = []
+    rest = []
     while plain.tell() < len(plain.getbuffer()):
-        items.append(cbor2.load(plain))
-    end = items.pop()
-    assert end["records"] == len(items), end
-    return header, items
+        rest.append(cbor2.load(plain))
+    assert rest[-1]["records"] == len(rest) - 1, rest[-1]
+    return header, rest[:-1], rest[-1]
+
+
+def records(data):
+    """Header and records of a whole stream; fails without its end map."""
+    return items(data)[:2]
+
+
+def end(data):
+    """The end map."""
+    return items(data)[2]
 
 
 def stream(rows, kind="tokens", labels=None):
