@@ -1,0 +1,51 @@
+/*
+ * metrics.h - numbers from a tally, each as scikit-learn 1.2.1 computes it, in the same order of
+ * floating-point operations where the last printed digit could tell.
+ *
+ * "none" is a class that can be predicted but is never true: it counts in accuracy, MCC and kappa,
+ * and it is not a label, so macro and weighted means are over labels only. Labels that are neither
+ * true nor predicted anywhere are left out of macro_f1, labels that are never true out of
+ * balanced_accuracy. A quotient whose divisor is 0 is 0; kappa of a single class is NaN.
+ */
+#ifndef METRICS_H
+#define METRICS_H
+
+#include "tally.h"
+
+/* Counts in the order in which they are reported. */
+struct confusion {
+    int n;
+    const char **name;      /* (n) */
+    int64_t *count;         /* (n, n): [true][predicted] */
+    int64_t *none;          /* (n): [true] */
+    int64_t *support;       /* (n): true; with none */
+    int64_t *predicted;     /* (n) */
+};
+
+struct label_metrics {
+    double precision, recall, f1;
+};
+
+struct metrics {
+    int64_t n, none;
+    double accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc, kappa;
+    bool scored;
+    double log_loss, brier, ece;
+};
+
+enum order {
+    ORDER_GIVEN,            /* all labels as they are */
+    ORDER_NAME,             /* all labels by code point */
+    ORDER_SKLEARN,          /* by code point, those that occur only, and none as one of them */
+};
+void confusion_init(struct confusion *c, const struct tally *t, const struct labels *l,
+                    enum order order);
+void confusion_free(struct confusion *c);
+
+struct label_metrics label_metrics(const struct confusion *c, int label);
+void metrics_compute(struct metrics *m, const struct confusion *c, const struct tally *t);
+
+/* numpy's sum of float64, which adds in pairs of blocks. */
+double pairwise_sum(const double *v, int64_t n);
+
+#endif
