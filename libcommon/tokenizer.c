@@ -146,8 +146,10 @@ struct tokenizer_scratch *tokenizer_scratch_new(void)
 {
     struct tokenizer_scratch *s = xcalloc(1, sizeof *s);
 
-    s->cache = xaligned(sizeof *s->cache << WORD_CACHE_BITS);
-    memset(s->cache, 0, sizeof *s->cache << WORD_CACHE_BITS);
+    /* cleared memory that is not touched costs nothing, and few words do not touch much of it */
+    s->cache_memory = xcalloc(WORD_CACHE_SIZE + 1, sizeof *s->cache);
+    s->cache = (struct cached_word *)((char *)s->cache_memory +
+                                      (-(uintptr_t)s->cache_memory & (sizeof *s->cache - 1)));
     return s;
 }
 
@@ -155,7 +157,7 @@ void tokenizer_scratch_free(struct tokenizer_scratch *s)
 {
     if (!s)
         return;
-    free(s->cache);
+    free(s->cache_memory);
     free(s->ids);
     free(s->symbol);
     free(s->heap);
@@ -187,10 +189,13 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
         return err_set(EXIT_DATA, "byte %zu is not valid UTF-8", valid);
     if (len > INT32_MAX)
         return err_set(EXIT_DATA, "a text of %zu bytes is too long; split it", len);
-    if (memcmp(s->owner, t->digest, sizeof s->owner)) { /* cached ids of another tokenizer */
-        memset(s->cache, 0, sizeof *s->cache << WORD_CACHE_BITS);
+    if (memcmp(s->owner, t->digest,
+               sizeof s->owner)) { /* cached ids of another tokenizer, or none */
+        if (s->n_texts)
+            memset(s->cache, 0, WORD_CACHE_SIZE * sizeof *s->cache);
         memcpy(s->owner, t->digest, sizeof s->owner);
     }
+    s->n_texts++;
     s->n = 0;
     s->text_end = (const uint8_t *)text + len;
     if (len)

@@ -135,13 +135,14 @@ struct tokenizer {
 
 /* Words that came by lately and their ids: direct-mapped, so its size is fixed and a look-up is one
  * comparison. What is in it never changes a result. */
-enum { WORD_KEY = 16, WORD_IDS = 3, WORD_CACHE_BITS = 13 };
+enum { WORD_KEY = 16, WORD_IDS = 3, WORD_CACHE_BITS = 15, WORD_CACHE_SIZE = 1 << WORD_CACHE_BITS };
 
 struct cached_word {
     uint8_t key[WORD_KEY]; /* padded with zeros */
     uint32_t id[WORD_IDS];
     uint8_t len, n; /* len 0: nothing here */
 };
+_Static_assert(sizeof(struct cached_word) == 32, "two to a cache line");
 
 struct symbol { /* of a long word: a doubly linked list */
     uint32_t id;
@@ -156,7 +157,9 @@ struct candidate {        /* a merge that may still be possible */
 
 struct tokenizer_scratch {
     uint8_t owner[SHA256_BYTES]; /* digest of the tokenizer the cache belongs to */
-    struct cached_word *cache;
+    struct cached_word *cache;   /* in cache_memory, each entry within one line of the CPU's */
+    void *cache_memory;
+    uint64_t n_texts; /* encoded so far */
     uint32_t *ids;
     size_t n, cap;
     const uint8_t *text_end;

@@ -3,14 +3,12 @@
 #include <omp.h>
 #include <stdlib.h>
 
-enum { BATCH_RECORDS = 1024, BATCH_BYTES = 4 << 20 };
+enum { BATCH_RECORDS = 1024, BATCH_BYTES = 2 << 20, SHARE = 16 };
 
-void batch_init(struct batch *b, int64_t threads)
+void batch_init(struct batch *b)
 {
-    *b = (struct batch){ .threads = threads ? (int)threads : omp_get_max_threads() };
-    b->cap = BATCH_RECORDS;
+    *b = (struct batch){ .cap = BATCH_RECORDS };
     b->item = xcalloc((size_t)b->cap, sizeof *b->item);
-    b->worker = xcalloc((size_t)b->threads, sizeof *b->worker);
 }
 
 void batch_free(struct batch *b)
@@ -19,9 +17,6 @@ void batch_free(struct batch *b)
         record_free(b->item[i].rec);
     free(b->item);
     buf_free(&b->bytes);
-    for (int i = 0; i < b->threads; i++)
-        worker_free(b->worker + i);
-    free(b->worker);
 }
 
 void batch_clear(struct batch *b)
@@ -52,27 +47,41 @@ void batch_add(struct batch *b, struct record *rec, const char *file, int64_t po
 
 static int run_item(struct batch *b, const struct work *work, struct worker *me, struct item *item)
 {
+    const uint8_t *bytes = (const uint8_t *)b->bytes.p + item->at;
     size_t len;
 
     record_clear(item->rec);
-    if (record_parse(item->rec, (const uint8_t *)b->bytes.p + item->at, item->len, &len,
-                     item->position) < 0)
+    if (record_parse(item->rec, bytes, item->len, &len, item->position) < 0)
         return -1;
     return work_record(work, me, item->rec, &item->done);
 }
 
-int batch_run(struct batch *b, const struct work *work)
+static void run_share(struct batch *b, const struct work *work, struct worker *me, int from)
 {
-    const int threads = b->n > b->threads ? b->threads : b->n > 1 ? b->n : 1;
+    for (int i = from; i < b->n && i < from + SHARE; i++)
+        b->item[i].failed = run_item(b, work, me, b->item + i) < 0;
+}
 
-#pragma omp parallel for schedule(dynamic, 16) num_threads(threads) if (threads > 1)
-    for (int i = 0; i < b->n; i++)
-        b->item[i].failed = run_item(b, work, b->worker + omp_get_thread_num(), b->item + i) < 0;
+void batch_begin(struct batch *b, const struct work *work, struct worker *workers)
+{
+    for (int from = 0; from < b->n; from += SHARE) {
+#pragma omp task firstprivate(b, work, workers, from)
+        run_share(b, work, workers + omp_get_thread_num(), from);
+    }
+}
+
+void batch_wait(void)
+{
+#pragma omp taskwait
+}
+
+int batch_check(struct batch *b, const struct work *work, struct worker *me)
+{
     for (int i = 0; i < b->n; i++) {
         struct item *item = b->item + i;
 
         /* its line stayed with the thread that met it: have it said here once more */
-        if (item->failed && run_item(b, work, b->worker, item) < 0)
+        if (item->failed && run_item(b, work, me, item) < 0)
             return err_in("%s:%s", item->file, record_name(item->rec));
     }
     return 0;

@@ -21,18 +21,21 @@ struct batch {
     struct item *item;
     int n, cap;
     struct buf bytes;
-    struct worker *worker;
-    int threads;
 };
 
-/* THREADS as --threads gives it: 0 means all. */
-void batch_init(struct batch *b, int64_t threads);
+void batch_init(struct batch *b);
 void batch_free(struct batch *b);
 void batch_clear(struct batch *b);
 bool batch_full(const struct batch *b);
 /* Copies REC, which came from FILE and was number POSITION. */
 void batch_add(struct batch *b, struct record *rec, const char *file, int64_t position);
-/* Works on all records; -1 with the line of the first that fails, by its place in the input. */
-MUST_USE int batch_run(struct batch *b, const struct work *work);
+
+/* In a parallel region, by one thread: hands the records to the team, of which each thread has its
+ * own of WORKERS, and returns at once. */
+void batch_begin(struct batch *b, const struct work *work, struct worker *workers);
+/* Waits, and takes a share, until all of them are done. */
+void batch_wait(void);
+/* After batch_wait: -1 with the line of the first record that failed, by its place in the input. */
+MUST_USE int batch_check(struct batch *b, const struct work *work, struct worker *me);
 
 #endif

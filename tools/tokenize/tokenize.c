@@ -12,7 +12,8 @@
 #include "stream.h"
 #include "table.h"
 
-#include <stdio.h>
+#include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct options {
@@ -105,26 +106,83 @@ static void add_totals(struct totals *t, const struct done *d)
     t->records++;
 }
 
+struct run {
+    struct input *in;
+    const struct work *work;
+    struct writer *writer; /* NULL: only count */
+    struct totals *totals;
+    struct worker *workers;
+    struct progress *progress;
+};
+
+/* Writes what has been done. */
+static int put(const struct run *r, struct batch *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        add_totals(r->totals, &b->item[i].done);
+        if (r->writer && writer_put(r->writer, b->item[i].rec) < 0)
+            return -1;
+    }
+    progress_to(r->progress, r->totals->records);
+    return 0;
+}
+
+/* By the first thread of the team: while the others work on one batch, the one before is written
+ * and the next one read. */
+static int pump(const struct run *r)
+{
+    struct batch batch[2], *now = batch, *other = batch + 1;
+    int rc = 0;
+
+    batch_init(now);
+    batch_init(other);
+    int more = fill(now, r->in);
+
+    while (more >= 0 && rc == 0 && now->n) {
+        struct batch *const done = now;
+
+        batch_begin(now, r->work, r->workers);
+        rc = put(r, other);
+        batch_clear(other);
+        if (rc == 0 && more)
+            more = fill(other, r->in);
+        batch_wait();
+        if (rc == 0)
+            rc = batch_check(now, r->work, r->workers);
+        now = other;
+        other = done;
+    }
+    if (more < 0)
+        rc = -1;
+    if (rc == 0)
+        rc = put(r, other);
+    batch_free(batch);
+    batch_free(batch + 1);
+    return rc;
+}
+
 /* All records of IN through WORK, to W unless that is NULL. */
 static int run(struct input *in, const struct work *work, struct writer *w, struct totals *t,
                const struct cli_common *common)
 {
-    struct progress *progress = progress_open(common, "records", common->limit);
-    struct batch b;
-    int more = 1, rc = 0;
+    const int threads = common->threads ? (int)common->threads : omp_get_max_threads();
+    const struct run r = {
+        .in = in,
+        .work = work,
+        .writer = w,
+        .totals = t,
+        .workers = xcalloc((size_t)threads, sizeof *r.workers),
+        .progress = progress_open(common, "records", common->limit),
+    };
+    int rc = 0;
 
-    batch_init(&b, common->threads);
-    while (more > 0 && rc == 0) {
-        more = fill(&b, in);
-        rc = more < 0 ? -1 : batch_run(&b, work);
-        for (int i = 0; i < b.n && rc == 0; i++) {
-            add_totals(t, &b.item[i].done);
-            rc = w ? writer_put(w, b.item[i].rec) : 0;
-        }
-        progress_to(progress, t->records);
-    }
-    progress_close(progress);
-    batch_free(&b);
+#pragma omp parallel num_threads(threads)
+#pragma omp master
+    rc = pump(&r);
+    progress_close(r.progress);
+    for (int i = 0; i < threads; i++)
+        worker_free(r.workers + i);
+    free(r.workers);
     return rc;
 }
 
