@@ -103,7 +103,8 @@ struct ops {
     /* A device view of constant host memory that outlives it: no copy on the CPU, an upload else. */
     const struct dev *(*adopt)(const void *host, size_t bytes);
     void (*disown)(const struct dev *d);
-    struct dev *(*slice)(struct dev *d, size_t offset); /* the bytes from OFFSET on; not released */
+    /* The bytes from OFFSET on, where an element begins; not released. */
+    struct dev *(*slice)(struct dev *d, size_t offset);
     const struct dev *(*slice_const)(const struct dev *d, size_t offset);
     int (*put)(struct dev *to, const void *host, size_t bytes);
     int (*get)(void *host, const struct dev *from, size_t bytes);
@@ -130,7 +131,7 @@ struct ops {
     int (*embed)(struct dev *out, const struct weight *w, const struct dev *ids, int64_t N);
     /* out (M, C) = rows rows (M) i32 of x. */
     int (*gather_rows)(struct dev *out, const struct dev *x, const struct dev *rows, int64_t M, int64_t C);
-    /* out[rows[i]] (C floats each) = x[i], i < M: new keys and values into their cache. */
+    /* out[rows[i]] (C floats each) = x[i], i < M, no row twice: new keys and values into their cache. */
     int (*scatter_rows)(struct dev *out, const struct dev *x, const struct dev *rows, int64_t M, int64_t C);
 
     /* y (N, C) = (x - mean) * rstd * gain + bias; mean, rstd (N) are kept for the backward pass
@@ -141,7 +142,7 @@ struct ops {
 
     /* y (N, O) = x (N, C) W^T + bias (O f32, or NULL) + LoRA (NULL: none).
      * u (N, R) = drop(x) A^T is written for the backward pass; scratch otherwise, must be there
-     * whenever LORA is. ROWS names the tokens for dropout; not read where nothing is dropped. */
+     * whenever LORA is. ROWS names the tokens for dropout; NULL is fine where nothing is dropped. */
     int (*linear_forward)(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
                           const struct dev *bias, const struct lora *lora, const struct packed *rows,
                           int64_t N);
@@ -169,7 +170,7 @@ struct ops {
 
     /* ---- head ---- */
 
-    /* For M rows h (M, C): logits = h W^T + bias (V f32 or NULL) are made in chunks, never whole.
+    /* For M rows h (M, C): logits = h W^T + bias (V f32 or NULL), as f32, are made in chunks, never whole.
      * nll (M) f32 = -log softmax(logits)[target], 0 where target (M) i32 is negative.
      * dh (M, C) = sum over the vocabulary of weight[i] * d nll[i] / d h[i]; NULL: forward only.
      * best (M) i32 = first index of the largest logit; NULL: not wanted. Rows with a negative
@@ -191,7 +192,7 @@ struct ops {
                            const struct weight *w, const struct lora *lora, const struct packed *rows,
                            int64_t N, bool add);
     /* dq, dk, dv from dout; only for sequences that see just their own rows, all of them queries.
-     * scratch: (N, H) f32. */
+     * out and lse are what attention_forward left. scratch: (N, H) f32. */
     int (*attention_backward)(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
                               const struct dev *dout, const struct dev *out, const struct dev *lse,
                               const struct dev *q, const struct dev *k, const struct dev *v,
