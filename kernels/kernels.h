@@ -142,7 +142,7 @@ struct ops {
 
     /* y (N, O) = x (N, C) W^T + bias (O f32, or NULL) + LoRA (NULL: none).
      * u (N, R) = drop(x) A^T is written for the backward pass; scratch otherwise, must be there
-     * whenever LORA is. ROWS names the tokens for dropout; NULL is fine where nothing is dropped. */
+     * whenever LORA is. ROWS names the tokens for dropout; NULL is fine without LORA. */
     int (*linear_forward)(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
                           const struct dev *bias, const struct lora *lora, const struct packed *rows,
                           int64_t N);
