@@ -18,6 +18,12 @@ static void hash_used(struct stream_source *s)
     s->hashed = s->pos;
 }
 
+static int too_large(const struct stream_source *s)
+{
+    return err_set(EXIT_DATA, "%s:#%lld: larger than %d MiB", stream_source_name(s),
+                   (long long)s->position, ITEM_BYTES_MAX >> 20);
+}
+
 /* Gets more bytes behind those that are not used yet, at least as many again, so that a long record
  * is looked at a few times only. 0 at the end of the file, else 1. zin names the file itself. */
 static int fill(struct stream_source *s)
@@ -29,10 +35,8 @@ static int fill(struct stream_source *s)
         memmove(s->bytes, s->bytes + s->pos, have);
     s->hashed = s->pos = 0;
     s->end = have;
-    if (have > ITEM_BYTES_MAX) {
-        err_set(EXIT_DATA, "larger than %d MiB", ITEM_BYTES_MAX >> 20);
-        return err_in("%s:#%lld", stream_source_name(s), (long long)s->position);
-    }
+    if (have > ITEM_BYTES_MAX)
+        return too_large(s);
     if (s->cap < 2 * have + FIRST_BYTES / 2) {
         s->cap = 2 * have + FIRST_BYTES;
         s->bytes = xrealloc(s->bytes, s->cap);
@@ -198,6 +202,8 @@ int stream_source_next(struct stream_source *s, struct record *rec)
         if (rc < 0)
             return ends ? err_in("%s", stream_source_name(s))
                         : err_in("%s:#%lld", stream_source_name(s), (long long)s->position);
+        if (rc > 0 && len > ITEM_BYTES_MAX)
+            return too_large(s);
         if (rc > 0 && ends)
             return check_end(s, len);
         if (rc > 0)

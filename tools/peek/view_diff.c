@@ -62,9 +62,22 @@ static void put_value(struct buf *b, const struct field *f)
     }
 }
 
+/* The same value may be encoded in two ways, such as 1.0 in two or in eight bytes. */
 static bool same_value(const struct field *a, const struct field *b)
 {
-    return a && b && a->raw_len == b->raw_len && !memcmp(a->raw, b->raw, a->raw_len);
+    struct buf ja = BUF_INIT, jb = BUF_INIT;
+    bool same = false;
+
+    if (a && b && a->raw_len == b->raw_len && !memcmp(a->raw, b->raw, a->raw_len))
+        return true;
+    if (a && b) {
+        show_field(&ja, a);
+        show_field(&jb, b);
+        same = !strcmp(ja.p, jb.p);
+    }
+    buf_free(&ja);
+    buf_free(&jb);
+    return same;
 }
 
 static int report_field(const struct peek *p, struct record *in, const struct field *name,
