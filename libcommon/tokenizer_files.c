@@ -260,6 +260,43 @@ static void digest_files(struct tokenizer *t, const struct pack *p)
     sha256_done(sha, t->digest);
 }
 
+static bool is_one_of(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(name, list[i]))
+            return true;
+    return false;
+}
+
+static int unsupported(const char *what)
+{
+    return err_set(EXIT_NODEVICE,
+                   "tokenizer feature not supported: %s from vocab.json and merges.txt", what);
+}
+
+/* The two files alone do not say how text becomes words: only for some kinds of tokenizers is it
+ * GPT-2's pattern. */
+static int check_class(const struct settings *s, const struct pack *p)
+{
+    static const char *const classes[] = { "GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer",
+                                           "CodeGenTokenizerFast" };
+    static const char *const models[] = { "gpt2", "codegen", "phi", "gpt_neo", "gptj" };
+    const char *name = NULL;
+    cJSON *config;
+    bool known = true;
+
+    if (s->config && json_text(s->config, "tokenizer_class", &name) < 0)
+        return err_in("tokenizer_config.json");
+    if (name)
+        return is_one_of(name, classes, sizeof classes / sizeof *classes) ? 0 : unsupported(name);
+    if (parse_file(&config, p, "config.json") < 0)
+        return -1;
+    if (config && json_text(config, "model_type", &name) > 0)
+        known = is_one_of(name, models, sizeof models / sizeof *models) || unsupported(name) == 0;
+    cJSON_Delete(config);
+    return known ? 0 : -1;
+}
+
 int tokenizer_load_files(struct tokenizer *t, const struct pack *p)
 {
     struct settings s;
@@ -271,8 +308,8 @@ int tokenizer_load_files(struct tokenizer *t, const struct pack *p)
     if (s.config && json_bool(s.config, "add_prefix_space", &prefix) < 0)
         err_in("tokenizer_config.json");
     else if (prefix)
-        err_set(EXIT_NODEVICE, "tokenizer feature not supported: add_prefix_space");
-    else
+        unsupported("add_prefix_space");
+    else if (check_class(&s, p) == 0)
         rc = load_all_added(t, &s);
     settings_free(&s);
     digest_files(t, p);

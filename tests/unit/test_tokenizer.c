@@ -426,7 +426,8 @@ static void remove_files(void)
                                          "merges.txt",
                                          "added_tokens.json",
                                          "tokenizer_config.json",
-                                         "special_tokens_map.json" };
+                                         "special_tokens_map.json",
+                                         "config.json" };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         remove_file(names[i]);
@@ -480,6 +481,27 @@ static void two_files_and_their_added_tokens(void **state)
     remove_files();
 }
 
+/* The same two files mean other words to other tokenizers. */
+static void two_files_of_another_kind(void **state)
+{
+    static const char config[] = "{\"tokenizer_class\": \"Qwen2Tokenizer\"}";
+    static const char model[] = "{\"model_type\": \"qwen2\"}";
+    struct tokenizer *out;
+
+    (void)state;
+    remove_files();
+    write_two_files("");
+    write_file("config.json", model, strlen(model));
+    assert_int_equal(tokenizer_open_path(&out, folder), -1);
+    assert_int_equal(err_code(), EXIT_NODEVICE);
+    assert_non_null(strstr(err_text(), "qwen2"));
+    write_file("tokenizer_config.json", config, strlen(config));
+    assert_int_equal(tokenizer_open_path(&out, folder), -1);
+    assert_int_equal(err_code(), EXIT_NODEVICE);
+    assert_non_null(strstr(err_text(), "Qwen2Tokenizer"));
+    remove_files();
+}
+
 static void two_files_may_be_wrong(void **state)
 {
     struct tokenizer *out;
@@ -514,6 +536,7 @@ int main(void)
         cmocka_unit_test(wrong_files_are_bad_data),
         cmocka_unit_test(mutated_files_do_no_harm),
         cmocka_unit_test(two_files_and_their_added_tokens),
+        cmocka_unit_test(two_files_of_another_kind),
         cmocka_unit_test(two_files_may_be_wrong),
     };
 
