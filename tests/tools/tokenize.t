@@ -131,6 +131,17 @@ run tokenize -m "$model" -o "$dir/x.zst" "$dir/none.zst"
 exit_is 65
 err_has "none.zst:3: there is no field 'prompt' or 'text'"
 
+it "names a completion that has no prompt"
+echo '{"id": 3, "text": "x", "completion": " y"}' | make_stream prompts >"$dir/half.zst"
+run tokenize -m "$model" -o "$dir/x.zst" "$dir/half.zst"
+exit_is 65
+err_has "half.zst:3: there is a 'completion' without a 'prompt'"
+
+it "numbers lines from 1 in its messages"
+sh_run "printf 'a\nlonger than that\n' | tokenize --lines -m $model --max-length 2 -o $dir/x.zst"
+exit_is 65
+err_has "standard input:2: "
+
 it "refuses a tokenizer by the name of what is missing here"
 sed 's/"normalizer": null/"normalizer": {"type": "NFC"}/' "$model" >"$dir/nfc.json"
 run tokenize -m "$dir/nfc.json" --lines -o "$dir/x.zst" "$dir/text"

@@ -30,7 +30,7 @@ bool batch_full(const struct batch *b)
     return b->n == b->cap || b->bytes.n >= BATCH_BYTES;
 }
 
-void batch_add(struct batch *b, struct record *rec, const char *file, int64_t position)
+void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file, int64_t row)
 {
     struct item *item = b->item + b->n++;
     size_t len;
@@ -42,6 +42,7 @@ void batch_add(struct batch *b, struct record *rec, const char *file, int64_t po
     item->len = len;
     item->position = position;
     item->file = file;
+    item->row = row;
     buf_add(&b->bytes, bytes, len);
 }
 
@@ -82,7 +83,8 @@ int batch_check(struct batch *b, const struct work *work, struct worker *me)
 
         /* its line stayed with the thread that met it: have it said here once more */
         if (item->failed && run_item(b, work, me, item) < 0)
-            return err_in("%s:%s", item->file, record_name(item->rec));
+            return item->row ? err_in("%s:%lld", item->file, (long long)item->row)
+                             : err_in("%s:%s", item->file, record_name(item->rec));
     }
     return 0;
 }

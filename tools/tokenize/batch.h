@@ -13,6 +13,7 @@ struct item {
     size_t at, len;   /* its bytes in the batch's memory */
     int64_t position; /* in the input, from 0 */
     const char *file; /* lent by whoever read it */
+    int64_t row;      /* from 1, of a table; 0: the record has a name of its own */
     struct done done;
     bool failed;
 };
@@ -27,8 +28,9 @@ void batch_init(struct batch *b);
 void batch_free(struct batch *b);
 void batch_clear(struct batch *b);
 bool batch_full(const struct batch *b);
-/* Copies REC, which came from FILE and was number POSITION. */
-void batch_add(struct batch *b, struct record *rec, const char *file, int64_t position);
+/* Copies REC, which came from FILE (its ROW from 1, or 0) and was number POSITION. */
+void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file,
+               int64_t row);
 
 /* In a parallel region, by one thread: hands the records to the team, of which each thread has its
  * own of WORKERS, and returns at once. */

@@ -70,11 +70,6 @@ static int next_line(struct input *in, struct record **rec)
     return 1;
 }
 
-static const char *input_name(const struct input *in)
-{
-    return in->reader ? reader_name(in->reader) : table_name(in->table);
-}
-
 /* Fills B: 1 when there may be more, 0 at the end, -1 on failure. */
 static int fill(struct batch *b, struct input *in)
 {
@@ -88,7 +83,8 @@ static int fill(struct batch *b, struct input *in)
             break;
         if (in->table && in->limit >= 0 && in->n >= in->limit)
             continue; /* read to its end all the same, for its digest and its faults */
-        batch_add(b, rec, input_name(in), in->n++);
+        batch_add(b, rec, in->n++, in->table ? table_name(in->table) : reader_name(in->reader),
+                  in->table ? table_row(in->table) + 1 : 0);
     }
     return got;
 }

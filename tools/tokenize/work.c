@@ -23,21 +23,30 @@ static int missing(const char *field)
     return err_set(EXIT_DATA, "there is no field '%s'", field);
 }
 
-static int get_prompt(const struct work *work, struct worker *me, struct record *rec,
+/* The one field that is text, when it is not a prompt. */
+static int get_text(const struct work *work, struct record *rec, struct source *s)
+{
+    const char *field = work->field ? work->field : "text";
+    const int got = record_get_text(rec, field, &s->text, &s->n);
+
+    if (got < 0)
+        return -1;
+    if (!got)
+        return missing(work->field ? field : "prompt' or 'text");
+    if (!work->field && record_find(rec, "completion"))
+        return err_set(EXIT_DATA, "there is a 'completion' without a 'prompt'; name a --field");
+    return 0;
+}
+
+static int get_source(const struct work *work, struct worker *me, struct record *rec,
                       struct source *s)
 {
     const char *completion;
     size_t n;
     int got = work->field ? 0 : record_get_text(rec, "prompt", &s->text, &s->n);
 
-    if (got < 0)
-        return -1;
-    if (!got) {
-        const char *field = work->field ? work->field : "text";
-
-        got = record_get_text(rec, field, &s->text, &s->n);
-        return got > 0 ? 0 : got < 0 ? -1 : missing(work->field ? field : "prompt' or 'text");
-    }
+    if (got <= 0)
+        return got < 0 ? -1 : get_text(work, rec, s);
     got = record_get_text(rec, "completion", &completion, &n);
     if (got <= 0) {
         s->open = true;
@@ -93,7 +102,7 @@ static int encode(const struct work *work, struct worker *me, struct record *rec
     const uint32_t *ids;
     size_t n, n_prompt = 0, skip = 0;
 
-    if (get_prompt(work, me, rec, &s) < 0 ||
+    if (get_source(work, me, rec, &s) < 0 ||
         tokenizer_encode(work->tokenizer, me->scratch, s.text, s.n, &ids, &n) < 0)
         return -1;
     keep_ids(me, ids, n);
