@@ -84,17 +84,26 @@ static inline int golden_records(struct golden_record *out, int max, const char 
     return n;
 }
 
-/* A safetensors file of MODEL, in memory that stays. */
-static inline struct tensors *golden_tensors(const char *model, const char *file)
+/* A safetensors file of MODEL in memory. */
+struct golden_file {
+    struct buf bytes;
+    struct tensors *tensors;
+};
+
+static inline void golden_open(struct golden_file *f, const char *model, const char *file)
 {
-    struct buf *bytes = xcalloc(1, sizeof *bytes);
-    struct tensors *t = NULL;
     char part[128];
 
+    *f = (struct golden_file){ 0 };
     (void)snprintf(part, sizeof part, "%s/%s", model, file);
-    must(read_file(bytes, golden(part), 64 << 20));
-    must(tensors_parse(&t, part, (const uint8_t *)bytes->p, bytes->n));
-    return t;
+    must(read_file(&f->bytes, golden(part), 64 << 20));
+    must(tensors_parse(&f->tensors, part, (const uint8_t *)f->bytes.p, f->bytes.n));
+}
+
+static inline void golden_close(struct golden_file *f)
+{
+    tensors_close(f->tensors);
+    buf_free(&f->bytes);
 }
 
 #endif

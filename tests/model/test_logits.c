@@ -15,10 +15,11 @@ static double worst_difference(struct model *m, const char *name, const char *ta
     static struct golden_record rec[16];
     const int n = golden_records(rec, 16, name, "test");
     const int64_t V = model_config(m)->vocab;
-    struct tensors *want = golden_tensors(name, "logits.safetensors");
+    struct golden_file want;
     struct batch b = BATCH_INIT;
     double worst = -1;
 
+    golden_open(&want, name, "logits.safetensors");
     for (int i = 0; i < n; i++)
         batch_add(&b, rec[i].ids, rec[i].n, 1, 1, (uint32_t)i);
     must(model_reserve(m, b.tokens, false));
@@ -31,7 +32,7 @@ static double worst_difference(struct model *m, const char *name, const char *ta
         char key[32];
 
         (void)snprintf(key, sizeof key, "%s/%d", tag, rec[i].id);
-        const struct tensor *t = tensors_find(want, key);
+        const struct tensor *t = tensors_find(want.tensors, key);
         const float *mine = got + (int64_t)b.seq[i].q_start * V;
 
         if (!t)
@@ -44,7 +45,7 @@ static double worst_difference(struct model *m, const char *name, const char *ta
     free(rows);
     free(got);
     batch_free(&b);
-    tensors_close(want);
+    golden_close(&want);
     return worst;
 }
 
