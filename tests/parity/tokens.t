@@ -12,8 +12,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 here = Path(__file__).resolve().parent
 sys.path[:0] = [str(here), str(here.parent)]
-import cbor2  # noqa: E402
-import stream  # noqa: E402
+import streams  # noqa: E402
 import texts  # noqa: E402
 
 shared = Path(os.environ.get("SHARED", here.parent.parent.parent / "shared"))
@@ -28,10 +27,12 @@ def ok(good, name, detail=""):
     print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + detail}")
 
 
-def tokenize(records, model, *options):
-    run = subprocess.run(["tokenize", "-m", MODEL[model], *options], input=stream.write("prompts", records), capture_output=True)
-    assert run.returncode == 0, run.stderr
-    return stream.read(run.stdout)[1]
+def run(records, model, *options):
+    """The records that tokenize makes of RECORDS, typed arrays as lists."""
+    kind = "tokens" if "--decode" in options else "prompts"
+    done = subprocess.run(["tokenize", "-m", MODEL[model], *options], input=streams.stream(records, kind), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return [{k: streams.numbers(v) if k == "ids" else v for k, v in r.items()} for r in streams.records(done.stdout)[1]]
 
 
 def digest(ids):
@@ -43,25 +44,17 @@ def check_sets():
     sets = list(texts.sets(shared))
     ok(len(sets) == len(recorded), "every set has a recorded digest")
     for name, model, lines in sets:
-        out = tokenize([{"id": i, "text": t} for i, t in enumerate(lines)], model)
+        out = run([{"id": i, "text": t} for i, t in enumerate(lines)], model)
         ids = [r["ids"] for r in out]
         said = [str(len(ids)), str(sum(map(len, ids))), digest(ids)]
         ok(said == recorded[name], f"{name}: {said[1]} ids", f"{said}, recorded {recorded[name]}")
-        text = [r["text"] for r in decode(out, model)]
+        text = [r["text"] for r in run(out, model, "--decode")]
         ok(text == list(lines), f"{name}: decoding gives the texts back")
-
-
-def decode(records, model):
-    for r in records:
-        r["ids"] = cbor2.CBORTag(69, struct.pack(f"<{len(r['ids'])}H", *r["ids"]))
-    run = subprocess.run(["tokenize", "--decode", "-m", MODEL[model]], input=stream.write("tokens", records), capture_output=True)
-    assert run.returncode == 0, run.stderr
-    return stream.read(run.stdout)[1]
 
 
 def check_vectors():
     """The vectors bring their own ids: made by others."""
-    out = tokenize([{"id": i, "text": t} for i, t in enumerate(texts.vectors(shared))], "gpt-2")
+    out = run([{"id": i, "text": t} for i, t in enumerate(texts.vectors(shared))], "gpt-2")
     lines = (shared / "data/tokenizers/vectors/ggml-vocab-gpt-2.gguf.out").read_text().split("\n")
     want = [[int(x) for x in line.split()] for line in lines]
     got = [r["ids"] for r in out]
@@ -73,7 +66,7 @@ def check_article():
     """The first training prompt of the article has 71 ids, the prompt part of it 70."""
     rows = texts.financial(shared)
     label, text = rows[3683]
-    out, = tokenize([{"id": 0, "prompt": texts.PROMPT.format(text), "completion": " " + label}], "phi-2")
+    out, = run([{"id": 0, "prompt": texts.PROMPT.format(text), "completion": " " + label}], "phi-2")
     ok(len(out["ids"]) == 71 and out["n_prompt"] == 70, "first training prompt: 71 ids, 70 of them prompt",
        f"{len(out['ids'])} and {out['n_prompt']}")
     ok(out["ids"][:8] == [464, 15598, 286, 262, 1708, 9546, 25, 705], "its first ids", str(out["ids"][:8]))
@@ -85,7 +78,7 @@ def check_article_counts():
     train = [{"id": i, "prompt": texts.PROMPT.format(rows[i][1]), "completion": " " + rows[i][0]} for i in split["train"]]
     test = [{"id": i, "prompt": texts.PROMPT.format(rows[i][1])} for i in split["test"]]
     for name, records, want in (("training", train, (44, 113, 62420)), ("test", test, (43, 113, 61663))):
-        n = [len(r["ids"]) for r in tokenize(records, "phi-2")]
+        n = [len(r["ids"]) for r in run(records, "phi-2")]
         ok((min(n), max(n), sum(n)) == want, f"the article's {name} prompts: {want}", f"{min(n)} {max(n)} {sum(n)}")
 
 

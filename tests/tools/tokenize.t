@@ -2,14 +2,12 @@
 # What tokenize promises on its command line. Equal ids: tests/parity/tokens.t, tests/unit/test_token*.c.
 . "$(dirname "$0")/../lib.sh"
 model=$root/tests/parity/tokenizer-odd.json
-make_stream() { /usr/bin/python3 -B "$root/tests/stream.py" write "$@"; }
-show() { /usr/bin/python3 -B "$root/tests/stream.py" read; }
-texts() { show | /usr/bin/python3 -c 'import json, sys; [print(json.loads(x)["text"]) for x in sys.stdin]'; }
+make_stream() { peek --from-jsonl --kind "$@"; }
 
 it "numbers lines and adds ids"
 sh_run "printf 'a aa\n\nthe\n' | tokenize --lines -m $model >$dir/lines.zst"
 ok
-show <"$dir/lines.zst" >"$dir/out"
+peek --jsonl "$dir/lines.zst" >"$dir/out"
 out_is <<'IN'
 {"id": 0, "ids": [64, 220, 256], "text": "a aa"}
 {"id": 1, "ids": [], "text": ""}
@@ -17,7 +15,7 @@ out_is <<'IN'
 IN
 
 it "joins prompt and completion and says how much is prompt; other fields pass"
-make_stream prompts positive,negative >"$dir/prompts.zst" <<'IN'
+make_stream prompts --labels positive,negative >"$dir/prompts.zst" <<'IN'
 {"id": 7, "prompt": "x th", "completion": "e", "label": "positive", "other": [1, {"deep": null}]}
 {"id": 8, "prompt": "ab", "completion": " ab", "split": "train"}
 {"id": 9, "prompt": "ab", "split": "test"}
@@ -25,7 +23,7 @@ make_stream prompts positive,negative >"$dir/prompts.zst" <<'IN'
 IN
 sh_run "tokenize -m $model $dir/prompts.zst >$dir/tokens.zst"
 ok
-show <"$dir/tokens.zst" >"$dir/out"
+peek --jsonl "$dir/tokens.zst" >"$dir/out"
 out_is <<'IN'
 {"id": 7, "ids": [87, 220, 270], "label": "positive", "other": [1, {"deep": null}], "prompt": "x th", "n_prompt": 2, "completion": "e"}
 {"id": 8, "ids": [259, 220, 259], "split": "train", "prompt": "ab", "n_prompt": 1, "completion": " ab"}
@@ -36,13 +34,13 @@ IN
 it "takes the field it is told"
 sh_run "tokenize -m $model --field label --only id=7 $dir/prompts.zst >$dir/o.zst"
 ok
-show <"$dir/o.zst" >"$dir/out"
+peek --jsonl "$dir/o.zst" >"$dir/out"
 out_has '"ids": [79'
 
 it "ends texts, not prompts that wait for their completion"
 sh_run "tokenize -m $model --add-eos $dir/prompts.zst | tokenize -m $model --decode -o $dir/back.zst"
 ok
-texts <"$dir/back.zst" >"$dir/out"
+peek --text text "$dir/back.zst" >"$dir/out"
 out_is <<'IN'
 x the<|endoftext|>
 ab ab<|endoftext|>
@@ -61,13 +59,13 @@ it "cuts the end, and says how many"
 run tokenize -m "$model" --max-length 2 --truncation right -o "$dir/cut.zst" "$dir/prompts.zst"
 ok
 err_has "2 of 4 records were cut to 2 ids"
-show <"$dir/cut.zst" >"$dir/out"
+peek --jsonl "$dir/cut.zst" >"$dir/out"
 out_has '"ids": [259, 220], "split": "train", "prompt": "ab", "n_prompt": 1'
 
 it "cuts the beginning"
 run tokenize -m "$model" --max-length 2 --truncation left -o "$dir/left.zst" "$dir/prompts.zst"
 ok
-show <"$dir/left.zst" >"$dir/out"
+peek --jsonl "$dir/left.zst" >"$dir/out"
 out_has '"ids": [220, 259], "split": "train", "prompt": "ab", "n_prompt": 0'
 
 it "counts"
@@ -91,7 +89,7 @@ seq 1 3000 | sed 's/.*/line & \t  with <|endoftext|> tokens à 日本   foo barf
 sh_run "tokenize --lines -m $model $dir/text | tokenize --decode -m $model >$dir/o.zst"
 ok
 it "... every byte of the text"
-texts <"$dir/o.zst" >"$dir/back"
+peek --text text "$dir/o.zst" >"$dir/back"
 check cmp "$dir/text" "$dir/back"
 
 it "gives the same bytes for any number of threads, chunks of a pipe, locale and time zone"
