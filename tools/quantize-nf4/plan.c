@@ -179,22 +179,20 @@ static int choose(struct item *it, const struct tensor *t, const struct nf4_opti
     return 0;
 }
 
-int plan_make(struct plan *p, const struct tensors *model, const struct nf4_options *opt,
-              const struct ops *ops, struct progress *progress)
+int plan_make(struct plan *p, const struct tensors *model, struct progress *progress)
 {
     const int n = tensors_count(model);
     int quantised = 0;
 
-    *p = (struct plan){
-        .ops = ops, .opt = *opt, .item = xcalloc((size_t)n, sizeof(struct item)), .n = n
-    };
-    p->codes = ops->alloc(PIECE / 2);
-    p->scales = ops->alloc(PIECE / (size_t)opt->block * sizeof(float));
+    p->item = xcalloc((size_t)n, sizeof *p->item);
+    p->n = n;
+    p->codes = p->ops->alloc(PIECE / 2);
+    p->scales = p->ops->alloc(PIECE / (size_t)p->opt.block * sizeof(float));
     p->host = xmalloc(PIECE / 2);
     if (!p->codes || !p->scales)
         return -1;
     for (int i = 0; i < n; i++) {
-        if (choose(&p->item[i], tensors_at(model, i), opt) < 0)
+        if (choose(&p->item[i], tensors_at(model, i), &p->opt) < 0)
             return -1;
         quantised += p->item[i].quantised;
     }
@@ -218,9 +216,7 @@ void plan_free(struct plan *p)
     }
     free(p->item);
     free(p->host);
-    if (p->ops) {
-        p->ops->release(p->codes);
-        p->ops->release(p->scales);
-    }
+    p->ops->release(p->codes);
+    p->ops->release(p->scales);
     *p = (struct plan){ 0 };
 }

@@ -41,10 +41,10 @@ struct plan {
     uint8_t *host;              /* codes of one piece */
 };
 
-/* -1 names the tensor: values that are not finite (EXIT_NUMERIC), a type that cannot be quantised.
+/* Computes all scales of MODEL; P has ops and opt. -1 names the tensor: values that are not finite
+ * (EXIT_NUMERIC), a type that cannot be quantised. plan_free releases what was made in both cases.
  */
-MUST_USE int plan_make(struct plan *p, const struct tensors *model, const struct nf4_options *opt,
-                       const struct ops *ops, struct progress *progress);
+MUST_USE int plan_make(struct plan *p, const struct tensors *model, struct progress *progress);
 void plan_free(struct plan *p);
 
 /* Quantises weights FROM .. FROM + N of the item again; p->host has (N + 1) / 2 bytes of codes and

@@ -1,0 +1,100 @@
+#include "output.h"
+
+#include "config_edit.h"
+
+#include <string.h>
+
+/* A list of ours replaces the default of transformers, so that the head has to be in it. */
+static void put_skipped(struct buf *b, const char *names)
+{
+    bool head = false;
+
+    if (!names) {
+        buf_puts(b, "null");
+        return;
+    }
+    buf_putc(b, '[');
+    for (size_t n; n = strcspn(names, ","), *names; names += n + (names[n] == ',')) {
+        json_put_text(b, names, n);
+        buf_puts(b, ", ");
+        head |= n == strlen("lm_head") && !memcmp(names, "lm_head", n);
+    }
+    if (head)
+        b->n -= strlen(", ");
+    else
+        buf_puts(b, "\"lm_head\"");
+    buf_putc(b, ']');
+}
+
+/* The keys that bitsandbytes' own files have. */
+static void put_quantization(struct buf *b, const struct quantization *q)
+{
+    buf_puts(b, "{\"_load_in_4bit\": true, \"_load_in_8bit\": false, \"bnb_4bit_compute_dtype\": ");
+    json_put_text(b, q->compute, strlen(q->compute));
+    buf_puts(b, ", \"bnb_4bit_quant_storage\": \"uint8\", \"bnb_4bit_quant_type\": \"nf4\"");
+    buf_printf(b, ", \"bnb_4bit_use_double_quant\": %s", q->nested ? "true" : "false");
+    buf_puts(b,
+             ", \"llm_int8_enable_fp32_cpu_offload\": false, \"llm_int8_has_fp16_weight\": false");
+    buf_puts(b, ", \"llm_int8_skip_modules\": ");
+    put_skipped(b, q->skip);
+    buf_puts(b, ", \"llm_int8_threshold\": 6.0, \"load_in_4bit\": true, \"load_in_8bit\": false");
+    buf_puts(b, ", \"quant_method\": \"bitsandbytes\"}");
+}
+
+static int put_config(struct pack_writer *out, const struct pack *from,
+                      const struct quantization *q)
+{
+    const struct pack_file *f = pack_find(from, "config.json");
+    struct buf text = BUF_INIT, member = BUF_INIT;
+
+    if (q)
+        put_quantization(&member, q);
+    config_put_quantization(&text, (const char *)f->data, f->size, member.p);
+    const int rc = pack_put(out, f->name, text.p, text.n);
+
+    buf_free(&text);
+    buf_free(&member);
+    return rc;
+}
+
+/* Weights, in this form or another: what is written replaces them all. */
+static bool is_weights(const char *name)
+{
+    static const char *const ends[] = {
+        ".safetensors", ".safetensors.index.json",
+        ".bin",         ".bin.index.json",
+        ".pt",          ".pth",
+        ".ckpt",        ".pkl",
+        ".gguf",        ".h5",
+        ".msgpack",     ".onnx",
+    };
+    const size_t n = strlen(name);
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (n >= strlen(ends[i]) && !strcmp(name + n - strlen(ends[i]), ends[i]))
+            return true;
+    return false;
+}
+
+static int copy_others(struct pack_writer *out, const struct pack *from)
+{
+    for (int i = 0; i < pack_count(from); i++) {
+        const struct pack_file *f = pack_at(from, i);
+
+        if (strcmp(f->name, "config.json") && !is_weights(f->name) &&
+            pack_put(out, f->name, f->data, f->size) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int output_begin(struct pack_writer **out, const struct source *s, const struct quantization *q,
+                 const struct cli_common *common)
+{
+    if (pack_create(out, common->output, common->force, (int)common->level) < 0)
+        return -1;
+    if (put_config(*out, s->pack, q) == 0 && copy_others(*out, s->pack) == 0)
+        return 0;
+    pack_abort(*out);
+    return -1;
+}
