@@ -84,7 +84,7 @@ struct shape {
 static const struct shape shapes[] = {
     { 1, 2, 1, DT_F32, false },       { 5, 33, 7, DT_F32, true },
     { 20, 509, 160, DT_BF16, true },  { 37, 1025, 64, DT_F16, true },
-    { 3, 2000, 2560, DT_F16, false },
+    { 3, 2000, 2560, DT_F16, false }, { 800, 40, 9, DT_F32, true },
 };
 
 static int32_t *targets(int64_t M, int64_t V)

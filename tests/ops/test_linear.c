@@ -27,6 +27,7 @@ static const struct shape shapes[] = {
     { { 7 }, 1, 33, 160, 4, DT_NF4, DT_F32, 0, false, false, 32 },
     { { 5, 6 }, 2, 24, 192, 4, DT_NF4, DT_F32, 0, true, false, 256 },
     { { 30, 11 }, 2, 24, 10240, 16, DT_NF4, DT_F32, 0.05f, true, true, 0 },
+    { { 400 }, 1, 300, 24, 4, DT_NF4, DT_F32, 0.05f, true, true, 0 },
     { { 70, 61 }, 2, 131, 520, 16, DT_NF4, DT_F32, 0.05f, true, false, 0 },
 };
 
