@@ -4,17 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct condition {              /* FIELD=VALUE */
+struct condition { /* FIELD=VALUE */
     char *field;
     char *value;
-    bool may_be_absent;         /* a tool's wish, not the user's */
-    bool seen;                  /* some record had the field */
+    bool may_be_absent; /* a tool's wish, not the user's */
+    bool seen;          /* some record had the field */
 };
 
 struct filter {
     struct condition *only;
     int n;
-    int64_t left;               /* records still to pass; < 0: all */
+    int64_t left; /* records still to pass; < 0: all */
 };
 
 static void add(struct filter *f, const char *field, size_t len, const char *value, bool absent)
@@ -58,7 +58,8 @@ static int equals(const struct field *f, const char *text)
     case FIELD_BOOL:
         return !strcmp(f->u ? "true" : "false", text);
     default:
-        return err_set(EXIT_USAGE, "--only compares texts and whole numbers; field '%.*s' is neither",
+        return err_set(EXIT_USAGE,
+                       "--only compares texts and whole numbers; field '%.*s' is neither",
                        (int)f->key_len, f->key);
     }
 }

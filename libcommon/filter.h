@@ -1,4 +1,5 @@
-/* filter.h - --only and --limit: which records a tool uses, whether they come from a stream or a table. */
+/* filter.h - --only and --limit: which records a tool uses, whether they come from a stream or a
+ * table. */
 #ifndef FILTER_H
 #define FILTER_H
 
@@ -10,10 +11,11 @@ struct filter;
 struct filter *filter_new(const struct cli_common *common);
 /* A condition that holds only when the user gave none for FIELD; a record without it passes. */
 void filter_default(struct filter *f, const char *field, const char *value);
-/* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool. */
+/* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool.
+ */
 MUST_USE int filter_passes(struct filter *f, const struct record *rec);
 /* After the last record: warns of a field that no record had, which is a slip of the pen mostly. */
 void filter_finish(const struct filter *f);
-void filter_free(struct filter *f);                 /* NULL is fine */
+void filter_free(struct filter *f); /* NULL is fine */
 
 #endif

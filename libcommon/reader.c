@@ -1,27 +1,18 @@
 #include "stream.h"
 
+#include "filter.h"
 #include "reader.h"
 #include "stream_source.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct condition { /* FIELD=VALUE */
-    char *field;
-    char *value;
-    bool may_be_absent; /* a tool's wish, not the user's: a record without the field passes */
-    bool seen;          /* some record had the field */
-};
 
 struct reader {
     struct stream_source *source; /* one for each file */
     int sources, at;              /* AT: the one that is read; SOURCES after the last */
     struct stream_header joined;  /* kind and labels of all, their chains in one */
     struct record *rec;
-    struct condition *only;
-    int onlys;
-    int64_t left; /* records still to give; < 0: all */
+    struct filter *filter;
 };
 
 /* ---- opening ---- */
@@ -94,15 +85,6 @@ static int open_sources(struct reader *r, int kinds)
     return 0;
 }
 
-static void add_condition(struct reader *r, const char *field, size_t field_len, const char *value,
-                          bool may_be_absent)
-{
-    r->only = xnrealloc(r->only, (size_t)r->onlys + 1, sizeof *r->only);
-    r->only[r->onlys++] = (struct condition){ .field = xstrndup(field, field_len),
-                                              .value = xstrdup(value),
-                                              .may_be_absent = may_be_absent };
-}
-
 int reader_open(struct reader **out, const char *const *paths, int kinds,
                 const struct cli_common *common)
 {
@@ -117,13 +99,7 @@ int reader_open(struct reader **out, const char *const *paths, int kinds,
     for (int i = 0; i < r->sources; i++)
         r->source[i].path = paths[i];
     r->rec = record_new();
-    r->left = common->limit;
-    for (int i = 0; i < common->only.n; i++) {
-        const char *text = common->only.v[i];
-        const size_t n = strcspn(text, "=");
-
-        add_condition(r, text, n, text[n] ? text + n + 1 : "", false);
-    }
+    r->filter = filter_new(common);
     if (open_sources(r, kinds) < 0) {
         reader_close(r);
         return -1;
@@ -134,10 +110,7 @@ int reader_open(struct reader **out, const char *const *paths, int kinds,
 
 void reader_default_only(struct reader *r, const char *field, const char *value)
 {
-    for (int i = 0; i < r->onlys; i++)
-        if (!strcmp(r->only[i].field, field))
-            return;
-    add_condition(r, field, strlen(field), value, true);
+    filter_default(r->filter, field, value);
 }
 
 void reader_close(struct reader *r)
@@ -146,68 +119,14 @@ void reader_close(struct reader *r)
         return;
     for (int i = 0; i < r->sources; i++)
         stream_source_close(&r->source[i]);
-    for (int i = 0; i < r->onlys; i++) {
-        free(r->only[i].field);
-        free(r->only[i].value);
-    }
     free(r->source);
-    free(r->only);
+    filter_free(r->filter);
     stream_header_free(&r->joined);
     record_free(r->rec);
     free(r);
 }
 
 /* ---- records ---- */
-
-/* 1 when the value of F is TEXT, 0 when not, -1 when such a field cannot be compared. */
-static int equals(const struct field *f, const char *text)
-{
-    char number[24];
-
-    switch (f->type) {
-    case FIELD_TEXT:
-        return f->n == strlen(text) && !memcmp(f->data, text, f->n);
-    case FIELD_UINT:
-        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)f->u);
-        return !strcmp(number, text);
-    case FIELD_BOOL:
-        return !strcmp(f->u ? "true" : "false", text);
-    default:
-        return err_set(EXIT_USAGE,
-                       "--only compares texts and whole numbers; field '%.*s' is neither",
-                       (int)f->key_len, f->key);
-    }
-}
-
-/* 1 when all conditions hold. */
-static int passes(struct reader *r)
-{
-    int pass = 1;
-
-    for (int i = 0; i < r->onlys; i++) {
-        struct condition *c = &r->only[i];
-        const struct field *f = record_find(r->rec, c->field);
-        int rc = c->may_be_absent;
-
-        if (f) {
-            c->seen = true;
-            rc = equals(f, c->value);
-        }
-        if (rc < 0)
-            return -1;
-        pass = pass && rc;
-    }
-    return pass;
-}
-
-/* A field that no record has is a slip of the pen more often than a wish. */
-static void warn_unseen(const struct reader *r)
-{
-    for (int i = 0; i < r->onlys; i++)
-        if (!r->only[i].seen && !r->only[i].may_be_absent)
-            warn("--only %s=%s: no record has a field '%s'", r->only[i].field, r->only[i].value,
-                 r->only[i].field);
-}
 
 int reader_next(struct reader *r, struct record **rec)
 {
@@ -220,18 +139,16 @@ int reader_next(struct reader *r, struct record **rec)
         if (!rc) {
             stream_source_rest(s);
             if (++r->at == r->sources)
-                warn_unseen(r);
+                filter_finish(r->filter);
             continue;
         }
-        rc = passes(r);
+        rc = filter_passes(r->filter, r->rec);
         if (rc < 0)
             return err_in("%s:%s", stream_source_name(s), record_name(r->rec));
-        if (!rc || !r->left)
-            continue;
-        if (r->left > 0)
-            r->left--;
-        *rec = r->rec;
-        return 1;
+        if (rc > 0) {
+            *rec = r->rec;
+            return 1;
+        }
     }
     return 0;
 }
