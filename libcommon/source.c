@@ -15,8 +15,8 @@ struct source {
     struct input *in;
     struct archive *a;
     char *name;
-    struct sha256 *digest;  /* of a pipe, which can be read only once; NULL: a file */
-    bool archive, guessed;  /* zip or tar; its member was not named */
+    struct sha256 *digest; /* of a pipe, which can be read only once; NULL: a file */
+    bool archive, guessed; /* zip or tar; its member was not named */
     bool ended;
     int64_t at;
     uint8_t block[BLOCK];
@@ -66,7 +66,10 @@ static int open_archive(struct source *s)
     archive_read_support_filter_gzip(s->a);
     archive_read_support_filter_zstd(s->a);
     archive_read_support_format_tar(s->a);
-    archive_read_support_format_zip(s->a);
+    if (s->digest)
+        archive_read_support_format_zip_streamable(s->a);
+    else /* reads the directory at the end, so a zip that was cut short is none */
+        archive_read_support_format_zip_seekable(s->a);
     archive_read_support_format_raw(s->a);
     archive_read_support_format_empty(s->a);
     archive_read_set_read_callback(s->a, on_read);
@@ -82,7 +85,7 @@ static bool is_table_name(const char *path)
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
 
-    if (base[0] == '.' || !dot)     /* "._news.csv" is what a Mac adds beside a file */
+    if (base[0] == '.' || !dot) /* "._news.csv" is what a Mac adds beside a file */
         return false;
     for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
         if (!strcasecmp(dot, suffix[i]))
@@ -99,7 +102,7 @@ struct names {
 /* What an archive holds, as far as it was looked through. */
 struct census {
     struct names wanted, others;
-    char *first;            /* of the wanted ones */
+    char *first; /* of the wanted ones */
 };
 
 static void names_add(struct names *l, const char *name)
@@ -132,7 +135,7 @@ static int next_member(struct source *s, const char **name)
         if (archive_entry_filetype(e) != AE_IFREG)
             continue;
         *name = archive_entry_pathname(e);
-        if (!*name)                 /* not in the encoding of the locale, which we never set */
+        if (!*name) /* not in the encoding of the locale, which we never set */
             *name = archive_entry_pathname_utf8(e);
         if (*name)
             return 1;
@@ -169,8 +172,10 @@ static int check_one(const struct source *s, const char *member, const struct ce
     if (member)
         return err_set(EXIT_NOINPUT, "%s: has no member '%s'; it holds %s", input_name(s->in),
                        member, rest);
-    return err_set(EXIT_DATA, "%s: holds no table (.csv, .tsv, .jsonl), it holds %s; "
-                   "name one of these with --member if it is a table", input_name(s->in), rest);
+    return err_set(EXIT_DATA,
+                   "%s: holds no table (.csv, .tsv, .jsonl), it holds %s; "
+                   "name one of these with --member if it is a table",
+                   input_name(s->in), rest);
 }
 
 /* A file is looked through first and then opened again at its table; a pipe stops at the first. */
@@ -215,6 +220,14 @@ static int check_rest(struct source *s)
     return rc;
 }
 
+static bool is_cut_zip(const char *path)
+{
+    uint8_t start[4];
+    size_t n;
+
+    return input_peek(path, start, sizeof start, &n) == 0 && n == 4 && !memcmp(start, "PK\3\4", 4);
+}
+
 int source_open(struct source **out, const char *path, const char *member)
 {
     struct source *s = xcalloc(1, sizeof *s);
@@ -237,8 +250,10 @@ int source_open(struct source **out, const char *path, const char *member)
     s->archive = format == ARCHIVE_FORMAT_ZIP || format == ARCHIVE_FORMAT_TAR;
     if (rc >= 0 && s->archive)
         rc = rc ? choose_member(s, name, member) : check_one(s, member, &(struct census){ 0 });
+    else if (rc >= 0 && !s->digest && is_cut_zip(path))
+        rc = err_set(EXIT_DATA, "%s: is a zip without its end; get it again", s->name);
     else if (rc >= 0 && !member)
-        s->ended = rc == 0;     /* an empty file */
+        s->ended = rc == 0; /* an empty file */
     else if (rc >= 0)
         rc = err_set(EXIT_USAGE, "%s: is not an archive; leave --member out", s->name);
     if (rc < 0)
@@ -287,7 +302,7 @@ int source_digest(struct source *s, uint8_t out[SHA256_BYTES])
             return err_set(EXIT_IO, "%s: cannot be read again", input_name(s->in));
         s->digest = sha256_new();
     }
-    while (n > 0) {             /* of a pipe only what the archive reader did not ask for */
+    while (n > 0) { /* of a pipe only what the archive reader did not ask for */
         if (input_read(s->in, s->block, sizeof s->block, &n) < 0)
             return -1;
         sha256_add(s->digest, s->block, n);

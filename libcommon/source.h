@@ -26,6 +26,6 @@ MUST_USE int source_read(struct source *s, const uint8_t **bytes, size_t *n);
 const char *source_name(const struct source *s);
 /* Of the file's bytes as they are stored, the whole archive; after the end. */
 MUST_USE int source_digest(struct source *s, uint8_t out[SHA256_BYTES]);
-void source_close(struct source *s);                /* NULL is fine */
+void source_close(struct source *s); /* NULL is fine */
 
 #endif
