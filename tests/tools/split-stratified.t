@@ -1,0 +1,175 @@
+#!/bin/sh
+# What split-stratified promises on its command line. Draws: tests/parity/split.t, sklearn-split.t.
+. "$(dirname "$0")/../lib.sh"
+cd "$dir" || exit 1
+
+{
+	i=0
+	while [ $i -lt 40 ]; do echo "good,fine day $i"; i=$((i + 1)); done
+	while [ $i -lt 60 ]; do echo "bad,\"rain, $i\""; i=$((i + 1)); done
+	while [ $i -lt 70 ]; do echo "so-so,clouds $i"; i=$((i + 1)); done
+} >days.csv
+printf '#!/bin/sh\npeek --tsv "$@" | tail -n +2\n' >cols
+chmod +x cols
+
+it "divides every label in the same proportion, test a quarter"
+sh_run 'split-stratified days.csv | ./cols split,label | sort | uniq -c | awk "{ print \$2, \$3, \$1 }"'
+out_is <<'EXPECT'
+test bad 5
+test good 10
+test so-so 3
+train bad 15
+train good 30
+train so-so 7
+EXPECT
+
+it "takes counts for each label"
+sh_run 'split-stratified --per-class --train 3 --test 2 --eval 1 days.csv | ./cols split,label | uniq -c | awk "{ n[\$2 \" \" \$3] += \$1 } END { for (k in n) print k, n[k] }" | sort'
+out_is <<'EXPECT'
+eval bad 1
+eval good 1
+eval so-so 1
+test bad 2
+test good 2
+test so-so 2
+train bad 3
+train good 3
+train so-so 3
+EXPECT
+
+it "has no row in two parts, and all of them when the shares add up to 1"
+sh_run 'split-stratified --train 0.7 --test 0.2 --eval 0.1 days.csv | ./cols id | sort -n | uniq | wc -l'
+out_is <<'EXPECT'
+70
+EXPECT
+
+it "writes train, eval, test in this order"
+sh_run 'split-stratified --train 5 --test 5 --eval 5 days.csv | ./cols split | uniq'
+out_is <<'EXPECT'
+train
+eval
+test
+EXPECT
+
+it "gives the same bytes for the same seed, other rows for another"
+split-stratified days.csv -o a.zst
+split-stratified days.csv -j 3 -o b.zst
+split-stratified --seed 43 days.csv -o c.zst
+same a.zst b.zst
+it "another seed is another split"
+sh_run '! cmp -s a.zst c.zst'
+ok
+
+it "draws eval with replacement from rows that are in neither part"
+sh_run 'split-stratified --train 0.5 --test 0.4 --eval 50 --eval-replace days.csv -o r.zst && ./cols id --only split=eval r.zst | wc -l'
+out_is <<'EXPECT'
+50
+EXPECT
+it "eval has none of the others' rows"
+sh_run './cols id --only split=eval r.zst | sort -u >e; ./cols id --only split=train r.zst >t; ./cols id --only split=test r.zst >>t; sort t | comm -12 - e'
+out_is </dev/null
+
+it "label order is by code point, or as --labels says"
+sh_run 'split-stratified days.csv | peek --header | grep -o "\"labels\": \[[^]]*\]"; split-stratified --labels so-so,good,bad days.csv | peek --header | grep -o "\"labels\": \[[^]]*\]"'
+out_is <<'EXPECT'
+"labels": ["bad", "good", "so-so"]
+"labels": ["so-so", "good", "bad"]
+EXPECT
+
+it "divides a stream of examples again, keeping its other fields"
+sh_run 'printf "%s\n" "{\"text\":\"a\",\"label\":\"x\",\"source\":7}" "{\"text\":\"b\",\"label\":\"y\",\"source\":8}" "{\"text\":\"c\",\"label\":\"x\",\"source\":9}" "{\"text\":\"d\",\"label\":\"y\",\"source\":9}" | peek --from-jsonl --kind examples | split-stratified --train 0.5 --test 0.5 - | ./cols split,source | sort | cut -f1 | uniq -c | awk "{ print \$2, \$1 }"'
+out_is <<'EXPECT'
+test 2
+train 2
+EXPECT
+
+it "reads standard input"
+sh_run 'split-stratified - <days.csv | peek --count'
+out_is <<'EXPECT'
+70
+EXPECT
+
+it "--audit reports duplicates, conflicts and overlap, and exits 1 on overlap"
+printf 'x,same\nx,same\nx,same\nx,same\ny,other\ny,twice\nx,twice\ny,d\ny,e\n' >dup.csv
+run split-stratified --label 1 --audit --train 0.5 --test 0.5 dup.csv -o audit.zst
+exit_is 1
+err_has 'rows=9 labels=2 duplicates=1 conflicts=1 overlap='
+it "--audit without overlap exits 0"
+run split-stratified --audit days.csv -o audit2.zst
+ok
+it "the output is whole all the same"
+run peek --verify audit.zst
+ok
+
+it "names the label that has too few rows"
+run split-stratified --per-class --train 8 --test 8 days.csv -o none.zst
+exit_is 65
+err_has "label 'so-so' has 10 rows and 2 of them left for test, which wants 8"
+one_line
+absent none.zst
+
+it "names the row with an unknown label"
+run split-stratified --labels good,bad days.csv -o none.zst
+exit_is 65
+err_has "days.csv:61: label 'so-so' is not one of good, bad"
+absent none.zst
+
+it "names the row with too few fields"
+printf 'a,x\nb\nc,y\n' >short.csv
+run split-stratified short.csv -o none.zst
+exit_is 65
+err_has 'short.csv:2: row has 1 field where 2 are expected'
+absent none.zst
+
+it "names the row that is not UTF-8, and what to do"
+printf 'a,x\na,y\nb,caf\351\nb,z\n' >latin.csv
+run split-stratified latin.csv -o none.zst
+exit_is 65
+err_has 'latin.csv:3: byte 0xE9 is not valid UTF-8; say --encoding'
+it "reads it as Latin-1 when told"
+sh_run 'split-stratified --encoding latin-1 latin.csv | peek --only label=b --text text | sort'
+out_is <<'EXPECT'
+café
+z
+EXPECT
+
+it "asks for the columns when there are three"
+printf 'id,body,kind\n1,a,x\n2,b,y\n' >three.csv
+run split-stratified three.csv -o none.zst
+exit_is 65
+err_has "it has 'id', 'body', 'kind': name one with --text"
+it "takes them by name and by number, and keeps the others but id"
+sh_run 'split-stratified --text body --label 3 --train 1 --test 1 three.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
+out_is <<'EXPECT'
+{"id": 0, "text": "a", "label": "x"
+{"id": 1, "text": "b", "label": "y"
+EXPECT
+
+it "refuses what does not go together"
+run split-stratified --recipe seed --train 5 days.csv -o none.zst
+exit_is 2
+err_has '--recipe sets --train itself'
+it "refuses shares above 1"
+run split-stratified --train 0.8 --test 0.5 days.csv -o none.zst
+exit_is 2
+it "refuses a size that is none"
+run split-stratified --train 3x days.csv -o none.zst
+exit_is 2
+err_has "--train '3x' is neither a number of rows nor a share"
+it "fails without its input"
+run split-stratified nowhere.csv -o none.zst
+exit_is 66
+one_line
+it "an empty table has nothing to divide"
+run split-stratified /dev/null -o none.zst
+exit_is 65
+absent none.zst
+it "--recipe seed wants its labels"
+run split-stratified --recipe seed days.csv -o none.zst
+exit_is 65
+err_has "label 'good' is not one of positive, neutral, negative"
+it "scikit-learn's rules for sizes hold under --compat sklearn"
+run split-stratified --compat sklearn --train 2 --test 2 days.csv -o none.zst
+exit_is 65
+err_has 'fewer than the 3 labels'
+finish
