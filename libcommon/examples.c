@@ -10,10 +10,10 @@
 
 struct examples {
     struct reader *reader;
-    struct table *table;        /* one of the two */
-    struct filter *filter;      /* of the table; a reader has its own */
-    struct record *rec;         /* made from a row, or lent by the reader */
-    int text, label;            /* columns, -1: none */
+    struct table *table;   /* one of the two */
+    struct filter *filter; /* of the table; a reader has its own */
+    struct record *rec;    /* made from a row, or lent by the reader */
+    int text, label;       /* columns, -1: none */
     bool labelled;
     struct buf place;
 };
@@ -52,7 +52,8 @@ static int find_columns(struct examples *e, const struct examples_options *opt)
     if (e->text < 0)
         return err_set(EXIT_DATA, "%s: has no column 'text'; name one with --text", table_name(t));
     if (opt->labelled && e->label < 0)
-        return err_set(EXIT_DATA, "%s: has no column 'label'; name one with --label", table_name(t));
+        return err_set(EXIT_DATA, "%s: has no column 'label'; name one with --label",
+                       table_name(t));
     return e->text == e->label ? err_set(EXIT_USAGE, "--text and --label are the same column") : 0;
 }
 
@@ -109,7 +110,8 @@ static int take_cell(struct examples *e, const struct cell *c, int column)
     if (text && !c->p)
         return err_set(EXIT_DATA, "has no text; give it one or leave the row out");
     if (label && c->n == 0)
-        return e->labelled ? err_set(EXIT_DATA, "has no label; give it one or leave the row out") : 0;
+        return e->labelled ? err_set(EXIT_DATA, "has no label; give it one or leave the row out")
+                           : 0;
     if (!c->p || !strcmp(key, "id"))
         return 0;
     record_set_text(e->rec, key, c->p, c->n);

@@ -16,8 +16,8 @@ struct examples;
 
 struct examples_options {
     struct table_options table;
-    const char *text, *label;   /* columns by name or number; NULL: guessed */
-    bool labelled;              /* every record must have a label */
+    const char *text, *label; /* columns by name or number; NULL: guessed */
+    bool labelled;            /* every record must have a label */
 };
 
 /*
@@ -29,7 +29,8 @@ MUST_USE int examples_open(struct examples **e, const char *const *paths,
                            const struct examples_options *opt, const struct cli_common *common);
 /* As reader_next. */
 MUST_USE int examples_next(struct examples *e, struct record **rec);
-/* "news.csv:12", rows from 1, or "data.zst:4711", ids: where the last record came from, for messages. */
+/* "news.csv:12", rows from 1, or "data.zst:4711", ids: where the last record came from, for
+ * messages. */
 const char *examples_place(struct examples *e);
 /* The stream behind it, for writer_open; NULL when it is a table. */
 const struct reader *examples_reader(const struct examples *e);
@@ -37,6 +38,6 @@ const struct reader *examples_reader(const struct examples *e);
 const struct table *examples_table(const struct examples *e);
 /* After the end: adds the table's digest to W; a stream's is there by itself. */
 MUST_USE int examples_finish(struct examples *e, struct writer *w);
-void examples_close(struct examples *e);            /* NULL is fine */
+void examples_close(struct examples *e); /* NULL is fine */
 
 #endif

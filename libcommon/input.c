@@ -13,7 +13,7 @@
 struct input {
     char *name;
     int fd;
-    bool standard;          /* the beginning may be in SEEN */
+    bool standard; /* the beginning may be in SEEN */
 };
 
 /* Standard input is one per process, and so is what was already taken from it. */

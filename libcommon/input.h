@@ -24,10 +24,11 @@ MUST_USE int input_peek(const char *path, uint8_t *bytes, size_t cap, size_t *n)
 MUST_USE int input_open(struct input **in, const char *path);
 /* At most CAP bytes into BYTES; *N is 0 only at the end. EXIT_IO when reading fails. */
 MUST_USE int input_read(struct input *in, void *bytes, size_t cap, size_t *n);
-/* As lseek: the new position, or -1 for standard input and pipes, which cannot (no error is set). */
+/* As lseek: the new position, or -1 for standard input and pipes, which cannot (no error is set).
+ */
 int64_t input_seek(struct input *in, int64_t offset, int whence);
 /* What messages call it: the path, or "standard input". */
 const char *input_name(const struct input *in);
-void input_close(struct input *in);                 /* NULL is fine */
+void input_close(struct input *in); /* NULL is fine */
 
 #endif

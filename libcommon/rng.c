@@ -98,7 +98,7 @@ float mt19937_torch_uniform(struct mt19937 *g, float a, float b)
 {
     const float unit = (float)(mt19937_u32(g) & 0xffffff) * 0x1p-24f;
 
-    return fmaf(unit, b - a, a);        /* torch's kernel is compiled so that this is one rounding */
+    return fmaf(unit, b - a, a); /* torch's kernel is compiled so that this is one rounding */
 }
 
 double mt19937_double(struct mt19937 *g)

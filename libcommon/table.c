@@ -9,20 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_AHEAD = 1 << 16 };  /* bytes that guesses are made from */
+enum { LOOK_AHEAD = 1 << 16 }; /* bytes that guesses are made from */
 
 struct table {
     struct source *src;
     enum form form;
     enum encoding encoding;
-    char *p;                /* bytes of the source that are not used up: p[start..end) */
+    char *p; /* bytes of the source that are not used up: p[start..end) */
     size_t start, end, cap;
-    bool ended;             /* nothing comes behind them */
+    bool ended; /* nothing comes behind them */
     struct spans spans;
     struct members members;
-    bool waiting;           /* the first object is in MEMBERS and was not given yet */
-    struct buf text;        /* decoded cells of the present row */
-    char **name;            /* of the columns */
+    bool waiting;    /* the first object is in MEMBERS and was not given yet */
+    struct buf text; /* decoded cells of the present row */
+    char **name;     /* of the columns */
     struct cell *cells;
     int n_columns;
     int64_t row, replaced;
@@ -184,9 +184,11 @@ static int next_csv(struct table *t)
     if (got <= 0)
         return got;
     if (t->spans.n != t->n_columns)
-        return err_set(EXIT_DATA, "row has %d field%s where %d are expected; put fields with %s "
-                       "into quotation marks", t->spans.n, t->spans.n == 1 ? "" : "s",
-                       t->n_columns, t->form == FORM_TSV ? "tabs" : "commas");
+        return err_set(EXIT_DATA,
+                       "row has %d field%s where %d are expected; put fields with %s "
+                       "into quotation marks",
+                       t->spans.n, t->spans.n == 1 ? "" : "s", t->n_columns,
+                       t->form == FORM_TSV ? "tabs" : "commas");
     const char *row = t->p + t->start;
 
     take_cells(t, t->cells, used);
@@ -253,8 +255,10 @@ static int next_jsonl(struct table *t)
         const int at = column_of(t, &m->key, i);
 
         if (at < 0)
-            return err_set(EXIT_DATA, "key '%s' is not in the first object; give every object the "
-                           "same keys", m->key.p);
+            return err_set(EXIT_DATA,
+                           "key '%s' is not in the first object; give every object the "
+                           "same keys",
+                           m->key.p);
         t->cells[at] = m->value;
     }
     return 1;

@@ -11,7 +11,8 @@ static struct span *next_span(struct spans *f)
     return &f->v[f->n++];
 }
 
-/* The closing quote of a quoted field whose content begins at I: its index, N when there is none. */
+/* The closing quote of a quoted field whose content begins at I: its index, N when there is none.
+ */
 static size_t quoted_end(const char *p, size_t i, size_t n, bool *doubled)
 {
     for (;;) {
@@ -57,7 +58,7 @@ int csv_scan(struct spans *f, const char *p, size_t n, bool last, char delimiter
                 i++;
             if (i < n && p[i] != delimiter && p[i] != '\n')
                 return err_set(EXIT_DATA, "text after a closing quotation mark; double the marks "
-                               "inside a quoted field");
+                                          "inside a quoted field");
         } else {
             s->at = i;
             i = end = plain_end(p, i, n, delimiter);
@@ -84,7 +85,7 @@ struct cell csv_cell(char *p, const struct span *s)
         to = begin;
         for (const char *from = begin; from < end; from++) {
             *to++ = *from;
-            from += *from == '"';       /* only pairs of them are inside */
+            from += *from == '"'; /* only pairs of them are inside */
         }
     }
     *to = 0;

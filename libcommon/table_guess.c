@@ -1,4 +1,5 @@
-/* What the beginning of a table says about it. All of this can be wrong, and an option overrules it. */
+/* What the beginning of a table says about it. All of this can be wrong, and an option overrules
+ * it. */
 #include "table_rows.h"
 
 #include <stdlib.h>
@@ -72,12 +73,13 @@ static bool looks_like_name(const char *p, size_t n)
 static bool is_usual_name(const char *p, size_t n)
 {
     static const char *const usual[] = {
-        "answer",   "body",     "category", "class",    "classification", "comment", "completion",
-        "content",  "date",     "description", "document", "feedback",    "headline", "id",
-        "index",    "intent",   "label",    "labels",   "message",        "name",    "news",
-        "phrase",   "polarity", "prompt",   "question", "rating",         "review",  "sentence",
-        "sentiment", "source",  "split",    "stars",    "statement",      "target",  "text",
-        "title",    "topic",    "tweet",    "type",     "url",
+        "answer",     "body",    "category",  "class",       "classification", "comment",
+        "completion", "content", "date",      "description", "document",       "feedback",
+        "headline",   "id",      "index",     "intent",      "label",          "labels",
+        "message",    "name",    "news",      "phrase",      "polarity",       "prompt",
+        "question",   "rating",  "review",    "sentence",    "sentiment",      "source",
+        "split",      "stars",   "statement", "target",      "text",           "title",
+        "topic",      "tweet",   "type",      "url",
     };
 
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)

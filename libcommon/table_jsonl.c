@@ -128,7 +128,7 @@ int jsonl_members(struct members *m, const char *line, size_t n)
     if (*p != '{')
         return err_set(EXIT_DATA, "line is not a JSON object; a row is {\"column\": value, ...}");
     buf_clear(&m->text);
-    buf_reserve(&m->text, 2 * n + 2);   /* cells point into it: it must not move */
+    buf_reserve(&m->text, 2 * n + 2); /* cells point into it: it must not move */
     for (p = skip_space(p + 1); *p != '}'; p = skip_space(*p == ',' ? p + 1 : p)) {
         struct member *one = next_member(m);
         const char *end = string_end(p);

@@ -9,7 +9,7 @@
 
 enum {
     COLUMNS_MAX = 4096,
-    ROW_BYTES_MAX = 1 << 26,    /* a longer row is a quotation mark that was never closed */
+    ROW_BYTES_MAX = 1 << 26, /* a longer row is a quotation mark that was never closed */
 };
 
 /* Where one field of a row is, and whether doubled quotes in it are still to be made single. */
@@ -42,7 +42,7 @@ struct member {
 struct members {
     struct member *v;
     int n, cap;
-    struct buf text;        /* what the cells point into */
+    struct buf text; /* what the cells point into */
 };
 
 /* Takes the JSON object in LINE (0 behind it) apart; -1: not valid, or not an object. */
@@ -50,7 +50,7 @@ MUST_USE int jsonl_members(struct members *m, const char *line, size_t n);
 
 enum encoding { ENC_UTF8, ENC_REPLACE, ENC_LATIN1, ENC_1252 };
 
-enum encoding encoding_of(const char *name);        /* NULL and "auto": ENC_UTF8 */
+enum encoding encoding_of(const char *name); /* NULL and "auto": ENC_UTF8 */
 /* Makes UTF-8 of a cell: 1 when U+FFFD was put, 0 when not, -1 when a byte does not fit. What is
  * written anew goes behind ROOM, which has 3 bytes for each of the cell's and does not move. */
 MUST_USE int cell_decode(struct cell *c, enum encoding encoding, struct buf *room);

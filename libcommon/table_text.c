@@ -41,8 +41,10 @@ int cell_decode(struct cell *c, enum encoding encoding, struct buf *room)
     const size_t good = single ? 0 : utf8_valid(c->p, c->n), at = room->n;
 
     if (encoding == ENC_UTF8 && good < c->n)
-        return err_set(EXIT_DATA, "byte 0x%02X is not valid UTF-8; say --encoding windows-1252, "
-                       "latin-1 or utf-8:replace", (unsigned char)c->p[good]);
+        return err_set(EXIT_DATA,
+                       "byte 0x%02X is not valid UTF-8; say --encoding windows-1252, "
+                       "latin-1 or utf-8:replace",
+                       (unsigned char)c->p[good]);
     if (!single && good == c->n)
         return 0;
     if (!single)

@@ -1,4 +1,5 @@
-/* Draw-by-draw agreement with numpy's RandomState and torch's CPU generator, on published values. */
+/* Draw-by-draw agreement with numpy's RandomState and torch's CPU generator, on published values.
+ */
 #include "rng.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* Rows from every form and encoding; csv-spectrum where it is there; what must be refused, and how. */
+/* Rows from every form and encoding; csv-spectrum where it is there; what must be refused, and how.
+ */
 #include "table.h"
 
 #include "json.h"
@@ -88,7 +89,8 @@ static void csv_grammar(void **state)
     (void)state;
     check_rows(".csv", "a,b\nc,d", &no_header, "1|2;a|b;c|d;");
     check_rows(".csv", "a,b\r\nc,d\r\n", &no_header, "1|2;a|b;c|d;");
-    check_rows(".csv", "\"a,\"\"x\"\"\",\"b\nc\"\r\n\"\",\"\"\n", &no_header, "1|2;a,\"x\"|b\nc;|;");
+    check_rows(".csv", "\"a,\"\"x\"\"\",\"b\nc\"\r\n\"\",\"\"\n", &no_header,
+               "1|2;a,\"x\"|b\nc;|;");
     check_rows(".csv", "a,b\"c\nd, \"e\"\n", &no_header, "1|2;a|b\"c;d| \"e\";");
     check_rows(".csv", "a,b\n\n\r\nc,\n", &no_header, "1|2;a|b;c|;");
     check_rows(".csv", "a\n\"\"\n", &no_header, "1;a;;");
@@ -117,7 +119,8 @@ static void headers_are_told_from_rows(void **state)
 static void tsv_and_lines(void **state)
 {
     (void)state;
-    check_rows(".tsv", "text\tlabel\n\"Go, he said\tham\n", &plain, "text|label;\"Go, he said|ham;");
+    check_rows(".tsv", "text\tlabel\n\"Go, he said\tham\n", &plain,
+               "text|label;\"Go, he said|ham;");
     check_rows("", "ham\tGo, now\nspam\tWin, win\n", &plain, "1|2;ham|Go, now;spam|Win, win;");
     check_rows("", "one, \"two\"\r\n\nthree", &lines, "text;one, \"two\";;three;");
     check_rows("", "", &lines, "text;");
@@ -126,8 +129,10 @@ static void tsv_and_lines(void **state)
 static void jsonl(void **state)
 {
     (void)state;
-    check_rows(".jsonl", "{\"text\":\"a\\n\\u00e9\\ud83d\\ude00\",\"n\":1.50}\n\n{\"n\":null, \"text\" : \"b\"}",
-               &plain, "text|n;a\n\xc3\xa9\xf0\x9f\x98\x80|1.50;b|~;");
+    check_rows(
+        ".jsonl",
+        "{\"text\":\"a\\n\\u00e9\\ud83d\\ude00\",\"n\":1.50}\n\n{\"n\":null, \"text\" : \"b\"}",
+        &plain, "text|n;a\n\xc3\xa9\xf0\x9f\x98\x80|1.50;b|~;");
     check_rows("", " {\"a\":[1, {\"b\":\"}\"}],\"c\":true}\n{\"c\":\"\"}\n", &plain,
                "a|c;[1, {\"b\":\"}\"}]|true;~|;");
 }
@@ -135,7 +140,8 @@ static void jsonl(void **state)
 static void jsonl_refused(void **state)
 {
     (void)state;
-    check_rows(".jsonl", "{\"a\":1}\n{\"b\":1}\n", &plain, "!:2: key 'b' is not in the first object");
+    check_rows(".jsonl", "{\"a\":1}\n{\"b\":1}\n", &plain,
+               "!:2: key 'b' is not in the first object");
     check_rows(".jsonl", "{\"a\":1}\n[1]\n", &plain, "!:2: line is not a JSON object");
     check_rows(".jsonl", "{\"a\":1}\n{\"a\":01}\n", &plain, "!:2: ");
     check_rows(".jsonl", "{\"a\":\"\\ud800\"}\n", &plain, "!:1: ");
@@ -153,7 +159,10 @@ static void encodings(void **state)
                "1|2;a|\xef\xbf\xbd\xef\xbf\xbd!;\xc3\xa4|b;");
     /* One mark for each longest beginning of a character: Table 3-8 of the Unicode standard. */
     check_rows(".csv", "\x61\xf1\x80\x80\xe1\x80\xc2\x62\x80\x63\x80\xbf\x64\n", &replace,
-               "1;a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xef\xbf\xbd\xef\xbf\xbd" "d;");
+               "1;a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+               "b\xef\xbf\xbd"
+               "c\xef\xbf\xbd\xef\xbf\xbd"
+               "d;");
     check_rows(".csv", "\xe0\x80,\xed\xa0\x80,\xf4\x90\n", &replace,
                "1|2|3;\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|"
                "\xef\xbf\xbd\xef\xbf\xbd;");
@@ -161,7 +170,10 @@ static void encodings(void **state)
     check_rows(".csv", "\xe4,\x80\n", &windows, "1|2;\xc3\xa4|\xe2\x82\xac;");
     check_rows(".csv", "a,\x81\n", &windows, "!:1: byte 0x81 is not in windows-1252");
     check_rows(".csv", "\xef\xbb\xbftext,label\n", &plain, "text|label;");
-    check_rows(".csv", "\xff\xfe" "a", &plain, "!is UTF-16");
+    check_rows(".csv",
+               "\xff\xfe"
+               "a",
+               &plain, "!is UTF-16");
 }
 
 /* Rows longer than any block, and a row end at every place of a block. */
@@ -246,7 +258,8 @@ static void check_spectrum(const char *root, const char *name)
 static void csv_spectrum(void **state)
 {
     static const char *const names[] = {
-        "comma_in_quotes", "empty", "empty_crlf", "escaped_quotes", "json", "newlines", "quotes_and_newlines", "simple", "simple_crlf", "utf8",
+        "comma_in_quotes",     "empty",  "empty_crlf",  "escaped_quotes", "json", "newlines",
+        "quotes_and_newlines", "simple", "simple_crlf", "utf8",
     };
     const char *root = getenv("SHARED");
 
@@ -262,14 +275,10 @@ static void csv_spectrum(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv_grammar),
-        cmocka_unit_test(headers_are_told_from_rows),
-        cmocka_unit_test(tsv_and_lines),
-        cmocka_unit_test(jsonl),
-        cmocka_unit_test(jsonl_refused),
-        cmocka_unit_test(encodings),
-        cmocka_unit_test(rows_across_blocks),
-        cmocka_unit_test(columns_by_name_and_number),
+        cmocka_unit_test(csv_grammar),        cmocka_unit_test(headers_are_told_from_rows),
+        cmocka_unit_test(tsv_and_lines),      cmocka_unit_test(jsonl),
+        cmocka_unit_test(jsonl_refused),      cmocka_unit_test(encodings),
+        cmocka_unit_test(rows_across_blocks), cmocka_unit_test(columns_by_name_and_number),
         cmocka_unit_test(csv_spectrum),
     };
 

@@ -1,8 +1,8 @@
 /*
  * promptify - turn labelled text into prompts for a language model.
  *
- * Adds prompt and completion to every record by filling in a template. Records are read, changed and
- * written one by one, from one of our streams or straight from a table. Man page: promptify.1.
+ * Adds prompt and completion to every record by filling in a template. Records are read, changed
+ * and written one by one, from one of our streams or straight from a table. Man page: promptify.1.
  */
 #include "cli.h"
 #include "examples.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 1 << 20 };    /* bytes of a template or a verbalizer */
+enum { FILE_MAX = 1 << 20 }; /* bytes of a template or a verbalizer */
 
 static struct options {
     struct cli_common common;
@@ -51,15 +51,20 @@ static const struct cli_opt opts[] = {
 /* clang-format on */
 
 static const struct cli cli = {
-    "promptify", "[options] -t TEMPLATE [FILE]",
-    "Adds prompt and completion to records by filling in a template.", opts, &o.common, 0, -1,
+    "promptify",
+    "[options] -t TEMPLATE [FILE]",
+    "Adds prompt and completion to records by filling in a template.",
+    opts,
+    &o.common,
+    0,
+    -1,
 };
 
 /* What a run works with. */
 struct job {
     struct template *template;
-    struct verbalizer verbalizer;   /* labels.n 0: the label is the answer */
-    struct labels labels;           /* of the output; n 0: not known */
+    struct verbalizer verbalizer; /* labels.n 0: the label is the answer */
+    struct labels labels;         /* of the output; n 0: not known */
     uint8_t template_digest[SHA256_BYTES], verbalizer_digest[SHA256_BYTES];
 };
 
@@ -146,7 +151,7 @@ static int find_answer(const struct job *j, struct record *rec, const char **ans
         *n = strlen(o.completion);
         return strcmp(o.completion, "none") != 0;
     }
-    if (has == 0)           /* a table of prompts and completions has no labels */
+    if (has == 0) /* a table of prompts and completions has no labels */
         return record_get_text(rec, "completion", answer, n);
     if (j->verbalizer.labels.n > 0) {
         *answer = verbalizer_answer(&j->verbalizer, *answer, *n);

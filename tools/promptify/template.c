@@ -12,12 +12,13 @@ struct piece {
     bool field;
 };
 
-struct template {
+struct template
+{
     struct piece *piece;
     int n;
-    int prompt_end;         /* pieces of the prompt; the others follow {completion} */
-    bool place;             /* there is a {completion} */
-    char *gap;              /* white space before the answer */
+    int prompt_end; /* pieces of the prompt; the others follow {completion} */
+    bool place;     /* there is a {completion} */
+    char *gap;      /* white space before the answer */
 };
 
 /* What str.strip takes off: str.isspace of Python 3, which is White_Space and 0x1c to 0x1f. */
@@ -182,8 +183,10 @@ static int put_field(struct buf *b, const struct record *rec, const struct cli_l
         return 0;
     }
     if (!f)
-        return err_set(EXIT_DATA, "there is no field '%s', which the template names; give it with "
-                       "--set %s=...", key->text, key->text);
+        return err_set(EXIT_DATA,
+                       "there is no field '%s', which the template names; give it with "
+                       "--set %s=...",
+                       key->text, key->text);
     if (f->type == FIELD_TEXT)
         buf_add(b, f->data, f->n);
     else if (f->type == FIELD_UINT)
@@ -193,8 +196,8 @@ static int put_field(struct buf *b, const struct record *rec, const struct cli_l
     return 0;
 }
 
-static int fill(struct buf *b, const struct template *t, int from, int to,
-                const struct record *rec, const struct cli_list *set)
+static int fill(struct buf *b, const struct template *t, int from, int to, const struct record *rec,
+                const struct cli_list *set)
 {
     for (int i = from; i < to; i++) {
         const struct piece *p = &t->piece[i];

@@ -19,10 +19,10 @@ struct template;
 
 /* Parses N bytes; NAME is for messages. */
 MUST_USE int template_parse(struct template **t, const char *name, const char *text, size_t n);
-void template_free(struct template *t);             /* NULL is fine */
+void template_free(struct template *t); /* NULL is fine */
 
-/* PROMPT and COMPLETION are replaced. SET (KEY=VALUE) goes before the record's own fields. -1 names a
- * field that is not there or has no text. */
+/* PROMPT and COMPLETION are replaced. SET (KEY=VALUE) goes before the record's own fields. -1 names
+ * a field that is not there or has no text. */
 MUST_USE int template_prompt(const struct template *t, const struct record *rec,
                              const struct cli_list *set, struct buf *prompt);
 MUST_USE int template_completion(const struct template *t, const struct record *rec,

@@ -6,7 +6,7 @@
 #include "stream.h"
 
 struct verbalizer {
-    struct labels labels, answers;      /* in the order of the lines */
+    struct labels labels, answers; /* in the order of the lines */
 };
 
 /* Parses N bytes; NAME is for messages. */

@@ -8,7 +8,7 @@
 
 struct named {
     const char *name;
-    int at;                 /* index in the tally's labels, -1: none */
+    int at; /* index in the tally's labels, -1: none */
 };
 
 static int by_name(const void *a, const void *b)

@@ -15,11 +15,11 @@
 /* Counts in the order in which they are reported. */
 struct confusion {
     int n;
-    const char **name;      /* (n) */
-    int64_t *count;         /* (n, n): [true][predicted] */
-    int64_t *none;          /* (n): [true] */
-    int64_t *support;       /* (n): true; with none */
-    int64_t *predicted;     /* (n) */
+    const char **name;  /* (n) */
+    int64_t *count;     /* (n, n): [true][predicted] */
+    int64_t *none;      /* (n): [true] */
+    int64_t *support;   /* (n): true; with none */
+    int64_t *predicted; /* (n) */
 };
 
 struct label_metrics {
@@ -34,9 +34,9 @@ struct metrics {
 };
 
 enum order {
-    ORDER_GIVEN,            /* all labels as they are */
-    ORDER_NAME,             /* all labels by code point */
-    ORDER_SKLEARN,          /* by code point, those that occur only, and none as one of them */
+    ORDER_GIVEN,   /* all labels as they are */
+    ORDER_NAME,    /* all labels by code point */
+    ORDER_SKLEARN, /* by code point, those that occur only, and none as one of them */
 };
 void confusion_init(struct confusion *c, const struct tally *t, const struct labels *l,
                     enum order order);

@@ -269,7 +269,8 @@ static bool take_wanted(void *user, const char *name, const struct number *v)
     return true;
 }
 
-bool report_value(const struct confusion *c, const struct metrics *m, const char *name, double *value)
+bool report_value(const struct confusion *c, const struct metrics *m, const char *name,
+                  double *value)
 {
     struct wanted w = { name, value };
 

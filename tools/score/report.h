@@ -5,20 +5,23 @@
 #include "mem.h"
 #include "metrics.h"
 
-/* Ours: for people, for programs, for spreadsheets. FIELD (may be NULL) had VALUE in all records. */
+/* Ours: for people, for programs, for spreadsheets. FIELD (may be NULL) had VALUE in all records.
+ */
 void report_text(struct buf *b, const struct confusion *c, const struct metrics *m);
 void report_json(struct buf *b, const struct confusion *c, const struct metrics *m,
                  const char *field, const char *value);
 void report_tsv(struct buf *b, const struct confusion *c, const struct metrics *m);
 
 /* The value that report_tsv prints under NAME; false: there is none. */
-bool report_value(const struct confusion *c, const struct metrics *m, const char *name, double *value);
+bool report_value(const struct confusion *c, const struct metrics *m, const char *name,
+                  double *value);
 
 /* print(classification_report(y_true, y_pred, digits=DIGITS)) and print(confusion_matrix(y_true,
  * y_pred)) of scikit-learn 1.2.1 on labels as strings, none being one of them. */
 void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l, int digits);
 
-/* The article's evaluate(): positive is 2, neutral and none are 1, negative is 0. -1: other labels. */
+/* The article's evaluate(): positive is 2, neutral and none are 1, negative is 0. -1: other labels.
+ */
 MUST_USE int report_seed(struct buf *b, const struct tally *t, const struct labels *l);
 
 #endif

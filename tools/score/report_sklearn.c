@@ -28,7 +28,7 @@ static void put_name(struct buf *b, const char *name, int width)
 /* How the rows of a report are laid out. */
 struct layout {
     int width, digits;
-    bool all_wrong;         /* then scikit-learn 1.2 counts in floats, and prints "300.0" */
+    bool all_wrong; /* then scikit-learn 1.2 counts in floats, and prints "300.0" */
 };
 
 static void put_support(struct buf *b, const struct layout *l, int64_t support)
@@ -54,7 +54,7 @@ static double micro_f1(double v)
 }
 
 struct columns {
-    double *v[3];           /* precision, recall, f1 of each label, or these times its support */
+    double *v[3]; /* precision, recall, f1 of each label, or these times its support */
 };
 
 static void put_average(struct buf *b, const struct layout *l, const char *name,
@@ -76,7 +76,8 @@ static int64_t count_right(const struct confusion *c)
     return right;
 }
 
-static void put_averages(struct buf *b, const struct layout *l, const struct confusion *c, int64_t n)
+static void put_averages(struct buf *b, const struct layout *l, const struct confusion *c,
+                         int64_t n)
 {
     struct columns plain, weighted;
 
@@ -129,7 +130,7 @@ enum { LINE_WIDTH = 75, THRESHOLD = 1000, EDGE = 3 };
 /* Rows and columns that are shown: all, or the first and last three around an ellipsis. */
 struct window {
     int n;
-    bool summary, short_axis;   /* more than THRESHOLD numbers; and more than six a row */
+    bool summary, short_axis; /* more than THRESHOLD numbers; and more than six a row */
 };
 
 static bool is_shown(const struct window *w, int i)
@@ -235,8 +236,10 @@ static int recode(struct tally *to, const struct tally *t, const struct labels *
     to->n = t->n;
     for (int i = 0; i < l->n; i++)
         if (code_of(l->name[i]) < 0)
-            return err_set(EXIT_DATA, "--report seed knows positive, neutral and negative, and not "
-                           "label '%s'", l->name[i]);
+            return err_set(EXIT_DATA,
+                           "--report seed knows positive, neutral and negative, and not "
+                           "label '%s'",
+                           l->name[i]);
     for (int i = 0; i < l->n; i++) {
         const int truth = code_of(l->name[i]);
 

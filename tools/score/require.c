@@ -61,8 +61,9 @@ int require_holds(const char *text, const struct confusion *c, const struct metr
     if (report_value(c, m, want.name, &value))
         rc = compare(value, want.op, want.value);
     else
-        rc = err_set(EXIT_USAGE, "--require '%s': there is no number '%s'; --tsv prints their names",
-                     text, want.name);
+        rc =
+            err_set(EXIT_USAGE, "--require '%s': there is no number '%s'; --tsv prints their names",
+                    text, want.name);
     free(want.name);
     return rc;
 }

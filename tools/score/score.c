@@ -42,8 +42,8 @@ static const struct cli cli = {
     "score", "[options] [FILE]", "Compares predictions with labels.", opts, &o.common, 0, 1,
 };
 
-struct group {              /* the records with one value of the field --by */
-    char *value;            /* NULL: all records */
+struct group {   /* the records with one value of the field --by */
+    char *value; /* NULL: all records */
     struct tally tally;
 };
 

@@ -104,7 +104,8 @@ static int take_scores(struct tally *t, const struct labels *labels, struct reco
         return err_set(EXIT_DATA, "has %zu scores for %d labels", n, labels->n);
     for (size_t i = 0; i < n; i++)
         if (!(p[i] >= 0 && p[i] <= 1.0f + 1e-3f))
-            return err_set(EXIT_DATA, "score %zu is %g, which is not a probability", i, (double)p[i]);
+            return err_set(EXIT_DATA, "score %zu is %g, which is not a probability", i,
+                           (double)p[i]);
     add_scores(t, p, n, (size_t)truth);
     return 0;
 }
@@ -121,7 +122,8 @@ int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *
     int guess = labels_find(labels, pred, n_pred);
 
     if (truth < 0)
-        return err_set(EXIT_DATA, "label '%.*s' is not a label of this stream", (int)n_label, label);
+        return err_set(EXIT_DATA, "label '%.*s' is not a label of this stream", (int)n_label,
+                       label);
     if (guess < 0 && !none)
         guess = find_label(labels, grow, pred, n_pred);
     if (guess < 0 && !none)

@@ -11,7 +11,7 @@
 enum { ECE_BINS = 15 };
 
 struct tally {
-    int cap;                /* labels there is room for */
+    int cap; /* labels there is room for */
     int64_t n;
     int64_t *count;         /* (cap, cap): [true][predicted] */
     int64_t *none;          /* (cap): [true], predictions that are no label */

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN = 10 };        /* cases of each kind that are printed in full */
+enum { SHOWN = 10 }; /* cases of each kind that are printed in full */
 
 struct entry {
     const char *text;
     size_t n;
     int64_t row;
     int class;
-    unsigned parts;         /* bit 1 << part for each part the row is in */
+    unsigned parts; /* bit 1 << part for each part the row is in */
 };
 
 struct counts {
@@ -105,7 +105,8 @@ int64_t audit(const struct rows *r, const struct sample *s)
             continue;
         judge(r, &list[i], n, &c);
     }
-    (void)fprintf(stderr, "%s: audit: rows=%lld labels=%d duplicates=%lld conflicts=%lld overlap=%lld\n",
+    (void)fprintf(stderr,
+                  "%s: audit: rows=%lld labels=%d duplicates=%lld conflicts=%lld overlap=%lld\n",
                   err_tool(), (long long)r->n, r->labels.n, (long long)c.duplicates,
                   (long long)c.conflicts, (long long)c.overlap);
     free(list);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIFFERENT_MAX = 1000 };      /* labels; a column with more of them is something else */
+enum { DIFFERENT_MAX = 1000 }; /* labels; a column with more of them is something else */
 
 /* "a, b, c" of a label set, for a message. */
 static const char *names_of(const struct labels *l, struct buf *b)
@@ -31,8 +31,10 @@ static int class_of_label(struct rows *r, const char *label, size_t n, bool fixe
     if (n == 0 || memchr(label, 0, n))
         return err_set(EXIT_DATA, "label is empty or has a zero byte");
     if (r->labels.n == DIFFERENT_MAX)
-        return err_set(EXIT_DATA, "there are more than %d different labels; is it the right column? "
-                       "name it with --label", DIFFERENT_MAX);
+        return err_set(EXIT_DATA,
+                       "there are more than %d different labels; is it the right column? "
+                       "name it with --label",
+                       DIFFERENT_MAX);
     labels_add(&r->labels, label, n);
     return r->labels.n - 1;
 }
@@ -116,10 +118,10 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
 void rows_get(const struct rows *r, int64_t i, struct record *rec)
 {
     size_t len;
-    const int got = record_parse(rec, (const uint8_t *)r->bytes.p + r->at[i],
-                                 r->bytes.n - r->at[i], &len, i);
+    const int got =
+        record_parse(rec, (const uint8_t *)r->bytes.p + r->at[i], r->bytes.n - r->at[i], &len, i);
 
-    assert(got == 1);   /* these bytes were made by record_encode */
+    assert(got == 1); /* these bytes were made by record_encode */
     (void)got;
 }
 

@@ -7,9 +7,9 @@
 
 struct rows {
     int64_t n, cap;
-    struct buf bytes;       /* records as the stream has them, one behind the other */
-    size_t *at;             /* (n) where each begins */
-    int *class_of;          /* (n) index into labels */
+    struct buf bytes; /* records as the stream has them, one behind the other */
+    size_t *at;       /* (n) where each begins */
+    int *class_of;    /* (n) index into labels */
     struct labels labels;
 };
 

@@ -87,7 +87,7 @@ int plan_rows(int64_t rows[PARTS], const struct plan *plan, int64_t n)
         const struct size *s = &size[order[i]];
 
         rows[order[i]] = s->kind == SIZE_COUNT ? s->count : 0;
-        if (s->kind == SIZE_SHARE) {    /* the sum is rounded: shares of 1 in all use every row */
+        if (s->kind == SIZE_SHARE) { /* the sum is rounded: shares of 1 in all use every row */
             sum += s->share;
             rows[order[i]] = llround(sum * (double)n) - before;
             before += rows[order[i]];
@@ -127,7 +127,8 @@ void proportion(int64_t *share, const int64_t *count, int n_classes, int64_t tot
             rest[c] = divide_share(count[c], total, sum, &share[c]);
         given += share[c];
     }
-    for (; given < total && sum > 0; given++) { /* one each to the largest rests, the first of equals */
+    for (; given < total && sum > 0;
+         given++) { /* one each to the largest rests, the first of equals */
         int best = 0;
 
         for (int c = 1; c < n_classes; c++)
@@ -185,9 +186,10 @@ static void add_rows(struct sample *s, enum part part, const int64_t *rows, int6
 
 static int too_few(const struct deck *d, enum part part, int c, int64_t wanted)
 {
-    return err_set(EXIT_DATA, "label '%s' has %lld rows and %lld of them left for %s, which wants "
-                   "%lld; lower --train, --test or --eval", d->p->name[c],
-                   (long long)d->p->count[c], (long long)(d->n[c] - d->used[c]),
+    return err_set(EXIT_DATA,
+                   "label '%s' has %lld rows and %lld of them left for %s, which wants "
+                   "%lld; lower --train, --test or --eval",
+                   d->p->name[c], (long long)d->p->count[c], (long long)(d->n[c] - d->used[c]),
                    part_name[part], (long long)wanted);
 }
 
@@ -200,8 +202,7 @@ int deck_deal(struct deck *d, struct sample *s, enum part part, int c, int64_t n
     return 0;
 }
 
-int deck_draw(struct deck *d, struct sample *s, enum part part, int c, int64_t n,
-              struct mt19937 *g)
+int deck_draw(struct deck *d, struct sample *s, enum part part, int c, int64_t n, struct mt19937 *g)
 {
     const int64_t *pool = d->row[c] + d->used[c], left = d->n[c] - d->used[c];
 
@@ -216,8 +217,8 @@ int deck_deal_eval(struct deck *d, struct sample *s, const int64_t *want, bool r
                    struct mt19937 *g)
 {
     for (int c = 0; c < d->p->n_classes; c++)
-        if ((replace ? deck_draw(d, s, EVAL, c, want[c], g)
-                     : deck_deal(d, s, EVAL, c, want[c])) < 0)
+        if ((replace ? deck_draw(d, s, EVAL, c, want[c], g) : deck_deal(d, s, EVAL, c, want[c])) <
+            0)
             return -1;
     mt19937_shuffle(g, s->row[EVAL], s->n[EVAL]);
     return 0;
@@ -233,9 +234,10 @@ static int divide_in_proportion(int64_t *const want[PARTS], const struct populat
     if (plan_rows(rows, plan, p->n) < 0)
         return -1;
     if (rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]) > p->n)
-        return err_set(EXIT_DATA, "there are %lld rows, and train, test and eval want %lld; lower "
-                       "--train, --test or --eval", (long long)p->n,
-                       (long long)(rows[TRAIN] + rows[TEST] + rows[EVAL]));
+        return err_set(EXIT_DATA,
+                       "there are %lld rows, and train, test and eval want %lld; lower "
+                       "--train, --test or --eval",
+                       (long long)p->n, (long long)(rows[TRAIN] + rows[TEST] + rows[EVAL]));
     left = xnmalloc((size_t)p->n_classes, sizeof *left);
     memcpy(left, p->count, (size_t)p->n_classes * sizeof *left);
     for (int i = 0; i < PARTS; i++) {

@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum part { TRAIN, EVAL, TEST, PARTS };             /* in the order of the output */
+enum part { TRAIN, EVAL, TEST, PARTS }; /* in the order of the output */
 extern const char *const part_name[PARTS];
 
-struct size {               /* of a part: rows, or a share of all rows */
+struct size { /* of a part: rows, or a share of all rows */
     enum { SIZE_ABSENT, SIZE_COUNT, SIZE_SHARE } kind;
     int64_t count;
     double share;
@@ -23,17 +23,17 @@ struct size {               /* of a part: rows, or a share of all rows */
 
 struct plan {
     struct size size[PARTS];
-    bool per_class;         /* sizes hold for each class alone */
-    bool eval_replace;      /* eval is drawn with replacement */
+    bool per_class;    /* sizes hold for each class alone */
+    bool eval_replace; /* eval is drawn with replacement */
     uint32_t seed;
 };
 
 struct population {
-    int64_t n;              /* rows */
+    int64_t n; /* rows */
     int n_classes;
-    const char *const *name;    /* (n_classes) in the label set's order */
-    int64_t *count;         /* (n_classes) rows of the class */
-    int64_t **row;          /* (n_classes)(count) rows of the class, ascending */
+    const char *const *name; /* (n_classes) in the label set's order */
+    int64_t *count;          /* (n_classes) rows of the class */
+    int64_t **row;           /* (n_classes)(count) rows of the class, ascending */
 };
 
 struct sample {
@@ -51,11 +51,12 @@ void sample_free(struct sample *s);
 MUST_USE int size_parse(struct size *s, const char *option, const char *text);
 
 /*
- * The default. Every class is shuffled; its first rows are train, the next test, and eval comes from
- * what is left, so that no row is in two parts. Without per_class a part's rows are divided among
- * the classes in proportion, the remainder to the largest fractions. Each part is shuffled in the
- * end. An absent eval is empty; an absent test is what the others leave, or a quarter when train is
- * absent too; an absent train is what the others leave. Shares that add up to 1 use every row.
+ * The default. Every class is shuffled; its first rows are train, the next test, and eval comes
+ * from what is left, so that no row is in two parts. Without per_class a part's rows are divided
+ * among the classes in proportion, the remainder to the largest fractions. Each part is shuffled in
+ * the end. An absent eval is empty; an absent test is what the others leave, or a quarter when
+ * train is absent too; an absent train is what the others leave. Shares that add up to 1 use every
+ * row.
  */
 MUST_USE int sample_own(struct sample *s, const struct population *p, const struct plan *plan);
 
@@ -80,11 +81,11 @@ int64_t sample_overlap(const struct sample *s, enum part part, enum part other, 
 struct mt19937;
 struct deck {
     const struct population *p;
-    int64_t **row;          /* (n_classes)(n[c]) */
-    int64_t *n;             /* (n_classes) rows in the deck */
-    int64_t *used;          /* (n_classes) of them, dealt so far */
+    int64_t **row; /* (n_classes)(n[c]) */
+    int64_t *n;    /* (n_classes) rows in the deck */
+    int64_t *used; /* (n_classes) of them, dealt so far */
 };
-void deck_init(struct deck *d, const struct population *p);     /* ascending */
+void deck_init(struct deck *d, const struct population *p); /* ascending */
 void deck_shuffle(struct deck *d, int c, struct mt19937 *g);
 void deck_free(struct deck *d);
 /* The next N rows of class C go to PART; -1 names the class that has too few. */

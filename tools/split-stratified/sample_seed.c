@@ -23,8 +23,8 @@ static void leave_out(struct deck *d, int c, const struct sample *s)
     free(used);
 }
 
-/* The article's loop over the labels leaves the last one's train and test in its variables, and only
- * those rows are kept out of eval. Each label draws from rows in ascending order, with a new
+/* The article's loop over the labels leaves the last one's train and test in its variables, and
+ * only those rows are kept out of eval. Each label draws from rows in ascending order, with a new
  * generator, as pandas' groupby(...).apply(sample) does. */
 static int draw_eval(struct sample *s, const struct population *p)
 {

@@ -23,8 +23,10 @@ static int validate(const struct plan *plan, int64_t n, const char *who, int64_t
 
         if ((s->kind == SIZE_COUNT && (s->count <= 0 || s->count >= n)) ||
             (s->kind == SIZE_SHARE && (s->share <= 0 || s->share >= 1)))
-            return err_set(EXIT_DATA, "--%s must be at least 1 and less than the %lld rows of %s, or "
-                           "a share between 0 and 1", i ? "test" : "train", (long long)n, who);
+            return err_set(EXIT_DATA,
+                           "--%s must be at least 1 and less than the %lld rows of %s, or "
+                           "a share between 0 and 1",
+                           i ? "test" : "train", (long long)n, who);
     }
     if (train->kind == SIZE_SHARE && test.kind == SIZE_SHARE && train->share + test.share > 1)
         return err_set(EXIT_USAGE, "the shares of train and test add up to more than 1");
@@ -35,9 +37,10 @@ static int validate(const struct plan *plan, int64_t n, const char *who, int64_t
     else if (test.kind == SIZE_ABSENT)
         *n_test = n - *n_train;
     if (*n_train + *n_test > n || *n_train == 0)
-        return err_set(EXIT_DATA, "%s has %lld rows, which cannot give %lld for train and %lld for "
-                       "test; change --train or --test", who, (long long)n, (long long)*n_train,
-                       (long long)*n_test);
+        return err_set(EXIT_DATA,
+                       "%s has %lld rows, which cannot give %lld for train and %lld for "
+                       "test; change --train or --test",
+                       who, (long long)n, (long long)*n_train, (long long)*n_test);
     return 0;
 }
 
@@ -69,8 +72,8 @@ static int64_t add_to_equals(int64_t *draws, const double *rest, int n, double v
     return added;
 }
 
-/* _approximate_mode: DRAWS (n) add up to TOTAL, in proportion to COUNT. In doubles, in this order of
- * operations: which remainders are equal, and so what is drawn, depends on their last bit. */
+/* _approximate_mode: DRAWS (n) add up to TOTAL, in proportion to COUNT. In doubles, in this order
+ * of operations: which remainders are equal, and so what is drawn, depends on their last bit. */
 static void approximate_mode(int64_t *draws, const int64_t *count, int n, int64_t total,
                              struct mt19937 *g)
 {

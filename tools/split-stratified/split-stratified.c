@@ -1,8 +1,8 @@
 /*
  * split-stratified - divide labelled rows into train, eval and test.
  *
- * Reads a table, or one of our streams, as a whole; writes every chosen row with the field split, in
- * the order train, eval, test. Which rows: sample.h. Man page: split-stratified.1.
+ * Reads a table, or one of our streams, as a whole; writes every chosen row with the field split,
+ * in the order train, eval, test. Which rows: sample.h. Man page: split-stratified.1.
  */
 #include "audit.h"
 #include "cli.h"
@@ -59,13 +59,19 @@ static const struct cli_opt opts[] = {
 /* clang-format on */
 
 static const struct cli cli = {
-    "split-stratified", "[options] [FILE]",
-    "Divides labelled rows into train, eval and test, label by label.", opts, &o.common, 0, -1,
+    "split-stratified",
+    "[options] [FILE]",
+    "Divides labelled rows into train, eval and test, label by label.",
+    opts,
+    &o.common,
+    0,
+    -1,
 };
 
 static int make_plan(struct plan *plan)
 {
-    *plan = (struct plan){ .per_class = o.per_class, .eval_replace = o.eval_replace,
+    *plan = (struct plan){ .per_class = o.per_class,
+                           .eval_replace = o.eval_replace,
                            .seed = (uint32_t)o.common.seed };
     if (o.common.seed < 0 || o.common.seed > UINT32_MAX)
         return err_set(EXIT_USAGE, "--seed must be from 0 to 4294967295 here, as for numpy");
@@ -103,8 +109,8 @@ static void say_leak(const struct sample *s, const struct rows *r)
 
     if (o.recipe)
         warn("the article's flaw: of %lld eval draws %lld are train rows and %lld are test rows; "
-             "without --recipe no row is in two parts", (long long)s->n[EVAL], (long long)train,
-             (long long)test);
+             "without --recipe no row is in two parts",
+             (long long)s->n[EVAL], (long long)train, (long long)test);
 }
 
 static void say_replaced(const struct table *t)
