@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""lora-train against curves and adapters that PyTorch, PEFT and bitsandbytes gave: tests/golden."""
+import array
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+golden = os.path.join(os.environ.get("SHARED", os.path.join(root, "../shared")), "golden")
+if not os.path.isdir(golden):
+    golden = os.path.join(root, "tests/golden")
+folder = tempfile.TemporaryDirectory()
+tests = failures = 0
+
+# What float32 with another order of summation can hold.
+LOSS, NORM, ADAPTER = 1e-5, 1e-4, 2e-3
+
+
+def report(ok, name):
+    global tests, failures
+    tests += 1
+    failures += not ok
+    print(f"{'ok' if ok else 'not ok'} {tests} - {name}", flush=True)
+
+
+def path(name):
+    return os.path.join(folder.name, name)
+
+
+def lines(name):
+    with open(name) as f:
+        return [json.loads(x) for x in f]
+
+
+def tensors(data):
+    """A safetensors file: name to array of floats."""
+    n = int.from_bytes(data[:8], "little")
+    out = {}
+    for name, t in json.loads(data[8:8 + n]).items():
+        if name != "__metadata__":
+            out[name] = array.array("f", data[8 + n + t["data_offsets"][0]:8 + n + t["data_offsets"][1]])
+    return out
+
+
+def adapter(name):
+    with tarfile.open(name) as t:
+        return tensors(t.extractfile("adapter_model.safetensors").read())
+
+
+def distance(a, b):
+    """Largest difference of any tensor of A from B's, in units of that tensor's largest entry."""
+    assert a.keys() == b.keys()
+    return max(max(map(abs, map(float.__sub__, a[k], b[k]))) / max(map(abs, b[k])) for k in b)
+
+
+def train(model, device, options):
+    base = os.path.join(golden, model)
+    with open(os.path.join(base, "oracle.json")) as f:
+        args = json.load(f)["args"]
+    words = ["lora-train", "-q", "--device", device, "-m", os.path.join(base, "nf4"), path(model), "--r", args["rank"],
+             "--lora-alpha", args["alpha"], "--lora-dropout", "0", "--learning-rate", args["lr"],
+             "--max-steps", args["steps"], "--warmup-ratio", args["warmup"], "--weight-decay", args["wd"],
+             "--max-grad-norm", args["clip"], "--gradient-accumulation-steps", args["accum"],
+             "--order", os.path.join(base, "order.txt"), "--init-adapter", os.path.join(base, "adapter-init"),
+             "--logging-steps", "1", "--metrics", path("metrics"), "--force", "-o", path("adapter.tar")]
+    subprocess.run(list(map(str, words)) + options, check=True)
+    return lines(path("metrics"))
+
+
+def check(model, device, curve, options):
+    got, want = train(model, device, options), lines(os.path.join(golden, model, curve))
+    loss = max(abs(g["loss"] - w["loss"]) / w["loss"] for g, w in zip(got, want))
+    norm = max(abs(g["grad_norm"] - w["grad_norm"]) / w["grad_norm"] for g, w in zip(got, want))
+    rate = max(abs(g["lr"] - w["lr"]) for g, w in zip(got, want))
+    ok = len(got) == len(want) and loss <= LOSS and norm <= NORM and rate < 1e-15
+    report(ok, f"{model} on {device}, {curve}: loss {loss:.1e} of {LOSS:g}, gradient norm {norm:.1e} of {NORM:g}")
+    if curve == "train.jsonl":
+        with open(os.path.join(golden, model, "adapter-final/adapter_model.safetensors"), "rb") as f:
+            far = distance(adapter(path("adapter.tar")), tensors(f.read()))
+        report(far <= ADAPTER, f"{model} on {device}, final adapter: {far:.1e} of {ADAPTER:g}")
+
+
+for model in ("phi-tiny", "phi-odd"):
+    subprocess.run(["peek", "--from-jsonl", "--kind", "tokens", "-o", path(model),
+                    os.path.join(golden, model, "records.jsonl")], check=True)
+    for device in ("ref", "cpu"):
+        check(model, device, "train.jsonl", [])
+        check(model, device, "train-completion.jsonl", ["--loss", "completion"])
+        check(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
+print(f"1..{tests}")
+sys.exit(failures > 0)
