@@ -133,6 +133,11 @@ static const struct cbor_callbacks callbacks = {
     .indef_break = on_indefinite,
 };
 
+static int too_large(void)
+{
+    return err_set(EXIT_DATA, "a value is larger than %d MiB", ITEM_BYTES_MAX >> 20);
+}
+
 int item_head(struct item *it, const uint8_t *p, size_t n)
 {
     if (!n)
@@ -143,7 +148,7 @@ int item_head(struct item *it, const uint8_t *p, size_t n)
         /* a length near 2^64 wraps around: the bytes that are wanted are never fewer than are here
          */
         if (got.required > ITEM_BYTES_MAX || got.required <= n)
-            return err_set(EXIT_DATA, "a value is larger than %d MiB", ITEM_BYTES_MAX >> 20);
+            return too_large();
         return 0;
     }
     if (got.status != CBOR_DECODER_FINISHED)
@@ -154,6 +159,9 @@ int item_head(struct item *it, const uint8_t *p, size_t n)
                        p[0]);
     if (it->kind == ITEM_TEXT && utf8_valid((const char *)it->data, it->n) != it->n)
         return err_set(EXIT_DATA, "a text is not valid UTF-8");
+    /* an element takes a byte at least */
+    if ((it->kind == ITEM_ARRAY || it->kind == ITEM_MAP) && it->u > ITEM_BYTES_MAX)
+        return too_large();
     it->len = got.read;
     return 1;
 }
@@ -173,36 +181,41 @@ static uint64_t inside(const struct item *it)
     }
 }
 
-int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n)
+/* Passes over what is inside the array, map or tag OUTER, whose head ends at *LEN. */
+static int skip_inside(const struct item *outer, size_t *len, const uint8_t *p, size_t n)
 {
-    uint64_t left[ITEM_DEPTH_MAX + 1] = { 1 }; /* items to come at each depth */
+    uint64_t left[ITEM_DEPTH_MAX + 1]; /* items to come at each depth */
+    struct item it = *outer;
     int depth = 0;
-    size_t at = 0;
 
-    while (depth > 0 || left[0]) {
-        if (!left[depth]) {
-            depth--;
-            continue;
+    left[0] = 0;
+    for (;;) {
+        if (inside(&it)) {
+            if (++depth > ITEM_DEPTH_MAX)
+                return err_set(EXIT_DATA, "values are nested more than %d deep", ITEM_DEPTH_MAX);
+            left[depth] = inside(&it);
         }
-        struct item it;
-        const int rc = item_head(&it, p + at, n - at);
+        while (depth > 0 && !left[depth])
+            depth--;
+        if (!depth)
+            return 1;
+        const int rc = item_head(&it, p + *len, n - *len);
 
         if (rc <= 0)
             return rc;
-        if (!at)
-            *first = it;
-        at += it.len;
+        *len += it.len;
         left[depth]--;
-        if ((it.kind == ITEM_ARRAY || it.kind == ITEM_MAP) && it.u > ITEM_BYTES_MAX)
-            return err_set(EXIT_DATA, "a value is larger than %d MiB", ITEM_BYTES_MAX >> 20);
-        if (!inside(&it))
-            continue;
-        if (++depth > ITEM_DEPTH_MAX)
-            return err_set(EXIT_DATA, "values are nested more than %d deep", ITEM_DEPTH_MAX);
-        left[depth] = inside(&it);
     }
-    *len = at;
-    return 1;
+}
+
+int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n)
+{
+    const int rc = item_head(first, p, n);
+
+    if (rc <= 0)
+        return rc;
+    *len = first->len;
+    return inside(first) ? skip_inside(first, len, p, n) : 1;
 }
 
 const char *item_kind_name(enum item_kind kind)
