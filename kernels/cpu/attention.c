@@ -1,7 +1,8 @@
 /*
  * Causal attention in tiles of queries by keys, softmax carried from tile to tile (Dao et al. 2022,
  * arXiv 2205.14135); every product is gemm.h's. A query's result depends on the keys it sees alone:
- * tiles of keys are cut by the key's number in the sequence, and what a query does not see adds zeros.
+ * tiles of keys are cut by the key's number in the sequence, and what a query does not see adds
+ * zeros.
  */
 #include "cpu_impl.h"
 #include "gemm.h"
@@ -10,7 +11,7 @@
 #include <omp.h>
 #include <string.h>
 
-enum { QUERIES = 128, KEYS = 256 };     /* of a tile: its scores take 128 KB */
+enum { QUERIES = 128, KEYS = 256 }; /* of a tile: its scores take 128 KB */
 
 struct attention {
     const float *q, *k, *v;
@@ -20,8 +21,8 @@ struct attention {
 
 /* A thread's memory. */
 struct tile {
-    float *scores, *slopes;             /* (QUERIES, KEYS) */
-    float *keys, *values;               /* (KEYS, D), where a tile is not in one piece */
+    float *scores, *slopes; /* (QUERIES, KEYS) */
+    float *keys, *values;   /* (KEYS, D), where a tile is not in one piece */
     float *work;
 };
 
@@ -40,7 +41,8 @@ static size_t tile_floats(int64_t D, size_t *work)
 static struct tile tile_at(float *memory, int64_t D)
 {
     size_t work;
-    float *const at = memory + (size_t)omp_get_thread_num() * ((tile_floats(D, &work) + 15) / 16 * 16);
+    float *const at =
+        memory + (size_t)omp_get_thread_num() * ((tile_floats(D, &work) + 15) / 16 * 16);
 
     return (struct tile){ .work = at,
                           .scores = at + work,
@@ -64,8 +66,8 @@ static int64_t visible(const struct seq *s, int64_t i)
 
 /* Keys J.. (N of them) of S as key head KH has them: in place where they follow one another, copied
  * where the tile begins among the shared ones and ends behind them. */
-static struct keys keys_at(const struct attention *a, const struct seq *s, int64_t j, int64_t n, int64_t kh,
-                           const struct tile *t)
+static struct keys keys_at(const struct attention *a, const struct seq *s, int64_t j, int64_t n,
+                           int64_t kh, const struct tile *t)
 {
     const int64_t ld = a->K * a->D, own = s->k_start - s->shared_len;
 
@@ -75,7 +77,8 @@ static struct keys keys_at(const struct attention *a, const struct seq *s, int64
         return (struct keys){ a->k + at, a->v + at, n, ld };
     }
     for (int64_t i = 0; i < n; i++) {
-        const int64_t at = ((j + i < s->shared_len ? s->shared_start : own) + j + i) * ld + kh * a->D;
+        const int64_t at =
+            ((j + i < s->shared_len ? s->shared_start : own) + j + i) * ld + kh * a->D;
 
         memcpy(t->keys + i * a->D, a->k + at, (size_t)a->D * sizeof(float));
         memcpy(t->values + i * a->D, a->v + at, (size_t)a->D * sizeof(float));
@@ -96,26 +99,48 @@ struct product {
 static void multiply(const struct product *p, float *work)
 {
     const struct weight b = dense(p->b, p->b_trans ? p->N : p->K, p->b_trans ? p->K : p->N);
-    const struct gemm g = { .M = p->M, .N = p->N, .terms = 1, .c = p->to, .ldc = p->ldc, .step = 1, .add = p->add,
-                            .term = { { .a = p->a, .lda = p->lda, .a_trans = p->a_trans, .a_scale = p->by,
-                                        .b = &b, .b_ld = p->ldb, .b_trans = p->b_trans, .K = p->K } } };
+    const struct gemm g = { .M = p->M,
+                            .N = p->N,
+                            .terms = 1,
+                            .c = p->to,
+                            .ldc = p->ldc,
+                            .step = 1,
+                            .add = p->add,
+                            .term = { { .a = p->a,
+                                        .lda = p->lda,
+                                        .a_trans = p->a_trans,
+                                        .a_scale = p->by,
+                                        .b = &b,
+                                        .b_ld = p->ldb,
+                                        .b_trans = p->b_trans,
+                                        .K = p->K } } };
 
     gemm_run_alone(&g, work);
 }
 
 /* scores (m, n) = by * x (m, D) y^T, rows of x and y LDX and LDY apart. */
-static void score(float *scores, const float *x, int64_t ldx, int64_t m, const float *y, int64_t ldy, int64_t n,
-                  int64_t D, float by, float *work)
+static void score(float *scores, const float *x, int64_t ldx, int64_t m, const float *y,
+                  int64_t ldy, int64_t n, int64_t D, float by, float *work)
 {
-    multiply(&(struct product){ .to = scores, .M = m, .N = n, .K = D, .ldc = KEYS, .a = x, .lda = ldx, .b = y,
-                                .ldb = ldy, .b_trans = true, .by = by }, work);
+    multiply(&(struct product){ .to = scores,
+                                .M = m,
+                                .N = n,
+                                .K = D,
+                                .ldc = KEYS,
+                                .a = x,
+                                .lda = ldx,
+                                .b = y,
+                                .ldb = ldy,
+                                .b_trans = true,
+                                .by = by },
+             work);
 }
 
 /* ---- forward ---- */
 
 /* Queries I..I+m-1 of S, head h. */
-static void forward_tile(float *out, float *lse, const struct attention *a, const struct seq *s, int64_t h,
-                         int64_t i, int64_t m, const struct tile *t)
+static void forward_tile(float *out, float *lse, const struct attention *a, const struct seq *s,
+                         int64_t h, int64_t i, int64_t m, const struct tile *t)
 {
     const struct isa *const isa = cpu_isa();
     const int64_t ld = a->H * a->D, at = (s->q_start + i) * ld + h * a->D;
@@ -131,14 +156,24 @@ static void forward_tile(float *out, float *lse, const struct attention *a, cons
 
         score(t->scores, a->q + at, ld, m, k.k, k.ld, k.n, a->D, a->scale, t->work);
         for (int64_t r = 0; r < m; r++) {
-            const float change = isa->softmax_tile(t->scores + r * KEYS, k.n, visible(s, i + r) - j, &most[r],
-                                                   &sum[r]);
+            const float change = isa->softmax_tile(t->scores + r * KEYS, k.n, visible(s, i + r) - j,
+                                                   &most[r], &sum[r]);
 
             if (j > 0 && change != 1)
                 isa->scale(out + at + r * ld, change, a->D);
         }
-        multiply(&(struct product){ .to = out + at, .M = m, .N = a->D, .K = k.n, .ldc = ld, .a = t->scores,
-                                    .lda = KEYS, .b = k.v, .ldb = k.ld, .by = 1, .add = j > 0 }, t->work);
+        multiply(&(struct product){ .to = out + at,
+                                    .M = m,
+                                    .N = a->D,
+                                    .K = k.n,
+                                    .ldc = ld,
+                                    .a = t->scores,
+                                    .lda = KEYS,
+                                    .b = k.v,
+                                    .ldb = k.ld,
+                                    .by = 1,
+                                    .add = j > 0 },
+                 t->work);
     }
     for (int64_t r = 0; r < m; r++) {
         isa->scale(out + at + r * ld, 1 / sum[r], a->D);
@@ -147,9 +182,9 @@ static void forward_tile(float *out, float *lse, const struct attention *a, cons
     }
 }
 
-static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q, const struct dev *k,
-                             const struct dev *v, const struct packed *rows, int64_t H, int64_t K,
-                             int64_t D, float scale)
+static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
+                             const struct dev *k, const struct dev *v, const struct packed *rows,
+                             int64_t H, int64_t K, int64_t D, float scale)
 {
     const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
     float *const memory = cpu_scratch(cpu_attention_scratch(D));
@@ -163,7 +198,8 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
             const struct tile t = tile_at(memory, D);
 
             for (int64_t i = 0; i < seq->q_len; i += QUERIES)
-                forward_tile(f32(out), lse ? f32(lse) : NULL, &a, seq, h, i, min_i64(QUERIES, seq->q_len - i), &t);
+                forward_tile(f32(out), lse ? f32(lse) : NULL, &a, seq, h, i,
+                             min_i64(QUERIES, seq->q_len - i), &t);
         }
     return 0;
 }
@@ -171,7 +207,7 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
 /* ---- backward ---- */
 
 struct slopes {
-    float *dq, *dk, *dv, *along;        /* along (N, H): dout . out */
+    float *dq, *dk, *dv, *along; /* along (N, H): dout . out */
     const float *dout, *out, *lse;
 };
 
@@ -179,8 +215,9 @@ struct slopes {
  * Queries I..I+m-1 of S, head h, against keys J..J+n-1. With p the softmax:
  *   dv += p^T dout,  ds = scale p (dout v^T - along),  dq += ds k,  dk += ds^T q.
  */
-static void backward_tile(const struct slopes *g, const struct attention *a, const struct seq *s, int64_t h,
-                          int64_t i, int64_t m, int64_t j, int64_t n, const struct tile *t)
+static void backward_tile(const struct slopes *g, const struct attention *a, const struct seq *s,
+                          int64_t h, int64_t i, int64_t m, int64_t j, int64_t n,
+                          const struct tile *t)
 {
     const int64_t ld = a->H * a->D, kd = a->K * a->D;
     const int64_t at = (s->q_start + i) * ld + h * a->D;
@@ -191,22 +228,52 @@ static void backward_tile(const struct slopes *g, const struct attention *a, con
     for (int64_t r = 0; r < m; r++) {
         const int64_t row = (s->q_start + i + r) * a->H + h;
 
-        cpu_isa()->softmax_slope(t->scores + r * KEYS, t->slopes + r * KEYS, n, i + r + 1 - j, g->lse[row],
-                                 g->along[row], a->scale);
+        cpu_isa()->softmax_slope(t->scores + r * KEYS, t->slopes + r * KEYS, n, i + r + 1 - j,
+                                 g->lse[row], g->along[row], a->scale);
     }
-    multiply(&(struct product){ .to = g->dv + key, .M = n, .N = a->D, .K = m, .ldc = kd, .a = t->scores,
-                                .lda = KEYS, .a_trans = true, .b = g->dout + at, .ldb = ld, .by = 1,
-                                .add = true }, t->work);
-    multiply(&(struct product){ .to = g->dk + key, .M = n, .N = a->D, .K = m, .ldc = kd, .a = t->slopes,
-                                .lda = KEYS, .a_trans = true, .b = a->q + at, .ldb = ld, .by = 1,
-                                .add = true }, t->work);
-    multiply(&(struct product){ .to = g->dq + at, .M = m, .N = a->D, .K = n, .ldc = ld, .a = t->slopes,
-                                .lda = KEYS, .b = a->k + key, .ldb = kd, .by = 1, .add = j > 0 }, t->work);
+    multiply(&(struct product){ .to = g->dv + key,
+                                .M = n,
+                                .N = a->D,
+                                .K = m,
+                                .ldc = kd,
+                                .a = t->scores,
+                                .lda = KEYS,
+                                .a_trans = true,
+                                .b = g->dout + at,
+                                .ldb = ld,
+                                .by = 1,
+                                .add = true },
+             t->work);
+    multiply(&(struct product){ .to = g->dk + key,
+                                .M = n,
+                                .N = a->D,
+                                .K = m,
+                                .ldc = kd,
+                                .a = t->slopes,
+                                .lda = KEYS,
+                                .a_trans = true,
+                                .b = a->q + at,
+                                .ldb = ld,
+                                .by = 1,
+                                .add = true },
+             t->work);
+    multiply(&(struct product){ .to = g->dq + at,
+                                .M = m,
+                                .N = a->D,
+                                .K = n,
+                                .ldc = ld,
+                                .a = t->slopes,
+                                .lda = KEYS,
+                                .b = a->k + key,
+                                .ldb = kd,
+                                .by = 1,
+                                .add = j > 0 },
+             t->work);
 }
 
 /* One key head of one sequence with all query heads that read it. */
-static void backward_key_head(const struct slopes *g, const struct attention *a, const struct seq *s, int64_t kh,
-                              const struct tile *t)
+static void backward_key_head(const struct slopes *g, const struct attention *a,
+                              const struct seq *s, int64_t kh, const struct tile *t)
 {
     const int64_t group = a->H / a->K, D = a->D;
 
@@ -234,11 +301,12 @@ static void backward_key_head(const struct slopes *g, const struct attention *a,
 static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
                               const struct dev *dout, const struct dev *out, const struct dev *lse,
                               const struct dev *q, const struct dev *k, const struct dev *v,
-                              const struct packed *rows, int64_t H, int64_t K, int64_t D, float scale)
+                              const struct packed *rows, int64_t H, int64_t K, int64_t D,
+                              float scale)
 {
     const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
-    const struct slopes g = { f32(dq), f32(dk), f32(dv), f32(scratch), const_f32(dout), const_f32(out),
-                              const_f32(lse) };
+    const struct slopes g = { f32(dq),         f32(dk),        f32(dv),       f32(scratch),
+                              const_f32(dout), const_f32(out), const_f32(lse) };
     float *const memory = cpu_scratch(cpu_attention_scratch(D));
 
     if (!memory)

@@ -9,8 +9,8 @@
  * SLMTOOLS_CPU names (portable, avx2, avx512). */
 const struct isa *cpu_isa(void);
 
-/* Working memory of at least BYTES, 64-byte aligned, good until the next call: ops run one at a time
- * and share it. NULL and err_set when there is no room. */
+/* Working memory of at least BYTES, 64-byte aligned, good until the next call: ops run one at a
+ * time and share it. NULL and err_set when there is no room. */
 void *cpu_scratch(size_t bytes);
 
 /* One file a family of ops; each replaces entries of the reference table. */
@@ -56,8 +56,9 @@ static inline struct mask mask_of(const struct dropout *d, const struct packed *
 /* A dense float matrix as the weight operand of a product. */
 static inline struct weight dense(const float *x, int64_t rows, int64_t cols)
 {
-    return (struct weight){ .dtype = DT_F32, .data = (const struct dev *)(const void *)x, .rows = rows,
-                            .cols = cols };
+    return (struct weight){
+        .dtype = DT_F32, .data = (const struct dev *)(const void *)x, .rows = rows, .cols = cols
+    };
 }
 
 #endif

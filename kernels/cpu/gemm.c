@@ -1,7 +1,7 @@
 /*
- * Blocking of the matrix product, after Goto and van de Geijn (2008) and BLIS: A in panels of mr rows
- * that stream from the second cache, B in one panel of nr columns and KC rows that stays in the
- * first, a block of c that stays in the second while k runs.
+ * Blocking of the matrix product, after Goto and van de Geijn (2008) and BLIS: A in panels of mr
+ * rows that stream from the second cache, B in one panel of nr columns and KC rows that stays in
+ * the first, a block of c that stays in the second while k runs.
  */
 #include "gemm.h"
 #include "cpu_impl.h"
@@ -10,19 +10,19 @@
 #include <string.h>
 
 enum {
-    BLOCK_ROWS = 384,           /* of A at a time in the second cache, as KC columns: 393 KB */
-    BLOCK_COLS = 256,           /* of c at a time in the second cache, with those rows: 393 KB */
-    PACK_FLOATS = 4 << 20,      /* of A packed at a time, at least BLOCK_ROWS rows */
-    PACK_PANELS = 8,            /* panels a thread packs at a time */
+    BLOCK_ROWS = 384,      /* of A at a time in the second cache, as KC columns: 393 KB */
+    BLOCK_COLS = 512,      /* of c at a time in the second cache, with those rows: 786 KB */
+    PACK_FLOATS = 4 << 20, /* of A packed at a time, at least BLOCK_ROWS rows */
+    PACK_PANELS = 8,       /* panels a thread packs at a time */
 };
 
 /* A range of rows of c with A packed behind it: chunk after chunk, in a chunk panel after panel. */
 struct block {
     const struct gemm *g;
     float *packed;
-    int64_t first, rows;        /* rows of c */
-    int64_t padded;             /* rows, up to whole panels */
-    int64_t mgroup, ngroup;     /* rows and columns of a task */
+    int64_t first, rows;    /* rows of c */
+    int64_t padded;         /* rows, up to whole panels */
+    int64_t mgroup, ngroup; /* rows and columns of a task */
 };
 
 static int64_t total_k(const struct gemm *g)
@@ -48,7 +48,8 @@ size_t gemm_work(int64_t M, int64_t K)
 
 /* Row (or with a_trans, column) LINE of A, elements FIRST..FIRST+n-1 of a's row, ready for use: a
  * pointer into a, or TMP. */
-static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first, int64_t n, float *tmp)
+static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first, int64_t n,
+                          float *tmp)
 {
     const float *x = t->a + (t->a_rows ? t->a_rows[line] : line) * t->lda + first;
 
@@ -65,7 +66,8 @@ static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first
 }
 
 /* One panel (kc, mr) from rows m0.. of A; rows from the block's end on are 0. */
-static void pack_panel(float *to, const struct gemm_term *t, int64_t k0, int64_t kc, int64_t m0, int64_t m)
+static void pack_panel(float *to, const struct gemm_term *t, int64_t k0, int64_t kc, int64_t m0,
+                       int64_t m)
 {
     const int mr = cpu_isa()->mr;
     float tmp[MR_MAX][KC];
@@ -85,8 +87,8 @@ static void pack_panel(float *to, const struct gemm_term *t, int64_t k0, int64_t
 }
 
 /* The same for PANELS panels of a transposed A: runs along m, each cut into the panels. */
-static void pack_panels_trans(float *to, const struct gemm_term *t, int64_t k0, int64_t kc, int64_t m0,
-                              int64_t m, int64_t panels)
+static void pack_panels_trans(float *to, const struct gemm_term *t, int64_t k0, int64_t kc,
+                              int64_t m0, int64_t m, int64_t panels)
 {
     const int mr = cpu_isa()->mr;
     float line[PACK_PANELS * MR_MAX], tmp[PACK_PANELS * MR_MAX];
@@ -100,8 +102,8 @@ static void pack_panels_trans(float *to, const struct gemm_term *t, int64_t k0, 
 }
 
 /* Panels FIRST.. (PANELS of them) of one chunk. */
-static void pack_some(const struct block *b, float *to, const struct gemm_term *t, int64_t k0, int64_t kc,
-                      int64_t first, int64_t panels)
+static void pack_some(const struct block *b, float *to, const struct gemm_term *t, int64_t k0,
+                      int64_t kc, int64_t first, int64_t panels)
 {
     const int mr = cpu_isa()->mr;
     const int64_t m0 = first * mr, m = min_i64(b->rows - m0, panels * mr);
@@ -155,13 +157,14 @@ static int64_t pack_pieces(const struct block *b)
 struct chunk {
     const struct gemm *g;
     const struct mask *mask;
-    const float *init;          /* (nr), or NULL */
+    const float *init; /* (nr), or NULL */
     int64_t kc;
     bool first;
 };
 
 /* A tile at c's edge, with a step, or under a mask: by way of a tile of its own. */
-static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64_t m, int64_t n0, int64_t n)
+static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64_t m, int64_t n0,
+                     int64_t n)
 {
     const struct gemm *const g = s->g;
     const int nr = cpu_isa()->nr;
@@ -185,7 +188,8 @@ static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64
 }
 
 /* One panel of B against panels of A from row m0 of c on. */
-static void sweep(const struct chunk *s, const float *a, const float *b, int64_t m0, int64_t m1, int64_t n0)
+static void sweep(const struct chunk *s, const float *a, const float *b, int64_t m0, int64_t m1,
+                  int64_t n0)
 {
     const struct isa *const isa = cpu_isa();
     const struct gemm *const g = s->g;
@@ -197,7 +201,8 @@ static void sweep(const struct chunk *s, const float *a, const float *b, int64_t
         const int m = (int)min_i64(isa->mr, m1 - m0);
 
         if (direct) {
-            isa->tile(m, s->kc, a, b, g->c + m0 * g->ldc + n0, g->ldc, s->init, !s->first || g->add);
+            isa->tile(m, s->kc, a, b, g->c + m0 * g->ldc + n0, g->ldc, s->init,
+                      !s->first || g->add);
         } else {
             isa->tile(m, s->kc, a, b, tile, isa->nr, NULL, false);
             put_tile(s, tile, m0, m, n0, n);
@@ -219,15 +224,17 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
 
         for (int64_t k0 = 0; k0 < term->K; k0 += KC) {
             const int64_t kc = min_i64(KC, term->K - k0);
-            const bool first = t == 0 && k0 == 0, masked = term->out_mask && term->out_mask->drop->p > 0;
-            const struct chunk s = { g, masked ? term->out_mask : NULL, first && g->bias ? init : NULL,
-                                     kc, first };
+            const bool first = t == 0 && k0 == 0,
+                       masked = term->out_mask && term->out_mask->drop->p > 0;
+            const struct chunk s = { g, masked ? term->out_mask : NULL,
+                                     first && g->bias ? init : NULL, kc, first };
             const float *const a = b->packed + (before + k0) * b->padded + m0 * kc;
 
             for (int64_t n = n0; n < n1; n += isa->nr) {
                 if (s.init)
                     memcpy(init, g->bias + n, (size_t)min_i64(isa->nr, g->N - n) * sizeof *init);
-                isa->pack_b(panel, term->b, ld, term->b_trans, term->b_trans ? k0 : term->b_first + k0, kc,
+                isa->pack_b(panel, term->b, ld, term->b_trans,
+                            term->b_trans ? k0 : term->b_first + k0, kc,
                             term->b_trans ? term->b_first + n : n);
                 sweep(&s, a, panel, b->first + m0, b->first + m1, n);
             }
@@ -253,9 +260,11 @@ static void cut(struct block *b, int threads)
 
     b->mgroup = round_up(tasks_along(b->rows, tasks_along(b->rows, BLOCK_ROWS)), isa->mr);
     b->ngroup = BLOCK_COLS;
-    while (b->ngroup > isa->nr && tasks_along(b->rows, b->mgroup) * tasks_along(b->g->N, b->ngroup) < want)
+    while (b->ngroup > isa->nr &&
+           tasks_along(b->rows, b->mgroup) * tasks_along(b->g->N, b->ngroup) < want)
         b->ngroup = round_up(b->ngroup / 2, isa->nr);
-    while (b->mgroup > 4 * isa->mr && tasks_along(b->rows, b->mgroup) * tasks_along(b->g->N, b->ngroup) < want)
+    while (b->mgroup > 4 * isa->mr &&
+           tasks_along(b->rows, b->mgroup) * tasks_along(b->g->N, b->ngroup) < want)
         b->mgroup = round_up(b->mgroup / 2, isa->mr);
 }
 

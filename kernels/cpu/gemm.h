@@ -7,8 +7,9 @@
  *
  * What each element is, for any number of threads, any other rows and any instruction set: the
  * terms in order, each cut into chunks of KC along its k; a chunk is one chain of fused
- * multiply-adds from 0 in order of k; chunks are added one after another to base, which is the bias,
- * c itself (add), or nothing. (portable has no fused multiply-add on x86: its last bits differ.)
+ * multiply-adds from 0 in order of k; chunks are added one after another to base, which is the
+ * bias, c itself (add), or nothing. (portable has no fused multiply-add on x86: its last bits
+ * differ.)
  */
 #ifndef GEMM_H
 #define GEMM_H
@@ -16,16 +17,16 @@
 #include "isa.h"
 
 struct gemm_term {
-    const float *a;             /* (M, K), rows LDA apart; a_trans: (K, M) */
+    const float *a; /* (M, K), rows LDA apart; a_trans: (K, M) */
     int64_t lda;
     bool a_trans;
-    const int32_t *a_rows;      /* row m of A is row a_rows[m] of a; NULL: row m. Not with a_trans */
-    float a_scale;              /* A is a times this */
-    const struct mask *a_mask;  /* dropout on a, whose rows are tokens; NULL: none */
-    const struct weight *b;     /* b_trans: B is b's rows transposed */
+    const int32_t *a_rows;     /* row m of A is row a_rows[m] of a; NULL: row m. Not with a_trans */
+    float a_scale;             /* A is a times this */
+    const struct mask *a_mask; /* dropout on a, whose rows are tokens; NULL: none */
+    const struct weight *b;    /* b_trans: B is b's rows transposed */
     bool b_trans;
-    int64_t b_first;            /* first row of b that is used */
-    int64_t b_ld;               /* dense b: its rows are so far apart; 0: b's width */
+    int64_t b_first; /* first row of b that is used */
+    int64_t b_ld;    /* dense b: its rows are so far apart; 0: b's width */
     int64_t K;
     const struct mask *out_mask; /* dropout on this term's product, chunk by chunk; NULL: none */
 };
@@ -34,10 +35,10 @@ struct gemm {
     int64_t M, N;
     struct gemm_term term[2];
     int terms;
-    float *c;                   /* element (m, n) at c[m * ldc + n * step] */
+    float *c; /* element (m, n) at c[m * ldc + n * step] */
     int64_t ldc, step;
-    const float *bias;          /* (N), or NULL */
-    bool add;                   /* base is what stands in c; bias is NULL then */
+    const float *bias; /* (N), or NULL */
+    bool add;          /* base is what stands in c; bias is NULL then */
 };
 
 /* Bytes of WORK for products of up to M rows whose terms' K add up to K. */

@@ -11,15 +11,15 @@
 #include <string.h>
 
 enum {
-    ROWS = 768,                 /* of a block */
-    CHUNK = 1024,               /* logits of a row at a time: part of the result's definition */
+    ROWS = 768,   /* of a block */
+    CHUNK = 1024, /* logits of a row at a time: part of the result's definition */
 };
 
 /* What is known of a row after some chunks. */
 struct state {
-    float most, sum;            /* largest logit, sum of exp(logit - most) */
-    float target;               /* the target's logit */
-    float best;                 /* largest logit again, and where it is first */
+    float most, sum; /* largest logit, sum of exp(logit - most) */
+    float target;    /* the target's logit */
+    float best;      /* largest logit again, and where it is first */
     int32_t best_at;
 };
 
@@ -31,9 +31,9 @@ struct head {
     float *nll, *dh;
     int32_t *best;
     /* Working memory for ROWS rows. */
-    int32_t *row;               /* (M) which rows of h there is work for */
+    int32_t *row; /* (M) which rows of h there is work for */
     struct state *state;
-    float *logits, *slope;      /* (ROWS, CHUNK), (ROWS, C) */
+    float *logits, *slope; /* (ROWS, CHUNK), (ROWS, C) */
     float *work;
 };
 
@@ -42,12 +42,15 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* Points T's memory into BASE for M rows of C channels and returns its size; BASE NULL only measures. */
+/* Points T's memory into BASE for M rows of C channels and returns its size; BASE NULL only
+ * measures. */
 static size_t layout(struct head *t, char *base, int64_t M, int64_t C, bool slope)
 {
     const size_t rows = (size_t)min_i64(M, ROWS), C_ = (size_t)C;
-    const size_t row = aligned((size_t)M * sizeof *t->row), state = aligned(rows * sizeof *t->state);
-    const size_t logits = rows * CHUNK * sizeof(float), slopes = slope ? aligned(rows * C_ * sizeof(float)) : 0;
+    const size_t row = aligned((size_t)M * sizeof *t->row),
+                 state = aligned(rows * sizeof *t->state);
+    const size_t logits = rows * CHUNK * sizeof(float),
+                 slopes = slope ? aligned(rows * C_ * sizeof(float)) : 0;
 
     if (base) {
         t->row = (int32_t *)(void *)base;
@@ -95,12 +98,30 @@ static void run_chunk(const struct head *t, const int32_t *row, int64_t m, int64
 {
     const int64_t C = t->w->cols;
     const struct gemm logits = {
-        .M = m, .N = n, .terms = 1, .c = t->logits, .ldc = CHUNK, .step = 1, .bias = t->bias ? t->bias + v : NULL,
-        .term = { { .a = t->h, .lda = C, .a_rows = row, .a_scale = 1, .b = t->w, .b_trans = true, .b_first = v,
+        .M = m,
+        .N = n,
+        .terms = 1,
+        .c = t->logits,
+        .ldc = CHUNK,
+        .step = 1,
+        .bias = t->bias ? t->bias + v : NULL,
+        .term = { { .a = t->h,
+                    .lda = C,
+                    .a_rows = row,
+                    .a_scale = 1,
+                    .b = t->w,
+                    .b_trans = true,
+                    .b_first = v,
                     .K = C } },
     };
     const struct gemm slope = {
-        .M = m, .N = C, .terms = 1, .c = t->slope, .ldc = C, .step = 1, .add = v > 0,
+        .M = m,
+        .N = C,
+        .terms = 1,
+        .c = t->slope,
+        .ldc = C,
+        .step = 1,
+        .add = v > 0,
         .term = { { .a = t->logits, .lda = CHUNK, .a_scale = 1, .b = t->w, .b_first = v, .K = n } },
     };
 
@@ -150,9 +171,14 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
                      const struct weight *w, const struct dev *bias, const struct dev *target,
                      const struct dev *weight, int64_t M)
 {
-    struct head t = { .h = const_f32(h), .w = w, .bias = bias ? const_f32(bias) : NULL,
-                      .weight = weight ? const_f32(weight) : NULL, .target = const_i32(target), .nll = f32(nll),
-                      .dh = dh ? f32(dh) : NULL, .best = (int32_t *)(void *)best };
+    struct head t = { .h = const_f32(h),
+                      .w = w,
+                      .bias = bias ? const_f32(bias) : NULL,
+                      .weight = weight ? const_f32(weight) : NULL,
+                      .target = const_i32(target),
+                      .nll = f32(nll),
+                      .dh = dh ? f32(dh) : NULL,
+                      .best = (int32_t *)(void *)best };
     char *const memory = cpu_scratch(layout(&t, NULL, M, w->cols, dh != NULL));
     int64_t n = 0;
 

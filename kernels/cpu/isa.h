@@ -11,29 +11,31 @@
 #include "kernels.h"
 
 enum {
-    KC = 256,                   /* terms of a product added in one chain: part of the result's definition */
-    MR_MAX = 14, NR_MAX = 32,   /* largest tile of any instruction set */
+    KC = 256, /* terms of a product added in one chain: part of the result's definition */
+    MR_MAX = 14,
+    NR_MAX = 32, /* largest tile of any instruction set */
 };
 
 /* Dropout over the elements (token, channel) of an activation. */
 struct mask {
     const struct dropout *drop;
-    const int32_t *pos;         /* (N) */
-    const uint32_t *sample;     /* (N) */
+    const int32_t *pos;     /* (N) */
+    const uint32_t *sample; /* (N) */
 };
 
 struct isa {
     const char *name;
-    int mr, nr;                 /* rows and columns of a tile */
+    int mr, nr; /* rows and columns of a tile */
 
-    /* c (mr, nr) = base + sum over k < kc of a[k][i] * b[k][j], one chain of multiply-adds from 0 and
-     * then added to base: init (nr), or c itself when ADD, or nothing. a (kc, isa.mr), b (kc, nr). */
+    /* c (mr, nr) = base + sum over k < kc of a[k][i] * b[k][j], one chain of multiply-adds from 0
+     * and then added to base: init (nr), or c itself when ADD, or nothing. a (kc, isa.mr), b (kc,
+     * nr). */
     void (*tile)(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add);
     /* dst (kc, nr) = columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w, whose
      * rows are LD apart (NF4: LD is its width). Columns from w's end on hold anything finite. */
-    void (*pack_b)(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0, int64_t kc,
-                   int64_t n0);
+    void (*pack_b)(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0,
+                   int64_t kc, int64_t n0);
     /* out (n) = elements FIRST.. of the flattened weight. */
     void (*span)(float *out, const struct weight *w, int64_t first, int64_t n);
     /* out[i] = x[i] / (1 - p) where channel FIRST + i of TOKEN is kept, else 0, i < n: the bytes of
@@ -42,23 +44,24 @@ struct isa {
                     int64_t token);
 
     /* One tile of a softmax over many: s (n) becomes exp(s - m) where the first VALID count, 0 from
-     * there on. *MOST grows to m, the largest so far, *SUM to the sum of all exp(s - m) so far. Returns
-     * what earlier tiles' values must be multiplied with. Start with -infinity and 0. */
+     * there on. *MOST grows to m, the largest so far, *SUM to the sum of all exp(s - m) so far.
+     * Returns what earlier tiles' values must be multiplied with. Start with -infinity and 0. */
     float (*softmax_tile)(float *s, int64_t n, int64_t valid, float *most, float *sum);
     /* s (n) becomes p = exp(s - lse) where valid, else 0; g (n) becomes scale * p * (g - along). */
-    void (*softmax_slope)(float *s, float *g, int64_t n, int64_t valid, float lse, float along, float scale);
+    void (*softmax_slope)(float *s, float *g, int64_t n, int64_t valid, float lse, float along,
+                          float scale);
     int64_t (*first_largest)(const float *x, int64_t n);
     float (*dot)(const float *a, const float *b, int64_t n);
     void (*scale)(float *x, float by, int64_t n);
 
     void (*gelu)(float *y, const float *x, int64_t n);
-    void (*gelu_slope)(float *dx, const float *dy, const float *x, int64_t n);   /* dy * gelu'(x) */
+    void (*gelu_slope)(float *dx, const float *dy, const float *x, int64_t n); /* dy * gelu'(x) */
 
     /* One row of norm_forward and norm_backward; sums in double. */
-    void (*norm)(float *y, float *mean, float *rstd, const float *x, const float *gain, const float *bias,
-                 int64_t n, float eps);
-    void (*norm_slope)(float *dx, const float *dy, const float *x, float mean, float rstd, const float *gain,
-                       int64_t n, bool add);
+    void (*norm)(float *y, float *mean, float *rstd, const float *x, const float *gain,
+                 const float *bias, int64_t n, float eps);
+    void (*norm_slope)(float *dx, const float *dy, const float *x, float mean, float rstd,
+                       const float *gain, int64_t n, bool add);
     /* out (n) = a + b + x, in this order; out may be x. */
     void (*add3)(float *out, const float *a, const float *b, const float *x, int64_t n);
     double (*sum_squares)(const float *x, int64_t n);

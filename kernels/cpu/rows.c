@@ -1,9 +1,10 @@
-/* Ops over rows and flat arrays: norm, activation, residual, embedding, expansion, quantising, sums. */
+/* Ops over rows and flat arrays: norm, activation, residual, embedding, expansion, quantising,
+ * sums. */
 #include "cpu_impl.h"
 
 #include <string.h>
 
-enum { SPAN = 4096 };           /* elements a task of a flat array takes */
+enum { SPAN = 4096 }; /* elements a task of a flat array takes */
 
 static int refuse_rms(void)
 {
@@ -23,40 +24,42 @@ static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const
     return 0;
 }
 
-static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev *x, const struct dev *mean,
-                         const struct dev *rstd, const struct dev *gain, enum norm kind, int64_t N, int64_t C,
-                         bool add)
+static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev *x,
+                         const struct dev *mean, const struct dev *rstd, const struct dev *gain,
+                         enum norm kind, int64_t N, int64_t C, bool add)
 {
     if (kind != NORM_LAYER)
         return refuse_rms();
 #pragma omp parallel for schedule(static)
     for (int64_t n = 0; n < N; n++)
-        cpu_isa()->norm_slope(f32(dx) + n * C, const_f32(dy) + n * C, const_f32(x) + n * C, const_f32(mean)[n],
-                              const_f32(rstd)[n], const_f32(gain), C, add);
+        cpu_isa()->norm_slope(f32(dx) + n * C, const_f32(dy) + n * C, const_f32(x) + n * C,
+                              const_f32(mean)[n], const_f32(rstd)[n], const_f32(gain), C, add);
     return 0;
 }
 
 static int act_forward(struct dev *y, const struct dev *x, enum activation act, int64_t n)
 {
-    (void)act;                  /* there is one */
+    (void)act; /* there is one */
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += SPAN)
         cpu_isa()->gelu(f32(y) + i, const_f32(x) + i, min_i64(SPAN, n - i));
     return 0;
 }
 
-static int act_backward(struct dev *dx, const struct dev *dy, const struct dev *x, enum activation act,
-                        int64_t n)
+static int act_backward(struct dev *dx, const struct dev *dy, const struct dev *x,
+                        enum activation act, int64_t n)
 {
     (void)act;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += SPAN)
-        cpu_isa()->gelu_slope(f32(dx) + i, const_f32(dy) + i, const_f32(x) + i, min_i64(SPAN, n - i));
+        cpu_isa()->gelu_slope(f32(dx) + i, const_f32(dy) + i, const_f32(x) + i,
+                              min_i64(SPAN, n - i));
     return 0;
 }
 
 /* Elements FIRST.. (n) of a token's row after dropout: in place of x or in tmp. */
-static const float *dropped(float *tmp, const float *x, int64_t first, int64_t n, const struct mask *m, int64_t token)
+static const float *dropped(float *tmp, const float *x, int64_t first, int64_t n,
+                            const struct mask *m, int64_t token)
 {
     if (m->drop->p == 0)
         return x + first;
@@ -64,9 +67,9 @@ static const float *dropped(float *tmp, const float *x, int64_t first, int64_t n
     return tmp;
 }
 
-static int residual_forward(struct dev *out, const struct dev *x, const struct dev *a, const struct dev *m,
-                            const struct dropout *da, const struct dropout *dm, const struct packed *rows,
-                            int64_t N, int64_t C)
+static int residual_forward(struct dev *out, const struct dev *x, const struct dev *a,
+                            const struct dev *m, const struct dropout *da, const struct dropout *dm,
+                            const struct packed *rows, int64_t N, int64_t C)
 {
     const struct mask ma = mask_of(da, rows), mm = mask_of(dm, rows);
 
@@ -76,14 +79,16 @@ static int residual_forward(struct dev *out, const struct dev *x, const struct d
             const int64_t count = min_i64(SPAN, C - c);
             float left[SPAN], right[SPAN];
 
-            cpu_isa()->add3(f32(out) + n * C + c, dropped(left, const_f32(a) + n * C, c, count, &ma, n),
-                            dropped(right, const_f32(m) + n * C, c, count, &mm, n), const_f32(x) + n * C + c, count);
+            cpu_isa()->add3(f32(out) + n * C + c,
+                            dropped(left, const_f32(a) + n * C, c, count, &ma, n),
+                            dropped(right, const_f32(m) + n * C, c, count, &mm, n),
+                            const_f32(x) + n * C + c, count);
         }
     return 0;
 }
 
-static void drop_rows(struct dev *to, const struct dev *from, const struct dropout *d, const struct packed *rows,
-                      int64_t N, int64_t C)
+static void drop_rows(struct dev *to, const struct dev *from, const struct dropout *d,
+                      const struct packed *rows, int64_t N, int64_t C)
 {
     const struct mask m = mask_of(d, rows);
 
@@ -97,8 +102,9 @@ static void drop_rows(struct dev *to, const struct dev *from, const struct dropo
         cpu_isa()->dropout(f32(to) + n * C, const_f32(from) + n * C, C, 0, &m, n);
 }
 
-static int residual_backward(struct dev *da, struct dev *dm, const struct dev *dout, const struct dropout *drop_a,
-                             const struct dropout *drop_m, const struct packed *rows, int64_t N, int64_t C)
+static int residual_backward(struct dev *da, struct dev *dm, const struct dev *dout,
+                             const struct dropout *drop_a, const struct dropout *drop_m,
+                             const struct packed *rows, int64_t N, int64_t C)
 {
     drop_rows(da, dout, drop_a, rows, N, C);
     drop_rows(dm, dout, drop_m, rows, N, C);
@@ -126,8 +132,8 @@ static int expand(struct dev *out, const struct weight *w)
     return 0;
 }
 
-static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev *w, enum dtype dtype, int64_t n,
-                        int block, int zero_code)
+static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev *w,
+                        enum dtype dtype, int64_t n, int block, int zero_code)
 {
     const struct weight flat = { .dtype = dtype, .data = w };
     const int64_t blocks = (n + block - 1) / block, together = SPAN / block;
@@ -140,8 +146,8 @@ static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev 
         cpu_isa()->span(x, &flat, first, count);
         for (int64_t i = 0; i < count; i += block)
             f32(absmax)[(first + i) / block] =
-                cpu_isa()->nf4_block((uint8_t *)(void *)codes + (first + i) / 2, x + i, min_i64(block, count - i),
-                                     count - i < block, zero_code);
+                cpu_isa()->nf4_block((uint8_t *)(void *)codes + (first + i) / 2, x + i,
+                                     min_i64(block, count - i), count - i < block, zero_code);
     }
     return 0;
 }

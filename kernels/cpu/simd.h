@@ -17,7 +17,7 @@
 #define UNROLL(n) _Pragma("unroll")
 #else
 #define UNROLL_TEXT(x) _Pragma(#x)
-#define UNROLL(n) UNROLL_TEXT(GCC unroll n)
+#define UNROLL(n)      UNROLL_TEXT(GCC unroll n)
 #endif
 
 #if defined(__AVX512F__)
@@ -25,27 +25,27 @@
 enum { W = 16 };
 typedef __m512 vf;
 typedef __m512i vi;
-#define vf_load(p)         _mm512_loadu_ps(p)
-#define vf_store(p, a)     _mm512_storeu_ps(p, a)
-#define vf_set(x)          _mm512_set1_ps(x)
-#define vf_add(a, b)       _mm512_add_ps(a, b)
-#define vf_sub(a, b)       _mm512_sub_ps(a, b)
-#define vf_mul(a, b)       _mm512_mul_ps(a, b)
-#define vf_div(a, b)       _mm512_div_ps(a, b)
-#define vf_fma(a, b, c)    _mm512_fmadd_ps(a, b, c)
-#define vf_max(a, b)       _mm512_max_ps(a, b)
-#define vf_min(a, b)       _mm512_min_ps(a, b)
-#define vf_sqrt(a)         _mm512_sqrt_ps(a)
+#define vf_load(p)              _mm512_loadu_ps(p)
+#define vf_store(p, a)          _mm512_storeu_ps(p, a)
+#define vf_set(x)               _mm512_set1_ps(x)
+#define vf_add(a, b)            _mm512_add_ps(a, b)
+#define vf_sub(a, b)            _mm512_sub_ps(a, b)
+#define vf_mul(a, b)            _mm512_mul_ps(a, b)
+#define vf_div(a, b)            _mm512_div_ps(a, b)
+#define vf_fma(a, b, c)         _mm512_fmadd_ps(a, b, c)
+#define vf_max(a, b)            _mm512_max_ps(a, b)
+#define vf_min(a, b)            _mm512_min_ps(a, b)
+#define vf_sqrt(a)              _mm512_sqrt_ps(a)
 #define vf_unless_less(x, y, a) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, y, _CMP_NLT_UQ), a)
 #define vf_scale2(a, t)                                                                            \
-    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a),                                   \
-                                         _mm512_slli_epi32(_mm512_castps_si512(t), 23)))
-#define vf_abs(a)          _mm512_abs_ps(a)
+    _mm512_castsi512_ps(                                                                           \
+        _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(t), 23)))
+#define vf_abs(a) _mm512_abs_ps(a)
 #define vf_count_more(n, x, y)                                                                     \
     _mm512_castsi512_ps(_mm512_mask_add_epi32(_mm512_castps_si512(n),                              \
                                               _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ),                \
                                               _mm512_castps_si512(n), _mm512_set1_epi32(1)))
-#define vf_of_f16(p)       _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#define vf_of_f16(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm512_castsi512_ps(_mm512_slli_epi32(                                                         \
         _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(p))), 16))
@@ -54,26 +54,26 @@ typedef __m512i vi;
 enum { W = 8 };
 typedef __m256 vf;
 typedef __m256i vi;
-#define vf_load(p)         _mm256_loadu_ps(p)
-#define vf_store(p, a)     _mm256_storeu_ps(p, a)
-#define vf_set(x)          _mm256_set1_ps(x)
-#define vf_add(a, b)       _mm256_add_ps(a, b)
-#define vf_sub(a, b)       _mm256_sub_ps(a, b)
-#define vf_mul(a, b)       _mm256_mul_ps(a, b)
-#define vf_div(a, b)       _mm256_div_ps(a, b)
-#define vf_fma(a, b, c)    _mm256_fmadd_ps(a, b, c)
-#define vf_max(a, b)       _mm256_max_ps(a, b)
-#define vf_min(a, b)       _mm256_min_ps(a, b)
-#define vf_sqrt(a)         _mm256_sqrt_ps(a)
+#define vf_load(p)              _mm256_loadu_ps(p)
+#define vf_store(p, a)          _mm256_storeu_ps(p, a)
+#define vf_set(x)               _mm256_set1_ps(x)
+#define vf_add(a, b)            _mm256_add_ps(a, b)
+#define vf_sub(a, b)            _mm256_sub_ps(a, b)
+#define vf_mul(a, b)            _mm256_mul_ps(a, b)
+#define vf_div(a, b)            _mm256_div_ps(a, b)
+#define vf_fma(a, b, c)         _mm256_fmadd_ps(a, b, c)
+#define vf_max(a, b)            _mm256_max_ps(a, b)
+#define vf_min(a, b)            _mm256_min_ps(a, b)
+#define vf_sqrt(a)              _mm256_sqrt_ps(a)
 #define vf_unless_less(x, y, a) _mm256_and_ps(_mm256_cmp_ps(x, y, _CMP_NLT_UQ), a)
 #define vf_scale2(a, t)                                                                            \
-    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a),                                   \
-                                         _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
-#define vf_abs(a)          _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+    _mm256_castsi256_ps(                                                                           \
+        _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
+#define vf_abs(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define vf_count_more(n, x, y)                                                                     \
     _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(n),                                   \
                                          _mm256_castps_si256(_mm256_cmp_ps(x, y, _CMP_GT_OQ))))
-#define vf_of_f16(p)       _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define vf_of_f16(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm256_castsi256_ps(_mm256_slli_epi32(                                                         \
         _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p))), 16))
@@ -138,25 +138,25 @@ FORCE_INLINE vf vf_of_bf16(const void *p)
     return a;
 }
 
-#define vf_set(x)            ((vf){ (x), (x), (x), (x) })
-#define vf_add(a, b)         ((a) + (b))
-#define vf_sub(a, b)         ((a) - (b))
-#define vf_mul(a, b)         ((a) * (b))
-#define vf_div(a, b)         ((a) / (b))
+#define vf_set(x)               ((vf){ (x), (x), (x), (x) })
+#define vf_add(a, b)            ((a) + (b))
+#define vf_sub(a, b)            ((a) - (b))
+#define vf_mul(a, b)            ((a) * (b))
+#define vf_div(a, b)            ((a) / (b))
 /* As the x86 instructions: the second operand where either is NaN. */
-#define vf_select(m, a, b)   ((vf)(((vi)(a) & (m)) | ((vi)(b) & ~(m))))
-#define vf_max(a, b)         vf_select((a) > (b), a, b)
-#define vf_min(a, b)         vf_select((a) < (b), a, b)
+#define vf_select(m, a, b)      ((vf)(((vi)(a) & (m)) | ((vi)(b) & ~(m))))
+#define vf_max(a, b)            vf_select((a) > (b), a, b)
+#define vf_min(a, b)            vf_select((a) < (b), a, b)
 #define vf_unless_less(x, y, a) ((vf)((vi)(a) & ~((x) < (y))))
-#define vf_scale2(a, t)      ((vf)((vu)(a) + ((vu)(t) << 23)))
-#define vf_abs(a)            ((vf)((vi)(a) & 0x7fffffff))
-#define vf_count_more(n, x, y) ((vf)((vi)(n) - ((x) > (y))))
+#define vf_scale2(a, t)         ((vf)((vu)(a) + ((vu)(t) << 23)))
+#define vf_abs(a)               ((vf)((vi)(a)&0x7fffffff))
+#define vf_count_more(n, x, y)  ((vf)((vi)(n) - ((x) > (y))))
 typedef uint32_t vu __attribute__((vector_size(16)));
 #endif
 
-/* vf_unless_less(x, y, a): 0 where x < y, else a (so a NaN in x lets a through). vf_scale2(a, t): the integer in t's low bits added
- * to a's exponent. vf_count_more(n, x, y): the
- * integer n (in a float's bits) plus 1 where x > y. vf_of_f16, vf_of_bf16: W halves at p as floats. */
+/* vf_unless_less(x, y, a): 0 where x < y, else a (so a NaN in x lets a through). vf_scale2(a, t):
+ * the integer in t's low bits added to a's exponent. vf_count_more(n, x, y): the integer n (in a
+ * float's bits) plus 1 where x > y. vf_of_f16, vf_of_bf16: W halves at p as floats. */
 
 enum { P = 16 / W };
 

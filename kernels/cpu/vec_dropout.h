@@ -10,19 +10,24 @@
 
 /* word (32) = philox4x32({first, c1, c2, c3}, key), then of first + 1, .. first + 7. */
 #if defined(__AVX2__)
-/* The high and low halves of x * m, lane by lane: the products of even and odd lanes, put together. */
+/* The high and low halves of x * m, lane by lane: the products of even and odd lanes, put together.
+ */
 FORCE_INLINE void mul_wide(__m256i *high, __m256i *low, __m256i x, __m256i m)
 {
-    const __m256i even = _mm256_mul_epu32(x, m), odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), m);
+    const __m256i even = _mm256_mul_epu32(x, m),
+                  odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), m);
 
     *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
     *low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
 }
 
-static void philox8(uint32_t word[32], uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key)
+static void philox8(uint32_t word[32], uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
+                    uint64_t key)
 {
-    const __m256i m0 = _mm256_set1_epi32((int)0xD2511F53u), m1 = _mm256_set1_epi32((int)0xCD9E8D57u);
-    __m256i x0 = _mm256_add_epi32(_mm256_set1_epi32((int)first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    const __m256i m0 = _mm256_set1_epi32((int)0xD2511F53u),
+                  m1 = _mm256_set1_epi32((int)0xCD9E8D57u);
+    __m256i x0 =
+        _mm256_add_epi32(_mm256_set1_epi32((int)first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     __m256i x1 = _mm256_set1_epi32((int)c1), x2 = _mm256_set1_epi32((int)c2),
             x3 = _mm256_set1_epi32((int)c3);
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
@@ -50,7 +55,8 @@ static void philox8(uint32_t word[32], uint32_t first, uint32_t c1, uint32_t c2,
     _mm256_storeu_si256(out + 3, _mm256_permute2x128_si256(c26, c37, 0x31));
 }
 #else
-static void philox8(uint32_t word[32], uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key)
+static void philox8(uint32_t word[32], uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
+                    uint64_t key)
 {
     for (uint32_t i = 0; i < 8; i++) {
         const uint32_t counter[4] = { first + i, c1, c2, c3 };
@@ -60,9 +66,10 @@ static void philox8(uint32_t word[32], uint32_t first, uint32_t c1, uint32_t c2,
 }
 #endif
 
-/* out[i] = x[i] / (1 - p) where channel FIRST + i of TOKEN is kept, else 0, for i < n: ref_dropout's
- * bytes. FIRST is a multiple of 4; p is not 0; out may be x. */
-static void dropout(float *out, const float *x, int64_t n, int64_t first, const struct mask *m, int64_t token)
+/* out[i] = x[i] / (1 - p) where channel FIRST + i of TOKEN is kept, else 0, for i < n:
+ * ref_dropout's bytes. FIRST is a multiple of 4; p is not 0; out may be x. */
+static void dropout(float *out, const float *x, int64_t n, int64_t first, const struct mask *m,
+                    int64_t token)
 {
     const uint32_t bar = (uint32_t)ceil((double)m->drop->p * 0x1p32);
     const float scale = (float)(1 / (1 - (double)m->drop->p));

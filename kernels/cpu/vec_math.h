@@ -7,13 +7,13 @@
 #include <math.h>
 
 /*
- * exp(x): x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r (Cephes' coefficients), the exponent
- * moved by n. Within 1.1 ulp over [-87, 88] (every float tried, with fused multiply-add); 0 below,
- * exp(88) above, NaN for NaN.
+ * exp(x): x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r (Cephes' coefficients), the
+ * exponent moved by n. Within 1.1 ulp over [-87, 88] (every float tried, with fused multiply-add);
+ * 0 below, exp(88) above, NaN for NaN.
  */
 FORCE_INLINE v16 v16_exp(v16 x)
 {
-    const v16 magic = v16_set(0x1.8p23f);       /* adding it rounds to an integer, in the low bits */
+    const v16 magic = v16_set(0x1.8p23f); /* adding it rounds to an integer, in the low bits */
     const v16 in = v16_min(v16_set(88.0f), x);
     const v16 t = v16_fma(in, v16_set(1.44269504088896341f), magic);
     const v16 n = v16_sub(t, magic);
@@ -31,7 +31,7 @@ FORCE_INLINE v16 v16_exp(v16 x)
 
 /* Runs BODY(i, n) over 0..count-1 in steps of sixteen: n is 16, and less for the last step. */
 #define V16_STEPS(count, i, n)                                                                     \
-    for (int64_t i = 0, n; n = (count) - i < 16 ? (count) - i : 16, i < (count); i += 16)
+    for (int64_t i = 0, n; n = (count)-i < 16 ? (count)-i : 16, i < (count); i += 16)
 
 FORCE_INLINE v16 load_n(const float *p, int64_t n, float fill)
 {
@@ -60,7 +60,7 @@ static float softmax_tile(float *s, int64_t n, int64_t valid, float *most, float
         return 1;
     }
     V16_STEPS(valid, i, m)
-        top = v16_max(top, load_n(s + i, m, before));
+    top = v16_max(top, load_n(s + i, m, before));
     *most = v16_most(top);
     V16_STEPS(valid, i, m)
     {
@@ -78,7 +78,8 @@ static float softmax_tile(float *s, int64_t n, int64_t valid, float *most, float
     return change[0];
 }
 
-static void softmax_slope(float *s, float *g, int64_t n, int64_t valid, float lse, float along, float scale)
+static void softmax_slope(float *s, float *g, int64_t n, int64_t valid, float lse, float along,
+                          float scale)
 {
     if (valid > n)
         valid = n;
@@ -102,7 +103,7 @@ static int64_t first_largest(const float *x, int64_t n)
     float most;
 
     V16_STEPS(n, i, m)
-        top = v16_max(top, load_n(x + i, m, -INFINITY));
+    top = v16_max(top, load_n(x + i, m, -INFINITY));
     most = v16_most(top);
     for (int64_t i = 0; i < n; i++)
         if (x[i] == most)
@@ -115,7 +116,7 @@ static float dot(const float *a, const float *b, int64_t n)
     v16 sum = v16_set(0.0f);
 
     V16_STEPS(n, i, m)
-        sum = v16_fma(load_n(a + i, m, 0), load_n(b + i, m, 0), sum);
+    sum = v16_fma(load_n(a + i, m, 0), load_n(b + i, m, 0), sum);
     return v16_sum(sum);
 }
 
@@ -128,10 +129,10 @@ static void scale_run(float *x, float by, int64_t n)
 /* ---- gelu_new ---- */
 
 /*
- * x (1 + tanh(z)) / 2 = x / (1 + exp(-2 z)), 2 z = x (a + b x^2). The error of exp(-2 z) is that of its
- * argument: within 3 ulp of the result for x >= -1, 2e-8 absolute everywhere.
+ * x (1 + tanh(z)) / 2 = x / (1 + exp(-2 z)), 2 z = x (a + b x^2). The error of exp(-2 z) is that of
+ * its argument: within 3 ulp of the result for x >= -1, 2e-8 absolute everywhere.
  */
-enum { GELU_FAR = 30 };         /* from here on 0 and x; squares stay finite */
+enum { GELU_FAR = 30 }; /* from here on 0 and x; squares stay finite */
 #define GELU_A 1.5957691216057308f
 #define GELU_B 0.0713548162726f
 

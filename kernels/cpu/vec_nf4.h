@@ -9,9 +9,9 @@ static const float nf4_value[16] = NF4_VALUES;
 
 /*
  * nf4_rows: dword i at p + at[i], eight codes of W different rows.
- * nf4_pick: the values of code number J (0..7 in the order of the weight) of each dword. A byte holds
- * its first element in the high nibble, so code j stands at bit 8 * (j / 2) + 4 * (1 - j % 2).
- * nf4_run: values of the W codes in the W/2 bytes at p.
+ * nf4_pick: the values of code number J (0..7 in the order of the weight) of each dword. A byte
+ * holds its first element in the high nibble, so code j stands at bit 8 * (j / 2) + 4 * (1 - j %
+ * 2). nf4_run: values of the W codes in the W/2 bytes at p.
  */
 #define NF4_SHIFT(j) (8 * ((j) / 2) + 4 * (1 - (j) % 2))
 
@@ -30,12 +30,13 @@ FORCE_INLINE vf nf4_look_up(vi codes)
 
 FORCE_INLINE vf nf4_run(const uint8_t *p)
 {
-    const __m512i shift = _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24);
+    const __m512i shift =
+        _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24);
     int32_t d[2];
 
     memcpy(d, p, sizeof d);
-    return nf4_look_up(_mm512_srlv_epi32(
-        _mm512_mask_set1_epi32(_mm512_set1_epi32(d[0]), 0xff00, d[1]), shift));
+    return nf4_look_up(
+        _mm512_srlv_epi32(_mm512_mask_set1_epi32(_mm512_set1_epi32(d[0]), 0xff00, d[1]), shift));
 }
 #elif defined(__AVX2__)
 FORCE_INLINE vi nf4_rows(const uint8_t *p, const int32_t *at)

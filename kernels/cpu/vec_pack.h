@@ -134,9 +134,10 @@ FORCE_INLINE void transpose8(float *dst, const float *src, int64_t ld)
 }
 #endif
 
-/* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's last
- * row stands in for rows behind it. */
-static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc, int64_t n0)
+/* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's
+ * last row stands in for rows behind it. */
+static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
+                       int64_t n0)
 {
     float rows[8][KC];
     int64_t k = 0;
@@ -162,7 +163,7 @@ static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_
 {
     const uint8_t *const codes = weight_bytes(w) + (n0 * w->cols + k0) / 2;
     const float *const scales = weight_scales(w);
-    const bool whole = w->cols % w->block == 0;     /* all rows change block at the same column */
+    const bool whole = w->cols % w->block == 0; /* all rows change block at the same column */
     int64_t row[W], block[W];
     int32_t at[W];
     float scale[W];
@@ -178,7 +179,8 @@ static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_
 
         if (!whole || k == 0 || (k0 + k) % w->block == 0) {
             for (int i = 0; i < W; i++)
-                scale[i] = scales[whole ? block[i] + (k0 + k) / w->block : (row[i] + k0 + k) / w->block];
+                scale[i] =
+                    scales[whole ? block[i] + (k0 + k) / w->block : (row[i] + k0 + k) / w->block];
             s = vf_load(scale);
         }
         vf_store(dst + k * NR, vf_mul(nf4_pick(eight, 0), s));
@@ -204,7 +206,8 @@ static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int6
 }
 
 /* dst (kc, NR) = rows of the weight as they lie, NF4 of which a vector is within one block. */
-static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc,
+                              int64_t n0)
 {
     for (int64_t k = 0; k < kc; k++)
         for (int j = 0; j < NR; j += W) {
@@ -215,7 +218,8 @@ static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, in
         }
 }
 
-static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc, int64_t n0)
+static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
+                          int64_t n0)
 {
     const int64_t n = least(NR, w->cols - n0);
 
@@ -230,8 +234,8 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
     }
 }
 
-static void pack_b(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0, int64_t kc,
-                   int64_t n0)
+static void pack_b(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0,
+                   int64_t kc, int64_t n0)
 {
     if (trans)
         pack_transposed(dst, w, ld, k0, kc, n0);

@@ -1,5 +1,5 @@
-/* vec_rows.h - norms, sums over a row, sums of rows. Plain C in strips of sixteen that compilers turn
- * into vectors; every instruction set rounds alike. Included by isa_*.c only. */
+/* vec_rows.h - norms, sums over a row, sums of rows. Plain C in strips of sixteen that compilers
+ * turn into vectors; every instruction set rounds alike. Included by isa_*.c only. */
 #ifndef VEC_ROWS_H
 #define VEC_ROWS_H
 
@@ -39,8 +39,8 @@ static double sum_lanes(double s[LANES])
         (result) = sum_lanes(lane);                                                                \
     } while (0)
 
-static void norm(float *y, float *mean, float *rstd, const float *x, const float *gain, const float *bias,
-                 int64_t n, float eps)
+static void norm(float *y, float *mean, float *rstd, const float *x, const float *gain,
+                 const float *bias, int64_t n, float eps)
 {
     double sum, squares;
 
@@ -59,8 +59,8 @@ static void norm(float *y, float *mean, float *rstd, const float *x, const float
 }
 
 /* With h = (x - mean) rstd and e = dy gain:  dx = rstd (e - mean(e) - h mean(e h)). */
-static void norm_slope(float *dx, const float *dy, const float *x, float mean, float rstd, const float *gain,
-                       int64_t n, bool add)
+static void norm_slope(float *dx, const float *dy, const float *x, float mean, float rstd,
+                       const float *gain, int64_t n, bool add)
 {
     const double m = mean, r = rstd;
     double sum, along;
