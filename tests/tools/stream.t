@@ -1,8 +1,8 @@
 #!/bin/sh
-# The stream format as a stranger sees it: read and written by tests/stream_format.py, which knows
+# The stream format as a stranger sees it: read and written by tests/streams.py, which knows
 # share/doc/stream-format.md, python3-cbor2 and python3-zstandard only.
 . "$(dirname "$0")/../lib.sh"
-python="$root/tests/stream_format.py"
+python="$root/tests/streams.py"
 cat >"$dir/in.jsonl" <<'IN'
 {"text": "Profit rose \"sharply\"", "label": "positive", "scores": [0.1, 0.7, 0.2]}
 {"text": "Täglich 𝄞", "label": "negative", "ids": [1, 2, 70000], "loss": 1.5, "other": {"b": [1, -2.5, null], "aa": true}}
