@@ -83,15 +83,27 @@ int64_t token_id(const cJSON *v)
     return id >= 0 && id < TOKEN_IDS_MAX && id == (double)(int64_t)id ? (int64_t)id : -1;
 }
 
+/* A small file must not ask for a large table: ids may have gaps, but not mostly. */
+static bool ids_are_sparse(uint32_t n, int64_t largest)
+{
+    return largest > 4 * (int64_t)n + 65536;
+}
+
 int load_vocab(struct tokenizer *t, const cJSON *vocab)
 {
+    int64_t largest = -1;
     uint32_t n = 0;
 
     if (!cJSON_IsObject(vocab))
         return err_set(EXIT_DATA, "the vocabulary is not an object of tokens and ids");
-    for (const cJSON *v = vocab->child; v; v = v->next)
+    for (const cJSON *v = vocab->child; v; v = v->next) {
         if (++n > TOKEN_IDS_MAX)
             return err_set(EXIT_DATA, "more than %d tokens", TOKEN_IDS_MAX);
+        if (token_id(v) > largest)
+            largest = token_id(v);
+    }
+    if (ids_are_sparse(n, largest))
+        return err_set(EXIT_DATA, "%u tokens with ids up to %lld", n, (long long)largest);
     vocab_init(&t->vocab);
     for (const cJSON *v = vocab->child; v; v = v->next) {
         const int64_t id = token_id(v);

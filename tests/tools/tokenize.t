@@ -102,6 +102,18 @@ done
 sh_run "dd if=$dir/text bs=7 2>/dev/null | LC_ALL=tr_TR.UTF-8 TZ=Asia/Tokyo tokenize --lines -m $model -j 2 >$dir/more.zst"
 same "$dir/one.zst" "$dir/more.zst"
 
+it "keeps ids above 65,535 whole"
+/usr/bin/python3 - "$model" >"$dir/wide.json" <<'IN'
+import json, sys
+file = json.load(open(sys.argv[1]))
+for i in range(66000):
+    file["model"]["vocab"].setdefault(f"<{i}>", len(file["model"]["vocab"]))
+file["added_tokens"] = [{**file["added_tokens"][0], "id": len(file["model"]["vocab"])}]
+json.dump(file, sys.stdout)
+IN
+sh_run "echo '<|endoftext|>a' | tokenize --lines -m $dir/wide.json | peek --jsonl"
+out_has '"ids": [66300, 64]'
+
 it "names a line that is not UTF-8"
 sh_run "printf 'good\nb\377d\n' | tokenize --lines -m $model -o $dir/x.zst"
 exit_is 65
