@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""JSONTestSuite and json.org's checker as a model's config.json and as the header of its weights: what is not
+strictly valid is refused as such, with exit 65 and nothing written; what is valid is never called invalid."""
+import glob
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+corpora = os.path.join(os.environ.get("SHARED", os.path.join(root, "..", "shared")), "corpora")
+suite = sorted(glob.glob(corpora + "/jsontestsuite/test_parsing/[ny]_*.json"))
+checker = sorted(f for f in glob.glob(corpora + "/json-checker/data/jsonchecker/*.json") if "EXCLUDE" not in f)
+if not suite or not checker:
+    print("1..0 # SKIP no ../shared/corpora")
+    sys.exit()
+
+
+def is_valid(path):
+    return os.path.basename(path).startswith(("y_", "pass"))
+
+
+def quantize(folder):
+    done = subprocess.run(["quantize-nf4", folder, "-o", folder + "/out/"], capture_output=True, text=True)
+    left = [f for f in os.listdir(folder) if f not in ("config.json", "model.safetensors")]
+    return done.returncode, done.stderr, left
+
+
+def write(folder, name, data):
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(data)
+
+
+def wrong(path, folder, put):
+    """What is not right about how the text in PATH was taken; a valid text fails too, but later."""
+    with open(path, "rb") as f:
+        put(folder, f.read())
+    code, said, left = quantize(folder)
+    valid = is_valid(path)
+    if code not in (65, 66) or left or said.count("\n") != 1 or (not valid and code != 65):
+        return f"exit {code}, {left}, {said}"
+    return said if ("not valid JSON" in said or "does not begin with" in said) == valid else None
+
+
+def as_config(folder, text):
+    write(folder, "config.json", text)
+
+
+def as_header(folder, text):
+    write(folder, "config.json", b'{"model_type": "made up"}')
+    write(folder, "model.safetensors", struct.pack("<Q", len(text)) + text)
+
+
+count = failed = 0
+
+
+def check(name, files, put):
+    global count, failed
+    with tempfile.TemporaryDirectory() as folder:
+        bad = [f"{os.path.basename(f)}: {w}" for f in files if (w := wrong(f, folder, put))]
+    count += 1
+    failed += bool(bad)
+    print(f"{'not ok' if bad else 'ok'} {count} - {len(files)} {name}{': ' + bad[0].strip() if bad else ''}")
+
+
+refused = [f for f in suite + checker if not is_valid(f)]
+taken = [f for f in suite + checker if is_valid(f)]
+objects = [f for f in taken if open(f, "rb").read().startswith(b"{")]   # a header has to begin so
+check("must-fail texts as config.json", refused, as_config)
+check("must-pass texts as config.json", taken, as_config)
+check("must-fail texts as header", refused, as_header)
+check("must-pass objects as header", objects, as_header)
+print(f"1..{count}")
+sys.exit(failed > 0)
