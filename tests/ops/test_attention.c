@@ -171,7 +171,7 @@ struct shape {
 /* One token; Phi-2's head; an odd head; grouped heads; more keys and queries than a tile. */
 static const struct shape shapes[] = {
     { { 1 }, 1, 1, 1, 1 },      { { 40, 1, 17 }, 3, 2, 2, 80 }, { { 3, 9 }, 2, 5, 5, 33 },
-    { { 12, 5 }, 2, 6, 2, 16 }, { { 150 }, 1, 1, 1, 64 },
+    { { 12, 5 }, 2, 6, 2, 16 }, { { 300 }, 1, 2, 1, 8 },
 };
 
 struct gradients {
