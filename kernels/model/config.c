@@ -179,7 +179,7 @@ static int add_stop(struct config *c, const cJSON *id)
     return 0;
 }
 
-/* 1 when JSON says something about the end (null: nothing ends a text), 0 when it does not. */
+/* Absent: what is there already counts; null: nothing ends a text. */
 static int read_stops(struct config *c, const cJSON *json)
 {
     const cJSON *eos = cJSON_GetObjectItemCaseSensitive(json, "eos_token_id");
@@ -188,13 +188,13 @@ static int read_stops(struct config *c, const cJSON *json)
         return 0;
     c->stops = 0;
     if (cJSON_IsNull(eos))
-        return 1;
+        return 0;
     if (!cJSON_IsArray(eos))
-        return add_stop(c, eos) < 0 ? -1 : 1;
+        return add_stop(c, eos);
     for (const cJSON *id = eos->child; id; id = id->next)
         if (add_stop(c, id) < 0)
             return -1;
-    return 1;
+    return 0;
 }
 
 static int read_model(struct config *c, const cJSON *json)
@@ -223,11 +223,13 @@ static int read_model(struct config *c, const cJSON *json)
     return arch->configure(c, json);
 }
 
+/* Where this file is, it alone counts, even if it says nothing: so does transformers. */
 static int read_generation(struct config *c, const cJSON *json)
 {
     if (!cJSON_IsObject(json))
         return err_set(EXIT_DATA, "not an object");
-    return read_stops(c, json) < 0 ? -1 : 0;
+    c->stops = 0;
+    return read_stops(c, json);
 }
 
 static int read_file_json(struct config *c, const struct pack *p, const struct pack_file *f,

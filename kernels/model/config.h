@@ -31,7 +31,7 @@ struct config {
     float resid_pdrop, embd_pdrop, attention_pdrop;
     bool tied;                  /* lm_head is the embedding */
     enum dtype dtype;           /* torch_dtype / dtype; DT_F32 when absent */
-    uint32_t stop[CONFIG_STOP_IDS];     /* eos ids: generation_config.json first, else config.json */
+    uint32_t stop[CONFIG_STOP_IDS];     /* eos ids of generation_config.json; of config.json without that */
     int stops;
     int64_t bos;                /* what stands before an empty text; the first stop id or -1 when absent */
     struct quant_config quant;
