@@ -25,37 +25,32 @@ static int64_t first_target(const struct predictor *p, const struct item *item)
 }
 
 /* Q is the sequence of ITEM, NLL the losses of its batch. */
-static int set_loss(const struct predictor *p, struct item *item, const struct seq *q,
-                    const float *nll)
+static void set_loss(const struct predictor *p, struct item *item, const struct seq *q,
+                     const float *nll)
 {
     const int64_t first = first_target(p, item);
     double sum = 0;
 
-    if (item->n < 2)
-        return err_set(EXIT_DATA, "one token alone has no loss");
     for (int64_t i = first - 1; i < item->n - 1; i++)
         sum += (double)nll[q->q_start + i];
     record_set_float(item->rec, "loss", sum / (double)(item->n - first));
     record_set_uint(item->rec, "n_loss", (uint64_t)(item->n - first));
-    return 0;
 }
 
 static int run_loss(struct predictor *p, struct item *items, int n)
 {
     struct batch *b = &p->batch;
-    int rc = 0;
 
     batch_clear(b);
     for (int i = 0; i < n; i++)
         batch_add(b, items[i].ids, items[i].n, first_target(p, &items[i]), 1, 0);
     float *nll = xnmalloc((size_t)b->tokens, sizeof *nll);
+    int rc = model_reserve(p->model, b->tokens, false);
 
-    if (model_reserve(p->model, b->tokens, false) < 0 ||
-        model_loss_batch(p->model, b, nll, NULL) < 0)
-        rc = -1;
+    if (rc == 0)
+        rc = model_loss_batch(p->model, b, nll, NULL);
     for (int i = 0; rc == 0 && i < n; i++)
-        if ((rc = set_loss(p, &items[i], &b->seq[i], nll)) < 0)
-            err_in("%s", record_name(items[i].rec));
+        set_loss(p, &items[i], &b->seq[i], nll);
     free(nll);
     return rc;
 }

@@ -170,6 +170,8 @@ static int check(const struct predictor *p, const struct mode *mode, const struc
         return -1;
     if (mode != &mode_loss && item->n_prompt < 1)
         return err_set(EXIT_DATA, "its prompt has no tokens");
+    if (mode == &mode_loss && item->n < 2)
+        return err_set(EXIT_DATA, "one token alone has no loss");
     return 0;
 }
 
@@ -179,10 +181,24 @@ struct stage { /* records that wait for their batch to be full */
     int64_t tokens;
 };
 
-static int flush(struct predictor *p, const struct mode *mode, struct stage *s, struct writer *w)
+/* A number that is none spoils its whole batch; one by one the records tell whose it is. */
+static int run_batch(struct predictor *p, const struct mode *mode, struct stage *s,
+                     const struct reader *r)
 {
-    if (s->n > 0 && mode->run(p, s->item, s->n) < 0)
-        return err_in("records from %s on", record_name(s->item[0].rec));
+    int i = 0;
+
+    if (mode->run(p, s->item, s->n) == 0)
+        return 0;
+    while (err_code() == EXIT_NUMERIC && i < s->n && mode->run(p, &s->item[i], 1) == 0)
+        i++;
+    return err_in("%s:%s", reader_name(r), record_name(s->item[i < s->n ? i : 0].rec));
+}
+
+static int flush(struct predictor *p, const struct mode *mode, struct stage *s,
+                 const struct reader *r, struct writer *w)
+{
+    if (s->n > 0 && run_batch(p, mode, s, r) < 0)
+        return -1;
     for (int i = 0; i < s->n; i++)
         if (writer_put(w, s->item[i].rec) < 0)
             return -1;
@@ -218,19 +234,19 @@ static int predict(struct predictor *p, const struct mode *mode, struct stage *s
         if (s->n > 0 && s->tokens + tokens > room) {
             const int newest = s->n;
 
-            if (flush(p, mode, s, w) < 0)
-                return err_in("%s", reader_name(r));
+            if (flush(p, mode, s, r, w) < 0)
+                return -1;
             keep_newest(s, newest);
         }
         s->n++;
         s->tokens += tokens;
-        if ((s->n == MAX_ITEMS || s->tokens >= room) && flush(p, mode, s, w) < 0)
-            return err_in("%s", reader_name(r));
+        if ((s->n == MAX_ITEMS || s->tokens >= room) && flush(p, mode, s, r, w) < 0)
+            return -1;
         progress_to(progress, ++done);
     }
     if (got < 0)
         return -1;
-    return flush(p, mode, s, w) < 0 ? err_in("%s", reader_name(r)) : 0;
+    return flush(p, mode, s, r, w);
 }
 
 /* ---- main ---- */
