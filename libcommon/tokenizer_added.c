@@ -140,12 +140,13 @@ static const uint8_t *space_after(const struct tokenizer *t, const uint8_t *p, c
 /*
  * As AddedVocabulary::find_matches of Hugging Face's tokenizers has it. The search goes on where a
  * match ended, before rstrip took the white space behind it: a token of white space in there is
- * found once more and what follows it begins at its end. Odd, and equal.
+ * found once more and what follows it begins at its end. Odd, and equal; what is looked through for
+ * white space is remembered, so that a long run of such tokens takes no longer than any text.
  */
 void split_added(const struct tokenizer *t, const struct matcher *m, struct tokenizer_scratch *s,
                  const uint8_t *p, const uint8_t *end, piece_fn *piece)
 {
-    const uint8_t *done = p, *from = p;
+    const uint8_t *done = p, *from = p, *space_end = p;
     uint32_t added;
     size_t len;
 
@@ -159,13 +160,13 @@ void split_added(const struct tokenizer *t, const struct matcher *m, struct toke
 
         if (a->single_word && (word_before(t, p, start) || word_after(t, stop, end)))
             continue;
-        if (a->lstrip) {
-            start = space_before(t, p, start);
-            if (start < done)
-                start = done;
+        if (a->lstrip && done < start)
+            start = space_before(t, done, start);
+        if (a->rstrip) {
+            if (space_end < stop)
+                space_end = space_after(t, stop, end);
+            stop = space_end;
         }
-        if (a->rstrip)
-            stop = space_after(t, stop, end);
         if (done < start)
             piece(t, s, done, start);
         push_id(s, a->id);

@@ -24,6 +24,7 @@
 enum {
     TOKEN_IDS_MAX = 1 << 22, /* ids and merges; the largest vocabularies known have 2^18 */
     TOKEN_LEN_MAX = 4096,    /* bytes of one token's content */
+    ADDED_LEN_MAX = 512,     /* of an added one's: it may be looked for at every byte of a text */
 };
 #define TOKEN_NONE UINT32_MAX
 

@@ -284,6 +284,9 @@ int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON
         return -1;
     if (!len)
         return err_set(EXIT_DATA, "an added token is empty");
+    if (len > ADDED_LEN_MAX)
+        return err_set(EXIT_DATA, "added token %s has %zu bytes; at most %d are possible",
+                       QUOTED(content), len, ADDED_LEN_MAX);
     a.id = vocab_find(&t->vocab, content, len);
     if (a.id == TOKEN_NONE) {
         a.id = next_added_id(t);

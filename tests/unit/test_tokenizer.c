@@ -268,6 +268,20 @@ static void long_words_take_linear_time(void **state)
     free(text);
 }
 
+/* Each of the tokens takes the white space behind it, which is all the others. */
+static void stripping_tokens_take_linear_time(void **state)
+{
+    enum { N = 500000 };
+    struct buf text = BUF_INIT;
+    const uint32_t *ids;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        buf_puts(&text, "\xE3\x80\x80");
+    assert_int_equal(encode(text.p, text.n, &ids), N);
+    buf_free(&text);
+}
+
 /* The same scratch with two tokenizers in turn: no id of the one comes from the other's words. */
 static void one_scratch_serves_two_tokenizers(void **state)
 {
@@ -571,6 +585,7 @@ int main(void)
         cmocka_unit_test(unknown_ids_decode_to_nothing),
         cmocka_unit_test(tokens_are_found_by_content),
         cmocka_unit_test(long_words_take_linear_time),
+        cmocka_unit_test(stripping_tokens_take_linear_time),
         cmocka_unit_test(one_scratch_serves_two_tokenizers),
         cmocka_unit_test(unknown_features_are_refused_by_name),
         cmocka_unit_test(wrong_files_are_bad_data),

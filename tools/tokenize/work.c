@@ -88,42 +88,54 @@ static int count_prompt(const struct work *work, struct worker *me, const struct
     return 0;
 }
 
-static int too_long(const struct work *work, size_t n)
+/* What becomes of a record: ids IDS[SKIP .. SKIP + N), of which N_PROMPT are prompt. */
+struct outcome {
+    size_t skip, n, n_prompt;
+};
+
+/* Cuts it to --max-length. */
+static int limit(const struct work *work, struct outcome *o, struct done *done)
 {
-    return err_set(
-        EXIT_DATA,
-        "%zu ids are more than --max-length %lld; raise it or say --truncation right or left", n,
-        (long long)work->max_length);
+    const size_t max = (size_t)work->max_length;
+
+    if (work->max_length < 0 || o->n <= max)
+        return 0;
+    if (work->truncation == TRUNCATE_ERROR)
+        return err_set(
+            EXIT_DATA,
+            "%zu ids are more than --max-length %zu; raise it or say --truncation right or left",
+            o->n, max);
+    if (work->truncation == TRUNCATE_LEFT)
+        o->skip = o->n - max;
+    o->n = max;
+    o->n_prompt = o->n_prompt > o->skip ? o->n_prompt - o->skip : 0;
+    if (o->n_prompt > max)
+        o->n_prompt = max;
+    done->cut = true;
+    return 0;
 }
 
 static int encode(const struct work *work, struct worker *me, struct record *rec, struct done *done)
 {
+    const bool wide = tokenizer_vocab_size(work->tokenizer) > 65536;
     struct source s = { 0 };
+    struct outcome o = { 0 };
     const uint32_t *ids;
-    size_t n, n_prompt = 0, skip = 0;
 
     if (get_source(work, me, rec, &s) < 0 ||
-        tokenizer_encode(work->tokenizer, me->scratch, s.text, s.n, &ids, &n) < 0)
+        tokenizer_encode(work->tokenizer, me->scratch, s.text, s.n, &ids, &o.n) < 0)
         return -1;
-    keep_ids(me, ids, n);
-    if (s.has_completion && count_prompt(work, me, &s, n, &n_prompt) < 0)
+    keep_ids(me, ids, o.n);
+    if (s.has_completion && count_prompt(work, me, &s, o.n, &o.n_prompt) < 0)
         return -1;
     if (work->add_eos && !s.open)
-        me->ids[n++] = (uint32_t)tokenizer_eos(work->tokenizer);
-    if (work->max_length >= 0 && n > (uint64_t)work->max_length) {
-        if (work->truncation == TRUNCATE_ERROR)
-            return too_long(work, n);
-        if (work->truncation == TRUNCATE_LEFT)
-            skip = n - (size_t)work->max_length;
-        n = (size_t)work->max_length;
-        n_prompt = n_prompt > skip ? n_prompt - skip : 0;
-        n_prompt = n_prompt < n ? n_prompt : n;
-        done->cut = true;
-    }
-    record_set_ids(rec, "ids", me->ids + skip, n, tokenizer_vocab_size(work->tokenizer) > 65536);
+        me->ids[o.n++] = (uint32_t)tokenizer_eos(work->tokenizer);
+    if (limit(work, &o, done) < 0)
+        return -1;
+    record_set_ids(rec, "ids", me->ids + o.skip, o.n, wide);
     if (s.has_completion)
-        record_set_uint(rec, "n_prompt", n_prompt);
-    done->n_ids = n;
+        record_set_uint(rec, "n_prompt", o.n_prompt);
+    done->n_ids = o.n;
     return 0;
 }
 
