@@ -48,8 +48,8 @@ static int parse_id(uint64_t *id, const char *line, size_t len)
     return 0;
 }
 
-static int parse_lines(int64_t **use, int64_t *n, const struct buf *text, const struct named *names,
-                       int64_t n_names)
+static int parse_lines(int64_t **use, int64_t *n, const struct buf *text, const char *path,
+                       const struct named *names, int64_t n_names)
 {
     const char *line = text->p, *end = text->p + text->n;
     int64_t cap = 0;
@@ -64,10 +64,10 @@ static int parse_lines(int64_t **use, int64_t *n, const struct buf *text, const 
             *use = xnrealloc(*use, (size_t)cap, sizeof **use);
         }
         if (parse_id(&id, line, (size_t)(stop - line)) < 0 || find(*use + *n, names, n_names, id) < 0)
-            return err_in("%" PRId64, *n + 1);
+            return err_in("%s:%" PRId64, path, *n + 1);
         line = stop + 1;
     }
-    return *n ? 0 : err_set(EXIT_DATA, "the order is empty");
+    return *n ? 0 : err_set(EXIT_DATA, "%s: the order is empty", path);
 }
 
 int order_file_read(int64_t **use, int64_t *n, const char *path, const struct examples *train)
@@ -82,8 +82,8 @@ int order_file_read(int64_t **use, int64_t *n, const char *path, const struct ex
     qsort(names, (size_t)train->n, sizeof *names, by_id);
 
     rc = read_file(&text, path, ORDER_BYTES_MAX);
-    if (rc == 0 && parse_lines(use, n, &text, names, train->n) < 0)
-        rc = err_in("%s", path);
+    if (rc == 0)
+        rc = parse_lines(use, n, &text, path, names, train->n);
     buf_free(&text);
     free(names);
     if (rc < 0) {
