@@ -44,6 +44,9 @@ static int compress_on(struct pack_writer *w, const void *bytes, size_t n, ZSTD_
 static la_ssize_t take_tar(struct archive *a, void *client, const void *bytes, size_t n)
 {
     struct pack_writer *w = client;
+
+    if (!w->file) /* closed after a failure: nobody wants it any more */
+        return (la_ssize_t)n;
     const int rc =
         w->zstd ? compress_on(w, bytes, n, ZSTD_e_continue) : outfile_write(w->file, bytes, n);
 
@@ -119,12 +122,12 @@ static bool ends_with(const char *s, const char *end)
 
 static void release(struct pack_writer *w)
 {
+    outfile_abort(w->file);
+    w->file = NULL;
     if (w->a) {
-        (void)archive_write_fail(w->a); /* no end mark behind half a file */
-        (void)archive_write_free(w->a);
+        (void)archive_write_free(w->a); /* closes it, which writes */
         archive_entry_free(w->entry);
     }
-    outfile_abort(w->file);
     outdir_abort(w->dir);
     ZSTD_freeCCtx(w->zstd);
     free(w->room);
