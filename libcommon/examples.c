@@ -203,6 +203,18 @@ int examples_finish(struct examples *e, struct writer *w)
     return 0;
 }
 
+int label_refuse(const struct labels *known, const char *label, size_t n, const char *what_to_do)
+{
+    struct buf names = BUF_INIT;
+
+    for (int i = 0; i < known->n && names.n < 200; i++)
+        buf_printf(&names, "%s%s", i ? ", " : "", known->name[i]);
+    (void)err_set(EXIT_DATA, "label '%.*s' is not one of %s; %s", (int)n, label, names.p,
+                  what_to_do);
+    buf_free(&names);
+    return -1;
+}
+
 void examples_close(struct examples *e)
 {
     if (!e)

@@ -11,8 +11,7 @@ static struct span *next_span(struct spans *f)
     return &f->v[f->n++];
 }
 
-/* The closing quote of a quoted field whose content begins at I: its index, N when there is none.
- */
+/* The closing quote of a quoted field whose content begins at I: its index, or N. */
 static size_t quoted_end(const char *p, size_t i, size_t n, bool *doubled)
 {
     for (;;) {
@@ -28,51 +27,62 @@ static size_t quoted_end(const char *p, size_t i, size_t n, bool *doubled)
     }
 }
 
-static size_t plain_end(const char *p, size_t i, size_t n, char delimiter)
+/* Each of these two scans one field from *I on and leaves *I on the delimiter or line feed behind
+ * it, or on N: 1; 0 when more bytes are needed to tell; -1 when it is not valid. */
+static int scan_quoted(struct span *s, const char *p, size_t *i, size_t n, bool last,
+                       char delimiter)
 {
-    while (i < n && p[i] != delimiter && p[i] != '\n')
-        i++;
-    return i;
+    s->at = *i + 1;
+    const size_t end = quoted_end(p, s->at, n, &s->doubled);
+
+    if (end == n && last)
+        return err_set(EXIT_DATA, "quotation mark is not closed before the end");
+    if (end == n || (end + 1 == n && !last))
+        return 0;
+    s->n = end - s->at;
+    *i = end + 1;
+    if (*i < n && p[*i] == '\r' && (*i + 1 == n || p[*i + 1] == '\n'))
+        ++*i;
+    if (*i < n && p[*i] != delimiter && p[*i] != '\n')
+        return err_set(EXIT_DATA, "text after a closing quotation mark; double the marks inside a "
+                                  "quoted field");
+    return 1;
+}
+
+static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, char delimiter)
+{
+    size_t end = *i;
+
+    s->at = end;
+    while (end < n && p[end] != delimiter && p[end] != '\n')
+        end++;
+    *i = end;
+    if (end > s->at && p[end - 1] == '\r' && (end == n || p[end] == '\n'))
+        end--;
+    s->n = end - s->at;
+    return 1;
 }
 
 int csv_scan(struct spans *f, const char *p, size_t n, bool last, char delimiter, bool quotes,
              size_t *used)
 {
-    size_t i = 0;
-
     f->n = 0;
-    for (;;) {
+    for (size_t i = 0;; i++) {
         struct span *s = next_span(f);
-        size_t end;
+        const bool quoted = quotes && i < n && p[i] == '"';
 
         if (f->n > COLUMNS_MAX)
             return err_set(EXIT_DATA, "row has more than %d fields; is it a table?", COLUMNS_MAX);
         s->doubled = false;
-        if (quotes && i < n && p[i] == '"') {
-            s->at = i + 1;
-            i = quoted_end(p, s->at, n, &s->doubled);
-            if (i == n || (i + 1 == n && !last))
-                return last ? err_set(EXIT_DATA, "quotation mark is not closed before the end") : 0;
-            end = i++;
-            if (i < n && p[i] == '\r' && (i + 1 == n || p[i + 1] == '\n'))
-                i++;
-            if (i < n && p[i] != delimiter && p[i] != '\n')
-                return err_set(EXIT_DATA, "text after a closing quotation mark; double the marks "
-                                          "inside a quoted field");
-        } else {
-            s->at = i;
-            i = end = plain_end(p, i, n, delimiter);
-            if (end > s->at && p[end - 1] == '\r' && (end == n || p[end] == '\n'))
-                end--;
-        }
-        s->n = end - s->at;
-        if (i == n && !last)
-            return 0;
+        const int got =
+            quoted ? scan_quoted(s, p, &i, n, last, delimiter) : scan_plain(s, p, &i, n, delimiter);
+
+        if (got <= 0 || (i == n && !last))
+            return got < 0 ? -1 : 0;
         if (i == n || p[i] == '\n') {
             *used = i < n ? i + 1 : n;
             return 1;
         }
-        i++;
     }
 }
 

@@ -125,27 +125,15 @@ static bool is_test(const struct record *rec)
     return f && f->type == FIELD_TEXT && f->n == 4 && !memcmp(f->data, "test", 4);
 }
 
-static int check_label(const struct labels *known, const char *label, size_t n)
-{
-    struct buf names = BUF_INIT;
-
-    if (known->n == 0 || labels_find(known, label, n) >= 0)
-        return 0;
-    for (int i = 0; i < known->n && names.n < 200; i++)
-        buf_printf(&names, "%s%s", i ? ", " : "", known->name[i]);
-    (void)err_set(EXIT_DATA, "label '%.*s' is not one of %s; correct it, or give --verbalizer",
-                  (int)n, label, names.p);
-    buf_free(&names);
-    return -1;
-}
-
 /* What a record's completion is made of: 1, 0 when it gets none, -1 when its label is unknown. */
 static int find_answer(const struct job *j, struct record *rec, const char **answer, size_t *n)
 {
     const int has = record_get_text(rec, "label", answer, n);
 
-    if (has < 0 || (has > 0 && check_label(&j->labels, *answer, *n) < 0))
+    if (has < 0)
         return -1;
+    if (has > 0 && j->labels.n > 0 && labels_find(&j->labels, *answer, *n) < 0)
+        return label_refuse(&j->labels, *answer, *n, "correct it, or give its --verbalizer");
     if (o.completion) {
         *answer = o.completion;
         *n = strlen(o.completion);

@@ -58,7 +58,7 @@ static void put_number(struct buf *b, const struct number *v)
 
 /* ---- text ---- */
 
-static int columns_of(const char *s)
+int text_width(const char *s)
 {
     int n = 0;
 
@@ -70,7 +70,7 @@ static int columns_of(const char *s)
 static void put_padded(struct buf *b, const char *s, int width)
 {
     buf_puts(b, s);
-    for (int i = columns_of(s); i < width; i++)
+    for (int i = text_width(s); i < width; i++)
         buf_putc(b, ' ');
 }
 
@@ -79,7 +79,7 @@ static int widest(const struct confusion *c)
     int width = 5;
 
     for (int i = 0; i < c->n; i++)
-        width = columns_of(c->name[i]) > width ? columns_of(c->name[i]) : width;
+        width = text_width(c->name[i]) > width ? text_width(c->name[i]) : width;
     return width;
 }
 
@@ -101,7 +101,7 @@ static void put_confusion(struct buf *b, const struct confusion *c, int width)
     put_padded(b, "true", width);
     for (int k = 0; k < c->n; k++) {
         buf_puts(b, "  ");
-        for (int i = columns_of(c->name[k]); i < 7; i++)
+        for (int i = text_width(c->name[k]); i < 7; i++)
             buf_putc(b, ' ');
         buf_puts(b, c->name[k]);
     }
@@ -109,7 +109,7 @@ static void put_confusion(struct buf *b, const struct confusion *c, int width)
     for (int i = 0; i < c->n; i++) {
         put_padded(b, c->name[i], width);
         for (int k = 0; k < c->n; k++) {
-            const int column = columns_of(c->name[k]);
+            const int column = text_width(c->name[k]);
 
             buf_printf(b, "  %*lld", column < 7 ? 7 : column, (long long)c->count[i * c->n + k]);
         }

@@ -24,4 +24,7 @@ void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l
  */
 MUST_USE int report_seed(struct buf *b, const struct tally *t, const struct labels *l);
 
+/* Code points of a text, which is what Python pads by. */
+int text_width(const char *s);
+
 #endif

@@ -1,26 +1,15 @@
 #include "report.h"
 
-#include "utf8.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- classification_report ---- */
 
-static int code_points(const char *s)
-{
-    int n = 0;
-
-    for (int len; *s; s += len, n++)
-        (void)utf8_decode(s, &len);
-    return n;
-}
-
 /* Python's {:>WIDTH} pads by code points. */
 static void put_name(struct buf *b, const char *name, int width)
 {
-    for (int i = code_points(name); i < width; i++)
+    for (int i = text_width(name); i < width; i++)
         buf_putc(b, ' ');
     buf_puts(b, name);
 }
@@ -111,7 +100,7 @@ static void put_classification(struct buf *b, const struct confusion *c, int64_t
     struct layout l = { digits > 12 ? digits : 12, digits, count_right(c) == 0 };
 
     for (int i = 0; i < c->n; i++)
-        l.width = code_points(c->name[i]) > l.width ? code_points(c->name[i]) : l.width;
+        l.width = text_width(c->name[i]) > l.width ? text_width(c->name[i]) : l.width;
     put_name(b, "", l.width);
     buf_puts(b, "  precision    recall  f1-score   support\n\n");
     for (int i = 0; i < c->n; i++) {

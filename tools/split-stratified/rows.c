@@ -6,28 +6,15 @@
 
 enum { DIFFERENT_MAX = 1000 }; /* labels; a column with more of them is something else */
 
-/* "a, b, c" of a label set, for a message. */
-static const char *names_of(const struct labels *l, struct buf *b)
-{
-    for (int i = 0; i < l->n && b->n < 200; i++)
-        buf_printf(b, "%s%s", i ? ", " : "", l->name[i]);
-    return b->p;
-}
-
 /* Index of a label, which is added when the set is not FIXED. */
 static int class_of_label(struct rows *r, const char *label, size_t n, bool fixed)
 {
-    struct buf names = BUF_INIT;
     const int c = labels_find(&r->labels, label, n);
 
     if (c >= 0)
         return c;
-    if (fixed) {
-        (void)err_set(EXIT_DATA, "label '%s' is not one of %s; correct it or name it in --labels",
-                      label, names_of(&r->labels, &names));
-        buf_free(&names);
-        return -1;
-    }
+    if (fixed)
+        return label_refuse(&r->labels, label, n, "correct it or name it in --labels");
     if (n == 0 || memchr(label, 0, n))
         return err_set(EXIT_DATA, "label is empty or has a zero byte");
     if (r->labels.n == DIFFERENT_MAX)
