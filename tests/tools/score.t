@@ -108,11 +108,12 @@ it "-o writes a file, and does not overwrite one"
 sh_run 'score -o r.txt p.zst && score p.zst | cmp - r.txt && score -o r.txt p.zst'
 exit_is 73
 
-foreign() { # foreign <JSON LINES: a stream by a program that is not ours; skips without it
-	if /usr/bin/python3 -c 'import cbor2, zstandard' 2>/dev/null
-	then /usr/bin/python3 "$root/tests/stream_format.py" write >foreign.zst
-	else skip "no python3-cbor2 or python3-zstandard"; return 1
-	fi
+foreign() { # foreign <JSON LINES: a stream by a program that is not ours
+	/usr/bin/python3 -c 'import cbor2, zstandard' 2>/dev/null || {
+		skip "no python3-cbor2 or python3-zstandard"
+		return 1
+	}
+	/usr/bin/python3 "$root/tests/streams.py" write >foreign.zst
 }
 header='"format":"slmtools stream","version":1,"kind":"predictions","chain":[]'
 
@@ -121,6 +122,7 @@ if foreign <<IN
 {$header}
 {"label":"b","pred":"c"}
 {"label":"a","pred":"none"}
+{"":"end"}
 IN
 then
 	run score --json foreign.zst
@@ -131,6 +133,7 @@ it "NaN among the scores"
 if foreign <<IN
 {$header,"labels":["up","down"]}
 {"id":3,"label":"up","pred":"up","scores":[NaN,0.5]}
+{"":"end"}
 IN
 then
 	run score foreign.zst
