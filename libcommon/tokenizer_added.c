@@ -140,7 +140,7 @@ static const uint8_t *space_after(const struct tokenizer *t, const uint8_t *p, c
 /*
  * As AddedVocabulary::find_matches of Hugging Face's tokenizers has it. The search goes on where a
  * match ended, before rstrip took the white space behind it: a token of white space in there is
- * found once more and what follows it begins at its end. Odd, and equal; what is looked through for
+ * found once more, and what follows it begins at its end. Odd, and equal; what is looked through for
  * white space is remembered, so that a long run of such tokens takes no longer than any text.
  */
 void split_added(const struct tokenizer *t, const struct matcher *m, struct tokenizer_scratch *s,
@@ -160,8 +160,8 @@ void split_added(const struct tokenizer *t, const struct matcher *m, struct toke
 
         if (a->single_word && (word_before(t, p, start) || word_after(t, stop, end)))
             continue;
-        if (a->lstrip && done < start)
-            start = space_before(t, done, start);
+        if (a->lstrip)
+            start = done < start ? space_before(t, done, start) : done;
         if (a->rstrip) {
             if (space_end < stop)
                 space_end = space_after(t, stop, end);
@@ -169,7 +169,8 @@ void split_added(const struct tokenizer *t, const struct matcher *m, struct toke
         }
         if (done < start)
             piece(t, s, done, start);
-        push_id(s, a->id);
+        if (start < stop) /* else all of it was stripped off before */
+            push_id(s, a->id);
         done = stop;
     }
     if (done < end)

@@ -268,7 +268,8 @@ static void long_words_take_linear_time(void **state)
     free(text);
 }
 
-/* Each of the tokens takes the white space behind it, which is all the others. */
+/* The first of these tokens takes the white space behind it, which is all the others; each of those
+ * then takes what is on both its sides, and nothing is left of it. */
 static void stripping_tokens_take_linear_time(void **state)
 {
     enum { N = 500000 };
@@ -278,7 +279,7 @@ static void stripping_tokens_take_linear_time(void **state)
     (void)state;
     for (int i = 0; i < N; i++)
         buf_puts(&text, "\xE3\x80\x80");
-    assert_int_equal(encode(text.p, text.n, &ids), N);
+    assert_int_equal(encode(text.p, text.n, &ids), 1);
     buf_free(&text);
 }
 
