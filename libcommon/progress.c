@@ -59,7 +59,7 @@ static void show_bar(const struct progress *p, double rate)
     buf_printf(&b, "%s: %lld", err_tool(), (long long)p->done);
     if (p->total >= 0)
         buf_printf(&b, " of %lld", (long long)p->total);
-    buf_printf(&b, " %s, %.3g/s", p->unit, rate);
+    buf_printf(&b, rate < 100 ? " %s, %.3g/s" : " %s, %.0f/s", p->unit, rate);
     if (p->total > p->done && rate > 0) {
         const long left = (long)((double)(p->total - p->done) / rate + 0.5);
 

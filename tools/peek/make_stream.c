@@ -18,6 +18,7 @@ struct maker {
     struct writer *w; /* NULL while records wait */
     FILE *waiting;    /* NULL: --labels was given */
     struct record *rec;
+    struct progress *progress;
     int64_t records;
     uint8_t (*digest)[SHA256_BYTES]; /* of each input */
     int inputs;
@@ -60,7 +61,7 @@ static int take_line(struct maker *m, const char *line, size_t n)
         return 0;
     if (parse_record(m->rec, line, n, m->records) < 0 || take_label(m) < 0)
         return -1;
-    m->records++;
+    progress_to(m->progress, ++m->records);
     return m->waiting ? put_waiting(m) : writer_put(m->w, m->rec);
 }
 
@@ -171,7 +172,11 @@ static int make(struct maker *m)
 int make_stream(const struct peek *p)
 {
     struct maker m = { .p = p, .kind = stream_kind_of(p->kind), .rec = record_new() };
+
+    m.progress = progress_of(p);
     const int rc = make(&m);
+
+    progress_close(m.progress);
 
     writer_abort(m.w);
     if (m.waiting)

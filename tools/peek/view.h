@@ -8,6 +8,7 @@
 #define VIEW_H
 
 #include "outfile.h"
+#include "progress.h"
 #include "stream.h"
 
 struct peek {
@@ -48,6 +49,8 @@ MUST_USE int make_stream(const struct peek *p);
 
 /* The first operand, "-" when there is none. */
 const char *first_path(const struct peek *p);
+/* Records done, on standard error; NULL when text is on the terminal already. */
+struct progress *progress_of(const struct peek *p);
 /* Calls EACH for all records of P's inputs with an empty LINE, which is then written. */
 MUST_USE int for_each_record(const struct peek *p,
                              int (*each)(void *self, struct record *rec, struct buf *line),

@@ -13,8 +13,11 @@ static int read_through(const struct peek *p, struct reader **r, int64_t *n)
 
     if (reader_open(r, p->paths, KIND_ANY, &p->common) < 0)
         return -1;
-    for (*n = 0; (rc = reader_next(*r, &rec)) > 0; ++*n)
-        ;
+    struct progress *progress = progress_of(p);
+
+    for (*n = 0; (rc = reader_next(*r, &rec)) > 0;)
+        progress_to(progress, ++*n);
+    progress_close(progress);
     if (rc < 0)
         reader_close(*r);
     return rc;
@@ -215,11 +218,14 @@ int view_chain(const struct peek *p)
 static int verify_stream(const struct peek *p, const char *path)
 {
     const char *const paths[] = { path, NULL };
-    struct peek all = { .common = CLI_COMMON_INIT, .paths = paths };
+    struct peek all = *p;
     struct reader *r;
     struct buf b = BUF_INIT;
     int64_t n;
 
+    all.paths = paths;
+    all.common.limit = -1;
+    all.common.only.n = 0;
     if (read_through(&all, &r, &n) < 0)
         return -1;
     buf_printf(&b, "%s: %lld records, kind %s, whole\n", reader_name(r), (long long)n,

@@ -4,10 +4,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *first_path(const struct peek *p)
 {
     return p->paths[0] ? p->paths[0] : "-";
+}
+
+struct progress *progress_of(const struct peek *p)
+{
+    const bool busy = !strcmp(p->common.output, "-") && isatty(STDOUT_FILENO);
+
+    return busy && strcmp(p->common.progress, "json") != 0
+               ? NULL
+               : progress_open(&p->common, "records", -1);
 }
 
 static int write_line(const struct peek *p, const struct buf *line)
@@ -21,10 +31,13 @@ int for_each_record(const struct peek *p,
     struct reader *r;
     struct record *rec;
     struct buf line = BUF_INIT;
+    int64_t done = 0;
     int rc;
 
     if (reader_open(&r, p->paths, KIND_ANY, &p->common) < 0)
         return -1;
+    struct progress *progress = progress_of(p);
+
     while ((rc = reader_next(r, &rec)) > 0) {
         buf_clear(&line);
         rc = each(self, rec, &line);
@@ -34,7 +47,9 @@ int for_each_record(const struct peek *p,
             rc = write_line(p, &line);
         if (rc < 0)
             break;
+        progress_to(progress, ++done);
     }
+    progress_close(progress);
     buf_free(&line);
     reader_close(r);
     return rc;
