@@ -152,6 +152,46 @@ static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev 
     return 0;
 }
 
+/* Whether any of n elements of SIZE bytes has all bits of EXPONENT set: infinity or NaN. */
+static bool any_nonfinite(const uint8_t *x, size_t size, uint32_t exponent, int64_t n)
+{
+    uint32_t bad = 0;
+
+    if (size == 4)
+        for (int64_t i = 0; i < n; i++) {
+            uint32_t u;
+
+            memcpy(&u, x + 4 * i, sizeof u);
+            bad |= (u & exponent) == exponent;
+        }
+    else
+        for (int64_t i = 0; i < n; i++) {
+            uint16_t u;
+
+            memcpy(&u, x + 2 * i, sizeof u);
+            bad |= (u & exponent) == exponent;
+        }
+    return bad != 0;
+}
+
+static int find_nonfinite(int64_t *bad, const struct dev *x, enum dtype dtype, int64_t n)
+{
+    const size_t size = dtype == DT_F32 ? 4 : 2;
+    const uint32_t exponent = dtype == DT_F32 ? 0x7f800000 : dtype == DT_F16 ? 0x7c00 : 0x7f80;
+    const uint8_t *const bytes = (const uint8_t *)(const void *)x;
+    int64_t first = n;
+
+#pragma omp parallel for schedule(static) reduction(min : first)
+    for (int64_t i = 0; i < n; i += SPAN)
+        if (any_nonfinite(bytes + (size_t)i * size, size, exponent, min_i64(SPAN, n - i)))
+            first = min_i64(first, i);
+    for (; first < n; first++)
+        if (any_nonfinite(bytes + (size_t)first * size, size, exponent, 1))
+            break;
+    *bad = first < n ? first : -1;
+    return 0;
+}
+
 /* Sums of fixed parts, added in order: the same for any number of threads. */
 static int sum_squares(double *sum, const struct dev *x, int64_t n)
 {
@@ -182,5 +222,6 @@ void cpu_rows_ops(struct ops *o)
     o->embed = embed;
     o->expand = expand;
     o->nf4_quantize = nf4_quantize;
+    o->find_nonfinite = find_nonfinite;
     o->sum_squares = sum_squares;
 }

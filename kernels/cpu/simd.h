@@ -158,6 +158,15 @@ typedef uint32_t vu __attribute__((vector_size(16)));
  * the integer in t's low bits added to a's exponent. vf_count_more(n, x, y): the integer n (in a
  * float's bits) plus 1 where x > y. vf_of_f16, vf_of_bf16: W halves at p as floats. */
 
+/* W floats at p, which need not be aligned as floats: weights are mapped files. */
+FORCE_INLINE vf vf_of_f32(const void *p)
+{
+    float x[W];
+
+    memcpy(x, p, sizeof x);
+    return vf_load(x);
+}
+
 enum { P = 16 / W };
 
 typedef struct {

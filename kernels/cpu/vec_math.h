@@ -8,7 +8,7 @@
 
 /*
  * exp(x): x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r (Cephes' coefficients), the
- * exponent moved by n. Within 1.1 ulp over [-87, 88] (every float tried, with fused multiply-add);
+ * exponent moved by n. Within 1.01 ulp over [-87, 88] (one in 257 floats tried);
  * 0 below, exp(88) above, NaN for NaN.
  */
 FORCE_INLINE v16 v16_exp(v16 x)
@@ -130,7 +130,8 @@ static void scale_run(float *x, float by, int64_t n)
 
 /*
  * x (1 + tanh(z)) / 2 = x / (1 + exp(-2 z)), 2 z = x (a + b x^2). The error of exp(-2 z) is that of
- * its argument: within 3 ulp of the result for x >= -1, 2e-8 absolute everywhere.
+ * its argument: within 2.5 ulp of the result for x >= -1, 5e-8 absolute below; the slope within
+ * 2.2e-7 absolute (80 million values in [-30, 30] tried).
  */
 enum { GELU_FAR = 30 }; /* from here on 0 and x; squares stay finite */
 #define GELU_A 1.5957691216057308f
@@ -154,7 +155,8 @@ static void gelu(float *y, const float *x, int64_t n)
         const v16 all = load_n(x + i, m, 0), near = gelu_near(all);
         const v16 e = gelu_exp(near, v16_mul(near, near));
 
-        store_n(y + i, v16_div(all, v16_add(v16_set(1.0f), e)), m);
+        store_n(y + i, v16_div(v16_max(v16_set(-(float)GELU_FAR), all), v16_add(v16_set(1.0f), e)),
+                m);
     }
 }
 

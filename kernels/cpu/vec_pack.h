@@ -218,6 +218,22 @@ static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, in
         }
 }
 
+/* The same for whole vectors of dense rows. */
+static void pack_dense_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0,
+                                int64_t kc, int64_t n0)
+{
+    const size_t size = w->dtype == DT_F32 ? 4 : 2;
+
+    for (int64_t k = 0; k < kc; k++) {
+        const uint8_t *const row = weight_bytes(w) + (size_t)((k0 + k) * ld + n0) * size;
+
+        for (int j = 0; j < NR; j += W)
+            vf_store(dst + k * NR + j, w->dtype == DT_F32   ? vf_of_f32(row + 4 * j)
+                                       : w->dtype == DT_F16 ? vf_of_f16(row + 2 * j)
+                                                            : vf_of_bf16(row + 2 * j));
+    }
+}
+
 static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
                           int64_t n0)
 {
@@ -225,6 +241,10 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
 
     if (nf4_by_eight(w) && n == NR && w->cols % 16 == 0 && w->block % 16 == 0) {
         pack_nf4_straight(dst, w, k0, kc, n0);
+        return;
+    }
+    if (w->dtype != DT_NF4 && n == NR) {
+        pack_dense_straight(dst, w, ld, k0, kc, n0);
         return;
     }
     for (int64_t k = 0; k < kc; k++) {
