@@ -40,6 +40,8 @@ int zin_open(struct zin **out, const char *path)
 {
     struct input *file;
 
+    if (!strcmp(path, "-") && isatty(STDIN_FILENO))
+        return err_set(EXIT_USAGE, "standard input is a terminal; name a stream, or pipe one in");
     if (input_open(&file, path) < 0)
         return -1;
     struct zin *z = xmalloc(sizeof *z);

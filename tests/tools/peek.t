@@ -254,7 +254,12 @@ then
 	run script -qec "peek --from-jsonl in.jsonl" /dev/null
 	exit_is 2
 	out_has "the output is binary and standard output is a terminal; use -o FILE, or pipe it into peek"
+	run script -qec "peek" /dev/null
+	exit_is 2
+	out_has "standard input is a terminal; name a stream, or pipe one in"
 else
+	skip "script is not installed"
+	skip "script is not installed"
 	skip "script is not installed"
 	skip "script is not installed"
 fi

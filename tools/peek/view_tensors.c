@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool ends_with(const char *s, const char *tail)
 {
@@ -34,6 +35,8 @@ bool holds_tensors(const char *path)
             return true;
     if (!strncmp(path, "hf:", 3) || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
         return true;
+    if (!strcmp(path, "-") && isatty(STDIN_FILENO))
+        return false; /* to look would be to wait for the keyboard */
     if (input_peek(path, first, sizeof first, &n) < 0)
         return false; /* whoever opens it says why it cannot */
     return is_tar(first, n) || is_tar(content, zstd_beginning(content, sizeof content, first, n));
