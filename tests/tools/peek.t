@@ -131,6 +131,14 @@ out_has '"kind": "tokens"'
 sh_run "peek --from-jsonl </dev/null | peek --count"
 echo 0 >expect; out_is <expect
 
+sh_run "peek --from-jsonl --limit 2 in.jsonl | peek --text id"
+printf '0\n1\n' >expect; out_is <expect
+sh_run "peek --from-jsonl --only label=negative in.jsonl | peek --text id"
+echo 1 >expect; out_is <expect
+run peek --from-jsonl --only ids=1 in.jsonl -o none
+exit_is 2
+absent none
+
 it "keeps every float32"
 check python3 - <<'PY'
 import array, json, random, subprocess, struct

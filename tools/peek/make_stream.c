@@ -1,3 +1,4 @@
+#include "filter.h"
 #include "lines.h"
 #include "parse.h"
 #include "view.h"
@@ -18,8 +19,9 @@ struct maker {
     struct writer *w; /* NULL while records wait */
     FILE *waiting;    /* NULL: --labels was given */
     struct record *rec;
+    struct filter *filter;
     struct progress *progress;
-    int64_t records;
+    int64_t lines, records;          /* all there were, those that passed the filter */
     uint8_t (*digest)[SHA256_BYTES]; /* of each input */
     int inputs;
 };
@@ -59,7 +61,13 @@ static int take_line(struct maker *m, const char *line, size_t n)
 {
     if (strspn(line, " \t\r") >= n) /* the buffer ends in a newline or a 0: this stops there */
         return 0;
-    if (parse_record(m->rec, line, n, m->records) < 0 || take_label(m) < 0)
+    if (parse_record(m->rec, line, n, m->lines++) < 0)
+        return -1;
+    const int passes = filter_passes(m->filter, m->rec);
+
+    if (passes <= 0)
+        return passes;
+    if (take_label(m) < 0)
         return -1;
     progress_to(m->progress, ++m->records);
     return m->waiting ? put_waiting(m) : writer_put(m->w, m->rec);
@@ -159,6 +167,7 @@ static int make(struct maker *m)
     for (; *path; path++)
         if (take_input(m, *path) < 0)
             return -1;
+    filter_finish(m->filter);
     if (m->waiting && release_waiting(m) < 0)
         return -1;
     for (int i = 0; i < m->inputs; i++)
@@ -171,7 +180,10 @@ static int make(struct maker *m)
 
 int make_stream(const struct peek *p)
 {
-    struct maker m = { .p = p, .kind = stream_kind_of(p->kind), .rec = record_new() };
+    struct maker m = { .p = p,
+                       .kind = stream_kind_of(p->kind),
+                       .rec = record_new(),
+                       .filter = filter_new(&p->common) };
 
     m.progress = progress_of(p);
     const int rc = make(&m);
@@ -183,6 +195,7 @@ int make_stream(const struct peek *p)
         (void)fclose(m.waiting);
     labels_free(&m.labels);
     record_free(m.rec);
+    filter_free(m.filter);
     free(m.digest);
     return rc;
 }
