@@ -67,6 +67,12 @@ else
 	skip "zstd is not installed"
 fi
 
+it "is what the specification shows as an example"
+sed -n "/^echo .* | peek/s/ > one.zst//p" "$root/share/doc/stream-format.md" >"$dir/example.sh"
+sh_run "sh '$dir/example.sh' | '$python' read"
+sed -n '/hexadecimal:$/,$p' "$root/share/doc/stream-format.md" | grep '^{' >"$dir/expect"
+out_is <"$dir/expect"
+
 it "is found broken wherever it is cut, also in a pipe"
 size=$(wc -c <"$dir/ours.zst")
 for cut in 1 3 20 $((size / 2)) $((size - 41)) $((size - 40)) $((size - 1))
