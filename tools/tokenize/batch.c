@@ -3,7 +3,13 @@
 #include <omp.h>
 #include <stdlib.h>
 
-enum { BATCH_RECORDS = 1024, BATCH_BYTES = 2 << 20, SHARE = 16 };
+enum {
+    BATCH_RECORDS = 1024,
+    BATCH_BYTES = 2 << 20,
+    KEEP_BYTES =
+        1 << 16, /* a larger record's memory is given back: each place would grow so large */
+    SHARE = 16,  /* records in one task */
+};
 
 void batch_init(struct batch *b)
 {
@@ -21,6 +27,11 @@ void batch_free(struct batch *b)
 
 void batch_clear(struct batch *b)
 {
+    for (int i = 0; i < b->n; i++)
+        if (b->item[i].len > KEEP_BYTES) {
+            record_free(b->item[i].rec);
+            b->item[i].rec = NULL;
+        }
     b->n = 0;
     buf_clear(&b->bytes);
 }
