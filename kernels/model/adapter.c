@@ -1,4 +1,5 @@
-/* adapter.c - adapters as files: adapter_config.json and adapter_model.safetensors, as PEFT has them. */
+/* adapter.c - adapters as files: adapter_config.json and adapter_model.safetensors, as PEFT has
+ * them. */
 #include "lora_set.h"
 
 #include "json.h"
@@ -15,16 +16,28 @@ enum { RANK_MAX = 65536 };
 
 struct adapter_config {
     struct lora_options opt;
-    const cJSON *rank_pattern, *alpha_pattern;  /* NULL: every module has the same */
+    const cJSON *rank_pattern, *alpha_pattern; /* NULL: every module has the same */
 };
 
 /* Features of PEFT that change the numbers and that we do not have: absent, null, false, empty or
  * the value in USUAL is what we can read. */
-static const struct { const char *key, *usual; } refused[] = {
-    { "bias", "none" }, { "peft_type", "LORA" }, { "use_dora", NULL }, { "fan_in_fan_out", NULL },
-    { "modules_to_save", NULL }, { "lora_bias", NULL }, { "use_qalora", NULL }, { "use_bdlora", NULL },
-    { "layer_replication", NULL }, { "trainable_token_indices", NULL }, { "target_parameters", NULL },
-    { "alora_invocation_tokens", NULL }, { "megatron_config", NULL }, { "arrow_config", NULL },
+static const struct {
+    const char *key, *usual;
+} refused[] = {
+    { "bias", "none" },
+    { "peft_type", "LORA" },
+    { "use_dora", NULL },
+    { "fan_in_fan_out", NULL },
+    { "modules_to_save", NULL },
+    { "lora_bias", NULL },
+    { "use_qalora", NULL },
+    { "use_bdlora", NULL },
+    { "layer_replication", NULL },
+    { "trainable_token_indices", NULL },
+    { "target_parameters", NULL },
+    { "alora_invocation_tokens", NULL },
+    { "megatron_config", NULL },
+    { "arrow_config", NULL },
 };
 
 static bool is_usual(const cJSON *v, const char *usual)
@@ -36,8 +49,8 @@ static bool is_usual(const cJSON *v, const char *usual)
     return usual && cJSON_IsString(v) && !strcmp(v->valuestring, usual);
 }
 
-/* Starts that also change the base model's weights, "pissa" and its like, cannot be read: the adapter
- * alone does not say how the base looked. */
+/* Starts that also change the base model's weights, "pissa" and its like, cannot be read: the
+ * adapter alone does not say how the base looked. */
 static bool keeps_base(const cJSON *init)
 {
     static const char *const known[] = { "gaussian", "orthogonal", "eva" };
@@ -72,8 +85,10 @@ static int get_pattern(const cJSON **pattern, const cJSON *root, const char *key
         return err_set(EXIT_DATA, "'%s' is not an object", key);
     for (const cJSON *it = v->child; it; it = it->next) {
         if (strpbrk(it->string, "^$*+?()[]{}|\\"))
-            return err_set(EXIT_NODEVICE, "'%s' has the regular expression '%s', which is not supported; "
-                           "name the modules", key, it->string);
+            return err_set(EXIT_NODEVICE,
+                           "'%s' has the regular expression '%s', which is not supported; "
+                           "name the modules",
+                           key, it->string);
         if (!cJSON_IsNumber(it) || !(it->valuedouble > 0) || it->valuedouble > 1e9)
             return err_set(EXIT_DATA, "'%s' has no positive number for '%s'", key, it->string);
     }
@@ -92,14 +107,15 @@ static double by_pattern(const cJSON *pattern, const char *path, double otherwis
 
 static int read_config(struct adapter_config *c, const cJSON *root)
 {
-    double alpha = 8, dropout = 0;              /* LoraConfig's own defaults */
+    double alpha = 8, dropout = 0; /* LoraConfig's own defaults */
     int64_t rank = 8;
     bool rslora = false;
 
     if (!cJSON_IsObject(root))
         return err_set(EXIT_DATA, "not a JSON object");
     if (check_features(root) < 0 || json_int(root, "r", &rank, 1, RANK_MAX) < 0 ||
-        json_double(root, "lora_alpha", &alpha) < 0 || json_double(root, "lora_dropout", &dropout) < 0 ||
+        json_double(root, "lora_alpha", &alpha) < 0 ||
+        json_double(root, "lora_dropout", &dropout) < 0 ||
         json_bool(root, "use_rslora", &rslora) < 0 ||
         get_pattern(&c->rank_pattern, root, "rank_pattern") < 0 ||
         get_pattern(&c->alpha_pattern, root, "alpha_pattern") < 0)
@@ -108,8 +124,9 @@ static int read_config(struct adapter_config *c, const cJSON *root)
         return err_set(EXIT_DATA, "'lora_dropout' is not within 0..1");
     if (!isfinite(alpha))
         return err_set(EXIT_DATA, "'lora_alpha' is not a number");
-    c->opt = (struct lora_options){ .rank = rank, .alpha = alpha, .dropout = dropout, .rslora = rslora,
-                                    .init = "true" };
+    c->opt = (struct lora_options){
+        .rank = rank, .alpha = alpha, .dropout = dropout, .rslora = rslora, .init = "true"
+    };
     return 0;
 }
 
@@ -177,7 +194,8 @@ static bool skip_module(const char **at, const struct model *m, int *module)
 /* Finds the place of NAME in the model; false when it has none. */
 static bool parse_name(const char *name, const struct model *m, int *layer, int *module, bool *is_b)
 {
-    if (!skip_text(&name, KEY_PREFIX) || !skip_layer(&name, m, layer) || !skip_module(&name, m, module))
+    if (!skip_text(&name, KEY_PREFIX) || !skip_layer(&name, m, layer) ||
+        !skip_module(&name, m, module))
         return false;
     if (!skip_text(&name, ".lora_A") && !skip_text(&name, ".lora_B"))
         return false;
@@ -194,7 +212,8 @@ static int sort_tensors(struct pair *pairs, const struct tensors *t, const struc
         bool is_b;
 
         if (!parse_name(it->name, m, &layer, &module, &is_b))
-            return err_set(EXIT_DATA, "'%s' fits nothing in the model; is the adapter for another one?",
+            return err_set(EXIT_DATA,
+                           "'%s' fits nothing in the model; is the adapter for another one?",
                            it->name);
 
         struct pair *p = &pairs[layer * model_modules(m) + module];
@@ -259,7 +278,8 @@ static int add_pair(struct lora_set *l, const struct pair *p, int layer, int mod
     return 0;
 }
 
-static int fill_from(struct lora_set *l, const struct pair *pairs, const struct adapter_config *c, bool train)
+static int fill_from(struct lora_set *l, const struct pair *pairs, const struct adapter_config *c,
+                     bool train)
 {
     const int layers = (int)model_config(l->model)->layers, modules = model_modules(l->model);
     int rc = 0;
@@ -298,7 +318,8 @@ int lora_load(struct lora_set **out, const struct model *m, const struct pack *a
     if (load_config(&root, &c, adapter) < 0)
         goto done;
     if (train && (c.rank_pattern || c.alpha_pattern)) {
-        err_set(EXIT_NODEVICE, "training an adapter with rank_pattern or alpha_pattern is not supported");
+        err_set(EXIT_NODEVICE,
+                "training an adapter with rank_pattern or alpha_pattern is not supported");
         goto done;
     }
     if (tensors_open(&t, adapter, "adapter_model") < 0 || sort_tensors(pairs, t, m) < 0)
@@ -333,7 +354,8 @@ static void put_targets(struct buf *b, const struct lora_set *l)
         if (!used)
             continue;
         buf_printf(b, "%s\n    ", comma);
-        json_put_text(b, model_module(l->model, module)->name, strlen(model_module(l->model, module)->name));
+        json_put_text(b, model_module(l->model, module)->name,
+                      strlen(model_module(l->model, module)->name));
         comma = ",";
     }
     buf_puts(b, "\n  ],\n");
@@ -343,34 +365,43 @@ static void put_targets(struct buf *b, const struct lora_set *l)
  * lays them out. use_rslora came later and is written only where it is needed. */
 static void put_config(struct buf *b, const struct lora_set *l, const char *base_name)
 {
-    buf_puts(b, "{\n  \"alpha_pattern\": {},\n  \"auto_mapping\": null,\n  \"base_model_name_or_path\": ");
+    buf_puts(
+        b,
+        "{\n  \"alpha_pattern\": {},\n  \"auto_mapping\": null,\n  \"base_model_name_or_path\": ");
     json_put_text(b, base_name, strlen(base_name));
-    buf_puts(b, ",\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": false,\n  \"inference_mode\": true,\n"
-                "  \"init_lora_weights\": ");
+    buf_puts(b,
+             ",\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": false,\n  \"inference_mode\": true,\n"
+             "  \"init_lora_weights\": ");
     buf_puts(b, strcmp(l->opt.init, "gaussian") ? l->opt.init : "\"gaussian\"");
     buf_puts(b, ",\n  \"layers_pattern\": null,\n  \"layers_to_transform\": null,\n"
                 "  \"loftq_config\": {},\n  \"lora_alpha\": ");
     if (l->opt.alpha == floor(l->opt.alpha) && fabs(l->opt.alpha) < 1e15)
-        buf_printf(b, "%.0f", l->opt.alpha);    /* LoraConfig has an integer there */
+        buf_printf(b, "%.0f", l->opt.alpha); /* LoraConfig has an integer there */
     else
         json_put_double(b, l->opt.alpha);
     buf_puts(b, ",\n  \"lora_dropout\": ");
     json_put_double(b, l->opt.dropout);
     buf_puts(b, ",\n  \"megatron_config\": null,\n  \"megatron_core\": \"megatron.core\",\n"
                 "  \"modules_to_save\": null,\n  \"peft_type\": \"LORA\",\n");
-    buf_printf(b, "  \"r\": %lld,\n  \"rank_pattern\": {},\n  \"revision\": null,\n", (long long)l->opt.rank);
+    buf_printf(b, "  \"r\": %lld,\n  \"rank_pattern\": {},\n  \"revision\": null,\n",
+               (long long)l->opt.rank);
     put_targets(b, l);
-    buf_printf(b, "  \"task_type\": \"CAUSAL_LM\"%s\n}", l->opt.rslora ? ",\n  \"use_rslora\": true" : "");
+    buf_printf(b, "  \"task_type\": \"CAUSAL_LM\"%s\n}",
+               l->opt.rslora ? ",\n  \"use_rslora\": true" : "");
 }
 
 static void put_card(struct buf *b, const struct lora_set *l, const char *base_name)
 {
     buf_puts(b, "---\nbase_model: ");
     json_put_text(b, base_name, strlen(base_name));
-    buf_printf(b, "\nlibrary_name: peft\ntags:\n- lora\n---\n\n# LoRA adapter\n\n"
-               "Low-rank weights of %d linear layers, rank %lld, alpha %g%s, for the base model named above.\n",
-               l->n, (long long)l->opt.rank, l->opt.alpha, l->opt.rslora ? " (rank-stabilised)" : "");
-    buf_puts(b, "Made by lora-train of slmtools; PEFT loads it with `PeftModel.from_pretrained`.\n");
+    buf_printf(b,
+               "\nlibrary_name: peft\ntags:\n- lora\n---\n\n# LoRA adapter\n\n"
+               "Low-rank weights of %d linear layers, rank %lld, alpha %g%s, for the base model "
+               "named above.\n",
+               l->n, (long long)l->opt.rank, l->opt.alpha,
+               l->opt.rslora ? " (rank-stabilised)" : "");
+    buf_puts(b,
+             "Made by lora-train of slmtools; PEFT loads it with `PeftModel.from_pretrained`.\n");
 }
 
 /* Declares A and B of every pair: tensor 2 i is the A of pair i, 2 i + 1 its B. */

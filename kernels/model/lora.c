@@ -1,11 +1,11 @@
-/* lora.c - the flat arrays behind LoRA: first values, the table of tensors, clipping and the update. */
+/* lora.c - the flat arrays behind LoRA: first values, table of tensors, clipping and update. */
 #include "lora_set.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TENSOR_ALIGN = 64 };         /* elements: slices of the flat arrays start on 256 bytes */
+enum { TENSOR_ALIGN = 64 }; /* elements: slices of the flat arrays start on 256 bytes */
 
 /* ---- the table ---- */
 
@@ -17,7 +17,7 @@ struct lora_set *lora_set_begin(const struct model *m, const struct lora_options
     l->ops = model_ops(m);
     l->model = m;
     l->opt = *opt;
-    l->opt.targets = NULL;          /* borrowed; the table says what is adapted */
+    l->opt.targets = NULL; /* borrowed; the table says what is adapted */
     l->tensor = xnmalloc(places, sizeof *l->tensor);
     l->place = xnmalloc(places, sizeof *l->place);
     for (size_t i = 0; i < places; i++)
@@ -130,7 +130,8 @@ static int no_such_module(const struct model *m, const char *name, size_t len)
 
     for (int i = 0; i < model_modules(m); i++)
         buf_printf(&names, "%s%s", i ? ", " : "", model_module(m, i)->name);
-    err_set(EXIT_USAGE, "the model has no linear '%.*s' to adapt; it has %s", (int)len, name, names.p);
+    err_set(EXIT_USAGE, "the model has no linear '%.*s' to adapt; it has %s", (int)len, name,
+            names.p);
     buf_free(&names);
     return -1;
 }
@@ -171,7 +172,8 @@ static void draw_normal(float *out, int64_t n, float std, struct mt19937 *g)
             for (int i = 0; i < 16; i++)
                 block[i] = mt19937_torch_uniform(g, 0, 1);
         for (int i = 0; i < 8; i++) {
-            const float radius = sqrtf(-2 * logf(1 - block[i])), angle = 2 * (float)M_PI * block[i + 8];
+            const float radius = sqrtf(-2 * logf(1 - block[i]));
+            const float angle = 2 * (float)M_PI * block[i + 8];
 
             block[i] = radius * cosf(angle) * std;
             block[i + 8] = radius * sinf(angle) * std;
@@ -183,8 +185,8 @@ static void draw_normal(float *out, int64_t n, float std, struct mt19937 *g)
  * PEFT first builds two nn.Linear, which draw A and B; then, unless INIT is "false", it draws A
  * again and clears B. A short gaussian A (under 16 elements) is drawn from a block of 16.
  */
-static void draw_pair(float *a, float *b, int64_t rank, const struct module_info *info, const char *init,
-                      struct mt19937 *g)
+static void draw_pair(float *a, float *b, int64_t rank, const struct module_info *info,
+                      const char *init, struct mt19937 *g)
 {
     const int64_t in = info->cols, out = info->rows;
 
@@ -224,7 +226,8 @@ static int draw_all(struct lora_set *l, uint32_t seed)
     return rc;
 }
 
-int lora_new(struct lora_set **out, const struct model *m, const struct lora_options *opt, uint32_t seed)
+int lora_new(struct lora_set **out, const struct model *m, const struct lora_options *opt,
+             uint32_t seed)
 {
     const int layers = (int)model_config(m)->layers, modules = model_modules(m);
     bool *wanted = xcalloc((size_t)layers * (size_t)modules, sizeof *wanted);
@@ -250,7 +253,7 @@ int lora_new(struct lora_set **out, const struct model *m, const struct lora_opt
 
 /* ---- several as one ---- */
 
-/* Copies the pair FROM of L to columns AT.. of the joined pair: rows of A, columns of B times SCALE. */
+/* Copies the pair FROM of L to place AT of the joined pair: rows of A, columns of B times SCALE. */
 static void join_pair(float *a, float *b, int64_t joined_rank, int64_t at, float scale,
                       const struct lora_set *l, const struct lora_tensor *from, const float *host)
 {
@@ -298,7 +301,8 @@ static int join_values(float *joined, const struct lora_set *out, struct lora_se
             return -1;
         }
         for (int i = 0; i < out->n; i++) {
-            const struct lora_tensor *to = &out->tensor[i], *from = lora_find(in[k], to->layer, to->module);
+            const struct lora_tensor *to = &out->tensor[i];
+            const struct lora_tensor *from = lora_find(in[k], to->layer, to->module);
 
             if (!from)
                 continue;
@@ -319,7 +323,8 @@ int lora_join(struct lora_set **out, struct lora_set *const *in, const double *s
 
     float *joined = xcalloc((size_t)l->params, sizeof *joined);
     int64_t *filled = xcalloc((size_t)l->n, sizeof *filled);
-    const int rc = join_values(joined, l, in, scale, n, filled) < 0 ? -1 : lora_set_fill(l, joined, false);
+    const int rc =
+        join_values(joined, l, in, scale, n, filled) < 0 ? -1 : lora_set_fill(l, joined, false);
 
     free(joined);
     free(filled);
@@ -349,8 +354,10 @@ static int bad_gradient(const struct lora_set *l)
         const struct module_info *info = model_module(l->model, t->module);
         double a, b;
 
-        if (l->ops->sum_squares(&a, l->ops->slice_const(l->g, t->a_at * sizeof(float)), t->rank * info->cols) < 0 ||
-            l->ops->sum_squares(&b, l->ops->slice_const(l->g, t->b_at * sizeof(float)), info->rows * t->rank) < 0) {
+        if (l->ops->sum_squares(&a, l->ops->slice_const(l->g, t->a_at * sizeof(float)),
+                                t->rank * info->cols) < 0 ||
+            l->ops->sum_squares(&b, l->ops->slice_const(l->g, t->b_at * sizeof(float)),
+                                info->rows * t->rank) < 0) {
             buf_free(&path);
             return -1;
         }

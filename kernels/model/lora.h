@@ -14,13 +14,13 @@ struct lora_options {
     int64_t rank;
     double alpha, dropout;
     bool rslora;
-    const char *targets;        /* "q_proj,k_proj" or "all-linear"; only lora_new reads it */
-    const char *init;           /* "true", "gaussian", "false" */
+    const char *targets; /* "q_proj,k_proj" or "all-linear"; only lora_new reads it */
+    const char *init;    /* "true", "gaussian", "false" */
 };
 
-struct lora_tensor {            /* one linear of one layer */
-    int layer, module;          /* module: index of model_module */
-    size_t a_at, b_at;          /* element offsets in the flat arrays, multiples of 64: A (R, C), B (O, R) */
+struct lora_tensor {   /* one linear of one layer */
+    int layer, module; /* module: index of model_module */
+    size_t a_at, b_at; /* element offsets in the flat arrays, multiples of 64: A (R, C), B (O, R) */
     int64_t rank;
     float scale;
 };
@@ -29,23 +29,28 @@ struct lora_set {
     const struct ops *ops;
     const struct model *model;
     struct lora_options opt;
-    int n;                      /* tensors (pairs), layer by layer in module order */
+    int n; /* tensors (pairs), layer by layer in module order */
     struct lora_tensor *tensor;
-    int *place;                 /* (layers * modules) index into tensor, -1: not adapted */
-    int64_t params;             /* elements in each flat array */
-    struct dev *p, *g, *m, *v;  /* parameters, gradients, states; g, m, v NULL when only predicting */
+    int *place;            /* (layers * modules) index into tensor, -1: not adapted */
+    int64_t params;        /* elements in each flat array */
+    struct dev *p;         /* parameters */
+    struct dev *g, *m, *v; /* gradients, the optimiser's states; NULL when only predicting */
 };
 
 /* New weights for training, drawn from SEED as PEFT draws them from torch's CPU generator (true and
  * false: to the last bit); EXIT_USAGE when a target names no module. */
 MUST_USE int lora_new(struct lora_set **l, const struct model *m, const struct lora_options *opt,
                       uint32_t seed);
-/* An adapter as PEFT saves it, names both ways (with and without ".default"). Keys that fit nothing,
- * shapes that do not fit and NaN are errors (EXIT_DATA). TRAIN: gradients and states are made too. */
-MUST_USE int lora_load(struct lora_set **l, const struct model *m, const struct pack *adapter, bool train);
+/* An adapter as PEFT saves it, names both ways (with and without ".default"). Keys that fit
+ * nothing, shapes that do not fit and NaN are errors (EXIT_DATA). TRAIN: gradients and states are
+ * made too. */
+MUST_USE int lora_load(struct lora_set **l, const struct model *m, const struct pack *adapter,
+                       bool train);
 /* Several adapters as one: ranks joined, SCALE[i] multiplied in. For prediction. */
-MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const double *scale, int n);
-/* adapter_config.json, adapter_model.safetensors, README.md; the same bytes for the same weights. */
+MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const double *scale,
+                       int n);
+/* adapter_config.json, adapter_model.safetensors, README.md: the same bytes for the same weights.
+ */
 MUST_USE int lora_save(const struct lora_set *l, struct pack_writer *out, const char *base_name);
 void lora_free(struct lora_set *l);
 

@@ -27,7 +27,7 @@ struct golden_record {
     int64_t n;
 };
 
-struct golden {             /* tests/golden/NAME on one backend */
+struct golden { /* tests/golden/NAME on one backend */
     const char *name;
     const struct ops *ops;
     struct pack *files;
@@ -73,15 +73,16 @@ static inline void read_records(struct golden *g)
 
         assert_non_null(root);
         assert_int_equal(json_int(root, "id", &id, 0, RECORDS_MAX - 1), 1);
-        cJSON_ArrayForEach(it, cJSON_GetObjectItemCaseSensitive(root, "ids"))
-            g->record[id].ids[g->record[id].n++] = (uint32_t)it->valuedouble;
+        cJSON_ArrayForEach(it, cJSON_GetObjectItemCaseSensitive(root, "ids")) g->record[id]
+            .ids[g->record[id].n++] = (uint32_t)it->valuedouble;
         cJSON_Delete(root);
     }
     buf_free(&text);
     free(path);
 }
 
-static inline void golden_open(struct golden *g, const char *name, const char *device, const char *weights)
+static inline void golden_open(struct golden *g, const char *name, const char *device,
+                               const char *weights)
 {
     *g = (struct golden){ .name = name, .ops = ops_find(device, 0) };
     assert_non_null(g->ops);

@@ -1,4 +1,5 @@
-/* Adapter files: what PEFT wrote comes back byte for byte, both spellings are read, nothing odd is. */
+/* Adapter files: what PEFT wrote comes back byte for byte, both spellings are read, nothing odd is.
+ */
 #include "lora_test.h"
 
 #include "pack.h"
@@ -32,37 +33,36 @@ static int close_model(void **state)
 
 /* ---- what is written ---- */
 
-static const char config_text[] =
-    "{\n"
-    "  \"alpha_pattern\": {},\n"
-    "  \"auto_mapping\": null,\n"
-    "  \"base_model_name_or_path\": \"some/base\",\n"
-    "  \"bias\": \"none\",\n"
-    "  \"fan_in_fan_out\": false,\n"
-    "  \"inference_mode\": true,\n"
-    "  \"init_lora_weights\": true,\n"
-    "  \"layers_pattern\": null,\n"
-    "  \"layers_to_transform\": null,\n"
-    "  \"loftq_config\": {},\n"
-    "  \"lora_alpha\": 16,\n"
-    "  \"lora_dropout\": 0.0,\n"
-    "  \"megatron_config\": null,\n"
-    "  \"megatron_core\": \"megatron.core\",\n"
-    "  \"modules_to_save\": null,\n"
-    "  \"peft_type\": \"LORA\",\n"
-    "  \"r\": 8,\n"
-    "  \"rank_pattern\": {},\n"
-    "  \"revision\": null,\n"
-    "  \"target_modules\": [\n"
-    "    \"q_proj\",\n"
-    "    \"k_proj\",\n"
-    "    \"v_proj\",\n"
-    "    \"dense\",\n"
-    "    \"fc1\",\n"
-    "    \"fc2\"\n"
-    "  ],\n"
-    "  \"task_type\": \"CAUSAL_LM\"\n"
-    "}";
+static const char config_text[] = "{\n"
+                                  "  \"alpha_pattern\": {},\n"
+                                  "  \"auto_mapping\": null,\n"
+                                  "  \"base_model_name_or_path\": \"some/base\",\n"
+                                  "  \"bias\": \"none\",\n"
+                                  "  \"fan_in_fan_out\": false,\n"
+                                  "  \"inference_mode\": true,\n"
+                                  "  \"init_lora_weights\": true,\n"
+                                  "  \"layers_pattern\": null,\n"
+                                  "  \"layers_to_transform\": null,\n"
+                                  "  \"loftq_config\": {},\n"
+                                  "  \"lora_alpha\": 16,\n"
+                                  "  \"lora_dropout\": 0.0,\n"
+                                  "  \"megatron_config\": null,\n"
+                                  "  \"megatron_core\": \"megatron.core\",\n"
+                                  "  \"modules_to_save\": null,\n"
+                                  "  \"peft_type\": \"LORA\",\n"
+                                  "  \"r\": 8,\n"
+                                  "  \"rank_pattern\": {},\n"
+                                  "  \"revision\": null,\n"
+                                  "  \"target_modules\": [\n"
+                                  "    \"q_proj\",\n"
+                                  "    \"k_proj\",\n"
+                                  "    \"v_proj\",\n"
+                                  "    \"dense\",\n"
+                                  "    \"fc1\",\n"
+                                  "    \"fc2\"\n"
+                                  "  ],\n"
+                                  "  \"task_type\": \"CAUSAL_LM\"\n"
+                                  "}";
 
 static void save(const struct lora_set *l, const char *path)
 {
@@ -108,11 +108,16 @@ static void weights_are_written_as_peft_writes_them(void **state)
     free(path);
 }
 
-/* Numbers that JSON and Python write in different ways, and the one field that is written on demand. */
+/* Numbers that JSON and Python write in different ways, and the one field that is written on
+ * demand. */
 static void settings_come_back(void **state)
 {
-    const struct lora_options opt = { .rank = 3, .alpha = 2.5, .dropout = 0.05, .rslora = true,
-                                      .targets = "fc2,q_proj", .init = "gaussian" };
+    const struct lora_options opt = { .rank = 3,
+                                      .alpha = 2.5,
+                                      .dropout = 0.05,
+                                      .rslora = true,
+                                      .targets = "fc2,q_proj",
+                                      .init = "gaussian" };
     char *path = temp_path("settings.tar");
     struct lora_set *l, *again;
     struct pack *p;
@@ -132,7 +137,8 @@ static void settings_come_back(void **state)
     assert_non_null(strstr(text, "\"use_rslora\": true\n}"));
     must(lora_load(&again, g.model, p, false));
     assert_int_equal(again->n, 6);
-    assert_true(again->opt.rank == 3 && again->opt.alpha == 2.5 && again->opt.dropout == 0.05 && again->opt.rslora);
+    assert_true(again->opt.rank == 3 && again->opt.alpha == 2.5 && again->opt.dropout == 0.05 &&
+                again->opt.rslora);
     assert_true(fabsf(again->tensor[0].scale - 2.5f / sqrtf(3)) < 1e-6f);
     free(text);
     lora_free(l);
@@ -144,7 +150,8 @@ static void settings_come_back(void **state)
 
 /* ---- what is read ---- */
 
-/* An adapter of our own making: the tensors of NAMES, each with ROWS[i] x COLS[i] elements VALUE. */
+/* An adapter of our own making: the tensors of NAMES, each with ROWS[i] x COLS[i] elements VALUE.
+ */
 struct made {
     const char *config;
     const char *names[4];
@@ -194,7 +201,7 @@ static int load_made(const struct made *m, struct lora_set **l)
     return rc;
 }
 
-#define PATH "base_model.model.model.layers."
+#define PATH  "base_model.model.model.layers."
 #define PLAIN "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4, \"new_key\": [1]}"
 
 static void both_spellings_and_all_floats_are_read(void **state)
@@ -207,8 +214,12 @@ static void both_spellings_and_all_floats_are_read(void **state)
 
     (void)state;
     for (int i = 0; i < 6; i++) {
-        const struct made m = { .config = PLAIN, .names = { names[i % 2][0], names[i % 2][1] }, .rows = { 2, 512 },
-                                .cols = { 128, 2 }, .value = 0.375f, .dtype = dtypes[i / 2] };
+        const struct made m = { .config = PLAIN,
+                                .names = { names[i % 2][0], names[i % 2][1] },
+                                .rows = { 2, 512 },
+                                .cols = { 128, 2 },
+                                .value = 0.375f,
+                                .dtype = dtypes[i / 2] };
         struct lora_set *l;
 
         assert_int_equal(load_made(&m, &l), 0);
@@ -227,10 +238,14 @@ static void both_spellings_and_all_floats_are_read(void **state)
 static void patterns_give_modules_their_own_rank_and_alpha(void **state)
 {
     const struct made m = {
-        .config = "{\"peft_type\": \"LORA\", \"r\": 8, \"lora_alpha\": 16, \"rank_pattern\": {\"fc1\": 2},"
+        .config = "{\"peft_type\": \"LORA\", \"r\": 8, \"lora_alpha\": 16, \"rank_pattern\": "
+                  "{\"fc1\": 2},"
                   " \"alpha_pattern\": {\"mlp.fc1\": 3}}",
         .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" },
-        .rows = { 2, 512 }, .cols = { 128, 2 }, .value = 1, .dtype = DT_F32,
+        .rows = { 2, 512 },
+        .cols = { 128, 2 },
+        .value = 1,
+        .dtype = DT_F32,
     };
     struct lora_set *l;
 
@@ -242,33 +257,112 @@ static void patterns_give_modules_their_own_rank_and_alpha(void **state)
 
 static void what_does_not_fit_is_refused(void **state)
 {
-#define PAIR .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" }, .rows = { 2, 512 }, .cols = { 128, 2 }
+#define PAIR                                                                                       \
+    .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" },                   \
+    .rows = { 2, 512 }, .cols = {                                                                  \
+        128,                                                                                       \
+        2                                                                                          \
+    }
 #define WITH(key) "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4, " key "}"
-    static const struct { struct made made; int code; const char *says; } cases[] = {
+    static const struct {
+        struct made made;
+        int code;
+        const char *says;
+    } cases[] = {
         { { .config = PLAIN, PAIR, .value = NAN, .dtype = DT_F32 }, EXIT_DATA, "not finite" },
         { { .config = PLAIN, PAIR, .value = INFINITY, .dtype = DT_F16 }, EXIT_DATA, "not finite" },
         { { .config = PLAIN, .dtype = DT_F32 }, EXIT_DATA, "no tensors" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc1.lora_A.weight" }, .rows = { 2 }, .cols = { 128 }, .dtype = DT_F32 }, EXIT_DATA, "no lora_B" },
-        { { .config = PLAIN, .names = { PATH "3.mlp.fc1.lora_A.weight" }, .rows = { 2 }, .cols = { 128 }, .dtype = DT_F32 }, EXIT_DATA, "fits nothing" },
-        { { .config = PLAIN, .names = { PATH "01.mlp.fc1.lora_A.weight" }, .rows = { 2 }, .cols = { 128 }, .dtype = DT_F32 }, EXIT_DATA, "fits nothing" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc3.lora_A.weight" }, .rows = { 2 }, .cols = { 128 }, .dtype = DT_F32 }, EXIT_DATA, "fits nothing" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc1.lora_C.weight" }, .rows = { 2 }, .cols = { 128 }, .dtype = DT_F32 }, EXIT_DATA, "fits nothing" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc1.lora_A.weights" }, .rows = { 2 }, .cols = { 128 }, .dtype = DT_F32 }, EXIT_DATA, "fits nothing" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_A.default.weight" }, .rows = { 2, 2 }, .cols = { 128, 128 }, .dtype = DT_F32 }, EXIT_DATA, "the same tensor" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" }, .rows = { 3, 512 }, .cols = { 128, 3 }, .dtype = DT_F32 }, EXIT_DATA, "shape [2, 128]" },
-        { { .config = PLAIN, .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" }, .rows = { 2, 2 }, .cols = { 128, 512 }, .dtype = DT_F32 }, EXIT_DATA, "shape [512, 2]" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc1.lora_A.weight" },
+            .rows = { 2 },
+            .cols = { 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "no lora_B" },
+        { { .config = PLAIN,
+            .names = { PATH "3.mlp.fc1.lora_A.weight" },
+            .rows = { 2 },
+            .cols = { 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "fits nothing" },
+        { { .config = PLAIN,
+            .names = { PATH "01.mlp.fc1.lora_A.weight" },
+            .rows = { 2 },
+            .cols = { 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "fits nothing" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc3.lora_A.weight" },
+            .rows = { 2 },
+            .cols = { 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "fits nothing" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc1.lora_C.weight" },
+            .rows = { 2 },
+            .cols = { 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "fits nothing" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc1.lora_A.weights" },
+            .rows = { 2 },
+            .cols = { 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "fits nothing" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_A.default.weight" },
+            .rows = { 2, 2 },
+            .cols = { 128, 128 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "the same tensor" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" },
+            .rows = { 3, 512 },
+            .cols = { 128, 3 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "shape [2, 128]" },
+        { { .config = PLAIN,
+            .names = { PATH "0.mlp.fc1.lora_A.weight", PATH "0.mlp.fc1.lora_B.weight" },
+            .rows = { 2, 2 },
+            .cols = { 128, 512 },
+            .dtype = DT_F32 },
+          EXIT_DATA,
+          "shape [512, 2]" },
         { { .config = PLAIN, PAIR, .dtype = DT_I16 }, EXIT_DATA, "I16" },
-        { { .config = WITH("\"use_dora\": true"), PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "use_dora" },
+        { { .config = WITH("\"use_dora\": true"), PAIR, .dtype = DT_F32 },
+          EXIT_NODEVICE,
+          "use_dora" },
         { { .config = WITH("\"bias\": \"all\""), PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "bias" },
-        { { .config = WITH("\"modules_to_save\": [\"lm_head\"]"), PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "modules_to_save" },
-        { { .config = WITH("\"fan_in_fan_out\": true"), PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "fan_in_fan_out" },
-        { { .config = WITH("\"init_lora_weights\": \"pissa\""), PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "pissa" },
-        { { .config = WITH("\"rank_pattern\": {\"^fc.$\": 2}"), PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "regular expression" },
-        { { .config = WITH("\"rank_pattern\": {\"fc1\": -2}"), PAIR, .dtype = DT_F32 }, EXIT_DATA, "rank_pattern" },
-        { { .config = "{\"peft_type\": \"IA3\"}", PAIR, .dtype = DT_F32 }, EXIT_NODEVICE, "peft_type" },
+        { { .config = WITH("\"modules_to_save\": [\"lm_head\"]"), PAIR, .dtype = DT_F32 },
+          EXIT_NODEVICE,
+          "modules_to_save" },
+        { { .config = WITH("\"fan_in_fan_out\": true"), PAIR, .dtype = DT_F32 },
+          EXIT_NODEVICE,
+          "fan_in_fan_out" },
+        { { .config = WITH("\"init_lora_weights\": \"pissa\""), PAIR, .dtype = DT_F32 },
+          EXIT_NODEVICE,
+          "pissa" },
+        { { .config = WITH("\"rank_pattern\": {\"^fc.$\": 2}"), PAIR, .dtype = DT_F32 },
+          EXIT_NODEVICE,
+          "regular expression" },
+        { { .config = WITH("\"rank_pattern\": {\"fc1\": -2}"), PAIR, .dtype = DT_F32 },
+          EXIT_DATA,
+          "rank_pattern" },
+        { { .config = "{\"peft_type\": \"IA3\"}", PAIR, .dtype = DT_F32 },
+          EXIT_NODEVICE,
+          "peft_type" },
         { { .config = "{\"r\": 0}", PAIR, .dtype = DT_F32 }, EXIT_DATA, "'r'" },
         { { .config = "{\"r\": \"8\"}", PAIR, .dtype = DT_F32 }, EXIT_DATA, "r" },
-        { { .config = "{\"r\": 2, \"lora_dropout\": 1}", PAIR, .dtype = DT_F32 }, EXIT_DATA, "lora_dropout" },
+        { { .config = "{\"r\": 2, \"lora_dropout\": 1}", PAIR, .dtype = DT_F32 },
+          EXIT_DATA,
+          "lora_dropout" },
         { { .config = "[]", PAIR, .dtype = DT_F32 }, EXIT_DATA, "object" },
         { { .config = "{,}", PAIR, .dtype = DT_F32 }, EXIT_DATA, "adapter_config.json" },
     };

@@ -1,4 +1,5 @@
-/* LoRA in the model: first values, gradients against recorded ones and finite differences, joining. */
+/* LoRA in the model: first values, gradients against recorded ones and finite differences, joining.
+ */
 #include "lora_test.h"
 
 #include "model/lora_set.h"
@@ -20,8 +21,10 @@ static void draws_what_peft_draws(void **state)
 
         golden_open(&g, models[m], "ref", "nf4");
         want = golden_adapter(&g, "adapter-init", false);
-        const struct lora_options opt = { .rank = want->opt.rank, .alpha = want->opt.alpha,
-                                          .targets = "all-linear", .init = "true" };
+        const struct lora_options opt = { .rank = want->opt.rank,
+                                          .alpha = want->opt.alpha,
+                                          .targets = "all-linear",
+                                          .init = "true" };
 
         must(lora_new(&got, g.model, &opt, seeds[m]));
         assert_int_equal(got->params, want->params);
@@ -39,9 +42,13 @@ static void draws_what_peft_draws(void **state)
 
 static void targets_choose_linears(void **state)
 {
-    static const struct { const char *targets; int pairs; } cases[] = {
-        { "all-linear", 18 }, { "q_proj", 3 }, { "self_attn.dense,fc2", 6 },
-        { "model.layers.1.mlp.fc1", 1 }, { "layers.1.mlp.fc1,fc1", 3 },
+    static const struct {
+        const char *targets;
+        int pairs;
+    } cases[] = {
+        { "all-linear", 18 },          { "q_proj", 3 },
+        { "self_attn.dense,fc2", 6 },  { "model.layers.1.mlp.fc1", 1 },
+        { "layers.1.mlp.fc1,fc1", 3 },
     };
     static const char *const wrong[] = { "proj", "q_proj,,fc1", "", "lm_head", "q_proj," };
     struct golden g;
@@ -50,14 +57,18 @@ static void targets_choose_linears(void **state)
     (void)state;
     golden_open(&g, "phi-tiny", "ref", "nf4");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct lora_options opt = { .rank = 2, .alpha = 4, .targets = cases[i].targets, .init = "false" };
+        const struct lora_options opt = {
+            .rank = 2, .alpha = 4, .targets = cases[i].targets, .init = "false"
+        };
 
         must(lora_new(&l, g.model, &opt, 1));
         assert_int_equal(l->n, cases[i].pairs);
         lora_free(l);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        const struct lora_options opt = { .rank = 2, .alpha = 4, .targets = wrong[i], .init = "true" };
+        const struct lora_options opt = {
+            .rank = 2, .alpha = 4, .targets = wrong[i], .init = "true"
+        };
 
         assert_int_equal(lora_new(&l, g.model, &opt, 1), -1);
         assert_int_equal(err_code(), EXIT_USAGE);
@@ -101,7 +112,8 @@ static void gaussian_start_has_its_spread(void **state)
 /* ---- gradients ---- */
 
 /* Largest difference of tensor I from WANT, in units of WANT's largest entry. */
-static double tensor_error(const struct lora_set *l, const float *got, int i, const struct tensors *want)
+static double tensor_error(const struct lora_set *l, const float *got, int i,
+                           const struct tensors *want)
 {
     struct buf name = BUF_INIT;
     int64_t n;
@@ -171,7 +183,8 @@ static void first_gradients_are_the_recorded_ones(void **state)
 }
 
 /* Adds STEP times the unit vector along gradient G of tensor I to the parameters. */
-static void move(struct lora_set *l, const float *p, const float *g, int i, double norm, double step)
+static void move(struct lora_set *l, const float *p, const float *g, int i, double norm,
+                 double step)
 {
     int64_t n;
     const size_t at = tensor_at(l, i, &n), bytes = (size_t)n * sizeof(float);
@@ -251,7 +264,8 @@ static void a_gradient_that_is_no_number_is_named(void **state)
     must(lora_zero_grad(l));
     must(lora_grad_norm(l, &norm));
     assert_true(norm == 0);
-    must(l->ops->put(l->ops->slice(l->g, (lora_find(l, 2, 3)->b_at + 5) * sizeof bad), &bad, sizeof bad));
+    must(l->ops->put(l->ops->slice(l->g, (lora_find(l, 2, 3)->b_at + 5) * sizeof bad), &bad,
+                     sizeof bad));
     assert_int_equal(lora_grad_norm(l, &norm), -1);
     assert_int_equal(err_code(), EXIT_NUMERIC);
     assert_non_null(strstr(err_text(), "model.layers.2.self_attn.dense.lora_B"));
@@ -295,7 +309,8 @@ static double plain_loss(const struct golden *g, const struct lora_set *l, const
     return loss;
 }
 
-/* The final adapter once is the final adapter at 0.75 and at 0.25 together; the first one adds nothing. */
+/* The final adapter once is the final adapter at 0.75 and at 0.25 together; the first one adds
+ * nothing. */
 static void adapters_join(void **state)
 {
     static const double scale[] = { 0.75, 0.25, 3 }, one[] = { 1 }, half[] = { 0.5 };

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* Which set a record belongs to: NULL when to neither. -1 on failure. */
-static int choose_set(struct examples **set, struct example_sets *s, struct record *rec, bool splits_picked)
+static int choose_set(struct examples **set, struct example_sets *s, struct record *rec,
+                      bool splits_picked)
 {
     const char *split;
     size_t n;
@@ -26,8 +27,10 @@ static int choose_set(struct examples **set, struct example_sets *s, struct reco
     return 0;
 }
 
-/* The first token that is learned; ALL are the record's tokens, X->n those that --max-length left. */
-static int find_first_target(struct example *x, struct record *rec, int64_t all, bool completion_only)
+/* The first token that is learned; ALL are the record's tokens, X->n those that --max-length left.
+ */
+static int find_first_target(struct example *x, struct record *rec, int64_t all,
+                             bool completion_only)
 {
     uint64_t prompt = 0;
 
@@ -37,13 +40,17 @@ static int find_first_target(struct example *x, struct record *rec, int64_t all,
         if (got < 0)
             return -1;
         if (!got)
-            return err_set(EXIT_DATA, "no n_prompt: there is no completion to learn; use --loss all");
+            return err_set(EXIT_DATA,
+                           "no n_prompt: there is no completion to learn; use --loss all");
         if (prompt > (uint64_t)all)
-            return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens", prompt, all);
+            return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens",
+                           prompt, all);
         if (prompt == (uint64_t)all)
-            return err_set(EXIT_DATA, "the completion is empty; use --loss all or leave the record out");
+            return err_set(EXIT_DATA,
+                           "the completion is empty; use --loss all or leave the record out");
         if (prompt >= (uint64_t)x->n)
-            return err_set(EXIT_DATA, "--max-length leaves nothing of the completion; raise it above %" PRIu64,
+            return err_set(EXIT_DATA,
+                           "--max-length leaves nothing of the completion; raise it above %" PRIu64,
                            prompt);
     }
     if (x->n < 2)
@@ -68,14 +75,14 @@ static void add_ids(struct examples *e, struct example *x, const uint32_t *ids)
 
 static void add_example(struct examples *e, const struct example *x)
 {
-    if ((e->n & (e->n - 1)) == 0)       /* at every power of two there is no room left */
+    if ((e->n & (e->n - 1)) == 0) /* at every power of two there is no room left */
         e->v = xnrealloc(e->v, e->n ? 2 * (size_t)e->n : 1, sizeof *e->v);
     e->v[e->n++] = *x;
 }
 
 /* POSITION names a record that has no id. */
-static int take_record(struct example_sets *s, struct record *rec, uint64_t position, bool splits_picked,
-                       const struct train_options *o, const struct model *m)
+static int take_record(struct example_sets *s, struct record *rec, uint64_t position,
+                       bool splits_picked, const struct train_options *o, const struct model *m)
 {
     struct example x = { .id = position, .source = s->source[s->sources - 1] };
     struct examples *set;
@@ -96,7 +103,8 @@ static int take_record(struct example_sets *s, struct record *rec, uint64_t posi
     if (!got)
         return err_set(EXIT_DATA, "no field 'ids'; pass the stream through tokenize first");
     x.n = (int64_t)n < o->max_length ? (int64_t)n : o->max_length;
-    if (model_check_ids(m, ids, x.n, 0) < 0 || find_first_target(&x, rec, (int64_t)n, o->completion_only) < 0)
+    if (model_check_ids(m, ids, x.n, 0) < 0 ||
+        find_first_target(&x, rec, (int64_t)n, o->completion_only) < 0)
         return -1;
     set->cut += (int64_t)n > x.n;
     add_ids(set, &x, ids);
@@ -120,7 +128,8 @@ static bool picks_splits(const struct cli_list *only)
     return false;
 }
 
-static int read_all(struct example_sets *s, struct reader *r, const struct train_options *o, const struct model *m)
+static int read_all(struct example_sets *s, struct reader *r, const struct train_options *o,
+                    const struct model *m)
 {
     const bool splits_picked = picks_splits(&o->common.only);
     struct record *rec;

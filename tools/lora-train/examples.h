@@ -8,12 +8,12 @@
 #include "options.h"
 
 struct example {
-    uint64_t id;            /* field id, else the position in the stream */
-    size_t at;              /* first token in struct examples' ids */
-    int64_t n;              /* tokens, after --max-length */
-    int64_t first_target;   /* first token that is predicted, 1 .. n-1 */
-    int64_t unshifted;      /* tokens that would count if the first one could be predicted too */
-    const char *source;     /* file it came from, for messages */
+    uint64_t id;          /* field id, else the position in the stream */
+    size_t at;            /* first token in struct examples' ids */
+    int64_t n;            /* tokens, after --max-length */
+    int64_t first_target; /* first token that is predicted, 1 .. n-1 */
+    int64_t unshifted;    /* tokens that would count if the first one could be predicted too */
+    const char *source;   /* file it came from, for messages */
 };
 
 struct examples {
@@ -21,7 +21,7 @@ struct examples {
     int64_t n;
     uint32_t *ids;
     size_t n_ids, cap_ids;
-    int64_t cut;            /* records that --max-length made shorter */
+    int64_t cut; /* records that --max-length made shorter */
 };
 
 struct example_sets {
@@ -32,10 +32,11 @@ struct example_sets {
 
 /*
  * Reads all input streams. Records whose split is train, and records without one, are learned from;
- * eval ones are for evaluation, others are passed over. When the user picked splits with --only, all
- * that he picked are learned from. Every record is checked against M: EXIT_DATA names it.
+ * eval ones are for evaluation, others are passed over. When the user picked splits with --only,
+ * all that he picked are learned from. Every record is checked against M: EXIT_DATA names it.
  */
-MUST_USE int examples_read(struct example_sets *s, const struct train_options *o, const struct model *m);
+MUST_USE int examples_read(struct example_sets *s, const struct train_options *o,
+                           const struct model *m);
 void examples_free(struct example_sets *s);
 
 static inline const uint32_t *example_ids(const struct examples *e, const struct example *x)

@@ -102,8 +102,8 @@ int feed_run(struct feed *f, const struct examples *set, const int64_t *record, 
                 return -1;
             start = i;
         }
-        batch_add(&f->batch, example_ids(set, x), x->n, x->first_target, weight ? (float)weight[i] : 0,
-                  (uint32_t)(first_sample + i));
+        batch_add(&f->batch, example_ids(set, x), x->n, x->first_target,
+                  weight ? (float)weight[i] : 0, (uint32_t)(first_sample + i));
     }
     return n ? run_batch(f, set, record, start, weight != NULL, sum) : 0;
 }

@@ -12,10 +12,10 @@
 
 struct feed {
     struct model *model;
-    int64_t budget;         /* tokens of a batch; a longer record is a batch by itself */
-    uint64_t seed;          /* of dropout */
+    int64_t budget; /* tokens of a batch; a longer record is a batch by itself */
+    uint64_t seed;  /* of dropout */
     struct batch batch;
-    float *nll;             /* (tokens of the batch) */
+    float *nll; /* (tokens of the batch) */
 };
 
 /* Tokens that the kept activations of about one GB have room for: 256 to 1024. */
@@ -29,9 +29,9 @@ void feed_free(struct feed *f);
 
 /*
  * SUM[i] = summed nll of record RECORD[i] of SET, i < N (RECORD NULL: record i). With WEIGHT, the
- * gradients of sum(WEIGHT[i] * SUM[i]) are added to the model's lora_set, under dropout, where record
- * i is sample FIRST_SAMPLE + i; without it nothing is learned. EXIT_NUMERIC names the record whose
- * loss is not finite. The model has room for the budget and for the longest record.
+ * gradients of sum(WEIGHT[i] * SUM[i]) are added to the model's lora_set, under dropout, where
+ * record i is sample FIRST_SAMPLE + i; without it nothing is learned. EXIT_NUMERIC names the record
+ * whose loss is not finite. The model has room for the budget and for the longest record.
  */
 MUST_USE int feed_run(struct feed *f, const struct examples *set, const int64_t *record, int64_t n,
                       const double *weight, int64_t first_sample, double *sum);

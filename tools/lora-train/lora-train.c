@@ -45,16 +45,18 @@ static char *base_name(const char *model)
 static int check_adapter(const struct train_options *o, struct lora_set *l)
 {
     if (o->rank_given && o->lora.rank != l->opt.rank)
-        return err_set(EXIT_USAGE, "--r %" PRId64 " does not fit %s, whose rank is %" PRId64, o->lora.rank,
-                       o->init_adapter, l->opt.rank);
+        return err_set(EXIT_USAGE, "--r %" PRId64 " does not fit %s, whose rank is %" PRId64,
+                       o->lora.rank, o->init_adapter, l->opt.rank);
     if (o->alpha_given && o->lora.alpha != l->opt.alpha)
         return err_set(EXIT_USAGE, "--lora-alpha %g does not fit %s, where it is %g", o->lora.alpha,
                        o->init_adapter, l->opt.alpha);
     if (o->rslora_given && o->lora.rslora != l->opt.rslora)
         return err_set(EXIT_USAGE, "--use-rslora does not fit %s", o->init_adapter);
     if (o->targets_given || o->init_given)
-        return err_set(EXIT_USAGE, "%s says which modules are adapted and how they begin; leave out "
-                       "--target-modules and --init-lora-weights", o->init_adapter);
+        return err_set(EXIT_USAGE,
+                       "%s says which modules are adapted and how they begin; leave out "
+                       "--target-modules and --init-lora-weights",
+                       o->init_adapter);
     if (o->dropout_given)
         l->opt.dropout = o->lora.dropout;
     return 0;
@@ -76,7 +78,8 @@ static int make_lora(struct lora_set **l, const struct train_options *o, const s
     return rc < 0 ? -1 : check_adapter(o, *l);
 }
 
-static int make_order(struct order *order, const struct train_options *o, const struct examples *train)
+static int make_order(struct order *order, const struct train_options *o,
+                      const struct examples *train)
 {
     const struct order_options opt = options_order(o);
     int64_t *list, n;
@@ -103,8 +106,9 @@ static void say_cut(const struct example_sets *s, int64_t max_length)
     const int64_t cut = s->train.cut + s->eval.cut;
 
     if (cut)
-        warn("%" PRId64 " records are longer than %" PRId64 " tokens and lost their end (--max-length)", cut,
-             max_length);
+        warn("%" PRId64 " records are longer than %" PRId64
+             " tokens and lost their end (--max-length)",
+             cut, max_length);
 }
 
 /* Trains and puts the adapter into OUT. */
@@ -132,9 +136,11 @@ static int plan_or_train(const struct trainer *t, struct pack_writer *out)
     model_plan(t->model, tokens, true, t->lora, &memory);
     plan_note(&memory, tokens);
     if (o->plan_file)
-        return plan_write(o->plan_file, o->common.force, t->order, t->schedule, t->sets, &memory, tokens);
+        return plan_write(o->plan_file, o->common.force, t->order, t->schedule, t->sets, &memory,
+                          tokens);
     if (metrics_open(&metrics, o->metrics_file, o->common.force, o->logging_steps) < 0 ||
-        model_reserve(t->model, tokens, true) < 0 || train(t, metrics, out) < 0 || pack_commit(out) < 0)
+        model_reserve(t->model, tokens, true) < 0 || train(t, metrics, out) < 0 ||
+        pack_commit(out) < 0)
         return -1;
     if (!o->common.quiet)
         metrics_summary(metrics);
@@ -156,7 +162,9 @@ static int run(const struct train_options *o, struct model *m, struct pack_write
         model_set_resid_pdrop(m, (float)o->resid_pdrop);
     if (make_lora(&lora, o, m) == 0 && make_order(&order, o, &sets.train) == 0) {
         const struct schedule schedule = {
-            .kind = o->schedule, .peak = o->rate, .steps = order.steps,
+            .kind = o->schedule,
+            .peak = o->rate,
+            .steps = order.steps,
             .warmup = schedule_warmup(o->warmup_steps, o->warmup_ratio, order.steps),
         };
         const struct trainer t = { o, m, lora, &sets, &order, &schedule };

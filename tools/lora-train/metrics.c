@@ -9,11 +9,11 @@
 #include <stdlib.h>
 
 struct metrics {
-    struct outfile *file;           /* NULL: no lines */
+    struct outfile *file; /* NULL: no lines */
     int64_t every, steps, all_tokens;
     double last_loss, eval_loss;
     bool evaluated;
-    struct {                        /* since the last line */
+    struct { /* since the last line */
         int64_t steps, tokens;
         double loss, seconds;
     } open;
@@ -102,8 +102,8 @@ void metrics_summary(const struct metrics *m)
 {
     struct buf b = BUF_INIT;
 
-    buf_printf(&b, "%s: %" PRId64 " steps, %" PRId64 " tokens, loss %.4f", err_tool(), m->steps, m->all_tokens,
-               m->last_loss);
+    buf_printf(&b, "%s: %" PRId64 " steps, %" PRId64 " tokens, loss %.4f", err_tool(), m->steps,
+               m->all_tokens, m->last_loss);
     if (m->evaluated)
         buf_printf(&b, ", eval loss %.4f", m->eval_loss);
     (void)fprintf(stderr, "%s\n", b.p);

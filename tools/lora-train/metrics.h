@@ -12,12 +12,12 @@
 struct metrics;
 
 struct step_report {
-    int64_t step;           /* from 1 */
-    double epoch;           /* done after it */
-    double lr;              /* that it used */
-    double loss;            /* that was differentiated */
-    double grad_norm;       /* before clipping */
-    int64_t tokens;         /* that it learned from, prompts included */
+    int64_t step;     /* from 1 */
+    double epoch;     /* done after it */
+    double lr;        /* that it used */
+    double loss;      /* that was differentiated */
+    double grad_norm; /* before clipping */
+    int64_t tokens;   /* that it learned from, prompts included */
     double seconds;
 };
 
@@ -25,7 +25,8 @@ struct step_report {
  * over the steps since the last line, its tokens are those of these steps. */
 MUST_USE int metrics_open(struct metrics **m, const char *path, bool force, int64_t every);
 MUST_USE int metrics_step(struct metrics *m, const struct step_report *r);
-MUST_USE int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double loss, int64_t tokens);
+MUST_USE int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double loss,
+                                int64_t tokens);
 /* "448 steps, 62420 tokens, loss 1.2345, eval loss 1.3456" on standard error. */
 void metrics_summary(const struct metrics *m);
 /* Closes the file, which is good only if this returns 0, and releases M either way. */

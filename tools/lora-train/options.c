@@ -5,7 +5,7 @@
 
 enum { COUNT_MAX = 1 << 30 };
 
-struct texts {                      /* choices as they were written */
+struct texts { /* choices as they were written */
     const char *preset, *bias, *schedule, *optim, *evaluate, *loss, *norm, *accum, *compute;
 };
 
@@ -15,16 +15,32 @@ struct given {
 
 static const struct train_options defaults = {
     .common = CLI_COMMON_INIT,
-    .lora = { .rank = 16, .alpha = 16, .dropout = 0.05, .targets = "q_proj,k_proj,v_proj,dense,fc1,fc2",
+    .lora = { .rank = 16,
+              .alpha = 16,
+              .dropout = 0.05,
+              .targets = "q_proj,k_proj,v_proj,dense,fc1,fc2",
               .init = "true" },
-    .epochs = 4, .rate = 2e-4, .warmup_ratio = 0.03, .max_grad_norm = 0.3, .resid_pdrop = -1,
-    .batch = 1, .accum = 8, .logging_steps = 25, .max_length = 512,
+    .epochs = 4,
+    .rate = 2e-4,
+    .warmup_ratio = 0.03,
+    .max_grad_norm = 0.3,
+    .resid_pdrop = -1,
+    .batch = 1,
+    .accum = 8,
+    .logging_steps = 25,
+    .max_length = 512,
     .optim = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.001 },
 };
 
 static const struct texts default_texts = {
-    .bias = "none", .schedule = "cosine", .optim = "adamw_bnb", .evaluate = "epoch", .loss = "all",
-    .norm = "micro", .accum = "carry", .compute = "float32",
+    .bias = "none",
+    .schedule = "cosine",
+    .optim = "adamw_bnb",
+    .evaluate = "epoch",
+    .loss = "all",
+    .norm = "micro",
+    .accum = "carry",
+    .compute = "float32",
 };
 
 /* The index of TEXT in NAMES; the option table has checked that it is there. */
@@ -63,9 +79,11 @@ static void apply_preset(struct train_options *o, const struct given *given)
 static void check(struct train_options *o, const struct texts *t, const struct given *given)
 {
     if (strcmp(t->compute, "float32"))
-        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32", t->compute);
+        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32",
+            t->compute);
     if (o->order_file && given->epochs)
-        die(EXIT_USAGE, "--order says how long the run is; leave out --num-train-epochs or stop earlier with "
+        die(EXIT_USAGE,
+            "--order says how long the run is; leave out --num-train-epochs or stop earlier with "
             "--max-steps");
     if (o->order_file && given->group && o->group)
         die(EXIT_USAGE, "--order and --group-by-length are two orders; give one of them");
@@ -76,7 +94,8 @@ static void check(struct train_options *o, const struct texts *t, const struct g
     if (o->plan_file && o->metrics_file)
         die(EXIT_USAGE, "--plan does not train, so there is nothing for --metrics");
     if (o->metrics_file && !strcmp(o->metrics_file, "-") && !strcmp(o->common.output, "-"))
-        die(EXIT_USAGE, "the adapter and the metrics cannot both go to standard output; give -o a file");
+        die(EXIT_USAGE,
+            "the adapter and the metrics cannot both go to standard output; give -o a file");
 }
 
 void options_parse(struct train_options *o, int argc, char **argv)
@@ -87,52 +106,98 @@ void options_parse(struct train_options *o, int argc, char **argv)
 
     *o = defaults;
     const struct cli_opt opts[] = {
-        { 'm', "model", CLI_FILE, &o->model, .arg = "MODEL", .help = "the model to tune: a folder, an archive, -", .required = true },
-        { 0, "preset", CLI_CHOICE, &t.preset, .arg = "seed", .help = "the article's settings; options that are given win" },
+        { 'm', "model", CLI_FILE, &o->model, .arg = "MODEL",
+          .help = "the model to tune: a folder, an archive, -", .required = true },
+        { 0, "preset", CLI_CHOICE, &t.preset, .arg = "seed",
+          .help = "the article's settings; options that are given win" },
 
-        { 0, "r", CLI_INT, &o->lora.rank, .arg = "N", .help = "rank", .min = 1, .max = 65536, .given = &o->rank_given, .group = "LoRA" },
-        { 0, "lora-alpha", CLI_FLOAT, &o->lora.alpha, .arg = "X", .help = "the update is scaled by alpha / r", .given = &o->alpha_given },
-        { 0, "lora-dropout", CLI_FLOAT, &o->lora.dropout, .arg = "X", .help = "dropout on the input of the adapters", .max = 0.999999, .given = &o->dropout_given },
-        { 0, "target-modules", CLI_TEXT, &o->lora.targets, .arg = "NAMES|all-linear", .help = "linears that get an adapter", .given = &o->targets_given },
-        { 0, "use-rslora", CLI_FLAG, &o->lora.rslora, .help = "scale by alpha / sqrt(r)", .negatable = true, .given = &o->rslora_given },
-        { 0, "init-lora-weights", CLI_CHOICE, &o->lora.init, .arg = "true|gaussian|false", .help = "how the adapters begin", .given = &o->init_given },
+        { 0, "r", CLI_INT, &o->lora.rank, .arg = "N", .help = "rank", .min = 1, .max = 65536,
+          .given = &o->rank_given, .group = "LoRA" },
+        { 0, "lora-alpha", CLI_FLOAT, &o->lora.alpha, .arg = "X",
+          .help = "the update is scaled by alpha / r", .given = &o->alpha_given },
+        { 0, "lora-dropout", CLI_FLOAT, &o->lora.dropout, .arg = "X",
+          .help = "dropout on the input of the adapters", .max = 0.999999,
+          .given = &o->dropout_given },
+        { 0, "target-modules", CLI_TEXT, &o->lora.targets, .arg = "NAMES|all-linear",
+          .help = "linears that get an adapter", .given = &o->targets_given },
+        { 0, "use-rslora", CLI_FLAG, &o->lora.rslora, .help = "scale by alpha / sqrt(r)",
+          .negatable = true, .given = &o->rslora_given },
+        { 0, "init-lora-weights", CLI_CHOICE, &o->lora.init, .arg = "true|gaussian|false",
+          .help = "how the adapters begin", .given = &o->init_given },
         { 0, "bias", CLI_CHOICE, &t.bias, .arg = "none", .help = "biases are not trained" },
-        { 0, "init-adapter", CLI_FILE, &o->init_adapter, .arg = "ADAPTER", .help = "begin with these adapters" },
+        { 0, "init-adapter", CLI_FILE, &o->init_adapter, .arg = "ADAPTER",
+          .help = "begin with these adapters" },
 
-        { 0, "num-train-epochs", CLI_FLOAT, &o->epochs, .arg = "X", .help = "passes over the records", .min = 1e-6, .max = COUNT_MAX, .given = &given.epochs, .group = "Training" },
-        { 0, "max-steps", CLI_INT, &o->max_steps, .arg = "N", .help = "optimiser steps; wins over the epochs, 0: they say", .min = -1, .max = COUNT_MAX },
-        { 0, "per-device-train-batch-size", CLI_INT, &o->batch, .arg = "N", .help = "records in a micro-batch", .min = 1, .max = COUNT_MAX },
-        { 0, "gradient-accumulation-steps", CLI_INT, &o->accum, .arg = "N", .help = "micro-batches in an optimiser step", .min = 1, .max = COUNT_MAX },
+        { 0, "num-train-epochs", CLI_FLOAT, &o->epochs, .arg = "X",
+          .help = "passes over the records", .min = 1e-6, .max = COUNT_MAX, .given = &given.epochs,
+          .group = "Training" },
+        { 0, "max-steps", CLI_INT, &o->max_steps, .arg = "N",
+          .help = "optimiser steps; wins over the epochs, 0: they say", .min = -1,
+          .max = COUNT_MAX },
+        { 0, "per-device-train-batch-size", CLI_INT, &o->batch, .arg = "N",
+          .help = "records in a micro-batch", .min = 1, .max = COUNT_MAX },
+        { 0, "gradient-accumulation-steps", CLI_INT, &o->accum, .arg = "N",
+          .help = "micro-batches in an optimiser step", .min = 1, .max = COUNT_MAX },
         { 0, "learning-rate", CLI_FLOAT, &o->rate, .arg = "X", .help = "highest rate", .max = 1e6 },
-        { 0, "weight-decay", CLI_FLOAT, &s->weight_decay, .arg = "X", .help = "times the rate", .max = 1e6 },
-        { 0, "adam-beta1", CLI_FLOAT, &s->beta1, .arg = "X", .help = "of the first moment", .max = 0.999999999 },
-        { 0, "adam-beta2", CLI_FLOAT, &s->beta2, .arg = "X", .help = "of the second moment", .max = 0.999999999 },
-        { 0, "adam-epsilon", CLI_FLOAT, &s->eps, .arg = "X", .help = "keeps the division finite", .min = 1e-300, .max = 1 },
-        { 0, "max-grad-norm", CLI_FLOAT, &o->max_grad_norm, .arg = "X", .help = "gradients are scaled down to this norm; 0: never", .max = 1e30 },
-        { 0, "warmup-ratio", CLI_FLOAT, &o->warmup_ratio, .arg = "X", .help = "share of the steps in which the rate rises", .max = 1 },
-        { 0, "warmup-steps", CLI_INT, &o->warmup_steps, .arg = "N", .help = "the same in steps; 0: the ratio says", .max = COUNT_MAX },
-        { 0, "lr-scheduler-type", CLI_CHOICE, &t.schedule, .arg = "cosine|linear|constant|constant_with_warmup", .help = "how the rate goes on" },
-        { 0, "optim", CLI_CHOICE, &t.optim, .arg = "adamw_bnb|adamw_torch|sgd", .help = "AdamW as bitsandbytes or as PyTorch computes it, plain descent" },
-        { 0, "group-by-length", CLI_FLAG, &o->group, .help = "draw records of like length together", .negatable = true, .given = &given.group },
-        { 0, "eval-strategy", CLI_CHOICE, &t.evaluate, .arg = "no|epoch|steps", .help = "when the loss on eval records is computed", .given = &given.evaluate },
-        { 0, "eval-steps", CLI_INT, &o->eval_steps, .arg = "N", .help = "steps between evaluations; as logging-steps where it is not given", .min = 1, .max = COUNT_MAX, .given = &given.eval_steps },
-        { 0, "logging-steps", CLI_INT, &o->logging_steps, .arg = "N", .help = "steps between lines of the metrics", .min = 1, .max = COUNT_MAX },
+        { 0, "weight-decay", CLI_FLOAT, &s->weight_decay, .arg = "X", .help = "times the rate",
+          .max = 1e6 },
+        { 0, "adam-beta1", CLI_FLOAT, &s->beta1, .arg = "X", .help = "of the first moment",
+          .max = 0.999999999 },
+        { 0, "adam-beta2", CLI_FLOAT, &s->beta2, .arg = "X", .help = "of the second moment",
+          .max = 0.999999999 },
+        { 0, "adam-epsilon", CLI_FLOAT, &s->eps, .arg = "X", .help = "keeps the division finite",
+          .min = 1e-300, .max = 1 },
+        { 0, "max-grad-norm", CLI_FLOAT, &o->max_grad_norm, .arg = "X",
+          .help = "gradients are scaled down to this norm; 0: never", .max = 1e30 },
+        { 0, "warmup-ratio", CLI_FLOAT, &o->warmup_ratio, .arg = "X",
+          .help = "share of the steps in which the rate rises", .max = 1 },
+        { 0, "warmup-steps", CLI_INT, &o->warmup_steps, .arg = "N",
+          .help = "the same in steps; 0: the ratio says", .max = COUNT_MAX },
+        { 0, "lr-scheduler-type", CLI_CHOICE, &t.schedule,
+          .arg = "cosine|linear|constant|constant_with_warmup", .help = "how the rate goes on" },
+        { 0, "optim", CLI_CHOICE, &t.optim, .arg = "adamw_bnb|adamw_torch|sgd",
+          .help = "AdamW as bitsandbytes or as PyTorch computes it, plain descent" },
+        { 0, "group-by-length", CLI_FLAG, &o->group, .help = "draw records of like length together",
+          .negatable = true, .given = &given.group },
+        { 0, "eval-strategy", CLI_CHOICE, &t.evaluate, .arg = "no|epoch|steps",
+          .help = "when the loss on eval records is computed", .given = &given.evaluate },
+        { 0, "eval-steps", CLI_INT, &o->eval_steps, .arg = "N",
+          .help = "steps between evaluations; as logging-steps where it is not given", .min = 1,
+          .max = COUNT_MAX, .given = &given.eval_steps },
+        { 0, "logging-steps", CLI_INT, &o->logging_steps, .arg = "N",
+          .help = "steps between lines of the metrics", .min = 1, .max = COUNT_MAX },
 
-        { 0, "max-length", CLI_INT, &o->max_length, .arg = "N", .help = "longer records lose their end", .min = 2, .max = COUNT_MAX, .group = "Records and loss" },
-        { 0, "loss", CLI_CHOICE, &t.loss, .arg = "all|completion", .help = "tokens that are learned" },
-        { 0, "loss-norm", CLI_CHOICE, &t.norm, .arg = "micro|tokens|tokens-unshifted", .help = "mean of the micro-batches' means, or over the tokens of a step" },
-        { 0, "accum", CLI_CHOICE, &t.accum, .arg = "carry|flush", .help = "what is left over at the end of an epoch goes into the next step, or makes one" },
-        { 0, "order", CLI_FILE, &o->order_file, .arg = "FILE", .help = "record ids, one a line, in the order they are to be used" },
-        { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X", .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
-        { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16", .help = "arithmetic of the matrix products" },
+        { 0, "max-length", CLI_INT, &o->max_length, .arg = "N",
+          .help = "longer records lose their end", .min = 2, .max = COUNT_MAX,
+          .group = "Records and loss" },
+        { 0, "loss", CLI_CHOICE, &t.loss, .arg = "all|completion",
+          .help = "tokens that are learned" },
+        { 0, "loss-norm", CLI_CHOICE, &t.norm, .arg = "micro|tokens|tokens-unshifted",
+          .help = "mean of the micro-batches' means, or over the tokens of a step" },
+        { 0, "accum", CLI_CHOICE, &t.accum, .arg = "carry|flush",
+          .help =
+              "what is left over at the end of an epoch goes into the next step, or makes one" },
+        { 0, "order", CLI_FILE, &o->order_file, .arg = "FILE",
+          .help = "record ids, one a line, in the order they are to be used" },
+        { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X",
+          .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
+        { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16",
+          .help = "arithmetic of the matrix products" },
 
-        { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE", .help = "JSON lines about the steps", .group = "Reports" },
-        { 0, "plan", CLI_FILE, &o->plan_file, .arg = "FILE", .help = "do not train: JSON lines of what would be done" },
+        { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE",
+          .help = "JSON lines about the steps", .group = "Reports" },
+        { 0, "plan", CLI_FILE, &o->plan_file, .arg = "FILE",
+          .help = "do not train: JSON lines of what would be done" },
         { .type = CLI_END },
     };
-    const struct cli cli = { .name = "lora-train", .synopsis = "[options] -m MODEL [FILE]",
-                             .about = "Fine-tunes a model with low-rank adapters on the records of a token stream.",
-                             .opts = opts, .common = &o->common, .max_operands = -1 };
+    const struct cli cli = {
+        .name = "lora-train",
+        .synopsis = "[options] -m MODEL [FILE]",
+        .about = "Fine-tunes a model with low-rank adapters on the records of a token stream.",
+        .opts = opts,
+        .common = &o->common,
+        .max_operands = -1
+    };
 
     o->inputs = cli_parse(argc, argv, &cli);
     read_texts(o, &t);
@@ -144,8 +209,14 @@ void options_parse(struct train_options *o, int argc, char **argv)
 struct order_options options_order(const struct train_options *o)
 {
     return (struct order_options){
-        .batch = o->batch, .accum = o->accum, .group = o->group, .flush = o->flush,
-        .seed = (uint32_t)o->common.seed, .epochs = o->epochs, .max_steps = o->max_steps,
-        .evaluate = o->evaluate, .eval_steps = o->eval_steps,
+        .batch = o->batch,
+        .accum = o->accum,
+        .group = o->group,
+        .flush = o->flush,
+        .seed = (uint32_t)o->common.seed,
+        .epochs = o->epochs,
+        .max_steps = o->max_steps,
+        .evaluate = o->evaluate,
+        .eval_steps = o->eval_steps,
     };
 }

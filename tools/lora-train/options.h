@@ -14,15 +14,16 @@ enum loss_norm { NORM_MICRO, NORM_TOKENS, NORM_TOKENS_UNSHIFTED };
 
 struct train_options {
     struct cli_common common;
-    const char *const *inputs;      /* streams; NULL-terminated */
+    const char *const *inputs; /* streams; NULL-terminated */
     const char *model, *init_adapter, *order_file, *metrics_file, *plan_file;
 
     struct lora_options lora;
     bool rank_given, alpha_given, dropout_given, rslora_given, targets_given, init_given;
 
-    double epochs, rate, warmup_ratio, max_grad_norm, resid_pdrop;  /* resid_pdrop < 0: the model's own */
+    double epochs, rate, warmup_ratio, max_grad_norm,
+        resid_pdrop; /* resid_pdrop < 0: the model's own */
     int64_t max_steps, warmup_steps, batch, accum, eval_steps, logging_steps, max_length;
-    struct optim_step optim;        /* all but lr, clip and t */
+    struct optim_step optim; /* all but lr, clip and t */
     enum schedule_kind schedule;
     enum evaluate_when evaluate;
     enum loss_norm norm;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { MEGABATCHES_MAX = 50, MEGABATCHES_AIM = 4 };
-#define USES_MAX ((int64_t)1 << 31)         /* a use's number is 32 bits of dropout's counter */
+#define USES_MAX ((int64_t)1 << 31) /* a use's number is 32 bits of dropout's counter */
 
 /* Every DataLoader iterator, of training and of evaluation, draws a 64-bit base seed from the
  * global generator; nothing here needs its value. */
@@ -36,7 +36,8 @@ static int longer_first(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
-static void sort_by_length(int64_t *record, int64_t n, const int64_t *length, struct ranked *scratch)
+static void sort_by_length(int64_t *record, int64_t n, const int64_t *length,
+                           struct ranked *scratch)
 {
     for (int64_t i = 0; i < n; i++)
         scratch[i] = (struct ranked){ record[i], length[record[i]], i };
@@ -64,7 +65,7 @@ static void group_by_length(int64_t *record, int64_t n, const int64_t *length, i
     }
     free(scratch);
 
-    const int64_t first = record[0];        /* the longest of all goes first: memory fails early */
+    const int64_t first = record[0]; /* the longest of all goes first: memory fails early */
 
     record[0] = record[longest];
     record[longest] = first;
@@ -96,8 +97,10 @@ static int64_t ceil_div(int64_t a, int64_t b)
 
 static int too_long(void)
 {
-    return err_set(EXIT_USAGE, "the run would use more than %" PRId64 " records; ask for fewer steps "
-                   "or epochs", USES_MAX);
+    return err_set(EXIT_USAGE,
+                   "the run would use more than %" PRId64 " records; ask for fewer steps "
+                   "or epochs",
+                   USES_MAX);
 }
 
 /* Room for a run of STEPS steps. */
@@ -136,8 +139,8 @@ static struct order_step *add_step(struct order *o, const struct order_options *
 
 static int count_steps(int64_t *steps, const struct order_options *opt, int64_t micros)
 {
-    const int64_t updates = opt->flush || micros < opt->accum ? ceil_div(micros, opt->accum)
-                                                              : micros / opt->accum;
+    const int64_t updates =
+        opt->flush || micros < opt->accum ? ceil_div(micros, opt->accum) : micros / opt->accum;
     const double wanted = ceil(opt->epochs * (double)updates);
 
     if (opt->max_steps <= 0 && wanted > (double)USES_MAX)
@@ -152,8 +155,8 @@ static int count_steps(int64_t *steps, const struct order_options *opt, int64_t 
  * Under carry the Trainer counts micro-batches through the whole run and steps at every ACCUM-th;
  * an epoch of at most ACCUM of them also steps at its end, without starting the count afresh.
  */
-static void walk_epoch(struct order *o, const struct order_options *opt, const int64_t *record, int64_t n,
-                       int64_t epoch, int64_t steps, struct mt19937 *global)
+static void walk_epoch(struct order *o, const struct order_options *opt, const int64_t *record,
+                       int64_t n, int64_t epoch, int64_t steps, struct mt19937 *global)
 {
     const int64_t micros = ceil_div(n, opt->batch);
     const bool ends = opt->flush || micros <= opt->accum;
@@ -195,8 +198,8 @@ int order_draw(struct order *o, const struct order_options *opt, const int64_t *
     return 0;
 }
 
-int order_follow(struct order *o, const struct order_options *opt, const int64_t *use, int64_t n_use,
-                 int64_t n)
+int order_follow(struct order *o, const struct order_options *opt, const int64_t *use,
+                 int64_t n_use, int64_t n)
 {
     const int64_t per_epoch = ceil_div(n, opt->batch), micros = ceil_div(n_use, opt->batch);
     const int64_t whole = opt->flush ? ceil_div(micros, opt->accum) : micros / opt->accum;
@@ -204,8 +207,10 @@ int order_follow(struct order *o, const struct order_options *opt, const int64_t
     int64_t epochs = 0;
 
     if (steps > whole || steps == 0)
-        return err_set(EXIT_DATA, "%" PRId64 " records make %" PRId64 " steps and not %" PRId64
-                       "; give more records or ask for fewer steps", n_use, whole, steps ? steps : 1);
+        return err_set(EXIT_DATA,
+                       "%" PRId64 " records make %" PRId64 " steps and not %" PRId64
+                       "; give more records or ask for fewer steps",
+                       n_use, whole, steps ? steps : 1);
     if (allocate(o, opt, steps) < 0)
         return -1;
     for (int64_t i = 0; o->steps < steps; i++) {

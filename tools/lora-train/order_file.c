@@ -63,7 +63,8 @@ static int parse_lines(int64_t **use, int64_t *n, const struct buf *text, const 
             cap = cap ? 2 * cap : 1024;
             *use = xnrealloc(*use, (size_t)cap, sizeof **use);
         }
-        if (parse_id(&id, line, (size_t)(stop - line)) < 0 || find(*use + *n, names, n_names, id) < 0)
+        if (parse_id(&id, line, (size_t)(stop - line)) < 0 ||
+            find(*use + *n, names, n_names, id) < 0)
             return err_in("%s:%" PRId64, path, *n + 1);
         line = stop + 1;
     }

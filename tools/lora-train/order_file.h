@@ -6,6 +6,7 @@
 
 /* *USE = positions in TRAIN, *N of them; the caller frees it. EXIT_DATA names the line whose id is
  * not a number, not there, or the id of several records. */
-MUST_USE int order_file_read(int64_t **use, int64_t *n, const char *path, const struct examples *train);
+MUST_USE int order_file_read(int64_t **use, int64_t *n, const char *path,
+                             const struct examples *train);
 
 #endif

@@ -11,7 +11,8 @@ static size_t owned(const struct memory_plan *p)
     return p->weights_owned + p->activations + p->scratch + p->lora + p->cache;
 }
 
-static void put_step(struct buf *b, const struct order *order, int64_t i, double rate, const struct examples *train)
+static void put_step(struct buf *b, const struct order *order, int64_t i, double rate,
+                     const struct examples *train)
 {
     const struct order_step *s = &order->step[i];
     const int64_t end = order->micro[s->first + s->micros];
@@ -26,7 +27,8 @@ static void put_step(struct buf *b, const struct order *order, int64_t i, double
     buf_puts(b, "]}\n");
 }
 
-static void put_evaluation(struct buf *b, const struct order_step *s, int64_t step, const struct examples *eval)
+static void put_evaluation(struct buf *b, const struct order_step *s, int64_t step,
+                           const struct examples *eval)
 {
     int64_t tokens = 0;
 
@@ -34,21 +36,24 @@ static void put_evaluation(struct buf *b, const struct order_step *s, int64_t st
         tokens += example_targets(&eval->v[i]);
     buf_printf(b, "{\"step\": %" PRId64 ", \"epoch\": ", step);
     json_put_double(b, s->epoch);
-    buf_printf(b, ", \"eval_records\": %" PRId64 ", \"eval_tokens\": %" PRId64 "}\n", eval->n, tokens);
+    buf_printf(b, ", \"eval_records\": %" PRId64 ", \"eval_tokens\": %" PRId64 "}\n", eval->n,
+               tokens);
 }
 
 static void put_summary(struct buf *b, const struct order *order, const struct schedule *schedule,
                         const struct memory_plan *p, int64_t batch_tokens)
 {
-    buf_printf(b, "{\"steps\": %" PRId64 ", \"warmup_steps\": %" PRId64 ", \"batch_tokens\": %" PRId64
+    buf_printf(b,
+               "{\"steps\": %" PRId64 ", \"warmup_steps\": %" PRId64 ", \"batch_tokens\": %" PRId64
                ", \"memory\": {\"weights_mapped\": %zu, \"weights_owned\": %zu, \"lora\": %zu, "
                "\"activations\": %zu, \"scratch\": %zu, \"total\": %zu}}\n",
-               order->steps, schedule->warmup, batch_tokens, p->weights_mapped, p->weights_owned, p->lora,
-               p->activations, p->scratch, owned(p));
+               order->steps, schedule->warmup, batch_tokens, p->weights_mapped, p->weights_owned,
+               p->lora, p->activations, p->scratch, owned(p));
 }
 
-int plan_write(const char *path, bool force, const struct order *order, const struct schedule *schedule,
-               const struct example_sets *sets, const struct memory_plan *memory, int64_t batch_tokens)
+int plan_write(const char *path, bool force, const struct order *order,
+               const struct schedule *schedule, const struct example_sets *sets,
+               const struct memory_plan *memory, int64_t batch_tokens)
 {
     struct buf b = BUF_INIT;
     struct outfile *f;
@@ -80,8 +85,9 @@ void plan_note(const struct memory_plan *p, int64_t batch_tokens)
 {
     const double mb = 1e-6;
 
-    note("memory: %.1f MB = weights %.1f + LoRA and optimiser %.1f + activations of %" PRId64 " tokens %.1f + "
-         "scratch %.1f; beside it %.1f MB of mapped files", (double)owned(p) * mb, (double)p->weights_owned * mb,
-         (double)p->lora * mb, batch_tokens, (double)p->activations * mb, (double)p->scratch * mb,
-         (double)p->weights_mapped * mb);
+    note("memory: %.1f MB = weights %.1f + LoRA and optimiser %.1f + activations of %" PRId64
+         " tokens %.1f + "
+         "scratch %.1f; beside it %.1f MB of mapped files",
+         (double)owned(p) * mb, (double)p->weights_owned * mb, (double)p->lora * mb, batch_tokens,
+         (double)p->activations * mb, (double)p->scratch * mb, (double)p->weights_mapped * mb);
 }

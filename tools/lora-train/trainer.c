@@ -9,14 +9,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { EVAL_BATCH = 8 };    /* per_device_eval_batch_size's default; its mean of means shows in eval_loss */
+/* per_device_eval_batch_size's default: eval_loss is a mean of the means of such batches. */
+enum { EVAL_BATCH = 8 };
 
 struct run {
     const struct trainer *t;
     struct feed feed;
     struct optim_step optim;
-    double *weight, *sum;   /* (uses of the largest window, or eval records) */
-    char remark[40];        /* beside the progress bar */
+    double *weight, *sum; /* (uses of the largest window, or eval records) */
+    char remark[40];      /* beside the progress bar */
 };
 
 /* ---- windows: the records of one optimiser step ---- */
@@ -53,8 +54,9 @@ int64_t trainer_batch_tokens(const struct trainer *t)
 
     for (int64_t i = 0; i < t->order->steps; i++) {
         const struct order_step *s = &t->order->step[i];
-        const int64_t tokens = feed_largest(&t->sets->train, t->order->record + first_use(t->order, s),
-                                            count_uses(t->order, s), budget);
+        const int64_t tokens =
+            feed_largest(&t->sets->train, t->order->record + first_use(t->order, s),
+                         count_uses(t->order, s), budget);
 
         largest = tokens > largest ? tokens : largest;
     }
@@ -80,8 +82,9 @@ static void weigh(const struct trainer *t, const struct order_step *s, double *w
         for (int64_t u = o->micro[m]; u < o->micro[m + 1]; u++)
             targets += example_targets(used(t, u));
         for (int64_t u = o->micro[m]; u < o->micro[m + 1]; u++)
-            weight[u - first] = t->opt->norm == NORM_MICRO ? 1 / ((double)targets * (double)s->divisor)
-                                                          : 1 / (double)tokens;
+            weight[u - first] = t->opt->norm == NORM_MICRO
+                                    ? 1 / ((double)targets * (double)s->divisor)
+                                    : 1 / (double)tokens;
     }
 }
 
@@ -102,11 +105,15 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
     const int64_t first = first_use(t->order, s), n = count_uses(t->order, s);
     const double start = now();
 
-    *report = (struct step_report){ .step = i + 1, .epoch = s->epoch, .lr = schedule_rate(t->schedule, i),
+    *report = (struct step_report){ .step = i + 1,
+                                    .epoch = s->epoch,
+                                    .lr = schedule_rate(t->schedule, i),
                                     .tokens = count_tokens(t, s) };
     weigh(t, s, r->weight);
-    if (lora_zero_grad(t->lora) < 0 ||
-        feed_run(&r->feed, &t->sets->train, t->order->record + first, n, r->weight, first, r->sum) < 0)
+    if (lora_zero_grad(t->lora) < 0)
+        return -1;
+    if (feed_run(&r->feed, &t->sets->train, t->order->record + first, n, r->weight, first, r->sum) <
+        0)
         return -1;
     for (int64_t k = 0; k < n; k++)
         report->loss += r->weight[k] * r->sum[k];
@@ -120,7 +127,7 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
 
 /* ---- evaluation ---- */
 
-/* transformers' eval_loss: each batch of 8 has its mean over tokens, each record its batch's mean. */
+/* transformers' eval_loss: a batch has its mean over tokens, each record its batch's mean. */
 static int evaluate(struct run *r, int64_t step, double epoch, struct metrics *metrics)
 {
     const struct examples *eval = &r->t->sets->eval;
