@@ -186,6 +186,44 @@ static void test_not_announced(void **state)
     refused(EXIT_DATA, "config.json has no quantization_config");
 }
 
+/* The logits after one token of the model in the folder. */
+static void logits_of(float logits[512])
+{
+    const uint32_t id = 9;
+    const int32_t row = 0;
+    struct batch b = BATCH_INIT;
+    struct model *m;
+    struct pack *p;
+
+    folder_write("config.json", config.p, config.n);
+    folder_write("model.safetensors", file.p, file.n);
+    must(pack_open(&p, folder));
+    must(model_open(&m, p, ops_find("cpu", 1), DT_F32));
+    batch_add(&b, &id, 1, 1, 0, 0);
+    must(model_reserve(m, 1, false));
+    must(model_infer(m, &b, NULL, &row, 1, logits));
+    batch_free(&b);
+    model_close(m);
+    pack_close(p);
+}
+
+static void test_tied(void **state)
+{
+    const size_t bytes = 512 * 128 * sizeof(float);
+    float apart[512], tied[512], other[512];
+
+    (void)state;
+    read_variant("nf4");
+    logits_of(other);
+    memcpy(data_of("lm_head.weight"), data_of("model.embed_tokens.weight"), bytes);
+    logits_of(apart);
+    memset(data_of("lm_head.weight"), 0, bytes);
+    replace(&config, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\":  true");
+    logits_of(tied);
+    assert_memory_equal(tied, apart, sizeof tied);
+    assert_memory_not_equal(tied, other, sizeof tied);
+}
+
 static int clean_up(void **state)
 {
     (void)state;
@@ -203,7 +241,7 @@ int main(void)
         cmocka_unit_test(test_left_over),     cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_dtypes),        cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_tables),        cmocka_unit_test(test_quant_state),
-        cmocka_unit_test(test_not_announced),
+        cmocka_unit_test(test_not_announced), cmocka_unit_test(test_tied),
     };
 
     folder_make();
