@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* The reader of all inputs, read to the end: only then is the header to be believed. */
+/* The reader of P's file, read to the end: only then is the header to be believed. */
 static int read_through(const struct peek *p, struct reader **r, int64_t *n)
 {
     struct record *rec;
@@ -31,7 +31,26 @@ static int write_and_free(const struct peek *p, struct buf *b)
     return rc;
 }
 
-int view_header(const struct peek *p)
+/* Calls VIEW for each file alone, with all of its records. */
+static int each_file(const struct peek *p, int (*view)(const struct peek *p))
+{
+    static const char *const standard[] = { "-", NULL };
+    const char *const *path = p->paths[0] ? p->paths : standard;
+
+    for (; *path; path++) {
+        const char *const paths[] = { *path, NULL };
+        struct peek one = *p;
+
+        one.paths = paths;
+        one.common.limit = -1;
+        one.common.only.n = 0;
+        if (view(&one) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int show_header(const struct peek *p)
 {
     struct reader *r;
     struct buf b = BUF_INIT;
@@ -46,6 +65,11 @@ int view_header(const struct peek *p)
     buf_putc(&b, '\n');
     reader_close(r);
     return write_and_free(p, &b);
+}
+
+int view_header(const struct peek *p)
+{
+    return each_file(p, show_header);
 }
 
 /* ---- the chain ---- */
@@ -189,7 +213,7 @@ static int put_inputs(struct buf *b, struct items s)
     return 0;
 }
 
-int view_chain(const struct peek *p)
+static int show_chain(const struct peek *p)
 {
     struct reader *r;
     struct buf b = BUF_INIT;
@@ -212,21 +236,23 @@ int view_chain(const struct peek *p)
     return rc < 0 ? -1 : write_and_free(p, &b);
 }
 
+int view_chain(const struct peek *p)
+{
+    return each_file(p, show_chain);
+}
+
 /* ---- verify ---- */
 
-/* "PATH: 1950 records of tokens, whole". */
-static int verify_stream(const struct peek *p, const char *path)
+/* "PATH: 1950 records, kind tokens, whole". */
+static int verify(const struct peek *p)
 {
-    const char *const paths[] = { path, NULL };
-    struct peek all = *p;
     struct reader *r;
     struct buf b = BUF_INIT;
     int64_t n;
 
-    all.paths = paths;
-    all.common.limit = -1;
-    all.common.only.n = 0;
-    if (read_through(&all, &r, &n) < 0)
+    if (holds_tensors(first_path(p)))
+        return verify_tensors(p, first_path(p));
+    if (read_through(p, &r, &n) < 0)
         return -1;
     buf_printf(&b, "%s: %lld records, kind %s, whole\n", reader_name(r), (long long)n,
                stream_kind_name(reader_kind(r)));
@@ -236,11 +262,5 @@ static int verify_stream(const struct peek *p, const char *path)
 
 int view_verify(const struct peek *p)
 {
-    static const char *const standard[] = { "-", NULL };
-    const char *const *path = p->paths[0] ? p->paths : standard;
-
-    for (; *path; path++)
-        if ((holds_tensors(*path) ? verify_tensors(p, *path) : verify_stream(p, *path)) < 0)
-            return -1;
-    return 0;
+    return each_file(p, verify);
 }
