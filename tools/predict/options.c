@@ -18,11 +18,32 @@ static void check(const struct predict_options *o, const char *input)
     if (o->temperature != 0 || o->top_p != 1 || o->top_k != 0)
         die(EXIT_USAGE, "generation is greedy: only --temperature 0, --top-p 1 and --top-k 0");
     if (strcmp(o->compute, "float32") != 0)
-        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32", o->compute);
+        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32",
+            o->compute);
     if (o->stop && !*o->stop)
         die(EXIT_USAGE, "--stop is an empty text");
     if (!strcmp(o->model, "-") && (!input || !strcmp(input, "-")))
         die(EXIT_USAGE, "the model and the records cannot both come from standard input");
+}
+
+void options_suit(const struct predict_options *o, const char *mode)
+{
+    const struct {
+        bool given;
+        const char *name, *mode;
+    } rows[] = {
+        { o->normalize_given, "normalize", "labels" },
+        { o->max_new_tokens_given, "max-new-tokens", "generate" },
+        { o->stop != NULL, "stop", "generate" },
+        { o->stream, "stream", "generate" },
+        { o->preset != NULL, "preset", "generate" },
+        { o->loss_given, "loss", "loss" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].given && strcmp(rows[i].mode, mode) != 0)
+            die(EXIT_USAGE, "--%s is for --mode %s, but the mode is %s", rows[i].name, rows[i].mode,
+                mode);
 }
 
 const char *const *options_parse(struct predict_options *o, int argc, char **argv)
@@ -38,10 +59,12 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
           .help = "the article's: the label is a word among 3 generated tokens" },
 
         { 0, "normalize", CLI_CHOICE, &o->normalize, "none|length|prior", .group = "Labels",
+          .given = &o->normalize_given,
           .help = "a label's score by token, or less what it has without a prompt" },
 
         { 0, "max-new-tokens", CLI_INT, &o->max_new_tokens, "N", .group = "Generation",
-          .help = "length of a continuation", .min = 1, .max = 1 << 20 },
+          .help = "length of a continuation", .min = 1, .max = 1 << 20,
+          .given = &o->max_new_tokens_given },
         { 0, "stop", CLI_TEXT, &o->stop, "TEXT", .help = "end before this text" },
         { 0, "stream", CLI_FLAG, &o->stream, .silent = true,
           .help = "print the text on standard error as it is generated" },
@@ -50,7 +73,7 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
         { 0, "top-k", CLI_INT, &o->top_k, "N", .help = "only 0" },
 
         { 0, "loss", CLI_CHOICE, &o->loss, "completion|all", .group = "Loss",
-          .help = "tokens that count" },
+          .help = "tokens that count", .given = &o->loss_given },
 
         { 0, "compute-dtype", CLI_CHOICE, &o->compute, "float32|bfloat16|float16",
           .help = "of the matrix products; only float32 so far", .group = "Computing" },

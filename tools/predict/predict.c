@@ -276,6 +276,7 @@ static void run(struct predictor *p, const struct source *src, const char *const
     p->labels = reader_labels(r);
     const struct mode *mode = find_mode(p->opt, p->labels);
 
+    options_suit(p->opt, mode->name);
     if (mode->begin && mode->begin(p) < 0)
         die_err();
     if (writer_open(&w, common, KIND_PREDICTIONS, NULL, r) < 0)

@@ -20,14 +20,17 @@ struct predict_options {
     bool stream;
     const char *loss;           /* completion|all */
     int64_t batch_tokens;
+    bool normalize_given, max_new_tokens_given, loss_given;
     /* Sampling and arithmetic that later versions will know: checked to be greedy and float32. */
     double temperature, top_p;
     int64_t top_k;
     const char *compute;
 };
 
-/* Parses and checks, or exits. Gives the operands. O must live on: the chain is made from it. */
+/* Parses and checks, or exits. Gives the operands. */
 const char *const *options_parse(struct predict_options *o, int argc, char **argv);
+/* Exits when an option was given that MODE would not look at. */
+void options_suit(const struct predict_options *o, const char *mode);
 
 /* A record on its way: a copy, because the reader lends its own only until the next. */
 struct item {
