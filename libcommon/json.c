@@ -3,9 +3,7 @@
 #include "utf8.h"
 
 #include <ctype.h>
-#include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -391,95 +389,4 @@ int json_text(const cJSON *o, const char *key, const char **value)
         return wrong_type(key, "a text");
     *value = v->valuestring;
     return 1;
-}
-
-/* ---- writing ---- */
-
-void json_put_text(struct buf *b, const char *text, size_t n)
-{
-    static const char short_of[' '] = {
-        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
-    };
-
-    buf_putc(b, '"');
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)text[i];
-
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c >= ' ')
-            buf_putc(b, (char)c);
-        else if (short_of[c])
-            buf_printf(b, "\\%c", short_of[c]);
-        else
-            buf_printf(b, "\\u%04x", c);
-    }
-    buf_putc(b, '"');
-}
-
-/* Appends "[-]d.ddde[+-]xx" of printf the way Python's repr and serde write a float: plain from
- * 1e-4 up to 1e16, always with a point or an exponent. */
-static void put_decimal(struct buf *b, const char *sci)
-{
-    char digits[32];
-    int n = 0;
-    const char *e = strchr(sci, 'e');
-    const int exponent = atoi(e + 1);
-
-    if (*sci == '-')
-        buf_putc(b, *sci++);
-    for (const char *c = sci; c < e; c++)
-        if (*c != '.')
-            digits[n++] = *c;
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    if (exponent < -4 || exponent >= 16) {
-        buf_putc(b, digits[0]);
-        if (n > 1)
-            buf_putc(b, '.');
-        buf_add(b, digits + 1, (size_t)n - 1);
-        buf_printf(b, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
-        return;
-    }
-    if (exponent < 0)
-        buf_puts(b, "0.");
-    for (int i = exponent + 1; i < 0; i++)
-        buf_putc(b, '0');
-    for (int i = 0; i < n || i <= exponent; i++) {
-        buf_putc(b, i < n ? digits[i] : '0');
-        if (i == exponent)
-            buf_puts(b, i + 1 < n ? "." : ".0");
-    }
-}
-
-void json_put_double(struct buf *b, double v)
-{
-    char sci[40];
-
-    if (!isfinite(v)) {
-        buf_puts(b, "null");
-        return;
-    }
-    for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-        (void)snprintf(sci, sizeof sci, "%.*e", digits - 1, v);
-        if (strtod(sci, NULL) == v)
-            break;
-    }
-    put_decimal(b, sci);
-}
-
-void json_put_float(struct buf *b, float v)
-{
-    char sci[40];
-
-    if (!isfinite(v)) {
-        buf_puts(b, "null");
-        return;
-    }
-    for (int digits = fabsf(v) < FLT_MIN ? 1 : 6; digits <= 9; digits++) {
-        (void)snprintf(sci, sizeof sci, "%.*e", digits - 1, (double)v);
-        if (strtof(sci, NULL) == v)
-            break;
-    }
-    put_decimal(b, sci);
 }

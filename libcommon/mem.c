@@ -69,6 +69,13 @@ char *xstrndup(const char *s, size_t n)
     return copy;
 }
 
+bool text_ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
 int mul_size(size_t *out, size_t a, size_t b)
 {
     if (__builtin_mul_overflow(a, b, out))

@@ -22,6 +22,8 @@ void *xaligned(size_t bytes);                       /* 64-byte aligned; release 
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 
+bool text_ends_with(const char *s, const char *end);
+
 /* *OUT = a * b; -1 and "too large" (EXIT_DATA) when it does not fit. */
 MUST_USE int mul_size(size_t *out, size_t a, size_t b);
 MUST_USE int add_size(size_t *out, size_t a, size_t b);

@@ -38,22 +38,15 @@ int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data)
     return 0;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* One safetensors file alone is a pack of one file. */
 static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
 {
     const char *slash = strrchr(path, '/');
-    const uint8_t *data;
+    const uint8_t *data = NULL;
 
     if (pack_map(p, fd, size, &data) < 0)
         return -1;
-    if (!ends_with(path, ".safetensors"))
+    if (!text_ends_with(path, ".safetensors"))
         return pack_read_archive(p, data, size);
     pack_add(p, slash ? slash + 1 : path, data, size);
     return 0;
@@ -223,7 +216,7 @@ void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES])
         const struct pack_file *f = &p->file[i];
         uint8_t size[8];
 
-        if (!ends_with(f->name, ".json") && !ends_with(f->name, ".safetensors"))
+        if (!text_ends_with(f->name, ".json") && !text_ends_with(f->name, ".safetensors"))
             continue;
         for (int b = 0; b < 8; b++)
             size[b] = (uint8_t)((uint64_t)f->size >> 8 * b);

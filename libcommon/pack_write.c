@@ -113,13 +113,6 @@ static int write_entry(struct pack_writer *w, const char *p, size_t n)
 
 /* ---- both ---- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 static void release(struct pack_writer *w)
 {
     outfile_abort(w->file);
@@ -140,11 +133,11 @@ int pack_create(struct pack_writer **out, const char *path, bool force, int leve
     struct pack_writer *w = xcalloc(1, sizeof *w);
     int rc;
 
-    if (ends_with(path, "/")) {
+    if (text_ends_with(path, "/")) {
         rc = outdir_open(&w->dir, path, force, &w->temp);
     } else {
         rc = outfile_open(&w->file, path, force, true);
-        if (!rc && !ends_with(path, ".tar"))
+        if (!rc && !text_ends_with(path, ".tar"))
             start_zstd(w, level);
         if (!rc)
             rc = start_tar(w);

@@ -63,13 +63,6 @@ int tokenizer_open(struct tokenizer **out, const struct pack *p)
     return finish(out, t, rc) < 0 ? err_in("%s", pack_name(p)) : 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 static int open_json_file(struct tokenizer **out, const char *path)
 {
     struct buf text = BUF_INIT;
@@ -91,7 +84,7 @@ int tokenizer_open_path(struct tokenizer **out, const char *path)
 {
     struct pack *p;
 
-    if (ends_with(path, ".json"))
+    if (text_ends_with(path, ".json"))
         return open_json_file(out, path);
     if (pack_open(&p, path) < 0)
         return -1;

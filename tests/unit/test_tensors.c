@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "mem.h"
+#include "rng.h"
 #include "tensors.h"
 
 /* A file in memory: HEADER behind its length, then N bytes 0, 1, 2, ...; AT is where it begins. */
@@ -132,6 +133,39 @@ static void unaligned_data_are_copied(void **state)
         tensors_close(t);
         free(room);
     }
+}
+
+/* Whatever happens to a header, what is accepted lies inside the file. */
+static void changed_headers_do_no_harm(void **state)
+{
+    static const char header[] =
+        "{\"__metadata__\":{\"format\":\"pt\"},"
+        "\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[7],\"data_offsets\":[24,31]}}";
+    static const char letters[] = "0123456789-+.eE{}[]\",: \\ufFUI\x80\xff";
+    struct mt19937 g;
+    int taken = 0;
+
+    (void)state;
+    mt19937_seed(&g, 1);
+    for (int turn = 0; turn < 20000; turn++) {
+        size_t size;
+        uint8_t *file = file_of(header, 31, &size, 0);
+        struct tensors *t;
+
+        for (uint32_t i = 0, n = 1 + mt19937_u32(&g) % 3; i < n; i++)
+            file[mt19937_u32(&g) % (8 + sizeof header)] =
+                (uint8_t)letters[mt19937_u32(&g) % (sizeof letters - 1)];
+        if (tensors_parse(&t, "test", file, size) == 0) {
+            taken++;
+            for (int i = 0; i < tensors_count(t); i++)
+                for (size_t k = 0; k < tensors_at(t, i)->bytes; k++)
+                    assert_true(tensors_at(t, i)->data[k] < 31);
+            tensors_close(t);
+        }
+        free(file);
+    }
+    assert_in_range(taken, 10, 10000);
 }
 
 static const struct {

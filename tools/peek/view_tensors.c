@@ -9,13 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool ends_with(const char *s, const char *tail)
-{
-    const size_t n = strlen(s), t = strlen(tail);
-
-    return n >= t && !strcmp(s + n - t, tail);
-}
-
 /* A tar, plain or in zstd, has "ustar" at byte 257. */
 static bool is_tar(const uint8_t *p, size_t n)
 {
@@ -31,7 +24,7 @@ bool holds_tensors(const char *path)
     size_t n;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (ends_with(path, names[i]))
+        if (text_ends_with(path, names[i]))
             return true;
     if (!strncmp(path, "hf:", 3) || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
         return true;
@@ -49,7 +42,7 @@ static char *stem_of(const struct pack *p)
 {
     const char *only = pack_count(p) == 1 ? pack_at(p, 0)->name : "";
 
-    if (ends_with(only, ".safetensors"))
+    if (text_ends_with(only, ".safetensors"))
         return xstrndup(only, strlen(only) - strlen(".safetensors"));
     return xstrdup(pack_find(p, "adapter_model.safetensors") ? "adapter_model" : "model");
 }

@@ -18,13 +18,6 @@ struct output {
     struct quant_state q;
 };
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 static const struct tensor *find(const struct tensors *t, const char *stem, size_t n,
                                  const char *end)
 {
@@ -54,7 +47,7 @@ static int output_of(struct output *o, const struct tensors *all, const struct t
     *o = (struct output){ .t = t };
     if (belongs_to_weight(all, t->name))
         return 0;
-    if (!ends_with(t->name, weight_end))
+    if (!text_ends_with(t->name, weight_end))
         return 1;
     const size_t stem = n - strlen(weight_end);
 

@@ -68,10 +68,9 @@ static bool is_weights(const char *name)
         ".gguf",        ".h5",
         ".msgpack",     ".onnx",
     };
-    const size_t n = strlen(name);
 
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (n >= strlen(ends[i]) && !strcmp(name + n - strlen(ends[i]), ends[i]))
+        if (text_ends_with(name, ends[i]))
             return true;
     return false;
 }

@@ -1,0 +1,13 @@
+/* weights.h - the random weights of a model as files, split as transformers splits large ones. */
+#ifndef MKMODEL_WEIGHTS_H
+#define MKMODEL_WEIGHTS_H
+
+#include "cli.h"
+#include "pack.h"
+#include "phi.h"
+
+/* model.safetensors, or shards of at most 5 GB and their index. */
+MUST_USE int weights_write(struct pack_writer *out, const struct phi *m,
+                           const struct cli_common *common);
+
+#endif
