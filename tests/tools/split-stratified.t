@@ -89,17 +89,35 @@ out_is <<'EXPECT'
 70
 EXPECT
 
+it "brings rows with the same text into one part, counts unchanged"
+printf 'x,same\nx,same\nx,j\ny,other\ny,twice\nx,twice\ny,d\ny,e\nx,f\nx,g\nx,h\ny,i\n' >dup.csv
+sh_run 'for seed in 1 2 3 4 5 6 7 8; do split-stratified --seed $seed --audit --label 1 --per-class --train 3 --test 1 --eval 1 dup.csv -o d$seed.zst || echo leak; ./cols split,label d$seed.zst | sort | uniq -c; done | sort | uniq -c | tr -s " \t" "  "'
+out_is <<'EXPECT'
+ 8 1 eval x
+ 8 1 eval y
+ 8 1 test x
+ 8 1 test y
+ 8 3 train x
+ 8 3 train y
+EXPECT
 it "--audit reports duplicates, conflicts and overlap, and exits 1 on overlap"
-printf 'x,same\nx,same\nx,same\nx,same\ny,other\ny,twice\nx,twice\ny,d\ny,e\n' >dup.csv
-run split-stratified --label 1 --audit --train 0.5 --test 0.5 dup.csv -o audit.zst
+printf 'x,a\ny,a\nx,same\ny,b\nx,same\ny,c\n' >alike.csv
+run split-stratified --label 1 --audit --compat sklearn --train 3 --test 3 alike.csv -o audit.zst
 exit_is 1
-err_has 'rows=9 labels=2 duplicates=1 conflicts=1 overlap='
+err_has 'rows=6 labels=2 duplicates=1 conflicts=1 overlap='
 it "--audit without overlap exits 0"
 run split-stratified --audit days.csv -o audit2.zst
 ok
 it "the output is whole all the same"
 run peek --verify audit.zst
 ok
+
+it "warns of texts that are in two parts, and -q does not"
+run split-stratified --label 1 --compat sklearn --train 3 --test 3 alike.csv -o warn.zst
+err_has 'in more than one part, in several rows each; --audit lists them'
+it "no word under -q"
+run split-stratified -q --label 1 --compat sklearn --train 3 --test 3 alike.csv -o warn2.zst
+[ ! -s err ]; report $? "$(cat err)"
 
 it "names the label that has too few rows"
 run split-stratified --per-class --train 8 --test 8 days.csv -o none.zst

@@ -2,113 +2,103 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { SHOWN = 10 }; /* cases of each kind that are printed in full */
+enum { SHOWN = 10 }; /* cases of each kind that are printed, and rows of each case */
 
-struct entry {
-    const char *text;
-    size_t n;
-    int64_t row;
-    int class;
-    unsigned parts; /* bit 1 << part for each part the row is in */
+/* What the rows of one text come to, kept at its first row. */
+struct text {
+    int64_t rows;
+    unsigned parts; /* bit 1 << part */
+    bool conflict;  /* they have more than one label */
 };
 
-struct counts {
-    int64_t duplicates, conflicts, overlap;
+struct inquiry {
+    const struct rows *rows;
+    const int64_t *first;
+    unsigned *parts; /* of each row */
+    struct text *text;
 };
 
-static int by_text(const void *va, const void *vb)
+static void inquire(struct inquiry *q, const struct rows *r, const struct sample *s,
+                    const int64_t *first)
 {
-    const struct entry *a = va, *b = vb;
-    const size_t n = a->n < b->n ? a->n : b->n;
-    const int order = n ? memcmp(a->text, b->text, n) : 0;
-
-    if (order)
-        return order;
-    if (a->n != b->n)
-        return a->n < b->n ? -1 : 1;
-    return a->row < b->row ? -1 : a->row > b->row;
-}
-
-static bool same_text(const struct entry *a, const struct entry *b)
-{
-    return a->n == b->n && !memcmp(a->text, b->text, a->n);
-}
-
-static struct entry *entries_of(const struct rows *r, const struct sample *s)
-{
-    struct entry *list = xcalloc((size_t)r->n, sizeof *list);
-    struct record *rec = record_new();
-
-    for (int64_t i = 0; i < r->n; i++) {
-        rows_get(r, i, rec);
-        const struct field *f = record_find(rec, "text");
-
-        list[i] = (struct entry){ f->data, f->n, i, r->class_of[i], 0 };
-    }
+    *q = (struct inquiry){ r, first, xcalloc((size_t)r->n, sizeof *q->parts),
+                           xcalloc((size_t)r->n, sizeof *q->text) };
     for (unsigned part = 0; part < PARTS; part++)
         for (int64_t i = 0; i < s->n[part]; i++)
-            list[s->row[part][i]].parts |= 1u << part;
-    record_free(rec);
-    qsort(list, (size_t)r->n, sizeof *list, by_text);
-    return list;
+            q->parts[s->row[part][i]] |= 1u << part;
+    for (int64_t i = 0; i < r->n; i++) {
+        struct text *t = &q->text[first[i]];
+
+        t->rows++;
+        t->parts |= q->parts[i];
+        t->conflict = t->conflict || r->class_of[i] != r->class_of[first[i]];
+    }
 }
 
-static void print_parts(unsigned parts)
+static bool in_many_parts(const struct text *t)
+{
+    return (t->parts & (t->parts - 1)) != 0;
+}
+
+static void print_row(const struct inquiry *q, int64_t row)
 {
     const char *before = " in ";
 
+    (void)fprintf(stderr, " row %lld (%s)", (long long)row,
+                  q->rows->labels.name[q->rows->class_of[row]]);
     for (int part = 0; part < PARTS; part++)
-        if (parts & 1u << part) {
+        if (q->parts[row] & 1u << part) {
             (void)fprintf(stderr, "%s%s", before, part_name[part]);
             before = " and ";
         }
 }
 
-static void print_case(const struct rows *r, const char *kind, const struct entry *e, int64_t n)
+static void print_text(const struct inquiry *q, const char *kind, int64_t first)
 {
+    int shown = 0;
+
     (void)fprintf(stderr, "%s: audit: %s:", err_tool(), kind);
-    for (int64_t i = 0; i < n && i < SHOWN; i++) {
-        (void)fprintf(stderr, "%s row %lld (%s)", i ? "," : "", (long long)e[i].row,
-                      r->labels.name[e[i].class]);
-        print_parts(e[i].parts);
-    }
-    (void)fprintf(stderr, "%s\n", n > SHOWN ? ", ..." : "");
+    for (int64_t i = first; i < q->rows->n && shown < SHOWN; i++)
+        if (q->first[i] == first) {
+            (void)fputs(shown++ ? "," : "", stderr);
+            print_row(q, i);
+        }
+    (void)fputs(q->text[first].rows > SHOWN ? ", ...\n" : "\n", stderr);
 }
 
-/* Looks at N rows that have one text. */
-static void judge(const struct rows *r, const struct entry *e, int64_t n, struct counts *c)
+static void print_all(const struct inquiry *q)
 {
-    unsigned parts = 0;
-    bool conflict = false;
+    const struct rows *r = q->rows;
+    int64_t duplicates = 0, conflicts = 0, overlap = 0;
 
-    for (int64_t i = 0; i < n; i++) {
-        parts |= e[i].parts;
-        conflict = conflict || e[i].class != e[0].class;
-    }
-    if (conflict && c->conflicts++ < SHOWN)
-        print_case(r, "same text, other label", e, n);
-    if (n > 1 && !conflict && c->duplicates++ < SHOWN)
-        print_case(r, "same text", e, n);
-    if ((parts & (parts - 1)) && c->overlap++ < SHOWN)
-        print_case(r, "in more than one part", e, n);
-}
+    for (int64_t i = 0; i < r->n; i++) {
+        const struct text *t = &q->text[i];
 
-int64_t audit(const struct rows *r, const struct sample *s)
-{
-    struct entry *list = entries_of(r, s);
-    struct counts c = { 0 };
-
-    for (int64_t i = 0, n; i < r->n; i += n) {
-        for (n = 1; i + n < r->n && same_text(&list[i], &list[i + n]); n++)
-            continue;
-        judge(r, &list[i], n, &c);
+        if (t->conflict && conflicts++ < SHOWN)
+            print_text(q, "same text, other label", i);
+        if (t->rows > 1 && !t->conflict && duplicates++ < SHOWN)
+            print_text(q, "same text", i);
+        if (in_many_parts(t) && overlap++ < SHOWN)
+            print_text(q, "in more than one part", i);
     }
     (void)fprintf(stderr,
                   "%s: audit: rows=%lld labels=%d duplicates=%lld conflicts=%lld overlap=%lld\n",
-                  err_tool(), (long long)r->n, r->labels.n, (long long)c.duplicates,
-                  (long long)c.conflicts, (long long)c.overlap);
-    free(list);
-    return c.overlap;
+                  err_tool(), (long long)r->n, r->labels.n, (long long)duplicates,
+                  (long long)conflicts, (long long)overlap);
+}
+
+int64_t audit(const struct rows *r, const struct sample *s, const int64_t *first, bool print)
+{
+    struct inquiry q;
+    int64_t overlap = 0;
+
+    inquire(&q, r, s, first);
+    for (int64_t i = 0; i < r->n; i++)
+        overlap += in_many_parts(&q.text[i]);
+    if (print)
+        print_all(&q);
+    free(q.parts);
+    free(q.text);
+    return overlap;
 }

@@ -1,4 +1,4 @@
-/* audit.h - what --audit says about the rows and about what the parts share. */
+/* audit.h - rows with the same text: what that means for the labels and for the parts. */
 #ifndef AUDIT_H
 #define AUDIT_H
 
@@ -6,10 +6,10 @@
 #include "sample.h"
 
 /*
- * Prints on standard error: rows with the same text and label (duplicates), with the same text and
- * another label (conflicts), and texts that are in more than one part (overlap), each with its row
- * ids, the first few in full. Returns the number of texts in more than one part.
+ * FIRST is first_of_text. Returns the number of texts that are in more than one part. PRINT: says
+ * on standard error which rows have the same text and label (duplicates), the same text and another
+ * label (conflicts), and are in more than one part (overlap): the first few of each, then how many.
  */
-int64_t audit(const struct rows *r, const struct sample *s);
+int64_t audit(const struct rows *r, const struct sample *s, const int64_t *first, bool print);
 
 #endif

@@ -3,19 +3,23 @@
 #include "mem.h"
 #include "rng.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char *const part_name[PARTS] = { "train", "eval", "test" };
 
-void population_init(struct population *p, const int *class_of, int64_t n, const char *const *name,
-                     int n_classes)
+void population_init(struct population *p, const int *class_of, const int64_t *first, int64_t n,
+                     const char *const *name, int n_classes)
 {
     const size_t classes = (size_t)n_classes;
 
-    *p = (struct population){ n, n_classes, name, xcalloc(classes, sizeof *p->count),
+    *p = (struct population){ n,
+                              n_classes,
+                              name,
+                              class_of,
+                              first,
+                              xcalloc(classes, sizeof *p->count),
                               xcalloc(classes, sizeof *p->row) };
     for (int64_t i = 0; i < n; i++)
         p->count[class_of[i]]++;
@@ -58,18 +62,18 @@ int64_t sample_overlap(const struct sample *s, enum part part, enum part other, 
 
 int size_parse(struct size *s, const char *option, const char *text)
 {
+    const double most = 1e15; /* rows; sums of such counts fit */
+    const bool count = strspn(text, "0123456789") == strlen(text);
     char *end;
+    const double value = strtod(text, &end);
 
-    errno = 0;
-    if (strspn(text, "0123456789") == strlen(text) && *text) {
-        *s = (struct size){ SIZE_COUNT, strtoll(text, &end, 10), 0 };
-        if (errno == 0)
-            return 0;
-    }
-    *s = (struct size){ SIZE_SHARE, 0, strtod(text, &end) };
-    if (end == text || *end || !(s->share >= 0 && s->share <= 1))
+    *s = (struct size){ count ? SIZE_COUNT : SIZE_SHARE, 0, value };
+    if (end == text || *end || strspn(text, "0123456789.eE-") < strlen(text) ||
+        !(value >= 0 && value <= (count ? most : 1)))
         return err_set(EXIT_USAGE, "--%s '%s' is neither a number of rows nor a share from 0 to 1",
                        option, text);
+    if (count)
+        s->count = (int64_t)value;
     return 0;
 }
 
@@ -184,19 +188,21 @@ static void add_rows(struct sample *s, enum part part, const int64_t *rows, int6
     s->n[part] += n;
 }
 
-static int too_few(const struct deck *d, enum part part, int c, int64_t wanted)
+int deck_too_few(const struct deck *d, enum part part, int c, int64_t left, int64_t wanted)
 {
     return err_set(EXIT_DATA,
                    "label '%s' has %lld rows and %lld of them left for %s, which wants "
                    "%lld; lower --train, --test or --eval",
-                   d->p->name[c], (long long)d->p->count[c], (long long)(d->n[c] - d->used[c]),
-                   part_name[part], (long long)wanted);
+                   d->p->name[c], (long long)d->p->count[c], (long long)left, part_name[part],
+                   (long long)wanted);
 }
 
 int deck_deal(struct deck *d, struct sample *s, enum part part, int c, int64_t n)
 {
-    if (n > d->n[c] - d->used[c])
-        return too_few(d, part, c, n);
+    const int64_t left = d->n[c] - d->used[c];
+
+    if (n > left)
+        return deck_too_few(d, part, c, left, n);
     add_rows(s, part, d->row[c] + d->used[c], n);
     d->used[c] += n;
     return 0;
@@ -207,7 +213,7 @@ int deck_draw(struct deck *d, struct sample *s, enum part part, int c, int64_t n
     const int64_t *pool = d->row[c] + d->used[c], left = d->n[c] - d->used[c];
 
     if (n > 0 && left == 0)
-        return too_few(d, part, c, n);
+        return deck_too_few(d, part, c, left, n);
     for (int64_t i = 0; i < n; i++)
         add_rows(s, part, &pool[mt19937_interval(g, (uint64_t)left - 1)], 1);
     return 0;
@@ -222,82 +228,4 @@ int deck_deal_eval(struct deck *d, struct sample *s, const int64_t *want, bool r
             return -1;
     mt19937_shuffle(g, s->row[EVAL], s->n[EVAL]);
     return 0;
-}
-
-/* Rows of every part and class in proportion: want[part][class]. */
-static int divide_in_proportion(int64_t *const want[PARTS], const struct population *p,
-                                const struct plan *plan)
-{
-    static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
-    int64_t rows[PARTS], *left;
-
-    if (plan_rows(rows, plan, p->n) < 0)
-        return -1;
-    if (rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]) > p->n)
-        return err_set(EXIT_DATA,
-                       "there are %lld rows, and train, test and eval want %lld; lower "
-                       "--train, --test or --eval",
-                       (long long)p->n, (long long)(rows[TRAIN] + rows[TEST] + rows[EVAL]));
-    left = xnmalloc((size_t)p->n_classes, sizeof *left);
-    memcpy(left, p->count, (size_t)p->n_classes * sizeof *left);
-    for (int i = 0; i < PARTS; i++) {
-        proportion(want[order[i]], left, p->n_classes, rows[order[i]]);
-        for (int c = 0; c < p->n_classes; c++)
-            left[c] -= want[order[i]][c];
-    }
-    free(left);
-    return 0;
-}
-
-/* The same with the sizes holding for each class. */
-static int divide_each(int64_t *const want[PARTS], const struct population *p,
-                       const struct plan *plan)
-{
-    int64_t rows[PARTS];
-
-    for (int c = 0; c < p->n_classes; c++) {
-        if (plan_rows(rows, plan, p->count[c]) < 0)
-            return -1;
-        for (int part = 0; part < PARTS; part++)
-            want[part][c] = rows[part];
-    }
-    return 0;
-}
-
-static int deal_all(struct deck *d, struct sample *s, int64_t *const want[PARTS], bool replace,
-                    struct mt19937 *g)
-{
-    for (int c = 0; c < d->p->n_classes; c++) {
-        deck_shuffle(d, c, g);
-        if (deck_deal(d, s, TRAIN, c, want[TRAIN][c]) < 0 ||
-            deck_deal(d, s, TEST, c, want[TEST][c]) < 0)
-            return -1;
-    }
-    mt19937_shuffle(g, s->row[TRAIN], s->n[TRAIN]);
-    mt19937_shuffle(g, s->row[TEST], s->n[TEST]);
-    return deck_deal_eval(d, s, want[EVAL], replace, g);
-}
-
-int sample_own(struct sample *s, const struct population *p, const struct plan *plan)
-{
-    int64_t *want[PARTS];
-    struct mt19937 g;
-    struct deck d;
-    int rc;
-
-    *s = (struct sample){ 0 };
-    for (int part = 0; part < PARTS; part++)
-        want[part] = xcalloc((size_t)p->n_classes, sizeof *want[part]);
-    rc = plan->per_class ? divide_each(want, p, plan) : divide_in_proportion(want, p, plan);
-    if (rc == 0) {
-        mt19937_seed(&g, plan->seed);
-        deck_init(&d, p);
-        rc = deal_all(&d, s, want, plan->eval_replace, &g);
-        deck_free(&d);
-    }
-    for (int part = 0; part < PARTS; part++)
-        free(want[part]);
-    if (rc < 0)
-        sample_free(s);
-    return rc;
 }

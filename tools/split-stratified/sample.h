@@ -32,6 +32,8 @@ struct population {
     int64_t n; /* rows */
     int n_classes;
     const char *const *name; /* (n_classes) in the label set's order */
+    const int *class_of;     /* (n) */
+    const int64_t *first;    /* (n) the first row with the same text */
     int64_t *count;          /* (n_classes) rows of the class */
     int64_t **row;           /* (n_classes)(count) rows of the class, ascending */
 };
@@ -41,9 +43,9 @@ struct sample {
     int64_t n[PARTS];
 };
 
-/* CLASS_OF (n): the class of every row. NAME must outlive P. */
-void population_init(struct population *p, const int *class_of, int64_t n, const char *const *name,
-                     int n_classes);
+/* CLASS_OF, FIRST and NAME must outlive P. */
+void population_init(struct population *p, const int *class_of, const int64_t *first, int64_t n,
+                     const char *const *name, int n_classes);
 void population_free(struct population *p);
 void sample_free(struct sample *s);
 
@@ -52,11 +54,12 @@ MUST_USE int size_parse(struct size *s, const char *option, const char *text);
 
 /*
  * The default. Every class is shuffled; its first rows are train, the next test, and eval comes
- * from what is left, so that no row is in two parts. Without per_class a part's rows are divided
- * among the classes in proportion, the remainder to the largest fractions. Each part is shuffled in
- * the end. An absent eval is empty; an absent test is what the others leave, or a quarter when
- * train is absent too; an absent train is what the others leave. Shares that add up to 1 use every
- * row.
+ * from what is left, so that no row is in two parts. Rows with the same text are brought together in
+ * the largest part that has one, by exchange within their class, so that no text is in two parts
+ * either, as long as there are rows to exchange. Without per_class a part's rows are divided among
+ * the classes in proportion, the remainder to the largest fractions. Each part is shuffled in the
+ * end. An absent eval is empty; an absent test is what the others leave, or a quarter when train is
+ * absent too; an absent train is what the others leave. Shares that add up to 1 use every row.
  */
 MUST_USE int sample_own(struct sample *s, const struct population *p, const struct plan *plan);
 
@@ -90,6 +93,8 @@ void deck_shuffle(struct deck *d, int c, struct mt19937 *g);
 void deck_free(struct deck *d);
 /* The next N rows of class C go to PART; -1 names the class that has too few. */
 MUST_USE int deck_deal(struct deck *d, struct sample *s, enum part part, int c, int64_t n);
+/* That error: LEFT rows for WANTED ones. Returns -1, always. */
+int deck_too_few(const struct deck *d, enum part part, int c, int64_t left, int64_t wanted);
 /* N draws of class C, with replacement from what is left, go to PART. */
 MUST_USE int deck_draw(struct deck *d, struct sample *s, enum part part, int c, int64_t n,
                        struct mt19937 *g);

@@ -10,7 +10,9 @@
 #include "rows.h"
 #include "sample.h"
 #include "stream.h"
+#include "texts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct options {
@@ -88,12 +90,13 @@ static int make_plan(struct plan *plan)
     return 0;
 }
 
-static int choose(struct sample *s, const struct rows *r, const struct plan *plan)
+static int choose(struct sample *s, const struct rows *r, const int64_t *first,
+                  const struct plan *plan)
 {
     struct population p;
     int rc;
 
-    population_init(&p, r->class_of, r->n, (const char *const *)r->labels.name, r->labels.n);
+    population_init(&p, r->class_of, first, r->n, (const char *const *)r->labels.name, r->labels.n);
     if (o.recipe)
         rc = sample_seed(s, &p, plan->seed);
     else
@@ -102,15 +105,24 @@ static int choose(struct sample *s, const struct rows *r, const struct plan *pla
     return rc;
 }
 
-static void say_leak(const struct sample *s, const struct rows *r)
+/* Says what the parts share; returns the number of texts, 0 where nobody wants to know it. */
+static int64_t say_leak(const struct sample *s, const struct rows *r, const int64_t *first)
 {
-    const int64_t train = sample_overlap(s, EVAL, TRAIN, r->n);
-    const int64_t test = sample_overlap(s, EVAL, TEST, r->n);
-
     if (o.recipe)
         warn("the article's flaw: of %lld eval draws %lld are train rows and %lld are test rows; "
              "without --recipe no row is in two parts",
-             (long long)s->n[EVAL], (long long)train, (long long)test);
+             (long long)s->n[EVAL], (long long)sample_overlap(s, EVAL, TRAIN, r->n),
+             (long long)sample_overlap(s, EVAL, TEST, r->n));
+    if (o.audit)
+        return audit(r, s, first, true);
+    if (o.recipe || o.common.quiet)
+        return 0;
+    const int64_t texts = audit(r, s, first, false);
+
+    if (texts > 0)
+        warn("%lld text%s in more than one part, in several rows each; --audit lists them",
+             (long long)texts, texts == 1 ? " is" : "s are");
+    return 0;
 }
 
 static void say_replaced(const struct table *t)
@@ -152,16 +164,19 @@ int main(int argc, char **argv)
     if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
         o.in.table.encoding = "utf-8:replace";
     if (examples_open(&in, files, &o.in, &o.common) < 0 ||
-        rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set) < 0 ||
-        choose(&sample, &rows, &plan) < 0)
+        rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set) < 0)
         die_err();
     say_replaced(examples_table(in));
-    say_leak(&sample, &rows);
+    int64_t *first = first_of_text(&rows);
+
+    if (choose(&sample, &rows, first, &plan) < 0)
+        die_err();
     if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
         die_err();
-    const int64_t overlap = o.audit ? audit(&rows, &sample) : 0;
+    const int64_t overlap = say_leak(&sample, &rows, first);
 
+    free(first);
     sample_free(&sample);
     rows_free(&rows);
     labels_free(&labels);

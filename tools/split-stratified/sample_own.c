@@ -1,0 +1,212 @@
+#include "sample.h"
+
+#include "mem.h"
+#include "rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of every part and class in proportion: want[part][class]. */
+static int divide_in_proportion(int64_t *const want[PARTS], const struct population *p,
+                                const struct plan *plan)
+{
+    static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
+    int64_t rows[PARTS], *left;
+
+    if (plan_rows(rows, plan, p->n) < 0)
+        return -1;
+    if (rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]) > p->n)
+        return err_set(EXIT_DATA,
+                       "there are %lld rows, and train, test and eval want %lld; lower "
+                       "--train, --test or --eval",
+                       (long long)p->n, (long long)(rows[TRAIN] + rows[TEST] + rows[EVAL]));
+    left = xnmalloc((size_t)p->n_classes, sizeof *left);
+    memcpy(left, p->count, (size_t)p->n_classes * sizeof *left);
+    for (int i = 0; i < PARTS; i++) {
+        proportion(want[order[i]], left, p->n_classes, rows[order[i]]);
+        for (int c = 0; c < p->n_classes; c++)
+            left[c] -= want[order[i]][c];
+    }
+    free(left);
+    return 0;
+}
+
+/* The same with the sizes holding for each class. */
+static int divide_each(int64_t *const want[PARTS], const struct population *p,
+                       const struct plan *plan)
+{
+    int64_t rows[PARTS];
+
+    for (int c = 0; c < p->n_classes; c++) {
+        if (plan_rows(rows, plan, p->count[c]) < 0)
+            return -1;
+        for (int part = 0; part < PARTS; part++)
+            want[part][c] = rows[part];
+    }
+    return 0;
+}
+
+/* Three places where a row of a class can be in its deck: what train takes, what test takes, and
+ * the rest, from which eval comes. */
+enum place { FOR_TRAIN, FOR_TEST, THE_REST, PLACES };
+
+struct reunion {
+    struct deck *d;
+    int64_t *end[PLACES];    /* (n_classes) where each place ends in the deck */
+    int64_t *cursor[PLACES]; /* (n_classes) rows from here on to the end were looked at */
+    int64_t *where;          /* (n) position of each row in its deck */
+    bool *shared;            /* (n) another row has the same text */
+};
+
+static enum place place_of(const struct reunion *u, int c, int64_t at)
+{
+    return at < u->end[FOR_TRAIN][c] ? FOR_TRAIN : at < u->end[FOR_TEST][c] ? FOR_TEST : THE_REST;
+}
+
+/* A row of class C in PLACE that is the only one with its text: its position, -1: there is none. */
+static int64_t find_single(struct reunion *u, int c, enum place place)
+{
+    const int64_t begin = place == FOR_TRAIN ? 0 : u->end[place - 1][c];
+    int64_t *at = &u->cursor[place][c];
+
+    while (*at > begin)
+        if (!u->shared[u->d->row[c][--*at]])
+            return *at;
+    return -1;
+}
+
+/* Brings a row to PLACE. Another row of its class goes where it was, so all counts stay; where
+ * there is none to exchange, it stays too. */
+static void move_row(struct reunion *u, int64_t row, enum place place)
+{
+    const int c = u->d->p->class_of[row];
+    const int64_t from = u->where[row];
+    const int64_t to = place_of(u, c, from) == place ? -1 : find_single(u, c, place);
+    int64_t *deck = u->d->row[c];
+
+    if (to < 0)
+        return;
+    deck[from] = deck[to];
+    deck[to] = row;
+    u->where[deck[from]] = from;
+    u->where[row] = to;
+}
+
+static int64_t size_of(const struct reunion *u, enum place place)
+{
+    int64_t n = 0;
+
+    for (int c = 0; c < u->d->p->n_classes; c++)
+        n += u->end[place][c] - (place == FOR_TRAIN ? 0 : u->end[place - 1][c]);
+    return n;
+}
+
+static void reunion_init(struct reunion *u, struct deck *d, int64_t *const want[PARTS])
+{
+    const struct population *p = d->p;
+
+    u->d = d;
+    u->where = xnmalloc((size_t)p->n, sizeof *u->where);
+    u->shared = xcalloc((size_t)p->n, sizeof *u->shared);
+    for (int place = 0; place < PLACES; place++) {
+        u->end[place] = xnmalloc((size_t)p->n_classes, sizeof **u->end);
+        u->cursor[place] = xnmalloc((size_t)p->n_classes, sizeof **u->cursor);
+    }
+    for (int c = 0; c < p->n_classes; c++) {
+        u->cursor[FOR_TRAIN][c] = u->end[FOR_TRAIN][c] = want[TRAIN][c];
+        u->cursor[FOR_TEST][c] = u->end[FOR_TEST][c] = want[TRAIN][c] + want[TEST][c];
+        u->cursor[THE_REST][c] = u->end[THE_REST][c] = d->n[c];
+        for (int64_t at = 0; at < d->n[c]; at++)
+            u->where[d->row[c][at]] = at;
+    }
+    for (int64_t i = 0; i < p->n; i++)
+        if (p->first[i] != i)
+            u->shared[i] = u->shared[p->first[i]] = true;
+}
+
+static void reunion_free(struct reunion *u)
+{
+    for (int place = 0; place < PLACES; place++) {
+        free(u->end[place]);
+        free(u->cursor[place]);
+    }
+    free(u->where);
+    free(u->shared);
+}
+
+/* Rows with the same text, whatever their labels are, go to the largest of the places that they
+ * are in: a small one may not have room for all. */
+static void reunite(struct deck *d, int64_t *const want[PARTS])
+{
+    const struct population *p = d->p;
+    enum place *target = xnmalloc((size_t)p->n, sizeof *target);
+    struct reunion u;
+
+    reunion_init(&u, d, want);
+    const int64_t size[PLACES] = { size_of(&u, FOR_TRAIN), size_of(&u, FOR_TEST),
+                                   size_of(&u, THE_REST) };
+
+    for (int64_t i = 0; i < p->n; i++) { /* the first row of a text comes before the others */
+        const enum place place = place_of(&u, p->class_of[i], u.where[i]);
+        enum place *t = &target[p->first[i]];
+
+        if (p->first[i] == i || size[place] > size[*t])
+            *t = place;
+    }
+    for (int64_t i = 0; i < p->n; i++)
+        if (u.shared[i])
+            move_row(&u, i, target[p->first[i]]);
+    reunion_free(&u);
+    free(target);
+}
+
+static int check_room(const struct deck *d, int c, int64_t *const want[PARTS])
+{
+    const int64_t train = want[TRAIN][c], test = want[TEST][c];
+
+    if (train > d->n[c])
+        return deck_too_few(d, TRAIN, c, d->n[c], train);
+    return test > d->n[c] - train ? deck_too_few(d, TEST, c, d->n[c] - train, test) : 0;
+}
+
+static int deal_all(struct deck *d, struct sample *s, int64_t *const want[PARTS], bool replace,
+                    struct mt19937 *g)
+{
+    for (int c = 0; c < d->p->n_classes; c++) {
+        if (check_room(d, c, want) < 0)
+            return -1;
+        deck_shuffle(d, c, g);
+    }
+    reunite(d, want);
+    for (int c = 0; c < d->p->n_classes; c++)
+        if (deck_deal(d, s, TRAIN, c, want[TRAIN][c]) < 0 ||
+            deck_deal(d, s, TEST, c, want[TEST][c]) < 0)
+            return -1;
+    mt19937_shuffle(g, s->row[TRAIN], s->n[TRAIN]);
+    mt19937_shuffle(g, s->row[TEST], s->n[TEST]);
+    return deck_deal_eval(d, s, want[EVAL], replace, g);
+}
+
+int sample_own(struct sample *s, const struct population *p, const struct plan *plan)
+{
+    int64_t *want[PARTS];
+    struct mt19937 g;
+    struct deck d;
+    int rc;
+
+    *s = (struct sample){ 0 };
+    for (int part = 0; part < PARTS; part++)
+        want[part] = xcalloc((size_t)p->n_classes, sizeof *want[part]);
+    rc = plan->per_class ? divide_each(want, p, plan) : divide_in_proportion(want, p, plan);
+    if (rc == 0) {
+        mt19937_seed(&g, plan->seed);
+        deck_init(&d, p);
+        rc = deal_all(&d, s, want, plan->eval_replace, &g);
+        deck_free(&d);
+    }
+    for (int part = 0; part < PARTS; part++)
+        free(want[part]);
+    if (rc < 0)
+        sample_free(s);
+    return rc;
+}
