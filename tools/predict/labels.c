@@ -34,8 +34,8 @@ static int64_t tokens(const struct predictor *p, const struct item *item)
     return item->n_prompt + ((const struct label_state *)p->state)->longest;
 }
 
-/* log softmax(logits)[id], in double. */
-static double log_prob(const float *logits, int64_t vocab, uint32_t id)
+/* Log of the sum of exponentials, in double: logits[id] less this is log P(id). */
+static double log_sum(const float *logits, int64_t vocab)
 {
     double top = (double)logits[0], sum = 0;
 
@@ -43,7 +43,7 @@ static double log_prob(const float *logits, int64_t vocab, uint32_t id)
         top = fmax(top, (double)logits[i]);
     for (int64_t i = 0; i < vocab; i++)
         sum += exp((double)logits[i] - top);
-    return (double)logits[id] - top - log(sum);
+    return top + log(sum);
 }
 
 /* One pass over the prompts: log-probabilities of the first tokens, into SCORE (n, labels). */
@@ -66,9 +66,13 @@ static int score_first_tokens(struct predictor *p, const struct item *items, int
     }
     const int rc = predict_infer(p, cached, row, n);
 
-    for (int i = 0; rc == 0 && i < n; i++)
+    for (int i = 0; rc == 0 && i < n; i++) {
+        const float *logits = p->logits + i * V;
+        const double whole = log_sum(logits, V);
+
         for (int l = 0; l < s->n; l++)
-            score[i * s->n + l] = log_prob(p->logits + i * V, V, s->answer[l].ids[0]);
+            score[i * s->n + l] = (double)logits[s->answer[l].ids[0]] - whole;
+    }
     free(row);
     return rc;
 }
@@ -87,16 +91,16 @@ static int score_branches(struct predictor *p, const struct branch *branches, in
 
     for (int i = 0; rc == 0 && i < n; i++) {
         const struct answer *a = &s->answer[branches[i].label];
+        double *sum = &score[branches[i].item * s->n + branches[i].label];
 
         for (int64_t t = 1; t < a->n; t++, at += V)
-            score[branches[i].item * s->n + branches[i].label] += log_prob(at, V, a->ids[t]);
+            *sum += (double)at[a->ids[t]] - log_sum(at, V);
     }
     free(row);
     return rc;
 }
 
-/* The tokens behind the first, on the cache that score_first_tokens filled; ROWS of it are taken.
- */
+/* The tokens behind the first, on the cache whose first ROWS score_first_tokens filled. */
 static int score_later_tokens(struct predictor *p, const struct item *items, int n, double *score,
                               int32_t rows)
 {
