@@ -377,6 +377,11 @@ static int open_columns(struct table *t, const struct table_options *opt)
     t->form = opt->lines ? FORM_LINES : form_guess(source_name(t->src), &v);
     if (t->form == FORM_JSONL)
         return open_jsonl(t);
+    if (t->form != FORM_LINES && v.n > 0 && memchr(v.p, 0, v.n))
+        return err_set(EXIT_DATA,
+                       "%s: has zero bytes, so it is no table of text; only zip, tar, gz and zst "
+                       "are unpacked",
+                       source_name(t->src));
     if (t->form != FORM_LINES)
         return open_csv(t, opt->header ? opt->header : "auto");
     make_columns(t, 1);

@@ -78,6 +78,12 @@ open("flip.zip", "wb").write(b)'
 run promptify -t t.txt flip.zip -o none.zst
 exit_is 65
 absent none.zst
+it "what is no table of text"
+cp "$(command -v promptify)" binary.csv
+run promptify -t t.txt binary.csv -o none.zst
+exit_is 65
+err_has 'binary.csv: has zero bytes, so it is no table of text'
+absent none.zst
 it "--only and --limit hold for rows"
 sh_run 'promptify -t t.txt --only label=a t.csv | peek --text prompt; promptify -t t.txt --limit 1 t.csv | peek --text prompt'
 out_is <<'EXPECT'
@@ -85,6 +91,9 @@ one
 three
 one
 EXPECT
+it "--progress json counts the records"
+run promptify --progress json -t t.txt t.csv -o p.zst
+err_has '{"unit": "records", "done": 4'
 it "a folder is no table"
 run promptify -t t.txt sub -o none.zst
 exit_is 66
