@@ -6,6 +6,7 @@
  */
 #include "cli.h"
 #include "examples.h"
+#include "progress.h"
 #include "share.h"
 #include "template.h"
 #include "verbalizer.h"
@@ -187,8 +188,10 @@ static struct record *complete(const struct job *j, struct record *rec, struct s
 
 static int put_all(struct writer *w, struct examples *in, const struct job *j)
 {
+    struct progress *progress = progress_open(&o.common, "records", -1);
     struct scratch s = { .rec = record_new() };
     struct record *rec;
+    int64_t n = 0;
     int got;
 
     while ((got = examples_next(in, &rec)) > 0) {
@@ -199,7 +202,9 @@ static int put_all(struct writer *w, struct examples *in, const struct job *j)
             got = writer_put(w, rec);
         if (got < 0)
             break;
+        progress_to(progress, ++n);
     }
+    progress_close(progress);
     buf_free(&s.prompt);
     buf_free(&s.completion);
     record_free(s.rec);

@@ -6,6 +6,7 @@
  */
 #include "cli.h"
 #include "outfile.h"
+#include "progress.h"
 #include "report.h"
 #include "require.h"
 #include "stream.h"
@@ -86,8 +87,10 @@ static int value_of(const struct record *rec, struct buf *b)
 static int read_all(struct groups *g, struct labels *labels, struct reader *in)
 {
     const bool grow = labels->n == 0;
+    struct progress *progress = progress_open(&o.common, "records", -1);
     struct buf value = BUF_INIT;
     struct record *rec;
+    int64_t n = 0;
     int got;
 
     buf_puts(&value, "");
@@ -100,7 +103,9 @@ static int read_all(struct groups *g, struct labels *labels, struct reader *in)
             got = err_in("%s:%s", reader_name(in), record_name(rec));
             break;
         }
+        progress_to(progress, ++n);
     }
+    progress_close(progress);
     if (got == 0 && g->n == 0)
         got = err_set(EXIT_DATA, "%s: there are no records to score", reader_name(in));
     buf_free(&value);

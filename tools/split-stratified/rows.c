@@ -77,7 +77,8 @@ static void order_labels(struct rows *r, const char *set)
     free(now);
 }
 
-int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set)
+int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set,
+              struct progress *progress)
 {
     struct record *rec;
     const char *label;
@@ -94,6 +95,7 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
         if (class < 0)
             return err_in("%s", examples_place(e));
         keep(r, rec, class);
+        progress_to(progress, r->n);
     }
     if (got == 0 && r->n == 0)
         return err_set(EXIT_DATA, "there are no rows to divide");

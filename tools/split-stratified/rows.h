@@ -4,6 +4,7 @@
 
 #include "examples.h"
 #include "mem.h"
+#include "progress.h"
 
 struct rows {
     int64_t n, cap;
@@ -19,7 +20,7 @@ struct rows {
  * has the same ones, else by code point.
  */
 MUST_USE int rows_read(struct rows *r, struct examples *e, const struct labels *labels,
-                       const char *set);
+                       const char *set, struct progress *progress);
 /* Row I as a record that borrows R's memory. */
 void rows_get(const struct rows *r, int64_t i, struct record *rec);
 void rows_free(struct rows *r);

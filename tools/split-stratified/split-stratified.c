@@ -158,14 +158,18 @@ int main(int argc, char **argv)
     struct sample sample;
     struct plan plan;
     struct rows rows;
+    struct progress *progress;
 
     if (make_plan(&plan) < 0 || (labels_wanted && labels_load(&labels, labels_wanted) < 0))
         die_err();
     if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
         o.in.table.encoding = "utf-8:replace";
-    if (examples_open(&in, files, &o.in, &o.common) < 0 ||
-        rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set) < 0)
+    if (examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
+    progress = progress_open(&o.common, "rows", -1);
+    if (rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set, progress) < 0)
+        die_err();
+    progress_close(progress);
     say_replaced(examples_table(in));
     int64_t *first = first_of_text(&rows);
 
