@@ -1,11 +1,14 @@
 # make                      build everything under build/release
 # make check                pass all tests (no GPU, no network)
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
+# make V=1                  show every command in full
 # make demo                 build, then run the whole experiment on a tiny model
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
 MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
 CONFIG ?= release
@@ -45,8 +48,9 @@ $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*.c))
 $(BUILD)/libkernels.a: $(call objs,$(wildcard kernels/*.c kernels/ref/*.c kernels/cpu/*.c))
 $(BUILD)/libmodel.a:   $(call objs,$(wildcard kernels/model/*.c))
 $(BUILD)/%.a:
-	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $^
 
 define tool_rule
 $$(BUILD)/bin/$(1): $$(call objs,$$(wildcard tools/$(1)/*.c)) $$(LIBS)
@@ -55,8 +59,9 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(CTESTS): $(BUILD)/%.test: $(BUILD)/%.c.o $(LIBS)
 $(CTESTS): LDLIBS += -lcmocka
 $(BINS) $(CTESTS):
+	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # The suffix names the instruction set; nothing else is compiled with it, so one binary runs everywhere.
 $(BUILD)/kernels/cpu/%_avx2.c.o: CFLAGS += -mavx2 -mfma -mf16c
@@ -64,8 +69,9 @@ $(BUILD)/kernels/cpu/%_avx512.c.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -ma
 $(BUILD)/libcommon/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
 $(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
 $(BUILD)/%.c.o: %.c
+	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # On a bare system the first step installs what is missing, so make must start again behind it.
 check:
@@ -84,8 +90,9 @@ demo:
 man: $(MAN)
 vpath %.scd $(wildcard tools/*) share/man
 $(BUILD)/man/%: %.scd
+	$(call say,MAN,$@)
 	@mkdir -p $(@D)
-	scdoc < $< > $@
+	$(Q)scdoc < $< > $@
 
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1 man7)
