@@ -41,15 +41,6 @@ static int wrong_kind(int kinds, enum stream_kind is)
                    stream_kind_name(is), err_tool(), stream_kind_name(want), maker_of(want));
 }
 
-static bool same_labels(const struct labels *a, const struct labels *b)
-{
-    bool same = a->n == b->n;
-
-    for (int i = 0; same && i < a->n; i++)
-        same = !strcmp(a->name[i], b->name[i]);
-    return same;
-}
-
 /* Takes over the header of the next file, which must go with those before. */
 static int join(struct reader *r, const struct stream_header *h, int kinds)
 {
@@ -62,7 +53,7 @@ static int join(struct reader *r, const struct stream_header *h, int kinds)
     if (h->kind != r->joined.kind)
         return err_set(EXIT_DATA, "this is a stream of %s, the file before it one of %s",
                        stream_kind_name(h->kind), stream_kind_name(r->joined.kind));
-    if (!same_labels(&h->labels, &r->joined.labels))
+    if (!labels_same(&h->labels, &r->joined.labels))
         return err_set(EXIT_DATA, "its labels are not those of the file before it");
     stream_header_join(&r->joined, h);
     return 0;

@@ -62,18 +62,41 @@ void labels_add(struct labels *l, const char *text, size_t n)
     l->name[l->n++] = xstrndup(text, n);
 }
 
+void labels_set_answer(struct labels *l, int i, const char *text, size_t n)
+{
+    if (!l->answer)
+        l->answer = xcalloc((size_t)l->n, sizeof *l->answer);
+    free(l->answer[i]);
+    l->answer[i] = xstrndup(text, n);
+}
+
+bool labels_same(const struct labels *a, const struct labels *b)
+{
+    bool same = a->n == b->n && !a->answer == !b->answer;
+
+    for (int i = 0; same && i < a->n; i++)
+        same = !strcmp(a->name[i], b->name[i]) && (!a->answer || !strcmp(a->answer[i], b->answer[i]));
+    return same;
+}
+
 void labels_copy(struct labels *to, const struct labels *from)
 {
     *to = (struct labels){ 0 };
     for (int i = 0; i < from->n; i++)
         labels_add(to, from->name[i], strlen(from->name[i]));
+    for (int i = 0; from->answer && i < from->n; i++)
+        labels_set_answer(to, i, from->answer[i], strlen(from->answer[i]));
 }
 
 void labels_free(struct labels *l)
 {
-    for (int i = 0; i < l->n; i++)
+    for (int i = 0; i < l->n; i++) {
         free(l->name[i]);
+        if (l->answer)
+            free(l->answer[i]);
+    }
     free(l->name);
+    free(l->answer);
     *l = (struct labels){ 0 };
 }
 

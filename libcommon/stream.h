@@ -28,10 +28,14 @@ enum stream_kind stream_kind_of(const char *name);
 
 struct labels {             /* label names in the header's order; n 0: the stream has none */
     char **name;
+    char **answer;          /* (n) the completion that stands for each; NULL: a space and the name */
     int n;
 };
 int labels_find(const struct labels *l, const char *text, size_t n);   /* index or -1 */
 void labels_add(struct labels *l, const char *text, size_t n);
+/* Gives label I its answer; to be called for all of them. */
+void labels_set_answer(struct labels *l, int i, const char *text, size_t n);
+bool labels_same(const struct labels *a, const struct labels *b);      /* names, order and answers */
 void labels_copy(struct labels *to, const struct labels *from);
 void labels_free(struct labels *l);
 /* share/labels/NAME when that is there, else "a,b,c"; at least two, no doubles. */

@@ -13,24 +13,35 @@ static bool is(const struct item *text, const char *s)
 
 /* ---- the header ---- */
 
-static int parse_labels(struct labels *l, struct items *s)
+/* An array of texts; what the header calls it is KEY. */
+static int parse_names(struct labels *l, struct items *s, const char *key)
 {
     struct item array, text;
 
-    if (items_next(s, &array, ITEM_ARRAY, "the header's 'labels'") < 0)
+    if (items_next(s, &array, ITEM_ARRAY, key) < 0)
         return -1;
     if (array.u > LABELS_MAX)
-        return err_set(EXIT_DATA, "the header has more than %d labels", LABELS_MAX);
+        return err_set(EXIT_DATA, "the header has more than %d %s", LABELS_MAX, key);
     for (uint64_t i = 0; i < array.u; i++) {
-        if (items_next(s, &text, ITEM_TEXT, "a label in the header") < 0)
+        if (items_next(s, &text, ITEM_TEXT, key) < 0)
             return -1;
         if (memchr(text.data, 0, text.n))
-            return err_set(EXIT_DATA, "a label in the header holds a zero byte");
-        if (labels_find(l, (const char *)text.data, text.n) >= 0)
-            return err_set(EXIT_DATA, "the header has the label '%.*s' twice", (int)text.n,
-                           (const char *)text.data);
+            return err_set(EXIT_DATA, "one of the header's %s holds a zero byte", key);
         labels_add(l, (const char *)text.data, text.n);
     }
+    return 0;
+}
+
+/* Two labels of one name would be one; two answers may be. */
+static int check_labels(struct labels *l, const struct labels *answers)
+{
+    for (int i = 0; i < l->n; i++)
+        if (labels_find(l, l->name[i], strlen(l->name[i])) != i)
+            return err_set(EXIT_DATA, "the header has the label '%s' twice", l->name[i]);
+    if (answers->n && answers->n != l->n)
+        return err_set(EXIT_DATA, "the header has %d answers for %d labels", answers->n, l->n);
+    for (int i = 0; i < answers->n; i++)
+        labels_set_answer(l, i, answers->name[i], strlen(answers->name[i]));
     return 0;
 }
 
@@ -110,11 +121,13 @@ enum {
     HAS_KIND = 4,
     HAS_LABELS = 8,
     HAS_VERSION = 16,
+    HAS_ANSWERS = 32,
     HAS_MUST = HAS_CHAIN | HAS_FORMAT | HAS_KIND | HAS_VERSION
 };
 
 /* One pair of the header; keys of later versions are passed over. */
-static int parse_pair(struct stream_header *h, struct items *s, unsigned *has)
+static int parse_pair(struct stream_header *h, struct labels *answers, struct items *s,
+                      unsigned *has)
 {
     struct item key;
     unsigned bit;
@@ -122,7 +135,8 @@ static int parse_pair(struct stream_header *h, struct items *s, unsigned *has)
 
     if (items_next(s, &key, ITEM_TEXT, "a key of the header") < 0)
         return -1;
-    bit = is(&key, "chain")     ? HAS_CHAIN
+    bit = is(&key, "answers")   ? HAS_ANSWERS
+          : is(&key, "chain")   ? HAS_CHAIN
           : is(&key, "format")  ? HAS_FORMAT
           : is(&key, "kind")    ? HAS_KIND
           : is(&key, "labels")  ? HAS_LABELS
@@ -143,7 +157,10 @@ static int parse_pair(struct stream_header *h, struct items *s, unsigned *has)
         rc = parse_kind(h, s);
         break;
     case HAS_LABELS:
-        rc = parse_labels(&h->labels, s);
+        rc = parse_names(&h->labels, s, "labels");
+        break;
+    case HAS_ANSWERS:
+        rc = parse_names(answers, s, "answers");
         break;
     case HAS_VERSION:
         rc = parse_version(s);
@@ -168,9 +185,16 @@ int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n)
                        STREAM_TAG);
     if (items_next(&s, &map, ITEM_MAP, "the header") < 0)
         return -1;
-    for (uint64_t i = 0; i < map.u; i++)
-        if (parse_pair(h, &s, &has) < 0)
-            return -1;
+    struct labels answers = { 0 };
+    int rc = 0;
+
+    for (uint64_t i = 0; rc == 0 && i < map.u; i++)
+        rc = parse_pair(h, &answers, &s, &has);
+    if (rc == 0)
+        rc = check_labels(&h->labels, &answers);
+    labels_free(&answers);
+    if (rc < 0)
+        return -1;
     if ((has & HAS_MUST) != HAS_MUST)
         return err_set(EXIT_DATA, "the header has no '%s'",
                        !(has & HAS_FORMAT)  ? "format"
@@ -226,13 +250,21 @@ void stream_tag_put(struct buf *b)
     item_put_tag(b, STREAM_TAG);
 }
 
+static void put_names(struct buf *b, const char *key, char *const *name, int n)
+{
+    item_put_key(b, key);
+    item_put_array(b, (uint64_t)n);
+    for (int i = 0; i < n; i++)
+        item_put_key(b, name[i]);
+}
+
 void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels *labels,
                        const struct stream_header *from)
 {
-    const bool has_labels = labels && labels->n;
+    const bool has_labels = labels && labels->n, has_answers = has_labels && labels->answer;
     const int chain_n = from ? from->chain_n : 0;
 
-    item_put_map(b, has_labels ? 5 : 4);
+    item_put_map(b, 4 + (uint64_t)has_labels + has_answers);
     item_put_key(b, "kind");
     item_put_key(b, stream_kind_name(kind));
     item_put_key(b, "chain");
@@ -242,12 +274,10 @@ void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels
     put_own_entry(b);
     item_put_key(b, "format");
     item_put_key(b, format_name);
-    if (has_labels) {
-        item_put_key(b, "labels");
-        item_put_array(b, (uint64_t)labels->n);
-        for (int i = 0; i < labels->n; i++)
-            item_put_key(b, labels->name[i]);
-    }
+    if (has_labels)
+        put_names(b, "labels", labels->name, labels->n);
+    if (has_answers)
+        put_names(b, "answers", labels->answer, labels->n);
     item_put_key(b, "version");
     item_put_uint(b, STREAM_VERSION);
 }

@@ -1,8 +1,8 @@
 /*
  * labels.c - probabilities over a set of labels.
  *
- * A label is scored by the tokens of a space and its name, as promptify writes completions: the sum
- * of log P(token | prompt, tokens before). The prompts of a batch go through the model once; first
+ * A label is scored by the tokens of its answer in the header, as promptify writes completions (else
+ * of a space and its name): the sum of log P(token | prompt, tokens before). The prompts of a batch go through the model once; first
  * tokens are read off there, further ones are run as branches that share the prompt's keys.
  */
 #include "predict.h"
@@ -192,10 +192,15 @@ static int encode_label(struct predictor *p, int l)
     const uint32_t *ids;
     size_t n;
 
-    buf_printf(&text, " %s", p->labels->name[l]);
+    if (p->labels->answer)
+        buf_puts(&text, p->labels->answer[l]);
+    else
+        buf_printf(&text, " %s", p->labels->name[l]);
     const int rc = tokenizer_encode(p->tok, p->scratch, text.p, text.n, &ids, &n);
 
     buf_free(&text);
+    if (rc == 0 && n == 0)
+        return err_set(EXIT_DATA, "its answer has no tokens");
     if (rc < 0 || model_check_ids(p->model, ids, (int64_t)n, 0) < 0)
         return -1;
     a->n = (int64_t)n;

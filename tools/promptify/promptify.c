@@ -69,6 +69,16 @@ struct job {
     uint8_t template_digest[SHA256_BYTES], verbalizer_digest[SHA256_BYTES];
 };
 
+/* What stands for LABEL: the verbalizer's answer or the label itself; NULL: the verbalizer has none. */
+static const char *answer_of(const struct job *j, const char *label, size_t *n)
+{
+    if (j->verbalizer.labels.n == 0)
+        return label;
+    label = verbalizer_answer(&j->verbalizer, label, *n);
+    *n = label ? strlen(label) : 0;
+    return label;
+}
+
 /* The text of share/KIND/NAME+SUFFIX, else of the file NAME. */
 static int load(struct buf *text, const char *kind, const char *name, const char *suffix,
                 uint8_t digest[SHA256_BYTES])
@@ -142,10 +152,7 @@ static int find_answer(const struct job *j, struct record *rec, const char **ans
     }
     if (has == 0) /* a table of prompts and completions has no labels */
         return record_get_text(rec, "completion", answer, n);
-    if (j->verbalizer.labels.n > 0) {
-        *answer = verbalizer_answer(&j->verbalizer, *answer, *n);
-        *n = *answer ? strlen(*answer) : 0;
-    }
+    *answer = answer_of(j, *answer, n);
     return *answer ? 1 : -1;
 }
 
@@ -211,6 +218,31 @@ static int put_all(struct writer *w, struct examples *in, const struct job *j)
     return got;
 }
 
+/* Tells predict which completion stands for each label. A template whose completion depends on the
+ * record has no such thing, and neither has --completion. */
+static void note_answers(struct job *j)
+{
+    struct record *none = record_new();
+    struct buf completion = BUF_INIT;
+    struct labels noted;
+    bool all = !o.completion;
+
+    labels_copy(&noted, &j->labels);
+    for (int i = 0; all && i < noted.n; i++) {
+        size_t n = strlen(noted.name[i]);
+        const char *answer = answer_of(j, noted.name[i], &n);
+
+        all = answer && template_completion(j->template, none, &o.set, answer, n, &completion) == 0;
+        if (all)
+            labels_set_answer(&noted, i, completion.p, completion.n);
+    }
+    labels_free(all ? &j->labels : &noted);
+    if (all)
+        j->labels = noted;
+    buf_free(&completion);
+    record_free(none);
+}
+
 int main(int argc, char **argv)
 {
     const char *const *files = cli_parse(argc, argv, &cli);
@@ -224,6 +256,7 @@ int main(int argc, char **argv)
         labels_free(&job.labels);
         labels_copy(&job.labels, reader_labels(examples_reader(in)));
     }
+    note_answers(&job);
     if (writer_open(&out, &o.common, KIND_PROMPTS, &job.labels, examples_reader(in)) < 0)
         die_err();
     writer_input(out, "template", job.template_digest);

@@ -262,7 +262,7 @@ int report_seed(struct buf *b, const struct tally *t, const struct labels *l)
 {
     int64_t count[CODES * CODES] = { 0 }, none[CODES] = { 0 };
     char *names[CODES] = { (char[]){ "0" }, (char[]){ "1" }, (char[]){ "2" } };
-    const struct labels codes = { names, CODES };
+    const struct labels codes = { .name = names, .n = CODES };
     struct tally coded = { .cap = CODES, .count = count, .none = none };
     struct confusion c;
 
