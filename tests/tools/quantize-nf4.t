@@ -124,6 +124,7 @@ exit_is 73
 it "refuses what is not there yet";     refused 69 "--quant-type fp4 is not there yet" quantize-nf4 --quant-type fp4 "$model"
 it "refuses a block size of 96";        refused 2 "not a power of two" quantize-nf4 --blocksize 96 "$model"
 it "refuses --verify with an output";   refused 2 "--verify writes no model" quantize-nf4 --verify "$dir/b" "$model"
+it "refuses to choose records";         refused 2 "none in a model" quantize-nf4 --limit 3 "$model"
 it "refuses an unknown option";         refused 2 "--plot" quantize-nf4 --plot x "$model"
 it "refuses a quantised model";         refused 65 "is quantised already" quantize-nf4 "$dir/b"
 it "refuses to give back a plain one";  refused 65 "nothing to dequantize" quantize-nf4 --dequantize "$model"

@@ -33,6 +33,8 @@ static void check_options(const struct options *o, const struct cli_common *comm
 {
     const bool to_stdout = !strcmp(common->output, "-");
 
+    if (common->only.n || common->limit >= 0)
+        die(EXIT_USAGE, "--only and --limit choose records; there are none in a model");
     if (strcmp(o->quant_type, "nf4"))
         die(EXIT_NODEVICE, "--quant-type %s is not there yet; use nf4", o->quant_type);
     if (o->block & (o->block - 1))
