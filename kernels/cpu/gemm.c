@@ -81,9 +81,7 @@ static void pack_panel(float *to, const struct gemm_term *t, int64_t k0, int64_t
             row[i] = tmp[i];
         }
     }
-    for (int64_t k = 0; k < kc; k++)
-        for (int i = 0; i < mr; i++)
-            to[k * mr + i] = row[i][k];
+    cpu_isa()->pack_a(to, row, kc);
 }
 
 /* The same for PANELS panels of a transposed A: runs along m, each cut into the panels. */

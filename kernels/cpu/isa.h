@@ -32,6 +32,8 @@ struct isa {
      * nr). */
     void (*tile)(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add);
+    /* to (kc, mr) = the mr rows transposed. */
+    void (*pack_a)(float *to, const float *const *row, int64_t kc);
     /* dst (kc, nr) = columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w, whose
      * rows are LD apart (NF4: LD is its width). Columns from w's end on hold anything finite. */
     void (*pack_b)(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0,

@@ -12,6 +12,7 @@ const struct isa isa_avx512 = {
     .mr = MR,
     .nr = NR,
     .tile = tile,
+    .pack_a = pack_a,
     .pack_b = pack_b,
     .span = span,
     .dropout = dropout,

@@ -11,6 +11,7 @@
 #include "simd.h"
 #include "vec_nf4.h"
 #include "vec_tile.h"
+#include "vec_transpose.h"
 
 static inline const uint8_t *weight_bytes(const struct weight *w)
 {
@@ -98,57 +99,19 @@ static void span(float *out, const struct weight *w, int64_t first, int64_t n)
 
 /* ---- panels ---- */
 
-#if defined(__AVX2__)
-/* dst (8, 8), rows NR apart, = src transposed, rows of it LD apart. */
-FORCE_INLINE void transpose8(float *dst, const float *src, int64_t ld)
-{
-    __m256 r[8], t[8];
-
-    UNROLL(8)
-    for (int i = 0; i < 8; i++)
-        r[i] = _mm256_loadu_ps(src + i * ld);
-    UNROLL(4)
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    }
-    UNROLL(2)
-    for (int i = 0; i < 2; i++) {
-        r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-        r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-        r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-        r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-    }
-    UNROLL(4)
-    for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(dst + i * NR, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-        _mm256_storeu_ps(dst + (i + 4) * NR, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
-    }
-}
-#else
-FORCE_INLINE void transpose8(float *dst, const float *src, int64_t ld)
-{
-    for (int k = 0; k < 8; k++)
-        for (int i = 0; i < 8; i++)
-            dst[k * NR + i] = src[i * ld + k];
-}
-#endif
-
 /* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's
  * last row stands in for rows behind it. */
 static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
                        int64_t n0)
 {
     float rows[8][KC];
-    int64_t k = 0;
+    const float *row[8];
 
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         span(rows[i], w, least(n0 + i, w->rows - 1) * ld + k0, kc);
-    for (; k + 8 <= kc; k += 8)
-        transpose8(dst + k * NR, rows[0] + k, KC);
-    for (; k < kc; k++)
-        for (int i = 0; i < 8; i++)
-            dst[k * NR + i] = rows[i][k];
+        row[i] = rows[i];
+    }
+    transpose_rows8(dst, NR, row, kc);
 }
 
 /* Whether eight codes from a multiple of eight on always lie in one block, in whole bytes. */
@@ -205,17 +168,21 @@ static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int6
             pack_rows8(dst + j, w, ld, k0, kc, least(n0 + j, w->rows - 1));
 }
 
-/* dst (kc, NR) = rows of the weight as they lie, NF4 of which a vector is within one block. */
+/* dst (kc, NR) = rows of the weight as they lie, NF4 of which a panel's part of a row is in one
+ * block. */
 static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc,
                               int64_t n0)
 {
-    for (int64_t k = 0; k < kc; k++)
-        for (int j = 0; j < NR; j += W) {
-            const int64_t at = (k0 + k) * w->cols + n0 + j;
+    const int64_t across = w->cols / w->block;
+    const float *scale = weight_scales(w) + k0 * across + n0 / w->block;
+    const uint8_t *codes = weight_bytes(w) + (k0 * w->cols + n0) / 2;
 
-            vf_store(dst + k * NR + j, vf_mul(nf4_run(weight_bytes(w) + at / 2),
-                                              vf_set(weight_scales(w)[at / w->block])));
-        }
+    for (int64_t k = 0; k < kc; k++, scale += across, codes += w->cols / 2) {
+        const vf s = vf_set(*scale);
+
+        for (int j = 0; j < NR; j += W)
+            vf_store(dst + k * NR + j, vf_mul(nf4_run(codes + j / 2), s));
+    }
 }
 
 /* The same for whole vectors of dense rows. */
@@ -239,7 +206,7 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
 {
     const int64_t n = least(NR, w->cols - n0);
 
-    if (nf4_by_eight(w) && n == NR && w->cols % 16 == 0 && w->block % 16 == 0) {
+    if (nf4_by_eight(w) && n == NR && w->cols % w->block == 0 && w->block % NR == 0) {
         pack_nf4_straight(dst, w, k0, kc, n0);
         return;
     }
