@@ -245,11 +245,6 @@ static void put_own_entry(struct buf *b)
     item_put_key(b, slmtools_version);
 }
 
-void stream_tag_put(struct buf *b)
-{
-    item_put_tag(b, STREAM_TAG);
-}
-
 static void put_names(struct buf *b, const char *key, char *const *name, int n)
 {
     item_put_key(b, key);
@@ -264,6 +259,7 @@ void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels
     const bool has_labels = labels && labels->n, has_answers = has_labels && labels->answer;
     const int chain_n = from ? from->chain_n : 0;
 
+    item_put_tag(b, STREAM_TAG);
     item_put_map(b, 4 + (uint64_t)has_labels + has_answers);
     item_put_key(b, "kind");
     item_put_key(b, stream_kind_name(kind));
@@ -326,12 +322,6 @@ static int parse_end_pair(struct stream_end *e, struct items *s, bool *has_recor
         e->records = value.u;
         return 0;
     }
-    if (is(&key, "sealed")) {
-        if (items_next(s, &value, ITEM_BOOL, "the end map's 'sealed'") < 0)
-            return -1;
-        e->sealed = value.u != 0;
-        return 0;
-    }
     return items_skip(s, NULL, NULL);
 }
 
@@ -355,7 +345,7 @@ int stream_end_parse(struct stream_end *e, const uint8_t *p, size_t n)
 void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input,
                     int inputs)
 {
-    item_put_map(b, 5);
+    item_put_map(b, 4);
     item_put_key(b, "");
     item_put_key(b, "end");
     item_put_key(b, "inputs");
@@ -367,8 +357,6 @@ void stream_end_put(struct buf *b, const struct stream_end *e, const struct stre
         item_put_key(b, "sha256");
         item_put_bytes(b, input[i].digest, SHA256_BYTES);
     }
-    item_put_key(b, "sealed");
-    item_put_bool(b, e->sealed);
     item_put_key(b, "sha256");
     item_put_bytes(b, e->digest, SHA256_BYTES);
     item_put_key(b, "records");

@@ -24,9 +24,7 @@ MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size
 void stream_header_free(struct stream_header *h);
 /* Appends those entries of FROM's chain that TO's does not have yet. */
 void stream_header_join(struct stream_header *to, const struct stream_header *from);
-/* Appends the tag that a stream begins with. */
-void stream_tag_put(struct buf *b);
-/* Appends the header behind it; FROM (may be NULL) gives the chain before this process. */
+/* Appends the header of a stream that this process writes; FROM (may be NULL) gives the chain. */
 void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels *labels,
                        const struct stream_header *from);
 
@@ -38,7 +36,6 @@ struct stream_input {
 struct stream_end {
     uint64_t records;
     uint8_t digest[SHA256_BYTES]; /* of the uncompressed bytes before the end map */
-    bool sealed;                  /* a seal must follow the last frame */
 };
 
 /* Parses the N bytes of a whole end map. */

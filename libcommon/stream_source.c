@@ -131,21 +131,15 @@ static bool at_end_map(const struct stream_source *s)
            item_head(&key, p + map.len, n - map.len) == 1 && key.kind == ITEM_TEXT && key.n == 0;
 }
 
-/* Nothing may come behind the end map, and a stream that says it is sealed must be. */
-static int check_rest(struct stream_source *s, const struct stream_end *e)
+/* Nothing may come behind the end map but the seal, which zin checks. */
+static int check_rest(struct stream_source *s)
 {
     const int more = s->pos < s->end ? 1 : fill(s);
 
-    if (more < 0)
-        return -1;
-    if (more)
-        err_set(EXIT_DATA, "there is data behind the end map; a stream ends with it");
-    else if (e->sealed && !zin_sealed(s->in))
-        err_set(EXIT_DATA,
-                "cut short: the seal at the end of the file is missing; copy or make it again");
-    else
-        return 0;
-    return err_in("%s", stream_source_name(s));
+    if (more <= 0)
+        return more;
+    return err_set(EXIT_DATA, "%s: there is data behind the end map; a stream ends with it",
+                   stream_source_name(s));
 }
 
 /* The end map, LEN bytes at POS: all that it says must be so. */
@@ -171,7 +165,7 @@ static int check_end(struct stream_source *s, size_t len)
         return err_set(EXIT_DATA,
                        "%s: the SHA-256 in the end map does not fit the records; make it again",
                        stream_source_name(s));
-    return check_rest(s, &e);
+    return check_rest(s);
 }
 
 static int no_end(const struct stream_source *s)

@@ -39,14 +39,11 @@ static int flush_chunk(struct writer *w)
     return 0;
 }
 
-/* The tag and the header are blocks of their own, so that a reader can tell from the first bytes of
- * a file what it is, and the next tool in a pipe finds a mistake before the first record comes. */
+/* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
+ * comes. */
 static int put_header(struct writer *w, enum stream_kind kind, const struct labels *labels,
                       const struct stream_header *before)
 {
-    stream_tag_put(&w->chunk);
-    if (flush_chunk(w) < 0 || zout_flush(w->z) < 0)
-        return -1;
     stream_header_put(&w->chunk, kind, labels ? labels : before ? &before->labels : NULL, before);
     return flush_chunk(w) < 0 ? -1 : zout_flush(w->z);
 }
@@ -100,7 +97,7 @@ void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA25
 
 static int put_end(struct writer *w)
 {
-    struct stream_end e = { .records = w->records, .sealed = true };
+    struct stream_end e = { .records = w->records };
     const int streams = w->from ? reader_digests(w->from) : 0;
 
     if (streams < 0)

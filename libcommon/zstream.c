@@ -4,6 +4,7 @@
 #include "mem.h"
 #include "sha256.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,12 +13,17 @@
 enum {
     IN_BYTES = 1 << 17,
     OUT_BYTES = 1 << 17,
+    SEAL_MAGIC = 4,
     SEAL_HEAD = 8, /* magic number and size of a skippable frame */
     SEAL_BYTES = SEAL_HEAD + SHA256_BYTES,
 };
 
 /* Magic 0x184D2A5E, one of the sixteen that zstd sets aside, and the size 32, little-endian. */
 static const uint8_t seal_head[SEAL_HEAD] = { 0x5e, 0x2a, 0x4d, 0x18, SHA256_BYTES, 0, 0, 0 };
+/* What a sealed file has behind the six bytes of its frame header: a block that is not the last,
+ * raw, of three bytes. */
+enum { FIRST_BLOCK = 3, PROMISE_AT = 6 };
+static const uint8_t promise[3] = { FIRST_BLOCK << 3, 0, 0 };
 static const uint8_t frame_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
 
 /* ---- reading ---- */
@@ -29,10 +35,10 @@ struct zin {
     ZSTD_inBuffer in;   /* over data */
     uint64_t passed;    /* bytes of the file before data */
     bool eof;
-    bool between; /* at the beginning of a frame */
-    bool any;     /* there was a frame */
-    bool more;    /* zstd holds output back */
-    bool sealed;
+    bool between;  /* at the beginning of a frame */
+    bool any;      /* there was a frame */
+    bool more;     /* zstd holds output back */
+    bool promised; /* the seal must be there */
     uint8_t data[IN_BYTES];
 };
 
@@ -67,11 +73,6 @@ void zin_close(struct zin *z)
     (void)ZSTD_freeDCtx(z->zstd);
     sha256_free(z->sha);
     free(z);
-}
-
-bool zin_sealed(const struct zin *z)
-{
-    return z->sealed;
 }
 
 const char *zin_name(const struct zin *z)
@@ -136,33 +137,43 @@ static int check_seal(struct zin *z)
     if (available(z) > SEAL_BYTES)
         return bad(z, "there are bytes behind the seal; a record stream ends with it");
     z->in.pos = z->in.size;
-    z->sealed = true;
+    z->promised = false;
+    return 0;
+}
+
+/* A file begins with a frame, and its first block says whether a seal ends it. */
+static int first_frame(struct zin *z)
+{
+    const uint8_t *p = z->data;
+    const size_t n = available(z);
+
+    if (!n)
+        return err_set(EXIT_NOINPUT,
+                       "%s: empty; the program that should have written it has failed",
+                       zin_name(z));
+    if (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0)
+        return err_set(
+            EXIT_DATA,
+            "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
+            "promptify and peek --from-jsonl make streams",
+            zin_name(z));
+    z->any = true;
+    z->promised =
+        n >= PROMISE_AT + sizeof promise && !memcmp(p + PROMISE_AT, promise, sizeof promise);
     return 0;
 }
 
 /* Looks at what begins here: 1 a frame, 0 the end of the file. */
 static int next_frame(struct zin *z)
 {
-    if (gather(z, SEAL_BYTES + 1) < 0)
+    if (gather(z, SEAL_BYTES + 1) < 0 || (!z->any && first_frame(z) < 0))
         return -1;
-    const uint8_t *p = z->data + z->in.pos;
-    const size_t n = available(z);
-
-    if (!n)
-        return z->any ? 0
-                      : err_set(EXIT_NOINPUT,
-                                "%s: empty; the program that should have written it has failed",
-                                zin_name(z));
-    if (z->any && n >= sizeof seal_head / 2 && !memcmp(p, seal_head, sizeof seal_head / 2))
+    if (!available(z))
+        return z->promised ? bad(z, "cut short: the seal is missing; copy or make the file again")
+                           : 0;
+    if (available(z) >= SEAL_MAGIC && !memcmp(z->data + z->in.pos, seal_head, SEAL_MAGIC))
         return check_seal(z);
-    if (!z->any && (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0))
-        return err_set(
-            EXIT_DATA,
-            "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
-            "promptify and peek --from-jsonl make streams",
-            zin_name(z));
     z->between = false;
-    z->any = true;
     return 1;
 }
 
@@ -231,6 +242,7 @@ struct zout {
     struct outfile *f;
     ZSTD_CCtx *zstd;
     struct sha256 *sha; /* of the compressed bytes */
+    bool begun;
     uint8_t data[OUT_BYTES];
 };
 
@@ -239,6 +251,7 @@ struct zout *zout_new(struct outfile *f, int level)
     struct zout *z = xmalloc(sizeof *z);
 
     z->f = f;
+    z->begun = false;
     z->sha = sha256_new();
     z->zstd = ZSTD_createCCtx();
     if (!z->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_compressionLevel, level)) ||
@@ -277,7 +290,17 @@ static int compress(struct zout *z, const void *bytes, size_t n, ZSTD_EndDirecti
 
 int zout_write(struct zout *z, const void *bytes, size_t n)
 {
-    return compress(z, bytes, n, ZSTD_e_continue);
+    const uint8_t *p = bytes;
+
+    if (!z->begun) { /* the block that promises the seal */
+        assert(n >= FIRST_BLOCK);
+        if (compress(z, p, FIRST_BLOCK, ZSTD_e_flush) < 0)
+            return -1;
+        z->begun = true;
+        p += FIRST_BLOCK;
+        n -= FIRST_BLOCK;
+    }
+    return compress(z, p, n, ZSTD_e_continue);
 }
 
 int zout_flush(struct zout *z)

@@ -5,7 +5,9 @@
  * A few bits of a zstd frame mean nothing to the decoder (spare header bits, the window size, the
  * padding of tables), so that no checksum of the content notices when they change. The seal is a
  * skippable frame that holds the SHA-256 of every byte of the file before it. Other programs skip
- * it; ours find any changed bit.
+ * it; ours find any changed bit. That it must be there says the first block, which holds three
+ * bytes and no more: so its absence is noticed, and yet a stream may be compressed anew by any
+ * program.
  */
 #ifndef ZSTREAM_H
 #define ZSTREAM_H
@@ -25,15 +27,16 @@ struct zout;
 /* PATH "-" is standard input; what input_peek saw of it is read again. */
 MUST_USE int zin_open(struct zin **z, const char *path);
 /* Up to ROOM uncompressed bytes; *GOT is 0 only at the end of the file, when all frames were whole
- * and the seal, if there is one, fits. Errors begin with the name of the file and the byte. */
+ * and the seal, if there has to be one, fits. Errors begin with the name of the file and the byte.
+ */
 MUST_USE int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got);
-bool zin_sealed(const struct zin *z);      /* after the end: a seal was there */
 const char *zin_name(const struct zin *z); /* the path, or "standard input" */
 bool zin_can_reopen(const struct zin *z);  /* an ordinary file, no pipe */
 void zin_close(struct zin *z);             /* NULL is fine */
 
 /* Frames go to F, which stays the caller's. The bytes depend on content and LEVEL only. */
 struct zout *zout_new(struct outfile *f, int level);
+/* The first call gives at least three bytes. */
 MUST_USE int zout_write(struct zout *z, const void *bytes, size_t n);
 /* Ends the block, so that a reader gets all there is so far. */
 MUST_USE int zout_flush(struct zout *z);

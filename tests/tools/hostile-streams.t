@@ -24,6 +24,14 @@ def frame(content, **parameters):
     return c.compress(content) + c.flush()
 
 
+def promising(content):
+    """A frame whose first block promises a seal."""
+    c = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    first = c.compress(content[:3]) + c.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    assert first[6:] == b"\x18\0\0" + content[:3]
+    return first + c.compress(content[3:]) + c.flush()
+
+
 def header(**changes):
     return b"\xd9\xd9\xf7" + cbor2.dumps({k: v for k, v in {**HEADER, **changes}.items() if v is not None})
 
@@ -76,7 +84,8 @@ taken("a plain stream", stream())
 taken("two frames", frame(whole[:30]) + frame(whole[30:]))
 taken("an empty frame between", frame(whole[:30]) + frame(b"") + frame(whole[30:]))
 taken("a foreign skippable frame", frame(whole) + b"\x50\x2a\x4d\x18\x03\0\0\0abc")
-taken("a seal that is not announced", frame(whole) + SEAL + hashlib.sha256(frame(whole)).digest())
+taken("a seal", (s := promising(whole)) + SEAL + hashlib.sha256(s).digest())
+taken("a seal that is not promised", (s := frame(whole)) + SEAL + hashlib.sha256(s).digest())
 taken("unknown keys in header and end", stream(head=header(more=[1, {"x": 2}]), other={"y": 1}))
 taken("an integer longer than needed", stream(b"\xa1\x61a\x19\x00\x01"))
 taken("a wide window", frame(whole, window_log=27))
@@ -140,10 +149,11 @@ refused("a record behind the end", stream(tail=RECORD), "behind the end map")
 refused("a byte behind the end", stream(tail=b"\0"), "behind the end map")
 refused("a second stream behind", stream() + stream(), "behind the end map")
 refused("bytes behind the frame", stream() + b"garbage", "zstd")
-refused("a seal that is missing", stream(sealed=True), "the seal at the end of the file is missing")
-refused("a seal that does not fit", stream(sealed=True) + SEAL + b"x" * 32, "does not fit")
-refused("a seal with something behind", (s := stream(sealed=True)) + SEAL + hashlib.sha256(s).digest() + b"x", "behind the seal")
-refused("half a seal", stream(sealed=True) + SEAL + b"x" * 10, "cut short in the seal")
+refused("a seal that is missing", promising(whole), "the seal is missing")
+refused("a seal that does not fit", promising(whole) + SEAL + b"x" * 32, "does not fit")
+refused("a seal that nobody promised and that does not fit", frame(whole) + SEAL + b"x" * 32, "does not fit")
+refused("a seal with something behind", (s := frame(whole)) + SEAL + hashlib.sha256(s).digest() + b"x", "behind the seal")
+refused("half a seal", promising(whole) + SEAL + b"x" * 10, "cut short in the seal")
 refused("nothing at all", b"", "empty", 66)
 print(f"1..{count}")
 sys.exit(bad > 0)

@@ -62,7 +62,10 @@ then
 	out_is <<-'OUT'
 	 d9 d9 f7
 	OUT
+	sh_run "zstd -dc '$dir/ours.zst' | zstd -19 | peek --diff '$dir/ours.zst'"
+	ok
 else
+	skip "zstd is not installed"
 	skip "zstd is not installed"
 	skip "zstd is not installed"
 fi

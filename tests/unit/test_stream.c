@@ -218,7 +218,6 @@ static void make_content(struct buf *b, size_t *header)
     struct record *r = record_new();
     size_t n;
 
-    stream_tag_put(b);
     stream_header_put(b, KIND_TOKENS, NULL, NULL);
     *header = b->n;
     for (uint32_t i = 0; i < 5; i++) {
@@ -299,6 +298,22 @@ static void changed_content_is_survived(void **unused)
     buf_free(&good);
 }
 
+/* The seal is missed at every level, so every level begins with the block that promises it. */
+static void a_missing_seal_is_found(void **unused)
+{
+    (void)unused;
+    for (int level = 1; level <= 22; level += level < 3 ? 1 : 4) {
+        struct buf b = BUF_INIT;
+
+        write_stream(path, KIND_EXAMPLES, 3, level);
+        assert_int_equal(read_file(&b, path, 1 << 20), 0);
+        put_file(path2, b.p, b.n - 40);
+        assert_int_equal(count(path2), -1);
+        assert_non_null(strstr(err_text(), "the seal is missing"));
+        buf_free(&b);
+    }
+}
+
 static void a_stream_is_told_from_other_files(void **unused)
 {
     struct buf b = BUF_INIT;
@@ -351,6 +366,7 @@ int main(void)
         cmocka_unit_test(kinds_are_checked),
         cmocka_unit_test(every_flip_and_cut_is_found),
         cmocka_unit_test(changed_content_is_survived),
+        cmocka_unit_test(a_missing_seal_is_found),
         cmocka_unit_test(a_stream_is_told_from_other_files),
         cmocka_unit_test(the_same_bytes_again),
         cmocka_unit_test(label_lists),
