@@ -17,16 +17,19 @@ static bool is(const struct item *text, const char *s)
 static int parse_names(struct labels *l, struct items *s, const char *key)
 {
     struct item array, text;
+    char all[32], one[40];
 
-    if (items_next(s, &array, ITEM_ARRAY, key) < 0)
+    (void)snprintf(all, sizeof all, "the header's '%s'", key);
+    (void)snprintf(one, sizeof one, "one of the header's %s", key);
+    if (items_next(s, &array, ITEM_ARRAY, all) < 0)
         return -1;
     if (array.u > LABELS_MAX)
         return err_set(EXIT_DATA, "the header has more than %d %s", LABELS_MAX, key);
     for (uint64_t i = 0; i < array.u; i++) {
-        if (items_next(s, &text, ITEM_TEXT, key) < 0)
+        if (items_next(s, &text, ITEM_TEXT, one) < 0)
             return -1;
         if (memchr(text.data, 0, text.n))
-            return err_set(EXIT_DATA, "one of the header's %s holds a zero byte", key);
+            return err_set(EXIT_DATA, "%s holds a zero byte", one);
         labels_add(l, (const char *)text.data, text.n);
     }
     return 0;

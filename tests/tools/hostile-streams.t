@@ -104,7 +104,11 @@ refused("an unknown kind", stream(head=header(kind="songs")), "unknown kind 'son
 for key in HEADER:
     refused(f"a header without {key}", stream(head=header(**{key: None})), f"no '{key}'")
 refused("a label twice", stream(head=header(labels=["a", "b", "a"])), "label 'a' twice")
-refused("a label that is a number", stream(head=header(labels=["a", 1])), "label in the header is an unsigned")
+refused("a label that is a number", stream(head=header(labels=["a", 1])), "one of the header's labels is an unsigned")
+refused("labels that are a text", stream(head=header(labels="a")), "the header's 'labels' is a text")
+refused("a label with a zero byte", stream(head=header(labels=["a", "b\0"])), "holds a zero byte")
+refused("fewer answers than labels", stream(head=header(labels=["a", "b"], answers=[" a"])), "1 answers for 2 labels")
+refused("answers without labels", stream(head=header(answers=[" a"])), "1 answers for 0 labels")
 refused("a header key twice", stream(head=b"\xd9\xd9\xf7\xa6" + cbor2.dumps(HEADER)[1:] + b"\x64kind\x66tokens" * 2), "'kind' twice")
 refused("a header with 2^63 keys", frame(b"\xd9\xd9\xf7\xbb\x80" + b"\0" * 7), "larger than 64 MiB")
 
