@@ -88,10 +88,11 @@ def write(header, rows, order=lambda fields: fields):
     return pack(first) + pack(rest + cbor2.dumps(last))
 
 
-def stream(rows, kind="tokens", labels=None):
+def stream(rows, kind="tokens", labels=None, answers=None):
     """A stream with these records."""
     header = {"format": "slmtools stream", "version": 1, "kind": kind, "chain": []}
-    return write({**header, "labels": labels} if labels else header, rows)
+    names = {"labels": labels, "answers": answers}
+    return write({**header, **{k: v for k, v in names.items() if v}}, rows)
 
 
 if __name__ == "__main__":

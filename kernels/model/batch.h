@@ -6,17 +6,20 @@
 
 #include "kernels.h"
 
-struct batch {                  /* host side; grows, is reused */
+struct batch { /* host side; grows, is reused */
     int64_t tokens, seqs;
-    int32_t *ids;               /* (tokens) */
-    int32_t *pos;               /* (tokens) */
-    int32_t *target;            /* (tokens) next token where it counts for the loss, else -1 */
-    float *weight;              /* (tokens) what its nll is multiplied by in the gradient */
-    struct seq *seq;            /* (seqs) */
+    int32_t *ids;    /* (tokens) */
+    int32_t *pos;    /* (tokens) */
+    int32_t *target; /* (tokens) next token where it counts for the loss, else -1 */
+    float *weight;   /* (tokens) what its nll is multiplied by in the gradient */
+    struct seq *seq; /* (seqs) */
     int64_t cap_tokens, cap_seqs;
 };
 
-#define BATCH_INIT { 0 }
+#define BATCH_INIT                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 void batch_clear(struct batch *b);
 void batch_free(struct batch *b);
 
@@ -25,8 +28,8 @@ void batch_free(struct batch *b);
  * first_target-1 .. n-2 (first_target >= 1: the first token that is predicted), each with WEIGHT.
  * SAMPLE names it to dropout. Returns its index.
  */
-int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target, float weight,
-                  uint32_t sample);
+int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target,
+                  float weight, uint32_t sample);
 
 /* Appends new tokens of a sequence that has keys in a cache (generation, label scoring): positions
  * go on from first_pos; struct seq's key rows are given. */

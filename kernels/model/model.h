@@ -1,7 +1,9 @@
 /*
- * model.h - a causal language model over the op table: weights, forward, backward, cached inference.
+ * model.h - a causal language model over the op table: weights, forward, backward, cached
+ * inference.
  *
- * The model is written once, per architecture (arch.h), and calls ops only. Letters as in kernels.h.
+ * The model is written once, per architecture (arch.h), and calls ops only. Letters as in
+ * kernels.h.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -14,32 +16,33 @@
 #include <stdbool.h>
 
 struct model;
-struct lora_set;                /* lora.h */
+struct lora_set; /* lora.h */
 
 /*
  * Loads config and weights of P (float32, float16, bfloat16 or bitsandbytes 4-bit; kept as stored,
  * mapped where the device allows) for OPS. Names and shapes are checked against the config, values
  * for NaN and infinity (the tensor is named). P must outlive M. COMPUTE: DT_F32.
  */
-MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops, enum dtype compute);
+MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops,
+                        enum dtype compute);
 void model_close(struct model *m);
 const struct config *model_config(const struct model *m);
 const struct ops *model_ops(const struct model *m);
 
-/* Linears that may carry LoRA, of one layer: Phi has 6. PATH is the module path in the weight names,
- * "self_attn.q_proj"; ROWS, COLS its shape. */
+/* Linears that may carry LoRA, of one layer: Phi has 6. PATH is the module path in the weight
+ * names, "self_attn.q_proj"; ROWS, COLS its shape. */
 struct module_info {
-    const char *path;           /* inside a layer */
-    const char *name;           /* last part: what --target-modules names */
-    int64_t rows, cols;         /* O, C */
+    const char *path;   /* inside a layer */
+    const char *name;   /* last part: what --target-modules names */
+    int64_t rows, cols; /* O, C */
 };
-int model_modules(const struct model *m);                               /* per layer */
+int model_modules(const struct model *m); /* per layer */
 const struct module_info *model_module(const struct model *m, int i);
 /* "model.layers.%d." of the architecture: the path in front of module_info.path. */
 const char *model_layer_prefix(const struct model *m);
 
-/* From now on forward and backward go through L (NULL: base model). L must outlive its use. What was
- * reserved is given back, for the ranks count: model_reserve comes after this. */
+/* From now on forward and backward go through L (NULL: base model). L must outlive its use. What
+ * was reserved is given back, for the ranks count: model_reserve comes after this. */
 void model_use_lora(struct model *m, const struct lora_set *l);
 
 /* Whether a record of N ids, and MORE tokens to come after them, can go through the model at all;
@@ -56,18 +59,18 @@ void model_set_resid_pdrop(struct model *m, float p);
  * loss that is not finite is EXIT_NUMERIC and names the first layer that is to blame.
  */
 MUST_USE int model_train_batch(struct model *m, const struct batch *b, uint64_t seed, float *nll);
-/* Forward and loss only, no dropout; any reservation that is large enough will do. BEST (tokens) the
- * most likely next id, -1 where there is no target; NULL: not wanted. */
+/* Forward and loss only, no dropout; any reservation that is large enough will do. BEST (tokens)
+ * the most likely next id, -1 where there is no target; NULL: not wanted. */
 MUST_USE int model_loss_batch(struct model *m, const struct batch *b, float *nll, int32_t *best);
 
 /* Memory by plan. TRAIN: activations are kept for the backward pass. */
 struct memory_plan {
-    size_t weights_mapped;      /* bytes of the model's files that stay mapped */
-    size_t weights_owned;       /* un-nested scales and converted tensors */
-    size_t activations;         /* kept for max_tokens */
-    size_t scratch;             /* of the ops and of one layer */
-    size_t lora;                /* parameters, gradients, optimiser states */
-    size_t cache;               /* keys and values */
+    size_t weights_mapped; /* bytes of the model's files that stay mapped */
+    size_t weights_owned;  /* un-nested scales and converted tensors */
+    size_t activations;    /* kept for max_tokens */
+    size_t scratch;        /* of the ops and of one layer */
+    size_t lora;           /* parameters, gradients, optimiser states */
+    size_t cache;          /* keys and values */
 };
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan);

@@ -23,8 +23,8 @@ def check(name, good, detail=""):
     print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
 
 
-def run(*options, rows=(), kind="tokens", labels=None, data=None):
-    data = streams.stream(rows, kind, labels) if data is None else data
+def run(*options, rows=(), kind="tokens", labels=None, answers=None, data=None):
+    data = streams.stream(rows, kind, labels, answers) if data is None else data
     return subprocess.run(["predict", *options], input=data, capture_output=True)
 
 
@@ -114,6 +114,9 @@ check("labels: a record's result does not depend on its neighbours",
 many = [{**tests[i % 4], "id": i} for i in range(300)]
 check("labels: output is in the order of the input",
       [r["id"] for r in predict(*base, rows=many, labels=names)] == list(range(300)))
+got = predict(*base, rows=tests, labels=["good", "bad", "odd"], answers=[" " + n for n in names])
+check("labels are scored by their answers", [(r["scores"], names[["good", "bad", "odd"].index(r["pred"])]) for r in got] ==
+      [(r["scores"], r["pred"]) for r in streams.records(done.stdout)[1]], got)
 single = predict(*base, rows=tests, labels=["up", "x"])
 check("labels of one token each need no second pass", all(sum(streams.numbers(r["scores"])) > 0.999 for r in single))
 

@@ -1,9 +1,10 @@
 /*
  * labels.c - probabilities over a set of labels.
  *
- * A label is scored by the tokens of its answer in the header, as promptify writes completions (else
- * of a space and its name): the sum of log P(token | prompt, tokens before). The prompts of a batch go through the model once; first
- * tokens are read off there, further ones are run as branches that share the prompt's keys.
+ * A label is scored by the tokens of its answer in the header, as promptify writes completions
+ * (without answers: of a space and its name): the sum of log P(token | prompt, tokens before). The
+ * prompts of a batch go through the model once; first tokens are read off there, further ones are
+ * run as branches that share the prompt's keys.
  */
 #include "predict.h"
 
