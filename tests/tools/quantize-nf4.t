@@ -80,6 +80,24 @@ check grep -q '"bnb_4bit_compute_dtype": "float16"' "$dir/a/config.json"
 it "... and the given one"
 check grep -q '"bnb_4bit_compute_dtype": "bfloat16"' "$dir/g/config.json"
 
+it "lays the config out as transformers does, whatever it looked like"
+cp -r "$model" "$dir/odd"
+python3 - "$dir/odd/config.json" <<'IN'
+import json, sys
+c = json.load(open(sys.argv[1]))
+c.update({"Z": [], "_a": {"b": [1, {"y": 1e-05, "x": "}\"]{\\"}, []], "a": {}}, "aa": None, "a": [True], "quantization_config": None})
+open(sys.argv[1], "w").write(json.dumps(dict(reversed(c.items())), separators=("\n\t, ", " :")) + " ")
+IN
+quantize-nf4 "$dir/odd" -o "$dir/even/" 2>"$dir/err"
+check python3 - "$dir/odd/config.json" "$dir/even/config.json" <<'IN'
+import json, sys
+was, text = json.load(open(sys.argv[1])), open(sys.argv[2]).read()
+now = json.loads(text)
+assert now.pop("quantization_config")["quant_method"] == "bitsandbytes" and was.pop("quantization_config") is None
+assert now == was
+assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n", text
+IN
+
 it "leaves modules alone that it is told to, and says so in the config"
 quantize-nf4 --skip-modules fc1,layers.1.self_attn.dense "$model" -o "$dir/h/"
 check python3 - "$dir/h" <<'IN'
