@@ -70,7 +70,6 @@ struct memory_plan {
     size_t activations;    /* kept for max_tokens */
     size_t scratch;        /* of the ops and of one layer */
     size_t lora;           /* parameters, gradients, optimiser states */
-    size_t cache;          /* keys and values */
 };
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan);

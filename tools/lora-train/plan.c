@@ -8,7 +8,7 @@
 
 static size_t owned(const struct memory_plan *p)
 {
-    return p->weights_owned + p->activations + p->scratch + p->lora + p->cache;
+    return p->weights_owned + p->activations + p->scratch + p->lora;
 }
 
 static void put_step(struct buf *b, const struct order *order, int64_t i, double rate,
