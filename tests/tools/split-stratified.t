@@ -51,6 +51,12 @@ eval
 test
 EXPECT
 
+it "the default split of seed 42 stays what it is"
+sh_run 'split-stratified --train 6 --test 4 --eval 3 days.csv | ./cols id | xargs'
+out_is <<'EXPECT'
+0 10 40 68 7 57 41 16 35 55 5 69 23
+EXPECT
+
 it "gives the same bytes for the same seed, other rows for another"
 split-stratified days.csv -o a.zst
 split-stratified days.csv -j 3 -o b.zst
