@@ -194,7 +194,18 @@ it "stops with the step's number when numbers run away"
 run lora-train -m "$model" data --learning-rate 1e6 --max-grad-norm 0 --warmup-ratio 0 --max-steps 30 -o bad
 exit_is 70
 err_has 'step '
-err_has 'not'
+err_has 'is not finite'
+absent bad
+
+it "names the record and the step whose loss is no number"
+wild="--optim sgd --learning-rate 1e6 --max-grad-norm 0 --warmup-ratio 0 --lr-scheduler-type constant"
+run lora-train -q -m "$model" data $wild --max-steps 1 -o wild
+ok
+run lora-train -q -m "$model" data $wild --max-steps 4 --init-adapter wild -o bad
+exit_is 70
+one_line
+sed 's/data:[0-9]*: step [0-9]*: /HERE /' "$dir/err" >"$dir/out"
+out_has 'HERE the loss is not a finite number'
 absent bad
 
 it "prints the memory plan under -v"

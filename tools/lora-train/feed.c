@@ -22,23 +22,24 @@ int64_t feed_budget(const struct model *m, const struct lora_set *l)
     return tokens;
 }
 
-static const struct example *pick(const struct examples *set, const int64_t *record, int64_t i)
+static const struct train_record *pick(const struct train_set *set, const int64_t *record,
+                                       int64_t i)
 {
     return &set->v[record ? record[i] : i];
 }
 
 /* Whether a batch that holds TOKENS ends before record X. */
-static bool is_full(int64_t tokens, const struct example *x, int64_t budget)
+static bool is_full(int64_t tokens, const struct train_record *x, int64_t budget)
 {
     return tokens && tokens + x->n > budget;
 }
 
-int64_t feed_largest(const struct examples *set, const int64_t *record, int64_t n, int64_t budget)
+int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t n, int64_t budget)
 {
     int64_t tokens = 0, largest = 0;
 
     for (int64_t i = 0; i < n; i++) {
-        const struct example *x = pick(set, record, i);
+        const struct train_record *x = pick(set, record, i);
 
         tokens = is_full(tokens, x, budget) ? x->n : tokens + x->n;
         largest = tokens > largest ? tokens : largest;
@@ -68,7 +69,7 @@ static double sum_rows(const struct feed *f, const struct seq *s)
 }
 
 /* Runs what has been gathered: records I .. of the list, in the batch's order. */
-static int run_batch(struct feed *f, const struct examples *set, const int64_t *record, int64_t i,
+static int run_batch(struct feed *f, const struct train_set *set, const int64_t *record, int64_t i,
                      bool train, double *sum)
 {
     struct batch *b = &f->batch;
@@ -78,32 +79,35 @@ static int run_batch(struct feed *f, const struct examples *set, const int64_t *
                          : model_loss_batch(f->model, b, f->nll, NULL);
 
     for (int64_t s = 0; s < b->seqs; s++) {
-        const struct example *x = pick(set, record, i + s);
-
         sum[i + s] = sum_rows(f, &b->seq[s]);
-        if (rc < 0 && err_code() == EXIT_NUMERIC && !isfinite(sum[i + s]))
-            return err_in("%s:%" PRIu64, x->source, x->id);
+        if (rc < 0 && err_code() == EXIT_NUMERIC && !f->culprit && !isfinite(sum[i + s]))
+            f->culprit = pick(set, record, i + s);
     }
     batch_clear(b);
     return rc;
 }
 
-int feed_run(struct feed *f, const struct examples *set, const int64_t *record, int64_t n,
+int feed_run(struct feed *f, const struct train_set *set, const int64_t *record, int64_t n,
              const double *weight, int64_t first_sample, double *sum)
 {
     int64_t start = 0;
 
     batch_clear(&f->batch);
     for (int64_t i = 0; i < n; i++) {
-        const struct example *x = pick(set, record, i);
+        const struct train_record *x = pick(set, record, i);
 
         if (is_full(f->batch.tokens, x, f->budget)) {
             if (run_batch(f, set, record, start, weight != NULL, sum) < 0)
                 return -1;
             start = i;
         }
-        batch_add(&f->batch, example_ids(set, x), x->n, x->first_target,
+        batch_add(&f->batch, train_record_ids(set, x), x->n, x->first_target,
                   weight ? (float)weight[i] : 0, (uint32_t)(first_sample + i));
     }
     return n ? run_batch(f, set, record, start, weight != NULL, sum) : 0;
+}
+
+int feed_blame(const struct feed *f)
+{
+    return f->culprit ? err_in("%s:%" PRIu64, f->culprit->source, f->culprit->id) : -1;
 }

@@ -7,7 +7,7 @@
 #ifndef FEED_H
 #define FEED_H
 
-#include "examples.h"
+#include "train_records.h"
 #include "model/model.h"
 
 struct feed {
@@ -15,14 +15,15 @@ struct feed {
     int64_t budget; /* tokens of a batch; a longer record is a batch by itself */
     uint64_t seed;  /* of dropout */
     struct batch batch;
-    float *nll; /* (tokens of the batch) */
+    float *nll;                         /* (tokens of the batch) */
+    const struct train_record *culprit; /* whose loss is not finite; NULL: nobody's */
 };
 
 /* Tokens that the kept activations of about one GB have room for: 256 to 1024. */
 int64_t feed_budget(const struct model *m, const struct lora_set *l);
 
 /* Tokens of the largest batch that feed_run makes of these records under BUDGET; 0 when N is 0. */
-int64_t feed_largest(const struct examples *set, const int64_t *record, int64_t n, int64_t budget);
+int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t n, int64_t budget);
 
 void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed);
 void feed_free(struct feed *f);
@@ -30,10 +31,13 @@ void feed_free(struct feed *f);
 /*
  * SUM[i] = summed nll of record RECORD[i] of SET, i < N (RECORD NULL: record i). With WEIGHT, the
  * gradients of sum(WEIGHT[i] * SUM[i]) are added to the model's lora_set, under dropout, where
- * record i is sample FIRST_SAMPLE + i; without it nothing is learned. EXIT_NUMERIC names the record
- * whose loss is not finite. The model has room for the budget and for the longest record.
+ * record i is sample FIRST_SAMPLE + i; without it nothing is learned. EXIT_NUMERIC: a loss is not
+ * finite; feed_blame says whose. The model has room for the budget and for the longest record.
  */
-MUST_USE int feed_run(struct feed *f, const struct examples *set, const int64_t *record, int64_t n,
+MUST_USE int feed_run(struct feed *f, const struct train_set *set, const int64_t *record, int64_t n,
                       const double *weight, int64_t first_sample, double *sum);
+
+/* Puts FILE:RECORD in front of the error when one record is to blame. Returns -1, always. */
+int feed_blame(const struct feed *f);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * Reads a token stream and a model, writes an adapter as PEFT does. Man page: lora-train.1.
  */
-#include "examples.h"
+#include "train_records.h"
 #include "metrics.h"
 #include "model/lora.h"
 #include "options.h"
@@ -79,7 +79,7 @@ static int make_lora(struct lora_set **l, const struct train_options *o, const s
 }
 
 static int make_order(struct order *order, const struct train_options *o,
-                      const struct examples *train)
+                      const struct train_set *train)
 {
     const struct order_options opt = options_order(o);
     int64_t *list, n;
@@ -101,7 +101,7 @@ static int make_order(struct order *order, const struct train_options *o,
     return rc;
 }
 
-static void say_cut(const struct example_sets *s, int64_t max_length)
+static void say_cut(const struct train_sets *s, int64_t max_length)
 {
     const int64_t cut = s->train.cut + s->eval.cut;
 
@@ -150,12 +150,12 @@ static int plan_or_train(const struct trainer *t, struct pack_writer *out)
 /* Everything between a model that is open and an output that is whole. */
 static int run(const struct train_options *o, struct model *m, struct pack_writer *out)
 {
-    struct example_sets sets;
+    struct train_sets sets;
     struct lora_set *lora = NULL;
     struct order order = { 0 };
     int rc = -1;
 
-    if (examples_read(&sets, o, m) < 0)
+    if (train_sets_read(&sets, o, m) < 0)
         return -1;
     say_cut(&sets, o->max_length);
     if (o->resid_pdrop >= 0)
@@ -174,7 +174,7 @@ static int run(const struct train_options *o, struct model *m, struct pack_write
     }
     order_free(&order);
     lora_free(lora);
-    examples_free(&sets);
+    train_sets_free(&sets);
     return rc;
 }
 

@@ -71,7 +71,7 @@ static int parse_lines(int64_t **use, int64_t *n, const struct buf *text, const 
     return *n ? 0 : err_set(EXIT_DATA, "%s: the order is empty", path);
 }
 
-int order_file_read(int64_t **use, int64_t *n, const char *path, const struct examples *train)
+int order_file_read(int64_t **use, int64_t *n, const char *path, const struct train_set *train)
 {
     struct named *names = xnmalloc((size_t)train->n, sizeof *names);
     struct buf text = BUF_INIT;

@@ -2,11 +2,11 @@
 #ifndef ORDER_FILE_H
 #define ORDER_FILE_H
 
-#include "examples.h"
+#include "train_records.h"
 
 /* *USE = positions in TRAIN, *N of them; the caller frees it. EXIT_DATA names the line whose id is
  * not a number, not there, or the id of several records. */
 MUST_USE int order_file_read(int64_t **use, int64_t *n, const char *path,
-                             const struct examples *train);
+                             const struct train_set *train);
 
 #endif

@@ -12,7 +12,7 @@ static size_t owned(const struct memory_plan *p)
 }
 
 static void put_step(struct buf *b, const struct order *order, int64_t i, double rate,
-                     const struct examples *train)
+                     const struct train_set *train)
 {
     const struct order_step *s = &order->step[i];
     const int64_t end = order->micro[s->first + s->micros];
@@ -28,12 +28,12 @@ static void put_step(struct buf *b, const struct order *order, int64_t i, double
 }
 
 static void put_evaluation(struct buf *b, const struct order_step *s, int64_t step,
-                           const struct examples *eval)
+                           const struct train_set *eval)
 {
     int64_t tokens = 0;
 
     for (int64_t i = 0; i < eval->n; i++)
-        tokens += example_targets(&eval->v[i]);
+        tokens += train_record_targets(&eval->v[i]);
     buf_printf(b, "{\"step\": %" PRId64 ", \"epoch\": ", step);
     json_put_double(b, s->epoch);
     buf_printf(b, ", \"eval_records\": %" PRId64 ", \"eval_tokens\": %" PRId64 "}\n", eval->n,
@@ -52,7 +52,7 @@ static void put_summary(struct buf *b, const struct order *order, const struct s
 }
 
 int plan_write(const char *path, bool force, const struct order *order,
-               const struct schedule *schedule, const struct example_sets *sets,
+               const struct schedule *schedule, const struct train_sets *sets,
                const struct memory_plan *memory, int64_t batch_tokens)
 {
     struct buf b = BUF_INIT;

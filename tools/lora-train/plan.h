@@ -4,7 +4,7 @@
 #ifndef PLAN_H
 #define PLAN_H
 
-#include "examples.h"
+#include "train_records.h"
 #include "order.h"
 #include "schedule.h"
 
@@ -12,7 +12,7 @@
  * epoch, eval_records, eval_tokens), a last one with steps, warmup_steps and the memory in bytes.
  */
 MUST_USE int plan_write(const char *path, bool force, const struct order *order,
-                        const struct schedule *schedule, const struct example_sets *sets,
+                        const struct schedule *schedule, const struct train_sets *sets,
                         const struct memory_plan *memory, int64_t batch_tokens);
 
 /* One line under -v. */

@@ -32,7 +32,7 @@ static int64_t count_uses(const struct order *o, const struct order_step *s)
     return o->micro[s->first + s->micros] - first_use(o, s);
 }
 
-static const struct example *used(const struct trainer *t, int64_t use)
+static const struct train_record *used(const struct trainer *t, int64_t use)
 {
     return &t->sets->train.v[t->order->record[use]];
 }
@@ -72,15 +72,15 @@ static void weigh(const struct trainer *t, const struct order_step *s, double *w
     int64_t tokens = 0;
 
     for (int64_t i = 0; i < n; i++) {
-        const struct example *x = used(t, first + i);
+        const struct train_record *x = used(t, first + i);
 
-        tokens += t->opt->norm == NORM_TOKENS_UNSHIFTED ? x->unshifted : example_targets(x);
+        tokens += t->opt->norm == NORM_TOKENS_UNSHIFTED ? x->unshifted : train_record_targets(x);
     }
     for (int64_t m = s->first; m < s->first + s->micros; m++) {
         int64_t targets = 0;
 
         for (int64_t u = o->micro[m]; u < o->micro[m + 1]; u++)
-            targets += example_targets(used(t, u));
+            targets += train_record_targets(used(t, u));
         for (int64_t u = o->micro[m]; u < o->micro[m + 1]; u++)
             weight[u - first] = t->opt->norm == NORM_MICRO
                                     ? 1 / ((double)targets * (double)s->divisor)
@@ -130,14 +130,14 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
 /* transformers' eval_loss: a batch has its mean over tokens, each record its batch's mean. */
 static int evaluate(struct run *r, int64_t step, double epoch, struct metrics *metrics)
 {
-    const struct examples *eval = &r->t->sets->eval;
+    const struct train_set *eval = &r->t->sets->eval;
     double loss = 0;
     int64_t all = 0;
 
     if (eval->n == 0)
         return 0;
     if (feed_run(&r->feed, eval, NULL, eval->n, NULL, 0, r->sum) < 0)
-        return err_in("evaluation");
+        return -1;
     for (int64_t i = 0; i < eval->n; i += EVAL_BATCH) {
         const int64_t end = i + EVAL_BATCH < eval->n ? i + EVAL_BATCH : eval->n;
         double sum = 0;
@@ -145,7 +145,7 @@ static int evaluate(struct run *r, int64_t step, double epoch, struct metrics *m
 
         for (int64_t k = i; k < end; k++) {
             sum += r->sum[k];
-            tokens += example_targets(&eval->v[k]);
+            tokens += train_record_targets(&eval->v[k]);
         }
         loss += sum / (double)tokens * (double)(end - i);
         all += tokens;
@@ -161,13 +161,18 @@ static int do_steps(struct run *r, struct metrics *metrics, struct progress *pro
         const struct order_step *s = &r->t->order->step[i];
         struct step_report report;
 
-        if (do_step(r, i, &report) < 0)
-            return err_in("step %" PRId64, i + 1);
+        if (do_step(r, i, &report) < 0) {
+            err_in("step %" PRId64, i + 1);
+            return feed_blame(&r->feed);
+        }
         (void)snprintf(r->remark, sizeof r->remark, "loss %.4f", report.loss);
         progress_say(progress, i + 1, r->remark);
-        if (metrics_step(metrics, &report) < 0 ||
-            (s->evaluate && evaluate(r, i + 1, s->epoch, metrics) < 0))
+        if (metrics_step(metrics, &report) < 0)
             return -1;
+        if (s->evaluate && evaluate(r, i + 1, s->epoch, metrics) < 0) {
+            err_in("evaluation after step %" PRId64, i + 1);
+            return feed_blame(&r->feed);
+        }
     }
     return 0;
 }

@@ -4,7 +4,7 @@
 #ifndef TRAINER_H
 #define TRAINER_H
 
-#include "examples.h"
+#include "train_records.h"
 #include "metrics.h"
 #include "model/lora.h"
 #include "order.h"
@@ -14,7 +14,7 @@ struct trainer {
     const struct train_options *opt;
     struct model *model;
     struct lora_set *lora;
-    const struct example_sets *sets;
+    const struct train_sets *sets;
     const struct order *order;
     const struct schedule *schedule;
 };

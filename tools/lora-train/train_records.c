@@ -1,5 +1,5 @@
-/* examples.c - from records to token sequences with targets. */
-#include "examples.h"
+/* train_records.c - from records to token sequences with targets. */
+#include "train_records.h"
 
 #include "mem.h"
 #include "stream.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Which set a record belongs to: NULL when to neither. -1 on failure. */
-static int choose_set(struct examples **set, struct example_sets *s, struct record *rec,
+static int choose_set(struct train_set **set, struct train_sets *s, struct record *rec,
                       bool splits_picked)
 {
     const char *split;
@@ -29,7 +29,7 @@ static int choose_set(struct examples **set, struct example_sets *s, struct reco
 
 /* The first token that is learned; ALL are the record's tokens, X->n those that --max-length left.
  */
-static int find_first_target(struct example *x, struct record *rec, int64_t all,
+static int find_first_target(struct train_record *x, struct record *rec, int64_t all,
                              bool completion_only)
 {
     uint64_t prompt = 0;
@@ -60,7 +60,7 @@ static int find_first_target(struct example *x, struct record *rec, int64_t all,
     return 0;
 }
 
-static void add_ids(struct examples *e, struct example *x, const uint32_t *ids)
+static void add_ids(struct train_set *e, struct train_record *x, const uint32_t *ids)
 {
     const size_t n = (size_t)x->n;
 
@@ -73,7 +73,7 @@ static void add_ids(struct examples *e, struct example *x, const uint32_t *ids)
     e->n_ids += n;
 }
 
-static void add_example(struct examples *e, const struct example *x)
+static void add_record(struct train_set *e, const struct train_record *x)
 {
     if ((e->n & (e->n - 1)) == 0) /* at every power of two there is no room left */
         e->v = xnrealloc(e->v, e->n ? 2 * (size_t)e->n : 1, sizeof *e->v);
@@ -81,11 +81,11 @@ static void add_example(struct examples *e, const struct example *x)
 }
 
 /* POSITION names a record that has no id. */
-static int take_record(struct example_sets *s, struct record *rec, uint64_t position,
+static int take_record(struct train_sets *s, struct record *rec, uint64_t position,
                        bool splits_picked, const struct train_options *o, const struct model *m)
 {
-    struct example x = { .id = position, .source = s->source[s->sources - 1] };
-    struct examples *set;
+    struct train_record x = { .id = position, .source = s->source[s->sources - 1] };
+    struct train_set *set;
     const uint32_t *ids;
     size_t n;
 
@@ -108,11 +108,11 @@ static int take_record(struct example_sets *s, struct record *rec, uint64_t posi
         return -1;
     set->cut += (int64_t)n > x.n;
     add_ids(set, &x, ids);
-    add_example(set, &x);
+    add_record(set, &x);
     return 0;
 }
 
-static void note_source(struct example_sets *s, const char *name)
+static void note_source(struct train_sets *s, const char *name)
 {
     if (s->sources && !strcmp(s->source[s->sources - 1], name))
         return;
@@ -128,7 +128,7 @@ static bool picks_splits(const struct cli_list *only)
     return false;
 }
 
-static int read_all(struct example_sets *s, struct reader *r, const struct train_options *o,
+static int read_all(struct train_sets *s, struct reader *r, const struct train_options *o,
                     const struct model *m)
 {
     const bool splits_picked = picks_splits(&o->common.only);
@@ -146,11 +146,11 @@ static int read_all(struct example_sets *s, struct reader *r, const struct train
     return got;
 }
 
-int examples_read(struct example_sets *s, const struct train_options *o, const struct model *m)
+int train_sets_read(struct train_sets *s, const struct train_options *o, const struct model *m)
 {
     struct reader *r;
 
-    *s = (struct example_sets){ 0 };
+    *s = (struct train_sets){ 0 };
     if (reader_open(&r, o->inputs, KIND_TOKENS, &o->common) < 0)
         return -1;
 
@@ -158,11 +158,11 @@ int examples_read(struct example_sets *s, const struct train_options *o, const s
 
     reader_close(r);
     if (rc < 0)
-        examples_free(s);
+        train_sets_free(s);
     return rc;
 }
 
-void examples_free(struct example_sets *s)
+void train_sets_free(struct train_sets *s)
 {
     free(s->train.v);
     free(s->train.ids);
@@ -171,5 +171,5 @@ void examples_free(struct example_sets *s)
     for (int i = 0; i < s->sources; i++)
         free(s->source[i]);
     free(s->source);
-    *s = (struct example_sets){ 0 };
+    *s = (struct train_sets){ 0 };
 }

@@ -1,31 +1,31 @@
 /*
- * examples.h - the records that are learned from and those that are evaluated, in memory.
+ * train_records.h - the records that are learned from and those that are evaluated, in memory.
  */
-#ifndef EXAMPLES_H
-#define EXAMPLES_H
+#ifndef TRAIN_RECORDS_H
+#define TRAIN_RECORDS_H
 
 #include "model/model.h"
 #include "options.h"
 
-struct example {
+struct train_record {
     uint64_t id;          /* field id, else the position in the stream */
-    size_t at;            /* first token in struct examples' ids */
+    size_t at;            /* first token in struct train_set' ids */
     int64_t n;            /* tokens, after --max-length */
     int64_t first_target; /* first token that is predicted, 1 .. n-1 */
     int64_t unshifted;    /* tokens that would count if the first one could be predicted too */
     const char *source;   /* file it came from, for messages */
 };
 
-struct examples {
-    struct example *v;
+struct train_set {
+    struct train_record *v;
     int64_t n;
     uint32_t *ids;
     size_t n_ids, cap_ids;
     int64_t cut; /* records that --max-length made shorter */
 };
 
-struct example_sets {
-    struct examples train, eval;
+struct train_sets {
+    struct train_set train, eval;
     char **source;
     int sources;
 };
@@ -35,17 +35,18 @@ struct example_sets {
  * eval ones are for evaluation, others are passed over. When the user picked splits with --only,
  * all that he picked are learned from. Every record is checked against M: EXIT_DATA names it.
  */
-MUST_USE int examples_read(struct example_sets *s, const struct train_options *o,
-                           const struct model *m);
-void examples_free(struct example_sets *s);
+MUST_USE int train_sets_read(struct train_sets *s, const struct train_options *o,
+                             const struct model *m);
+void train_sets_free(struct train_sets *s);
 
-static inline const uint32_t *example_ids(const struct examples *e, const struct example *x)
+static inline const uint32_t *train_record_ids(const struct train_set *e,
+                                               const struct train_record *x)
 {
     return e->ids + x->at;
 }
 
 /* Tokens of X that have a loss. */
-static inline int64_t example_targets(const struct example *x)
+static inline int64_t train_record_targets(const struct train_record *x)
 {
     return x->n - x->first_target;
 }
