@@ -257,7 +257,7 @@ PY
 	check rmdir sig         # nothing is in it
 	rm -f fifo
 done
-if command -v script >/dev/null
+if script -qec true /dev/null >/dev/null 2>&1
 then
 	run script -qec "peek --from-jsonl in.jsonl" /dev/null
 	exit_is 2
@@ -266,9 +266,9 @@ then
 	exit_is 2
 	out_has "standard input is a terminal; name a stream, or pipe one in"
 else
-	skip "script is not installed"
-	skip "script is not installed"
-	skip "script is not installed"
-	skip "script is not installed"
+	skip "no pseudo-terminal"
+	skip "no pseudo-terminal"
+	skip "no pseudo-terminal"
+	skip "no pseudo-terminal"
 fi
 finish
