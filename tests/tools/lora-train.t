@@ -113,6 +113,13 @@ exit_is 2
 run lora-train -m nowhere data -o bad
 exit_is 66
 
+it "reads standard input once"
+run lora-train -m - -o bad
+exit_is 2
+run lora-train -m "$model" - --order - -o bad
+exit_is 2
+err_has 'only one of'
+
 it "says that other arithmetic is not there"
 run lora-train -m "$model" data --compute-dtype bfloat16 -o bad
 exit_is 69

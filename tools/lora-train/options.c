@@ -76,6 +76,24 @@ static void apply_preset(struct train_options *o, const struct given *given)
         o->evaluate = EVALUATE_EPOCH;
 }
 
+static bool is_standard(const char *path)
+{
+    return path && !strcmp(path, "-");
+}
+
+/* Standard input can be read once. */
+static void check_standard_input(const struct train_options *o)
+{
+    int readers = is_standard(o->model) + is_standard(o->init_adapter) + is_standard(o->order_file);
+
+    readers += !*o->inputs;
+    for (int i = 0; o->inputs[i]; i++)
+        readers += is_standard(o->inputs[i]);
+    if (readers > 1)
+        die(EXIT_USAGE, "only one of model, records, --init-adapter and --order can come from "
+                        "standard input");
+}
+
 static void check(struct train_options *o, const struct texts *t, const struct given *given)
 {
     if (strcmp(t->compute, "float32"))
@@ -93,7 +111,7 @@ static void check(struct train_options *o, const struct texts *t, const struct g
         o->eval_steps = o->logging_steps;
     if (o->plan_file && o->metrics_file)
         die(EXIT_USAGE, "--plan does not train, so there is nothing for --metrics");
-    if (o->metrics_file && !strcmp(o->metrics_file, "-") && !strcmp(o->common.output, "-"))
+    if (is_standard(o->metrics_file) && is_standard(o->common.output))
         die(EXIT_USAGE,
             "the adapter and the metrics cannot both go to standard output; give -o a file");
 }
@@ -204,6 +222,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
     if (t.preset)
         apply_preset(o, &given);
     check(o, &t, &given);
+    check_standard_input(o);
 }
 
 struct order_options options_order(const struct train_options *o)
