@@ -45,8 +45,10 @@ static la_ssize_t take_tar(struct archive *a, void *client, const void *bytes, s
 {
     struct pack_writer *w = client;
 
-    if (!w->file) /* closed after a failure: nobody wants it any more */
-        return (la_ssize_t)n;
+    if (!w->file) { /* thrown away: libarchive must not fill up the file in hand */
+        archive_set_error(a, ECANCELED, "thrown away");
+        return -1;
+    }
     const int rc =
         w->zstd ? compress_on(w, bytes, n, ZSTD_e_continue) : outfile_write(w->file, bytes, n);
 

@@ -164,10 +164,10 @@ do
 	refused 65 "" quantize-nf4 "$dir/cut.tar.zst"
 done
 
-# changed NAME PYTHON: a copy of the model whose header h, data d, or config c Python changes
+# changed MODEL PYTHON: a copy of the model whose header h, data d, or config c Python changes
 changed() {
-	rm -rf "$dir/bad" && cp -r "$model" "$dir/bad"
-	python3 - "$dir/bad" "$1" <<'IN'
+	rm -rf "$dir/bad" && cp -r "$1" "$dir/bad"
+	python3 - "$dir/bad" "$2" <<'IN'
 import json, struct, sys
 path = sys.argv[1] + "/model.safetensors"
 b = open(path, "rb").read()
@@ -183,8 +183,13 @@ IN
 }
 hostile() { # hostile EXIT TEXT PYTHON
 	it "refuses: $3"
-	changed "$3"
+	changed "$model" "$3"
 	refused "$1" "$2" quantize-nf4 "$dir/bad"
+}
+hostile_back() { # the same of a quantised model, with an architecture that nobody checks
+	it "refuses to give back: $3"
+	changed "$dir/g" "c['model_type'] = 'made up'; $3"
+	refused "$1" "$2" quantize-nf4 --dequantize "$dir/bad"
 }
 hostile 65 "are not inside"         'h[q]["data_offsets"][1] += len(d)'
 hostile 65 "are not inside"         'h[q]["data_offsets"] = [len(d), 0]'
@@ -220,8 +225,25 @@ hostile 65 "not a multiple"         'c["num_attention_heads"] = 3'
 hostile 65 "hidden_size"            'c["hidden_size"] = 10 ** 12'
 hostile 65 "config.json wants"      'c["intermediate_size"] = 128'
 
+# in place of one text in the quant_states another of the same length
+hostile_back 65 "has not the codes"     'd = d.replace(b"[64, 64]", b"[64, 65]")'
+hostile_back 65 "not two sizes"         'd = d.replace(b"[64, 64]", b"[64, -4]")'
+hostile_back 65 "has not the codes"     'd = d.replace(b"[64, 64]", b"[2e9, 9]")'
+hostile_back 65 "not a power of two"    'd = d.replace(b"blocksize\": 64", b"blocksize\": 63")'
+hostile_back 65 "are needed"            'd = d.replace(b"\"blocksize\": 64,", b"\"blocksize\":128,")'
+hostile_back 65 "'nested_blocksize'"    'd = d.replace(b": 256", b": -56")'
+hostile_back 65 "nested_offset"         'd = d.replace(b"\"nested_offset\": 0.", b"\"nested_offset\":9e9")'
+hostile_back 65 "unknown key"           'd = d.replace(b"nested_offset", b"nested_onset!")'
+hostile_back 65 "'int8888'"             'd = d.replace(b"float16", b"int8888")'
+hostile_back 65 "is 'fp4', not 'nf4'"   'd = d.replace(b"\"nf4\"", b"\"fp4\"")'
+hostile_back 65 "is missing"            'h[q + "x"] = h.pop(q + ".absmax")'
+hostile_back 65 "is missing"            'h["x"] = h.pop(q)'
+hostile_back 65 "is F16, not F32"       'h[q + ".nested_absmax"].update(dtype="F16", shape=[2])'
+hostile_back 69 "not the table of NF4"  'a = h[q + ".quant_map"]["data_offsets"][0]; d[a] = 1'
+hostile_back 65 "not a finite"          'a = h[q + ".nested_absmax"]["data_offsets"][0]; d[a + 2:a + 4] = b"\xc0\x7f"'
+
 it "refuses a config that is no object"
-changed 'c = [1]'
+changed "$model" 'c = [1]'
 refused 65 "not a JSON object" quantize-nf4 "$dir/bad"
 
 it "leaves nothing behind on a full disk"

@@ -31,31 +31,42 @@ static const struct tensor *find(const struct tensors *t, const char *stem, size
     return found;
 }
 
-/* "P.weight.absmax" and the like belong to the weight P.weight, which has a state. */
-static bool belongs_to_weight(const struct tensors *t, const char *name)
+/* "P.weight.absmax" and the like belong to the weight P.weight: 1 when T is such a part, 0 when it
+ * is a tensor of its own, -1 when the codes that it belongs to are missing. */
+static int is_part(const struct tensors *all, const struct tensor *t)
 {
-    const char *at = strstr(name, ".weight.");
+    const char *at = strstr(t->name, ".weight.");
+    const size_t stem = at ? (size_t)(at - t->name) : 0;
 
-    return at && find(t, name, (size_t)(at - name), state_end);
+    if (!at || !find(all, t->name, stem, state_end))
+        return 0;
+    return find(all, t->name, stem, weight_end)
+               ? 1
+               : err_set(EXIT_DATA, "tensor '%.*s.weight' is missing", (int)stem, t->name);
 }
 
 /* 1 and the output that stands in the result under T's name, 0 when T is no tensor of its own. */
 static int output_of(struct output *o, const struct tensors *all, const struct tensor *t)
 {
-    const size_t n = strlen(t->name);
+    const int part = is_part(all, t);
 
     *o = (struct output){ .t = t };
-    if (belongs_to_weight(all, t->name))
-        return 0;
+    if (part)
+        return part < 0 ? -1 : 0;
     if (!text_ends_with(t->name, weight_end))
         return 1;
-    const size_t stem = n - strlen(weight_end);
+    const size_t stem = strlen(t->name) - strlen(weight_end);
 
     o->state = find(all, t->name, stem, state_end);
     if (!o->state)
         return 1;
     o->stem = xstrndup(t->name, stem);
-    return quant_state_parse(&o->q, o->state) < 0 ? -1 : 1;
+    if (quant_state_parse(&o->q, o->state) < 0)
+        return -1;
+    if (t->dtype != DT_U8 || t->n != (o->q.rows * o->q.cols + 1) / 2)
+        return err_set(EXIT_DATA, "tensor '%s' has not the codes of %lldx%lld weights", t->name,
+                       (long long)o->q.rows, (long long)o->q.cols);
+    return 1;
 }
 
 /* ---- one weight ---- */
