@@ -52,36 +52,36 @@ static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
     return 0;
 }
 
-static int read_fd(struct pack *p, const char *path, int fd)
+static int read_regular(struct pack *p, const char *path)
 {
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return pack_read_archive_pipe(p, path);
-    return read_mapped(p, path, fd, (size_t)st.st_size);
-}
-
-static int read_path(struct pack *p, const char *path)
-{
-    struct stat st;
-
-    if (!strcmp(path, "-"))
-        return read_fd(p, path, STDIN_FILENO);
-    if (stat(path, &st) < 0)
-        return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return pack_read_folder(p, path);
-
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int rc = -1;
 
     if (fd < 0)
         return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
-    const int rc = read_fd(p, path, fd);
-
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        err_set(EXIT_NOINPUT, "cannot open: it changed meanwhile");
+    else
+        rc = read_mapped(p, path, fd, (size_t)st.st_size);
     close(fd);
     return rc;
+}
+
+/* A pipe with a name is opened once only: its writer may be done before a second time. */
+static int read_path(struct pack *p, const char *path)
+{
+    const bool standard = !strcmp(path, "-");
+    struct stat st;
+
+    if ((standard ? fstat(STDIN_FILENO, &st) : stat(path, &st)) < 0)
+        return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
+    if (S_ISDIR(st.st_mode) && !standard)
+        return pack_read_folder(p, path);
+    if (!S_ISREG(st.st_mode))
+        return pack_read_archive_pipe(p, path);
+    return standard ? read_mapped(p, path, STDIN_FILENO, (size_t)st.st_size)
+                    : read_regular(p, path);
 }
 
 /* The hub's folder in the local cache; the environment variables are Hugging Face's. */
