@@ -56,31 +56,50 @@ def distance(a, b):
     return max(max(map(abs, map(float.__sub__, a[k], b[k]))) / max(map(abs, b[k])) for k in b)
 
 
-def train(model, device, options):
+def train(model, device, weights, options):
+    """The metrics of every step of a run that begins with adapter-init, without dropout."""
     base = os.path.join(golden, model)
-    with open(os.path.join(base, "oracle.json")) as f:
-        args = json.load(f)["args"]
-    words = ["lora-train", "-q", "--device", device, "-m", os.path.join(base, "nf4"), path(model), "--r", args["rank"],
-             "--lora-alpha", args["alpha"], "--lora-dropout", "0", "--learning-rate", args["lr"],
-             "--max-steps", args["steps"], "--warmup-ratio", args["warmup"], "--weight-decay", args["wd"],
-             "--max-grad-norm", args["clip"], "--gradient-accumulation-steps", args["accum"],
-             "--order", os.path.join(base, "order.txt"), "--init-adapter", os.path.join(base, "adapter-init"),
-             "--logging-steps", "1", "--metrics", path("metrics"), "--force", "-o", path("adapter.tar")]
-    subprocess.run(list(map(str, words)) + options, check=True)
+    words = ["lora-train", "-q", "--device", device, "-m", os.path.join(base, weights), path(model), "--lora-dropout", 0,
+             "--init-adapter", os.path.join(base, "adapter-init"), "--order", os.path.join(base, "order.txt"),
+             "--logging-steps", 1, "--metrics", path("metrics"), "--force", "-o", path("adapter.tar"), *options]
+    subprocess.run(list(map(str, words)), check=True)
     return lines(path("metrics"))
 
 
-def check(model, device, curve, options):
-    got, want = train(model, device, options), lines(os.path.join(golden, model, curve))
+def compare(name, got, want):
     loss = max(abs(g["loss"] - w["loss"]) / w["loss"] for g, w in zip(got, want))
     norm = max(abs(g["grad_norm"] - w["grad_norm"]) / w["grad_norm"] for g, w in zip(got, want))
     rate = max(abs(g["lr"] - w["lr"]) for g, w in zip(got, want))
     ok = len(got) == len(want) and loss <= LOSS and norm <= NORM and rate < 1e-15
-    report(ok, f"{model} on {device}, {curve}: loss {loss:.1e} of {LOSS:g}, gradient norm {norm:.1e} of {NORM:g}")
+    report(ok, f"{name}: loss {loss:.1e} of {LOSS:g}, gradient norm {norm:.1e} of {NORM:g}")
+
+
+def check(model, device, curve, options):
+    base = os.path.join(golden, model)
+    with open(os.path.join(base, "oracle.json")) as f:
+        args = json.load(f)["args"]
+    got = train(model, device, "nf4", [
+        "--r", args["rank"], "--lora-alpha", args["alpha"], "--learning-rate", args["lr"], "--max-steps", args["steps"],
+        "--warmup-ratio", args["warmup"], "--weight-decay", args["wd"], "--max-grad-norm", args["clip"],
+        "--gradient-accumulation-steps", args["accum"], *options])
+    compare(f"{model} on {device}, {curve}", got, lines(os.path.join(base, curve)))
     if curve == "train.jsonl":
-        with open(os.path.join(golden, model, "adapter-final/adapter_model.safetensors"), "rb") as f:
+        with open(os.path.join(base, "adapter-final/adapter_model.safetensors"), "rb") as f:
             far = distance(adapter(path("adapter.tar")), tensors(f.read()))
         report(far <= ADAPTER, f"{model} on {device}, final adapter: {far:.1e} of {ADAPTER:g}")
+
+
+def check_optimisers():
+    """PyTorch's optimisers over the float32 model, micro-batches that were padded there, a linear schedule."""
+    with open(os.path.join(root, "tests/parity/optim.json")) as f:
+        recorded = json.load(f)
+    for run in recorded["runs"]:
+        got = train("phi-tiny", "cpu", "model", [
+            "--optim", run["optim"], "--per-device-train-batch-size", run["batch"], "--loss-norm", run["norm"],
+            "--gradient-accumulation-steps", run["accum"], "--learning-rate", run["rate"],
+            "--weight-decay", recorded["decay"], "--max-grad-norm", recorded["clip"],
+            "--warmup-steps", recorded["warmup"], "--lr-scheduler-type", "linear", "--max-steps", len(run["steps"])])
+        compare(f"{run['optim']}, micro-batches of {run['batch']}, {run['norm']}", got, run["steps"])
 
 
 for model in ("phi-tiny", "phi-odd"):
@@ -90,5 +109,6 @@ for model in ("phi-tiny", "phi-odd"):
         check(model, device, "train.jsonl", [])
         check(model, device, "train-completion.jsonl", ["--loss", "completion"])
         check(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
+check_optimisers()
 print(f"1..{tests}")
 sys.exit(failures > 0)
