@@ -87,6 +87,15 @@ void die(int code, const char *fmt, ...)
     die_err();
 }
 
+static void PRINTF_LIKE(2, 0) say(const char *what, const char *fmt, va_list ap)
+{
+    char text[LINE_MAX_BYTES];
+
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    flatten(text);
+    (void)fprintf(stderr, "%s: %s%s\n", tool, what, text);
+}
+
 void warn(const char *fmt, ...)
 {
     va_list ap;
@@ -94,9 +103,7 @@ void warn(const char *fmt, ...)
     if (talk < 1)
         return;
     va_start(ap, fmt);
-    (void)fprintf(stderr, "%s: warning: ", tool);
-    (void)vfprintf(stderr, fmt, ap);
-    (void)fputc('\n', stderr);
+    say("warning: ", fmt, ap);
     va_end(ap);
 }
 
@@ -107,9 +114,7 @@ void note(const char *fmt, ...)
     if (talk < 2)
         return;
     va_start(ap, fmt);
-    (void)fprintf(stderr, "%s: ", tool);
-    (void)vfprintf(stderr, fmt, ap);
-    (void)fputc('\n', stderr);
+    say("", fmt, ap);
     va_end(ap);
 }
 

@@ -117,6 +117,7 @@ void outfile_prepare(void)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup */
             (void)sigaction(signals[i], &act, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)atexit(remove_unfinished);
 }
 
@@ -295,14 +296,20 @@ int outfile_write(struct outfile *f, const void *bytes, size_t n)
     return 0;
 }
 
-int outfile_commit(struct outfile *f)
+int outfile_flush(struct outfile *f)
 {
-    int rc = 0;
+    const size_t n = f->n;
 
     if (f->failed)
-        rc = err_set(EXIT_IO, "%s: an earlier write failed", f->name);
-    else if (write_out(f, f->buffer, f->n) < 0)
-        rc = -1;
+        return err_set(EXIT_IO, "%s: an earlier write failed", f->name);
+    f->n = 0;
+    return write_out(f, f->buffer, n);
+}
+
+int outfile_commit(struct outfile *f)
+{
+    int rc = outfile_flush(f);
+
     if (f->fd > STDERR_FILENO && close(f->fd) < 0 && !rc)
         rc = err_set(EXIT_IO, "%s: cannot write: %s", f->name, strerror(errno));
     f->fd = STDOUT_FILENO;

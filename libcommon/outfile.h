@@ -4,7 +4,9 @@
  * A file is written beside its final name under a temporary one and renamed by outfile_commit.
  * Whatever ends the process before that (die, a signal, return from main) removes it. SIGINT,
  * SIGTERM and SIGHUP print one line and exit with EXIT_STOPPED; SIGPIPE is ignored, so a closed
- * pipe is an ordinary write error (EXIT_IO). "-" is standard output.
+ * pipe, and a file that outgrows the shell's limit, is an ordinary write error (EXIT_IO). "-" is
+ * standard output.
+ * standard output.
  */
 #ifndef OUTFILE_H
 #define OUTFILE_H
@@ -24,6 +26,8 @@ void outfile_prepare(void);
  * end. BINARY true: a terminal is refused. Installs the signal handlers on first use. */
 MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
 MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
+/* Writes out what is buffered: a full disk shows now, before another output is put in place. */
+MUST_USE int outfile_flush(struct outfile *f);
 /* Flushes, checks every earlier write, renames. Releases F on success and on failure. */
 MUST_USE int outfile_commit(struct outfile *f);
 /* Throws the unfinished file away. NULL is fine. */

@@ -18,11 +18,18 @@ enum {
     END_MARK = 1024,       /* a whole tar ends in two blocks of zeros */
 };
 
+struct pipe {
+    struct input *in;
+    uint8_t *bytes;
+    size_t zeros; /* how many the bytes read so far end in */
+};
+
 struct reading {
     struct pack *pack;
     struct archive *a;
     const uint8_t *map; /* the archive in memory, NULL when it comes through a pipe */
     size_t map_size;
+    struct pipe *pipe;
     size_t memory_max; /* no more than the machine has is ever asked for */
 };
 
@@ -158,17 +165,46 @@ static int read_entry(const struct reading *r, struct archive_entry *e)
     return read_content(r, e, name) < 0 ? err_in("%s", name) : 0;
 }
 
+static size_t zeros_at_end(const uint8_t *p, size_t n)
+{
+    size_t zeros = 0;
+
+    while (zeros < n && !p[n - 1 - zeros])
+        zeros++;
+    return zeros;
+}
+
+static int next_bytes(struct pipe *p, size_t *n)
+{
+    if (input_read(p->in, p->bytes, PIPE_BYTES, n) < 0)
+        return -1;
+    const size_t zeros = zeros_at_end(p->bytes, *n);
+
+    p->zeros = zeros == *n ? p->zeros + zeros : zeros;
+    return 0;
+}
+
+/* Reads what is behind the archive's end mark, which libarchive leaves unread. */
+static int drain(struct pipe *p)
+{
+    size_t n = 1;
+
+    while (n)
+        if (next_bytes(p, &n) < 0)
+            return -1;
+    return 0;
+}
+
 /* A tar that was cut between two files looks whole to libarchive. */
 static int check_end(const struct reading *r)
 {
-    const uint8_t *end = r->map + r->map_size;
-
-    if (!r->map || archive_filter_code(r->a, 0) != ARCHIVE_FILTER_NONE ||
+    if (archive_filter_code(r->a, 0) != ARCHIVE_FILTER_NONE ||
         (archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_TAR)
         return 0;
-    for (size_t i = 1; i <= END_MARK; i++)
-        if (i > r->map_size || end[-(ptrdiff_t)i])
-            return err_set(EXIT_DATA, "the archive has no end mark: it is cut");
+    if (r->pipe && drain(r->pipe) < 0)
+        return -1;
+    if ((r->pipe ? r->pipe->zeros : zeros_at_end(r->map, r->map_size)) < END_MARK)
+        return err_set(EXIT_DATA, "the archive has no end mark: it is cut");
     return 0;
 }
 
@@ -244,22 +280,17 @@ static int read_opened(struct reading *r, int opened)
 
 int pack_read_archive(struct pack *p, const uint8_t *data, size_t size)
 {
-    struct reading r = { p, new_archive(), data, size, machine_memory() };
+    struct reading r = { p, new_archive(), data, size, NULL, machine_memory() };
 
     return read_opened(&r, archive_read_open_memory(r.a, data, size));
 }
-
-struct pipe {
-    struct input *in;
-    uint8_t *bytes;
-};
 
 static la_ssize_t read_pipe(struct archive *a, void *client, const void **bytes)
 {
     struct pipe *p = client;
     size_t n;
 
-    if (input_read(p->in, p->bytes, PIPE_BYTES, &n) < 0) {
+    if (next_bytes(p, &n) < 0) {
         archive_set_error(a, EIO, "%s", err_text());
         return -1;
     }
@@ -269,8 +300,8 @@ static la_ssize_t read_pipe(struct archive *a, void *client, const void **bytes)
 
 int pack_read_archive_pipe(struct pack *p, const char *path)
 {
-    struct reading r = { p, NULL, NULL, 0, machine_memory() };
-    struct pipe pipe;
+    struct pipe pipe = { 0 };
+    struct reading r = { p, NULL, NULL, 0, &pipe, machine_memory() };
 
     if (input_open(&pipe.in, path) < 0)
         return -1;

@@ -191,6 +191,8 @@ static int next_csv(struct table *t)
                        t->form == FORM_TSV ? "tabs" : "commas");
     const char *row = t->p + t->start;
 
+    if (memchr(row, 0, used))
+        return err_set(EXIT_DATA, "row has a zero byte; is this a table?");
     take_cells(t, t->cells, used);
     return decode_cells(t, t->cells, t->n_columns, row, used) < 0 ? -1 : 1;
 }

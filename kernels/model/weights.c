@@ -91,7 +91,7 @@ int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d
     if (ld->ops->find_nonfinite(&bad, d, dtype, n) < 0)
         return -1;
     if (bad >= 0)
-        return err_set(EXIT_DATA, "tensor '%s' is not a finite number at element %lld", t->name,
+        return err_set(EXIT_NUMERIC, "tensor '%s' is not a finite number at element %lld", t->name,
                        (long long)bad);
     return 0;
 }

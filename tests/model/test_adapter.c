@@ -269,8 +269,10 @@ static void what_does_not_fit_is_refused(void **state)
         int code;
         const char *says;
     } cases[] = {
-        { { .config = PLAIN, PAIR, .value = NAN, .dtype = DT_F32 }, EXIT_DATA, "not finite" },
-        { { .config = PLAIN, PAIR, .value = INFINITY, .dtype = DT_F16 }, EXIT_DATA, "not finite" },
+        { { .config = PLAIN, PAIR, .value = NAN, .dtype = DT_F32 }, EXIT_NUMERIC, "not finite" },
+        { { .config = PLAIN, PAIR, .value = INFINITY, .dtype = DT_F16 },
+          EXIT_NUMERIC,
+          "not finite" },
         { { .config = PLAIN, .dtype = DT_F32 }, EXIT_DATA, "no tensors" },
         { { .config = PLAIN,
             .names = { PATH "0.mlp.fc1.lora_A.weight" },

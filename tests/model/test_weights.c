@@ -127,16 +127,16 @@ static void test_not_finite(void **state)
     (void)state;
     read_variant("nf4");
     memcpy(data_of("lm_head.weight") + 400, &nan_value, 4);
-    refused(EXIT_DATA, "tensor 'lm_head.weight' is not a finite number at element 100");
+    refused(EXIT_NUMERIC, "tensor 'lm_head.weight' is not a finite number at element 100");
     read_variant("nf4");
     memcpy(data_of("model.layers.2.input_layernorm.bias"), &inf_value, 4);
-    refused(EXIT_DATA, "tensor 'model.layers.2.input_layernorm.bias'");
+    refused(EXIT_NUMERIC, "tensor 'model.layers.2.input_layernorm.bias'");
     read_variant("nf4");
     memcpy(data_of(Q ".absmax") + 8, &nan_value, 4);
-    refused(EXIT_DATA, "tensor '" Q ".absmax' is not a finite number at element 2");
+    refused(EXIT_NUMERIC, "tensor '" Q ".absmax' is not a finite number at element 2");
     read_variant("nf4-dq");
     memcpy(data_of(Q ".nested_absmax"), &nan_value, 4);
-    refused(EXIT_DATA, "tensor '" Q ".absmax'");
+    refused(EXIT_NUMERIC, "tensor '" Q ".absmax'");
 }
 
 static void test_quant_state(void **state)

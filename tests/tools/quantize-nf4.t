@@ -240,7 +240,7 @@ hostile_back 65 "is missing"            'h[q + "x"] = h.pop(q + ".absmax")'
 hostile_back 65 "is missing"            'h["x"] = h.pop(q)'
 hostile_back 65 "is F16, not F32"       'h[q + ".nested_absmax"].update(dtype="F16", shape=[2])'
 hostile_back 69 "not the table of NF4"  'a = h[q + ".quant_map"]["data_offsets"][0]; d[a] = 1'
-hostile_back 65 "not a finite"          'a = h[q + ".nested_absmax"]["data_offsets"][0]; d[a + 2:a + 4] = b"\xc0\x7f"'
+hostile_back 70 "not a finite"          'a = h[q + ".nested_absmax"]["data_offsets"][0]; d[a + 2:a + 4] = b"\xc0\x7f"'
 
 it "refuses a config that is no object"
 changed "$model" 'c = [1]'

@@ -140,7 +140,7 @@ static int plan_or_train(const struct trainer *t, struct pack_writer *out)
                           tokens);
     if (metrics_open(&metrics, o->metrics_file, o->common.force, o->logging_steps) < 0 ||
         model_reserve(t->model, tokens, true) < 0 || train(t, metrics, out) < 0 ||
-        pack_commit(out) < 0)
+        metrics_flush(metrics) < 0 || pack_commit(out) < 0)
         return -1;
     if (!o->common.quiet)
         metrics_summary(metrics);

@@ -110,6 +110,11 @@ void metrics_summary(const struct metrics *m)
     buf_free(&b);
 }
 
+int metrics_flush(struct metrics *m)
+{
+    return m->file ? outfile_flush(m->file) : 0;
+}
+
 int metrics_commit(struct metrics *m)
 {
     const int rc = m->file ? outfile_commit(m->file) : 0;

@@ -29,6 +29,8 @@ MUST_USE int metrics_evaluation(struct metrics *m, int64_t step, double epoch, d
                                 int64_t tokens);
 /* "448 steps, 62420 tokens, loss 1.2345, eval loss 1.3456" on standard error. */
 void metrics_summary(const struct metrics *m);
+/* What can fail in writing fails here, before the adapter is put in place. */
+MUST_USE int metrics_flush(struct metrics *m);
 /* Closes the file, which is good only if this returns 0, and releases M either way. */
 MUST_USE int metrics_commit(struct metrics *m);
 

@@ -27,24 +27,33 @@ static int choose_set(struct train_set **set, struct train_sets *s, struct recor
     return 0;
 }
 
+/* 1 and n_prompt, 0 where there is none. ALL are the record's tokens. */
+static int read_prompt(uint64_t *prompt, struct record *rec, int64_t all)
+{
+    const int got = record_get_uint(rec, "n_prompt", prompt);
+
+    if (got > 0 && *prompt > (uint64_t)all)
+        return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens",
+                       *prompt, all);
+    return got;
+}
+
 /* The first token that is learned; ALL are the record's tokens, X->n those that --max-length left.
  */
 static int find_first_target(struct train_record *x, struct record *rec, int64_t all,
                              bool completion_only)
 {
     uint64_t prompt = 0;
+    const int got = read_prompt(&prompt, rec, all);
 
-    if (completion_only) {
-        const int got = record_get_uint(rec, "n_prompt", &prompt);
-
-        if (got < 0)
-            return -1;
+    if (got < 0)
+        return -1;
+    if (!completion_only) {
+        prompt = 0;
+    } else {
         if (!got)
             return err_set(EXIT_DATA,
                            "no n_prompt: there is no completion to learn; use --loss all");
-        if (prompt > (uint64_t)all)
-            return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens",
-                           prompt, all);
         if (prompt == (uint64_t)all)
             return err_set(EXIT_DATA,
                            "the completion is empty; use --loss all or leave the record out");

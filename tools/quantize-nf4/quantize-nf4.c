@@ -49,11 +49,12 @@ static void check_options(const struct options *o, const struct cli_common *comm
         die(EXIT_USAGE, "model and report cannot both go to standard output");
 }
 
-/* The weights behind what output_begin wrote; REPORT NULL: none is wanted. */
+/* The weights behind what output_begin wrote; REPORT NULL: none is wanted. A report that cannot be
+ * written fails before the model appears. */
 static int write_weights(struct pack_writer *out, struct plan *plan, struct report *report,
                          struct progress *progress)
 {
-    if (emit_file(plan, out, report, progress) == 0)
+    if (emit_file(plan, out, report, progress) == 0 && (!report || report_write(report) == 0))
         return pack_commit(out);
     pack_abort(out);
     return -1;
@@ -71,7 +72,7 @@ static int compare(struct plan *plan, const char *path, struct report *report,
     if (tensors_open(&t, made, "model") == 0 && emit_compare(plan, t, report, progress) < 0)
         err_in("%s", path);
     else if (t)
-        rc = 0;
+        rc = report ? report_write(report) : 0;
     tensors_close(t);
     pack_close(made);
     return rc;

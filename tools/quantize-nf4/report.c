@@ -109,15 +109,18 @@ static void release(struct report *r)
     free(r);
 }
 
+int report_write(struct report *r)
+{
+    return outfile_write(r->out, r->text.p, r->text.n) < 0 ? -1 : outfile_flush(r->out);
+}
+
 int report_commit(struct report *r)
 {
     struct outfile *out = r->out;
-    int rc = outfile_write(out, r->text.p, r->text.n);
+    int rc;
 
-    if (!rc) {
-        r->out = NULL;
-        rc = outfile_commit(out);
-    }
+    r->out = NULL;
+    rc = outfile_commit(out);
     release(r);
     return rc;
 }

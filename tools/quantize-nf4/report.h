@@ -17,7 +17,9 @@ MUST_USE int report_open(struct report **r, const char *path, bool force);
 MUST_USE int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
                           const struct item *it, int64_t from, int64_t n);
 void report_tensor(struct report *r, const struct tensor *t, const struct report_sums *sums);
-MUST_USE int report_commit(struct report *r); /* releases R either way */
-void report_abort(struct report *r);          /* NULL is fine */
+/* Writes the rows. The file appears with report_commit, which releases R either way. */
+MUST_USE int report_write(struct report *r);
+MUST_USE int report_commit(struct report *r);
+void report_abort(struct report *r); /* NULL is fine */
 
 #endif

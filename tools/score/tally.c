@@ -97,7 +97,8 @@ static int take_scores(struct tally *t, const struct labels *labels, struct reco
     if (has < 0)
         return -1;
     if (has != (t->scored > 0) && t->n > 1)
-        return err_set(EXIT_DATA, "has %s scores, unlike the records before it", has ? "" : "no");
+        return err_set(EXIT_DATA, "has %s, unlike the records before it",
+                       has ? "scores" : "no scores");
     if (!has)
         return 0;
     if (n != (size_t)labels->n)
