@@ -24,7 +24,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 ifdef WERROR
 WARN += -Werror
 endif
-CPPFLAGS += -D_GNU_SOURCE -Ilibcommon -Ikernels
+CPPFLAGS += -D_GNU_SOURCE $(patsubst %/,-I%,$(wildcard libcommon/*/)) -Ikernels
 # Each result is rounded where the code says so: contraction would make it depend on the compiler.
 CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
 LDFLAGS  += -Wl,--as-needed
@@ -44,7 +44,7 @@ TESTS  ?= $(CTESTS) $(SCRIPTS)
 .PHONY: all check check-run check-build demo install man clean format
 all: $(BINS)
 
-$(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*.c))
+$(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
 $(BUILD)/libkernels.a: $(call objs,$(wildcard kernels/*.c kernels/ref/*.c kernels/cpu/*.c))
 $(BUILD)/libmodel.a:   $(call objs,$(wildcard kernels/model/*.c))
 $(BUILD)/%.a:
@@ -66,7 +66,7 @@ $(BINS) $(CTESTS):
 # The suffix names the instruction set; nothing else is compiled with it, so one binary runs everywhere.
 $(BUILD)/kernels/cpu/%_avx2.c.o: CFLAGS += -mavx2 -mfma -mf16c
 $(BUILD)/kernels/cpu/%_avx512.c.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
-$(BUILD)/libcommon/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
+$(BUILD)/libcommon/base/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
 $(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
 $(BUILD)/%.c.o: %.c
 	$(call say,CC,$<)
@@ -104,10 +104,10 @@ install: all man
 	install -m 644 $(BUILD)/man/slmtools.7 $(DESTDIR)$(PREFIX)/share/man/man7
 
 compile_commands.json: Makefile
-	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*.c kernels/*.c kernels/*/*.c tools/*/*.c) > $@
+	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c tools/*/*.c) > $@
 
 format:
-	clang-format -i $(wildcard libcommon/*.[ch] kernels/*.[ch] kernels/*/*.[ch] tools/*/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard libcommon/*/*.[ch] kernels/*.[ch] kernels/*/*.[ch] tools/*/*.[ch] tests/*/*.[ch])
 
 clean:
 	rm -rf build

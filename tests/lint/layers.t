@@ -1,5 +1,6 @@
 #!/bin/sh
-# Arrows between folders point one way: tools -> kernels/model -> kernels -> libcommon.
+# Arrows between folders point one way: tools -> kernels/model -> kernels -> libcommon, and inside libcommon
+# all to base, table to stream (both hold records), tokenizer to pack (which holds its files).
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
 
@@ -17,8 +18,13 @@ own() { # own FOLDER: its headers as a pattern
 	find "$1" -maxdepth 1 -name '*.h' -printf '%f|' | sed 's/|$//; s/\./\\./g'
 }
 base='kernels\.h|nf4_code\.h|nf4_nest\.h|err\.h|mem\.h|dtype\.h|rng\.h'
-common=$(own libcommon)
-allow libcommon "$common"
+of() { own "libcommon/$1"; }
+common="$(of base)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
+allow libcommon/base "$(of base)"
+allow libcommon/stream "$(of base)|$(of stream)"
+allow libcommon/table "$(of base)|$(of stream)|$(of table)"
+allow libcommon/pack "$(of base)|$(of pack)"
+allow libcommon/tokenizer "$(of base)|$(of pack)|$(of tokenizer)"
 allow kernels/ref "$base|$(own kernels/ref)"
 allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
 allow kernels/model "kernels\.h|nf4_code\.h|nf4_nest\.h|$common|$(own kernels/model)"

@@ -6,7 +6,6 @@
  * SIGTERM and SIGHUP print one line and exit with EXIT_STOPPED; SIGPIPE is ignored, so a closed
  * pipe, and a file that outgrows the shell's limit, is an ordinary write error (EXIT_IO). "-" is
  * standard output.
- * standard output.
  */
 #ifndef OUTFILE_H
 #define OUTFILE_H
