@@ -1,10 +1,9 @@
 #include "pack_parts.h"
 
 #include "input.h"
+#include "libarchive.h"
 #include "mem.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +34,7 @@ struct reading {
 
 static int archive_fail(const struct reading *r)
 {
-    return err_set(EXIT_DATA, "cannot read the archive: %s", archive_error_string(r->a));
+    return err_set(EXIT_DATA, "cannot read the archive: %s", la.archive_error_string(r->a));
 }
 
 /* Relative, without ".." anywhere; a leading "./" is dropped. NULL: not allowed. */
@@ -61,7 +60,7 @@ struct block { /* N bytes of a file that belong at offset AT of it */
 static int next_block(const struct reading *r, struct block *b)
 {
     const void *p;
-    const int rc = archive_read_data_block(r->a, &p, &b->n, &b->at);
+    const int rc = la.archive_read_data_block(r->a, &p, &b->n, &b->at);
 
     b->p = p;
     if (rc == ARCHIVE_EOF)
@@ -127,14 +126,14 @@ static int read_content(const struct reading *r, struct archive_entry *e, const 
     struct block b;
     int more;
 
-    if (archive_entry_size_is_set(e) && archive_entry_size(e) < 0)
+    if (la.archive_entry_size_is_set(e) && la.archive_entry_size(e) < 0)
         return err_set(EXIT_DATA, "its size is negative");
     while ((more = next_block(r, &b)) > 0)
         if ((more = append(r, &c, &b)) < 0)
             break;
-    if (!more && archive_entry_size_is_set(e) && (uint64_t)archive_entry_size(e) != c.n)
-        more =
-            err_set(EXIT_DATA, "it has %zu of %lld bytes", c.n, (long long)archive_entry_size(e));
+    if (!more && la.archive_entry_size_is_set(e) && (uint64_t)la.archive_entry_size(e) != c.n)
+        more = err_set(EXIT_DATA, "it has %zu of %lld bytes", c.n,
+                       (long long)la.archive_entry_size(e));
     if (more < 0) {
         free(c.copy);
         return -1;
@@ -147,20 +146,20 @@ static int read_content(const struct reading *r, struct archive_entry *e, const 
 
 static int read_entry(const struct reading *r, struct archive_entry *e)
 {
-    const char *raw = archive_entry_pathname(e), *name;
+    const char *raw = la.archive_entry_pathname(e), *name;
 
     if (!raw)
-        raw = archive_entry_pathname_utf8(e);
+        raw = la.archive_entry_pathname_utf8(e);
     name = raw ? plain_name(raw) : NULL;
     if (!name)
         return err_set(EXIT_DATA, "file name '%s' is not allowed in a model", raw ? raw : "");
-    if (archive_entry_filetype(e) == AE_IFDIR)
+    if (la.archive_entry_filetype(e) == AE_IFDIR)
         return 0;
-    if (archive_entry_hardlink(e) || archive_entry_filetype(e) != AE_IFREG)
+    if (la.archive_entry_hardlink(e) || la.archive_entry_filetype(e) != AE_IFREG)
         return err_set(EXIT_DATA, "'%s' is a link or a device; make the archive with tar -h", name);
     if (r->pack->n == FILES_MAX)
         return err_set(EXIT_DATA, "more than %d files", FILES_MAX);
-    if (archive_entry_sparse_count(e) > 0)
+    if (la.archive_entry_sparse_count(e) > 0)
         return err_set(EXIT_DATA, "'%s' is a sparse file; make the archive without --sparse", name);
     return read_content(r, e, name) < 0 ? err_in("%s", name) : 0;
 }
@@ -198,8 +197,8 @@ static int drain(struct pipe *p)
 /* A tar that was cut between two files looks whole to libarchive. */
 static int check_end(const struct reading *r)
 {
-    if (archive_filter_code(r->a, 0) != ARCHIVE_FILTER_NONE ||
-        (archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_TAR)
+    if (la.archive_filter_code(r->a, 0) != ARCHIVE_FILTER_NONE ||
+        (la.archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_TAR)
         return 0;
     if (r->pipe && drain(r->pipe) < 0)
         return -1;
@@ -236,7 +235,7 @@ static int read_entries(struct reading *r)
     struct archive_entry *e;
     int rc;
 
-    while ((rc = archive_read_next_header(r->a, &e)) == ARCHIVE_OK || rc == ARCHIVE_WARN)
+    while ((rc = la.archive_read_next_header(r->a, &e)) == ARCHIVE_OK || rc == ARCHIVE_WARN)
         if (read_entry(r, e) < 0)
             return -1;
     if (rc != ARCHIVE_EOF)
@@ -255,16 +254,17 @@ static size_t machine_memory(void)
 }
 
 /* Only what is read in this process: libarchive would start programs for other filters. */
-static struct archive *new_archive(void)
+static int new_archive(struct archive **a)
 {
-    struct archive *a = archive_read_new();
-
-    if (!a || archive_read_support_filter_gzip(a) < ARCHIVE_WARN ||
-        archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
-        archive_read_support_format_tar(a) != ARCHIVE_OK ||
-        archive_read_support_format_zip(a) != ARCHIVE_OK)
+    if (libarchive_open() < 0)
+        return -1;
+    *a = la.archive_read_new();
+    if (!*a || la.archive_read_support_filter_gzip(*a) < ARCHIVE_WARN ||
+        la.archive_read_support_filter_zstd(*a) != ARCHIVE_OK ||
+        la.archive_read_support_format_tar(*a) != ARCHIVE_OK ||
+        la.archive_read_support_format_zip(*a) != ARCHIVE_OK)
         die(EXIT_NUMERIC, "libarchive cannot read tar, zip, gzip and zstd");
-    return a;
+    return 0;
 }
 
 static int read_opened(struct reading *r, int opened)
@@ -274,15 +274,17 @@ static int read_opened(struct reading *r, int opened)
             ? read_entries(r)
             : err_set(EXIT_DATA, "neither a folder nor a tar, tar.zst, tgz or zip archive");
 
-    archive_read_free(r->a);
+    la.archive_read_free(r->a);
     return rc;
 }
 
 int pack_read_archive(struct pack *p, const uint8_t *data, size_t size)
 {
-    struct reading r = { p, new_archive(), data, size, NULL, machine_memory() };
+    struct reading r = { p, NULL, data, size, NULL, machine_memory() };
 
-    return read_opened(&r, archive_read_open_memory(r.a, data, size));
+    if (new_archive(&r.a) < 0)
+        return -1;
+    return read_opened(&r, la.archive_read_open_memory(r.a, data, size));
 }
 
 static la_ssize_t read_pipe(struct archive *a, void *client, const void **bytes)
@@ -291,7 +293,7 @@ static la_ssize_t read_pipe(struct archive *a, void *client, const void **bytes)
     size_t n;
 
     if (next_bytes(p, &n) < 0) {
-        archive_set_error(a, EIO, "%s", err_text());
+        la.archive_set_error(a, EIO, "%s", err_text());
         return -1;
     }
     *bytes = p->bytes;
@@ -303,11 +305,14 @@ int pack_read_archive_pipe(struct pack *p, const char *path)
     struct pipe pipe = { 0 };
     struct reading r = { p, NULL, NULL, 0, &pipe, machine_memory() };
 
-    if (input_open(&pipe.in, path) < 0)
+    if (new_archive(&r.a) < 0)
         return -1;
+    if (input_open(&pipe.in, path) < 0) {
+        la.archive_read_free(r.a);
+        return -1;
+    }
     pipe.bytes = xmalloc(PIPE_BYTES);
-    r.a = new_archive();
-    const int rc = read_opened(&r, archive_read_open(r.a, &pipe, NULL, read_pipe, NULL));
+    const int rc = read_opened(&r, la.archive_read_open(r.a, &pipe, NULL, read_pipe, NULL));
 
     free(pipe.bytes);
     input_close(pipe.in);

@@ -1,8 +1,7 @@
+#include "libarchive.h"
 #include "mem.h"
 #include "pack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -46,14 +45,14 @@ static la_ssize_t take_tar(struct archive *a, void *client, const void *bytes, s
     struct pack_writer *w = client;
 
     if (!w->file) { /* thrown away: libarchive must not fill up the file in hand */
-        archive_set_error(a, ECANCELED, "thrown away");
+        la.archive_set_error(a, ECANCELED, "thrown away");
         return -1;
     }
     const int rc =
         w->zstd ? compress_on(w, bytes, n, ZSTD_e_continue) : outfile_write(w->file, bytes, n);
 
     if (rc < 0) {
-        archive_set_error(a, EIO, "%s", err_text());
+        la.archive_set_error(a, EIO, "%s", err_text());
         return -1;
     }
     return (la_ssize_t)n;
@@ -61,9 +60,9 @@ static la_ssize_t take_tar(struct archive *a, void *client, const void *bytes, s
 
 static int archive_fail(const struct pack_writer *w)
 {
-    const int code = archive_errno(w->a) == EIO ? EXIT_IO : EXIT_NUMERIC;
+    const int code = la.archive_errno(w->a) == EIO ? EXIT_IO : EXIT_NUMERIC;
 
-    return err_set(code, "%s", archive_error_string(w->a));
+    return err_set(code, "%s", la.archive_error_string(w->a));
 }
 
 static void start_zstd(struct pack_writer *w, int level)
@@ -80,30 +79,32 @@ static void start_zstd(struct pack_writer *w, int level)
  * on as they come. */
 static int start_tar(struct pack_writer *w)
 {
-    w->a = archive_write_new();
-    w->entry = archive_entry_new();
+    if (libarchive_open() < 0)
+        return -1;
+    w->a = la.archive_write_new();
+    w->entry = la.archive_entry_new();
     if (!w->a || !w->entry)
         die(EXIT_MEMORY, "out of memory: libarchive wants a writer");
-    (void)archive_write_set_format_pax_restricted(w->a);
-    (void)archive_write_set_bytes_per_block(w->a, 0);
-    return archive_write_open(w->a, w, NULL, take_tar, NULL) == ARCHIVE_OK ? 0 : archive_fail(w);
+    (void)la.archive_write_set_format_pax_restricted(w->a);
+    (void)la.archive_write_set_bytes_per_block(w->a, 0);
+    return la.archive_write_open(w->a, w, NULL, take_tar, NULL) == ARCHIVE_OK ? 0 : archive_fail(w);
 }
 
 static int begin_entry(struct pack_writer *w, const char *name, uint64_t size)
 {
-    archive_entry_clear(w->entry);
-    archive_entry_set_pathname(w->entry, name);
-    archive_entry_set_size(w->entry, (la_int64_t)size);
-    archive_entry_set_filetype(w->entry, AE_IFREG);
-    archive_entry_set_perm(w->entry, 0644);
-    archive_entry_set_mtime(w->entry, 0, 0);
-    return archive_write_header(w->a, w->entry) == ARCHIVE_OK ? 0 : archive_fail(w);
+    la.archive_entry_clear(w->entry);
+    la.archive_entry_set_pathname(w->entry, name);
+    la.archive_entry_set_size(w->entry, (la_int64_t)size);
+    la.archive_entry_set_filetype(w->entry, AE_IFREG);
+    la.archive_entry_set_perm(w->entry, 0644);
+    la.archive_entry_set_mtime(w->entry, 0, 0);
+    return la.archive_write_header(w->a, w->entry) == ARCHIVE_OK ? 0 : archive_fail(w);
 }
 
 static int write_entry(struct pack_writer *w, const char *p, size_t n)
 {
     while (n) {
-        const la_ssize_t done = archive_write_data(w->a, p, n);
+        const la_ssize_t done = la.archive_write_data(w->a, p, n);
 
         if (done <= 0)
             return archive_fail(w);
@@ -120,8 +121,8 @@ static void release(struct pack_writer *w)
     outfile_abort(w->file);
     w->file = NULL;
     if (w->a) {
-        (void)archive_write_free(w->a); /* closes it, which writes */
-        archive_entry_free(w->entry);
+        (void)la.archive_write_free(w->a); /* closes it, which writes */
+        la.archive_entry_free(w->entry);
     }
     outdir_abort(w->dir);
     ZSTD_freeCCtx(w->zstd);
@@ -182,7 +183,7 @@ int pack_end(struct pack_writer *w)
     free(w->name);
     w->name = NULL;
     if (w->a)
-        return archive_write_finish_entry(w->a) == ARCHIVE_OK ? 0 : archive_fail(w);
+        return la.archive_write_finish_entry(w->a) == ARCHIVE_OK ? 0 : archive_fail(w);
 
     struct outfile *f = w->file;
 
@@ -207,7 +208,7 @@ static int finish(struct pack_writer *w)
         w->dir = NULL;
         return outdir_commit(d);
     }
-    if (archive_write_close(w->a) != ARCHIVE_OK)
+    if (la.archive_write_close(w->a) != ARCHIVE_OK)
         return archive_fail(w);
     rc = w->zstd ? compress_on(w, NULL, 0, ZSTD_e_end) : 0;
     if (!rc) {

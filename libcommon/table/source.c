@@ -1,38 +1,71 @@
 #include "source.h"
 
 #include "input.h"
+#include "libarchive.h"
 #include "mem.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { BLOCK = 1 << 17, NAMES_SHOWN = 6 };
+enum { BLOCK = 1 << 17, LOOK_AT = 512, NAMES_SHOWN = 6 };
 
 struct source {
     struct input *in;
-    struct archive *a;
+    struct archive *a; /* NULL: a bare table */
     char *name;
-    struct sha256 *digest; /* of a pipe, which can be read only once; NULL: a file */
+    struct sha256 *digest; /* of what is read only once, a bare table or a pipe; NULL: a file */
     bool archive, guessed; /* zip or tar; its member was not named */
     bool ended;
     int64_t at;
+    size_t first; /* bytes at the beginning of block that nobody has taken yet */
     uint8_t block[BLOCK];
 };
+
+static int rewind_input(struct source *s)
+{
+    s->first = 0;
+    return input_seek(s->in, 0, SEEK_SET) == 0
+               ? 0
+               : err_set(EXIT_IO, "%s: cannot be read again", input_name(s->in));
+}
+
+/* The next bytes of the file into block; *N is 0 at its end. */
+static int next_block(struct source *s, size_t *n)
+{
+    *n = s->first;
+    s->first = 0;
+    if (!*n && input_read(s->in, s->block, sizeof s->block, n) < 0)
+        return -1;
+    if (s->digest)
+        sha256_add(s->digest, s->block, *n);
+    return 0;
+}
+
+/* Reads the beginning: whether it is that of a text, which no archive has. */
+static int looks_bare(struct source *s)
+{
+    static const uint8_t zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+    size_t got = 1;
+
+    for (; s->first < LOOK_AT && got; s->first += got)
+        if (input_read(s->in, s->block + s->first, sizeof s->block - s->first, &got) < 0)
+            return -1;
+    for (size_t i = 0; i < s->first && i < LOOK_AT; i++)
+        if (s->block[i] < '\t' || (s->block[i] > '\r' && s->block[i] < ' '))
+            return 0;
+    return s->first < sizeof zstd || memcmp(s->block, zstd, sizeof zstd) != 0;
+}
 
 static la_ssize_t on_read(struct archive *a, void *user, const void **bytes)
 {
     struct source *s = user;
     size_t n;
 
-    if (input_read(s->in, s->block, sizeof s->block, &n) < 0) {
-        archive_set_error(a, EXIT_IO, "%s", err_text());
+    if (next_block(s, &n) < 0) {
+        la.archive_set_error(a, EXIT_IO, "%s", err_text());
         return ARCHIVE_FATAL;
     }
-    if (s->digest)
-        sha256_add(s->digest, s->block, n);
     *bytes = s->block;
     return (la_ssize_t)n;
 }
@@ -43,15 +76,15 @@ static la_int64_t on_seek(struct archive *a, void *user, la_int64_t offset, int 
     const int64_t at = input_seek(s->in, offset, whence);
 
     if (at < 0)
-        archive_set_error(a, EXIT_IO, "cannot seek in '%s'", input_name(s->in));
+        la.archive_set_error(a, EXIT_IO, "cannot seek in '%s'", input_name(s->in));
     return at < 0 ? ARCHIVE_FATAL : at;
 }
 
 static int fail(struct source *s)
 {
-    const char *why = archive_error_string(s->a);
+    const char *why = la.archive_error_string(s->a);
 
-    if (archive_errno(s->a) == EXIT_IO)
+    if (la.archive_errno(s->a) == EXIT_IO)
         return err_set(EXIT_IO, "%s", why);
     return err_set(EXIT_DATA, "%s: cannot be read: %s; get it again", s->name,
                    why ? why : "not a known format");
@@ -59,24 +92,27 @@ static int fail(struct source *s)
 
 static int open_archive(struct source *s)
 {
-    archive_read_free(s->a);
-    s->a = archive_read_new();
+    if (libarchive_open() < 0)
+        return -1;
+    if (s->a)
+        la.archive_read_free(s->a);
+    s->a = la.archive_read_new();
     if (!s->a)
         die(EXIT_MEMORY, "out of memory: an archive reader was wanted");
-    archive_read_support_filter_gzip(s->a);
-    archive_read_support_filter_zstd(s->a);
-    archive_read_support_format_tar(s->a);
+    la.archive_read_support_filter_gzip(s->a);
+    la.archive_read_support_filter_zstd(s->a);
+    la.archive_read_support_format_tar(s->a);
     if (s->digest)
-        archive_read_support_format_zip_streamable(s->a);
+        la.archive_read_support_format_zip_streamable(s->a);
     else /* reads the directory at the end, so a zip that was cut short is none */
-        archive_read_support_format_zip_seekable(s->a);
-    archive_read_support_format_raw(s->a);
-    archive_read_support_format_empty(s->a);
-    archive_read_set_read_callback(s->a, on_read);
+        la.archive_read_support_format_zip_seekable(s->a);
+    la.archive_read_support_format_raw(s->a);
+    la.archive_read_support_format_empty(s->a);
+    la.archive_read_set_read_callback(s->a, on_read);
     if (!s->digest)
-        archive_read_set_seek_callback(s->a, on_seek);
-    archive_read_set_callback_data(s->a, s);
-    return archive_read_open1(s->a) == ARCHIVE_OK ? 0 : fail(s);
+        la.archive_read_set_seek_callback(s->a, on_seek);
+    la.archive_read_set_callback_data(s->a, s);
+    return la.archive_read_open1(s->a) == ARCHIVE_OK ? 0 : fail(s);
 }
 
 static bool is_table_name(const char *path)
@@ -126,17 +162,17 @@ static int next_member(struct source *s, const char **name)
     struct archive_entry *e;
 
     for (;;) {
-        const int rc = archive_read_next_header(s->a, &e);
+        const int rc = la.archive_read_next_header(s->a, &e);
 
         if (rc == ARCHIVE_EOF)
             return 0;
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
             return fail(s);
-        if (archive_entry_filetype(e) != AE_IFREG)
+        if (la.archive_entry_filetype(e) != AE_IFREG)
             continue;
-        *name = archive_entry_pathname(e);
+        *name = la.archive_entry_pathname(e);
         if (!*name) /* not in the encoding of the locale, which we never set */
-            *name = archive_entry_pathname_utf8(e);
+            *name = la.archive_entry_pathname_utf8(e);
         if (*name)
             return 1;
     }
@@ -189,7 +225,7 @@ static int choose_member(struct source *s, const char *name, const char *member)
     if (rc == 0 && !s->digest) {
         struct census again = { 0 };
 
-        rc = input_seek(s->in, 0, SEEK_SET) == 0 ? open_archive(s) : fail(s);
+        rc = rewind_input(s) < 0 ? -1 : open_archive(s);
         if (rc == 0 && (rc = next_member(s, &name)) > 0)
             rc = look_through(s, name, c.first, false, &again);
         census_free(&again);
@@ -228,63 +264,95 @@ static bool is_cut_zip(const char *path)
     return input_peek(path, start, sizeof start, &n) == 0 && n == 4 && !memcmp(start, "PK\3\4", 4);
 }
 
+/* Not bare: an archive, whose table is chosen, or one compressed file. */
+static int open_packed(struct source *s, const char *path, const char *member)
+{
+    const char *name;
+    int rc = open_archive(s);
+
+    if (rc == 0)
+        rc = next_member(s, &name);
+    if (rc < 0)
+        return -1;
+    const int format = la.archive_format(s->a) & ARCHIVE_FORMAT_BASE_MASK;
+
+    s->archive = format == ARCHIVE_FORMAT_ZIP || format == ARCHIVE_FORMAT_TAR;
+    if (s->archive)
+        return rc ? choose_member(s, name, member) : check_one(s, member, &(struct census){ 0 });
+    s->ended = rc == 0; /* an empty file */
+    return !s->digest && is_cut_zip(path)
+               ? err_set(EXIT_DATA, "%s: is a zip without its end; get it again", s->name)
+               : 0;
+}
+
+/* A file that is read only once is hashed on the way: a bare table, or whatever is on a pipe. */
+static int open_any(struct source *s, const char *path, const char *member)
+{
+    const bool pipe = input_seek(s->in, 0, SEEK_CUR) < 0;
+    const int bare = looks_bare(s);
+
+    if (bare < 0)
+        return -1;
+    if (bare || pipe)
+        s->digest = sha256_new();
+    if (!bare && !pipe && rewind_input(s) < 0)
+        return -1;
+    if (!bare && open_packed(s, path, member) < 0)
+        return -1;
+    return member && !s->archive
+               ? err_set(EXIT_USAGE, "%s: is not an archive; leave --member out", s->name)
+               : 0;
+}
+
 int source_open(struct source **out, const char *path, const char *member)
 {
     struct source *s = xcalloc(1, sizeof *s);
-    const char *name;
-    int rc;
 
     if (input_open(&s->in, path) < 0) {
         free(s);
         return -1;
     }
     s->name = xstrdup(input_name(s->in));
-    if (input_seek(s->in, 0, SEEK_CUR) < 0)
-        s->digest = sha256_new();
     s->guessed = !member;
-    rc = open_archive(s);
-    if (rc == 0)
-        rc = next_member(s, &name);
-    const int format = archive_format(s->a) & ARCHIVE_FORMAT_BASE_MASK;
-
-    s->archive = format == ARCHIVE_FORMAT_ZIP || format == ARCHIVE_FORMAT_TAR;
-    if (rc >= 0 && s->archive)
-        rc = rc ? choose_member(s, name, member) : check_one(s, member, &(struct census){ 0 });
-    else if (rc >= 0 && !s->digest && is_cut_zip(path))
-        rc = err_set(EXIT_DATA, "%s: is a zip without its end; get it again", s->name);
-    else if (rc >= 0 && !member)
-        s->ended = rc == 0; /* an empty file */
-    else if (rc >= 0)
-        rc = err_set(EXIT_USAGE, "%s: is not an archive; leave --member out", s->name);
-    if (rc < 0)
+    if (open_any(s, path, member) < 0) {
         source_close(s);
-    else
-        *out = s;
-    return rc < 0 ? -1 : 0;
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+/* The table's next block, 0 bytes at its end. */
+static int read_packed(struct source *s, const uint8_t **bytes, size_t *n)
+{
+    const void *block;
+    la_int64_t offset;
+    const int rc = la.archive_read_data_block(s->a, &block, n, &offset);
+
+    if (rc == ARCHIVE_EOF) {
+        s->ended = true;
+        *n = 0;
+        return s->archive && s->digest && s->guessed ? check_rest(s) : 0;
+    }
+    if (rc != ARCHIVE_OK)
+        return fail(s);
+    if (offset != s->at)
+        return err_set(EXIT_DATA, "%s: is a sparse file; store it as an ordinary one", s->name);
+    *bytes = block;
+    s->at += (int64_t)*n;
+    return 0;
 }
 
 int source_read(struct source *s, const uint8_t **bytes, size_t *n)
 {
-    const void *block;
-    la_int64_t offset;
-    int rc;
+    int rc = 0;
 
-    for (*n = 0; !*n && !s->ended;) {
-        rc = archive_read_data_block(s->a, &block, n, &offset);
-        if (rc == ARCHIVE_EOF) {
-            s->ended = true;
-            *n = 0;
-            if (s->archive && s->digest && s->guessed && check_rest(s) < 0)
-                return -1;
-        } else if (rc != ARCHIVE_OK) {
-            return fail(s);
-        } else if (offset != s->at) {
-            return err_set(EXIT_DATA, "%s: is a sparse file; store it as an ordinary one", s->name);
-        }
-        *bytes = block;
-        s->at += (int64_t)*n;
+    *bytes = s->block;
+    for (*n = 0; !*n && !s->ended && rc == 0;) {
+        rc = s->a ? read_packed(s, bytes, n) : next_block(s, n);
+        s->ended = s->ended || (!s->a && !*n);
     }
-    return 0;
+    return rc;
 }
 
 const char *source_name(const struct source *s)
@@ -298,15 +366,13 @@ int source_digest(struct source *s, uint8_t out[SHA256_BYTES])
     size_t n = 1;
 
     if (again) {
-        if (input_seek(s->in, 0, SEEK_SET) < 0)
-            return err_set(EXIT_IO, "%s: cannot be read again", input_name(s->in));
+        if (rewind_input(s) < 0)
+            return -1;
         s->digest = sha256_new();
     }
-    while (n > 0) { /* of a pipe only what the archive reader did not ask for */
-        if (input_read(s->in, s->block, sizeof s->block, &n) < 0)
+    while (n > 0) /* of a pipe only what the archive reader did not ask for */
+        if (next_block(s, &n) < 0)
             return -1;
-        sha256_add(s->digest, s->block, n);
-    }
     sha256_done(s->digest, out);
     s->digest = NULL;
     return 0;
@@ -316,10 +382,10 @@ void source_close(struct source *s)
 {
     if (!s)
         return;
-    archive_read_free(s->a);
+    if (s->a)
+        la.archive_read_free(s->a);
     input_close(s->in);
-    if (s->digest)
-        sha256_done(s->digest, (uint8_t[SHA256_BYTES]){ 0 });
+    sha256_free(s->digest);
     free(s->name);
     free(s);
 }

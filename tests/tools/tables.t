@@ -111,4 +111,16 @@ then
 else
 	skip "no ../shared beside the project"
 fi
+it "says what is missing where there is no libarchive, and does without for a bare table"
+mkdir none
+: >none/libarchive.so.13
+zip -q t.zip t.csv
+run env LD_LIBRARY_PATH=none split-stratified --train 0.5 -o x.zst t.zip
+exit_is 69
+one_line
+err_has 'archives need libarchive'
+absent x.zst
+run env LD_LIBRARY_PATH=none split-stratified --train 0.5 -o y.zst t.csv
+ok
+
 finish
