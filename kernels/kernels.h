@@ -31,14 +31,16 @@
 
 struct dev;                     /* device memory; incomplete on purpose */
 
-/* A weight matrix (O, C), row-major, y = x W^T. */
+/* A weight matrix (O, C), row-major, y = x W^T. In a product with it (linear, head) both operands,
+ * its own elements and what they are multiplied with (x, dy; LoRA's products are none), are each
+ * rounded once to ROUND, to nearest even, and the products are added in f32. */
 struct weight {
     enum dtype dtype;           /* DT_F32, DT_F16, DT_BF16 dense; DT_NF4 packed */
     const struct dev *data;     /* dense: O*C elements; NF4: (O*C+1)/2 bytes, first element in the high nibble */
     const struct dev *absmax;   /* NF4: f32 scale of each block, already un-nested; (O*C+block-1)/block */
     int64_t rows, cols;         /* O, C */
     int block;                  /* elements per scale; blocks run over the flattened matrix */
-    enum dtype round;           /* NF4: code*scale is rounded once to this (DT_F32: not rounded) */
+    enum dtype round;           /* DT_F16 or DT_BF16; all else: not rounded */
 };
 
 /* Dropout drawn from Philox: element (token, channel) is kept when word channel%4 of
@@ -120,7 +122,7 @@ struct ops {
      * by the reciprocal. */
     int (*nf4_quantize)(struct dev *codes, struct dev *absmax, const struct dev *w, enum dtype dtype,
                         int64_t n, int block, int zero_code);
-    /* out (O*C) f32 = the weight expanded; any dtype of struct weight. */
+    /* out (O*C) f32 = the weight expanded and rounded; any dtype of struct weight. */
     int (*expand)(struct dev *out, const struct weight *w);
     /* First i with x[i] not finite, or -1, in *BAD; dtype F32, F16, BF16. */
     int (*find_nonfinite)(int64_t *bad, const struct dev *x, enum dtype dtype, int64_t n);
@@ -173,6 +175,7 @@ struct ops {
     /* For M rows h (M, C): logits = h W^T + bias (V f32 or NULL), as f32, are made in chunks, never whole.
      * nll (M) f32 = -log softmax(logits)[target], 0 where target (M) i32 is negative.
      * dh (M, C) = sum over the vocabulary of weight[i] * d nll[i] / d h[i]; NULL: forward only.
+     * Where w rounds, so is the softmax (before the target's 1 is taken off), at any scale.
      * best (M) i32 = first index of the largest logit; NULL: not wanted. Rows with a negative
      * target cost nothing when best is NULL. weight (M) f32, NULL without dh. */
     int (*head_loss)(struct dev *nll, struct dev *dh, struct dev *best, const struct dev *h,

@@ -62,6 +62,11 @@ static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first
             tmp[i] = x[i] * t->a_scale;
         x = tmp;
     }
+    if (t->b->round == DT_F16 || t->b->round == DT_BF16) {
+        for (int64_t i = 0; i < n; i++)
+            tmp[i] = f32_rounded(x[i], t->b->round);
+        x = tmp;
+    }
     return x;
 }
 

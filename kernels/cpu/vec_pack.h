@@ -65,7 +65,6 @@ static void span_nf4(float *out, const struct weight *w, int64_t first, int64_t 
         span_block(out + i, weight_bytes(w), weight_scales(w)[block], first + i, end - i);
         i = end;
     }
-    round_run(out, n, w->round);
 }
 
 static void span_half(float *out, const uint8_t *p, bool brain, int64_t n)
@@ -82,7 +81,7 @@ static void span_half(float *out, const uint8_t *p, bool brain, int64_t n)
     }
 }
 
-static void span(float *out, const struct weight *w, int64_t first, int64_t n)
+static void span_exact(float *out, const struct weight *w, int64_t first, int64_t n)
 {
     switch (w->dtype) {
     case DT_F32:
@@ -97,6 +96,12 @@ static void span(float *out, const struct weight *w, int64_t first, int64_t n)
     }
 }
 
+static void span(float *out, const struct weight *w, int64_t first, int64_t n)
+{
+    span_exact(out, w, first, n);
+    round_run(out, n, w->round);
+}
+
 /* ---- panels ---- */
 
 /* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's
@@ -108,7 +113,7 @@ static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k
     const float *row[8];
 
     for (int i = 0; i < 8; i++) {
-        span(rows[i], w, least(n0 + i, w->rows - 1) * ld + k0, kc);
+        span_exact(rows[i], w, least(n0 + i, w->rows - 1) * ld + k0, kc);
         row[i] = rows[i];
     }
     transpose_rows8(dst, NR, row, kc);
@@ -117,7 +122,7 @@ static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k
 /* Whether eight codes from a multiple of eight on always lie in one block, in whole bytes. */
 static bool nf4_by_eight(const struct weight *w)
 {
-    return w->dtype == DT_NF4 && w->round == DT_F32 && w->cols % 8 == 0 && w->block % 8 == 0;
+    return w->dtype == DT_NF4 && w->cols % 8 == 0 && w->block % 8 == 0;
 }
 
 /* The same for W rows of NF4: eight codes of each row in a gathered dword, and with each shift the
@@ -215,7 +220,7 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
         return;
     }
     for (int64_t k = 0; k < kc; k++) {
-        span(dst + k * NR, w, (k0 + k) * ld + n0, n);
+        span_exact(dst + k * NR, w, (k0 + k) * ld + n0, n);
         for (int64_t j = n; j < NR; j++)
             dst[k * NR + j] = 0;
     }
@@ -228,6 +233,7 @@ static void pack_b(float *dst, const struct weight *w, int64_t ld, bool trans, i
         pack_transposed(dst, w, ld, k0, kc, n0);
     else
         pack_straight(dst, w, ld, k0, kc, n0);
+    round_run(dst, kc * NR, w->round);
 }
 
 #endif

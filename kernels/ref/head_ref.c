@@ -7,7 +7,8 @@
 #include <string.h>
 
 struct head {
-    const float *h, *bias, *weight;
+    const float *h; /* as the weight's operand */
+    const float *bias, *weight;
     const struct weight *w;
     const int32_t *target;
     float *nll, *dh;
@@ -55,11 +56,12 @@ static double log_sum_exp(const float *x, int64_t n)
     return most + log(sum);
 }
 
-/* Logits become the gradient with respect to them: weight * (softmax - target). */
-static void slope_of_row(float *x, double log_sum, int64_t target, double weight, int64_t n)
+/* Logits become the gradient with respect to them but for the row's weight: softmax - target. The
+ * softmax is the operand that is rounded. */
+static void slope_of_row(float *x, double log_sum, int64_t target, enum dtype round, int64_t n)
 {
     for (int64_t v = 0; v < n; v++)
-        x[v] = (float)(weight * (exp(x[v] - log_sum) - (v == target)));
+        x[v] = f32_rounded((float)exp(x[v] - log_sum), round) - (v == target ? 1.0f : 0.0f);
 }
 
 static void loss_of_row(float *logits, const struct head *t, int64_t row)
@@ -75,7 +77,7 @@ static void loss_of_row(float *logits, const struct head *t, int64_t row)
         assert(target < V);
         t->nll[row] = (float)(log_sum - logits[target]);
         if (t->dh)
-            slope_of_row(logits, log_sum, target, t->weight[row], V);
+            slope_of_row(logits, log_sum, target, t->w->round, V);
     } else if (t->dh) {
         memset(logits, 0, (size_t)V * sizeof *logits);
     }
@@ -93,7 +95,7 @@ static void make_gradient(struct head_chunk *c, const struct head *t)
     }
     for (int64_t i = 0; i < c->n; i++)
         for (int64_t j = 0; j < C; j++)
-            t->dh[c->row[i] * C + j] = (float)c->dh[i * C + j];
+            t->dh[c->row[i] * C + j] = (float)(t->weight[c->row[i]] * c->dh[i * C + j]);
 }
 
 static void run_chunk(struct head_chunk *c, const struct head *t)
@@ -131,21 +133,23 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
                      const struct weight *w, const struct dev *bias, const struct dev *target,
                      const struct dev *weight, int64_t M)
 {
-    const struct head t = { const_f32(h),      const_f32(bias),
-                            const_f32(weight), w,
-                            const_i32(target), f32(nll),
-                            f32(dh),           (int32_t *)(void *)best };
+    const size_t elements = (size_t)(M * w->cols);
+    float *const left = xnmalloc(elements, sizeof *left);
+    const struct head t = { left,     const_f32(bias), const_f32(weight),      w, const_i32(target),
+                            f32(nll), f32(dh),         (int32_t *)(void *)best };
     int64_t *const row = xnmalloc((size_t)M, sizeof *row);
     int64_t n = 0;
 
+    ref_rounded(left, const_f32(h), (int64_t)elements, w->round);
     for (int64_t i = 0; i < M; i++)
         if (best || t.target[i] >= 0)
             row[n++] = i;
     memset(t.nll, 0, (size_t)M * sizeof *t.nll);
     if (dh)
-        memset(t.dh, 0, (size_t)(M * w->cols) * sizeof *t.dh);
+        memset(t.dh, 0, elements * sizeof *t.dh);
     run_chunks(&t, row, n);
     free(row);
+    free(left);
     return 0;
 }
 

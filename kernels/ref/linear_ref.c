@@ -6,6 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A copy of x (n) as W's other operand; to be freed. */
+static float *operand(const struct dev *x, int64_t n, const struct weight *w)
+{
+    float *const copy = xnmalloc((size_t)n, sizeof *copy);
+
+    ref_rounded(copy, const_f32(x), n, w->round);
+    return copy;
+}
+
 /* u (N, R) = drop(x) A^T. */
 static void project(struct dev *u, const struct dev *x, const struct lora *lora,
                     const struct packed *rows, int64_t N, int64_t C)
@@ -31,6 +40,7 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
                           const struct packed *rows, int64_t N)
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
+    float *const left = operand(x, N * C, w);
 
     if (lora)
         project(u, x, lora, rows, N, C);
@@ -42,7 +52,7 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
         for (int64_t o = 0; o < O; o++) {
             ref_weight_span(row, w, o * C, C);
             for (int64_t n = 0; n < N; n++) {
-                double sum = dot(const_f32(x) + n * C, row, C);
+                double sum = dot(left + n * C, row, C);
 
                 if (bias)
                     sum += const_f32(bias)[o];
@@ -53,6 +63,7 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
         }
         free(row);
     }
+    free(left);
     return 0;
 }
 
@@ -96,11 +107,9 @@ struct strip {
     double *sum; /* (max(N, R), TILE) */
 };
 
-/* sum (N, TILE) = dy W in the strip. */
-static void weight_strip(struct strip *s, const struct dev *dy, const struct weight *w, int64_t N)
+/* sum (N, TILE) = g W in the strip. */
+static void weight_strip(struct strip *s, const float *g, const struct weight *w, int64_t N)
 {
-    const float *const g = const_f32(dy);
-
     memset(s->sum, 0, (size_t)(N * TILE) * sizeof *s->sum);
     for (int64_t o = 0; o < w->rows; o++) {
         ref_weight_span(s->row, w, o * w->cols + s->first, s->cols);
@@ -167,6 +176,7 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
                            const struct packed *rows, int64_t N, bool add)
 {
     const int64_t C = w->cols, R = lora ? lora->rank : 0;
+    float *const left = operand(dy, N * w->rows, w);
 
     if (lora)
         project_backward(scratch, db, dy, u, lora, N, w->rows);
@@ -180,7 +190,7 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
             s.first = first;
             s.cols = min_i64(TILE, C - first);
             if (dx) {
-                weight_strip(&s, dy, w, N);
+                weight_strip(&s, left, w, N);
                 if (lora)
                     lora_strip(&s, scratch, lora, rows, N, C);
                 store_strip(&s, dx, N, C, add);
@@ -191,6 +201,7 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
         free(s.row);
         free(s.sum);
     }
+    free(left);
     return 0;
 }
 

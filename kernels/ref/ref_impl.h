@@ -25,8 +25,10 @@ void ref_residual_ops(struct ops *o);
 void ref_head_ops(struct ops *o);
 void ref_optim_ops(struct ops *o);
 
-/* out (n) = elements FIRST .. FIRST+n-1 of the flattened weight as floats. */
+/* out (n) = elements FIRST .. FIRST+n-1 of the flattened weight as floats, rounded as it says. */
 void ref_weight_span(float *out, const struct weight *w, int64_t first, int64_t n);
+/* out (n) = x rounded as the operand of a weight that rounds to TO; out may be x. */
+void ref_rounded(float *out, const float *x, int64_t n, enum dtype to);
 
 static inline float *f32(struct dev *d)
 {

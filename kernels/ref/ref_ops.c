@@ -9,7 +9,7 @@ static size_t max_size(size_t a, size_t b)
 }
 
 /* The ops that take most: a strip of linear_backward, two key gradients of attention_backward, a
- * chunk of head_loss. */
+ * chunk of head_loss; and once, the rounded operand. */
 static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
 {
     enum { HEAD_SIZE_MAX = 256 };
@@ -20,7 +20,7 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
 
     return (size_t)omp_get_max_threads() *
                (max_size(max_size(linear, attention), head) + C * sizeof(float)) +
-           N * sizeof(int64_t);
+           N * sizeof(int64_t) + N * C * sizeof(float);
 }
 
 void ref_ops(struct ops *o)

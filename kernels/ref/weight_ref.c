@@ -5,18 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static float rounded(float x, enum dtype to)
-{
-    switch (to) {
-    case DT_F16:
-        return f32_of_f16(f16_of_f32(x));
-    case DT_BF16:
-        return f32_of_bf16(bf16_of_f32(x));
-    default:
-        return x;
-    }
-}
-
 /* Blocks run over the flattened matrix, so one may begin in a row and end in the next. */
 static void nf4_span(float *out, const struct weight *w, int64_t first, int64_t n)
 {
@@ -30,13 +18,22 @@ static void nf4_span(float *out, const struct weight *w, int64_t first, int64_t 
         float level[16];
 
         for (int code = 0; code < 16; code++)
-            level[code] = rounded(value[code] * absmax[block], w->round);
+            level[code] = value[code] * absmax[block];
         for (; i < end; i++) {
             const uint8_t pair = codes[(first + i) / 2];
 
             out[i] = level[(first + i) % 2 ? pair & 15 : pair >> 4];
         }
     }
+}
+
+void ref_rounded(float *out, const float *x, int64_t n, enum dtype to)
+{
+    if (to == DT_F16 || to == DT_BF16)
+        for (int64_t i = 0; i < n; i++)
+            out[i] = f32_rounded(x[i], to);
+    else if (out != x)
+        memcpy(out, x, (size_t)n * sizeof *out);
 }
 
 void ref_weight_span(float *out, const struct weight *w, int64_t first, int64_t n)
@@ -59,6 +56,7 @@ void ref_weight_span(float *out, const struct weight *w, int64_t first, int64_t 
         assert(w->dtype == DT_NF4);
         nf4_span(out, w, first, n);
     }
+    ref_rounded(out, out, n, w->round);
 }
 
 static int expand(struct dev *out, const struct weight *w)

@@ -47,16 +47,6 @@ enum dtype dtype_of(const char *name)
     return DT_NONE;
 }
 
-uint16_t bf16_of_f32(float f)
-{
-    uint32_t u;
-
-    memcpy(&u, &f, sizeof u);
-    if ((u & 0x7fffffffu) > 0x7f800000u) /* NaN: a quiet one, never rounded into infinity */
-        return (uint16_t)(u >> 16 | 0x40);
-    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
-}
-
 uint16_t f16_of_f32(float f)
 {
     uint32_t u;
@@ -79,4 +69,16 @@ uint16_t f16_of_f32(float f)
     }
     u += 0xfffu + (u >> 13 & 1);
     return (uint16_t)(sign | (u - ((127u - 15) << 23)) >> 13);
+}
+
+float f32_rounded(float x, enum dtype to)
+{
+    switch (to) {
+    case DT_F16:
+        return f32_of_f16(f16_of_f32(x));
+    case DT_BF16:
+        return f32_of_bf16(bf16_of_f32(x));
+    default:
+        return x;
+    }
 }

@@ -46,8 +46,18 @@ static inline float f32_of_f16(uint16_t h)
     return f;
 }
 
-/* Round to nearest, ties to even; NaN stays NaN. */
-uint16_t bf16_of_f32(float f);
+/* Round to nearest, ties to even; NaN stays NaN: a quiet one, never rounded into infinity. */
+static inline uint16_t bf16_of_f32(float f)
+{
+    uint32_t u;
+
+    memcpy(&u, &f, sizeof u);
+    return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? u >> 16 | 0x40
+                                                      : (u + 0x7fffu + (u >> 16 & 1)) >> 16);
+}
+
 uint16_t f16_of_f32(float f);
+/* The float nearest to x that DT_F16 or DT_BF16 can hold; any other type: x. */
+float f32_rounded(float x, enum dtype to);
 
 #endif

@@ -81,14 +81,15 @@ struct shape {
     int64_t M, V, C;
     enum dtype dtype;
     bool bias;
+    enum dtype round;
 };
 
 /* One row; fewer and more rows than a chunk; a vocabulary that is no multiple of anything. */
 static const struct shape shapes[] = {
-    { 1, 2, 1, DT_F32, false },       { 5, 33, 7, DT_F32, true },
-    { 20, 509, 160, DT_BF16, true },  { 37, 1025, 64, DT_F16, true },
-    { 3, 2000, 2560, DT_F16, false }, { 800, 40, 9, DT_F32, true },
-    { 9, 2500, 20, DT_F32, true },
+    { 1, 2, 1, DT_F32, false, DT_F32 },       { 5, 33, 7, DT_F32, true, DT_F32 },
+    { 20, 509, 160, DT_BF16, true, DT_F32 },  { 37, 1025, 64, DT_F16, true, DT_F32 },
+    { 3, 2000, 2560, DT_F16, false, DT_F32 }, { 800, 40, 9, DT_F32, true, DT_F32 },
+    { 9, 2500, 20, DT_F32, true, DT_F32 },
 };
 
 static int32_t *targets(int64_t M, int64_t V)
@@ -103,7 +104,7 @@ static int32_t *targets(int64_t M, int64_t V)
 static void run_head(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct shape *const s = shape;
-    const struct weight w = random_weight(o, s->dtype, s->V, s->C, 64, DT_F32, 1);
+    const struct weight w = random_weight(o, s->dtype, s->V, s->C, 64, s->round, 1);
     struct dev *const nll = room(o, s->M), *const dh = room(o, s->M * s->C),
                       *const only = room(o, s->M);
     const struct dev *const h = put_random(o, s->M * s->C, 2), *const bias =
@@ -124,6 +125,19 @@ static void head_agrees(void **state)
 {
     (void)state;
     CHECK_OP(run_head, shapes, 1e-11);
+}
+
+/* The softmax is rounded to bfloat16 at two scales: each term of dh to 2^-9 of itself. */
+static void head_agrees_in_bfloat16(void **state)
+{
+    static const struct shape rounded[] = {
+        { 5, 33, 7, DT_F32, true, DT_BF16 },
+        { 37, 1025, 64, DT_F16, true, DT_BF16 },
+        { 70, 2500, 90, DT_F16, true, DT_BF16 },
+    };
+
+    (void)state;
+    CHECK_OP(run_head, rounded, 1e-6);
 }
 
 /* The argmax is that of the logits a linear layer gives, and rows do not see each other. */
@@ -203,7 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OP_TEST(three_words_by_hand),          OP_TEST(the_first_of_equals_is_best),
         OP_TEST(large_logits_do_not_overflow), OP_TEST(head_agrees),
-        OP_TEST(best_is_the_largest_logit),    OP_TEST(the_gradient_is_the_slope),
+        OP_TEST(head_agrees_in_bfloat16),      OP_TEST(best_is_the_largest_logit),
+        OP_TEST(the_gradient_is_the_slope),
     };
 
     return RUN_TESTS(tests);

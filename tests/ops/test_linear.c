@@ -23,6 +23,9 @@ static const struct shape shapes[] = {
     { { 4, 3 }, 2, 37, 95, 16, DT_NF4, DT_F16, 0, false, true, 0 },
     { { 1 }, 1, 95, 2560, 16, DT_NF4, DT_F32, 0, true, false, 0 },
     { { 60, 41 }, 2, 130, 192, 16, DT_NF4, DT_BF16, 0.05f, true, true, 0 },
+    { { 50, 43 }, 2, 131, 650, 8, DT_F16, DT_BF16, 0.05f, true, false, 0 },
+    { { 21 }, 1, 70, 95, 3, DT_F32, DT_BF16, 0, false, true, 0 },
+    { { 1 }, 1, 100, 320, 0, DT_NF4, DT_BF16, 0, true, false, 0 },
     { { 6 }, 1, 512, 64, 0, DT_NF4, DT_F32, 0, false, false, 0 },
     { { 7 }, 1, 33, 160, 4, DT_NF4, DT_F32, 0, false, false, 32 },
     { { 5, 6 }, 2, 24, 192, 4, DT_NF4, DT_F32, 0, true, false, 256 },
@@ -99,6 +102,40 @@ static void one_token_by_hand(void **state)
     }
 }
 
+/* x = (1 + 2^-9, 1 + 3/2^8) and W = (1 + 1/2^8, 256 + 1/2) round to (1, 1 + 4/2^8) and (1, 256)
+ * in bfloat16, ties to even, so y = 1 + 260 + bias; LoRA's A sees x as it was. */
+static void operands_are_rounded(void **state)
+{
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        const struct weight w = { .dtype = DT_F32,
+                                  .data = put_floats(o, (float[]){ 1 + 0x1p-8f, 256.5f }, 2),
+                                  .rows = 1,
+                                  .cols = 2,
+                                  .round = DT_BF16 };
+        const struct packed rows = pack_lengths(o, (int[]){ 1 }, 1);
+        const struct lora lora = {
+            put_floats(o, (float[]){ 1, 0 }, 2), put_floats(o, (float[]){ 1 }, 1), 1, 1, { .p = 0 }
+        };
+        struct dev *const y = room(o, 1), *const u = room(o, 1), *const dx = room(o, 2);
+        struct dev *const da = put_floats(o, (float[]){ 0, 0 }, 2), *const db = put_floats(
+                                                                        o, (float[]){ 0 }, 1);
+        const struct dev *const x = put_floats(o, (float[]){ 1 + 0x1p-9f, 1 + 3 * 0x1p-8f }, 2);
+
+        assert_int_equal(
+            o->linear_forward(y, u, x, &w, put_floats(o, (float[]){ 0.5f }, 1), &lora, &rows, 1),
+            0);
+        assert_floats("u", get_floats(o, u, 1), (float[]){ 1 + 0x1p-9f }, 1, 0);
+        assert_floats("y", get_floats(o, y, 1), (float[]){ 261.5f + 1 + 0x1p-9f }, 1, 0);
+        assert_int_equal(o->linear_backward(dx, da, db, put_floats(o, (float[]){ 1 + 0x1p-9f }, 1),
+                                            x, u, room(o, 1), &w, &lora, &rows, 1, false),
+                         0);
+        assert_floats("dx", get_floats(o, dx, 2), (float[]){ 2 + 0x1p-9f, 256 }, 2, 0);
+        assert_floats("db", get_floats(o, db, 1), (float[]){ 1 + 0x1p-8f + 0x1p-18f }, 1, 0x1p-23);
+    }
+}
+
 /* The gradients of the same layer for dy = (1, 2): dy B = (1, 20), times 2: (2, 40);
  * dx = dy W + (2, 40) A = (9 + 42, 12 + 2, 15 + 82), dA = (2, 40)^T x, dB = 2 dy^T u. */
 static void one_token_backward_by_hand(void **state)
@@ -145,7 +182,11 @@ static void nf4_equals_its_expansion(void **state)
 
             assert_int_equal(o->expand(dense, &packed.w), 0);
             expanded.w = (struct weight){
-                .dtype = DT_F32, .data = dense, .rows = packed.w.rows, .cols = packed.w.cols
+                .dtype = DT_F32,
+                .data = dense,
+                .rows = packed.w.rows,
+                .cols = packed.w.cols,
+                .round = packed.w.round,
             };
             assert_floats("y", get_floats(o, forward(&packed, u), packed.N * packed.w.rows),
                           get_floats(o, forward(&expanded, u), packed.N * packed.w.rows),
@@ -346,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OP_TEST(one_token_by_hand),
         OP_TEST(one_token_backward_by_hand),
+        OP_TEST(operands_are_rounded),
         OP_TEST(nf4_equals_its_expansion),
         OP_TEST(rows_do_not_see_each_other),
         OP_TEST(dropout_is_on_the_input_of_a),
