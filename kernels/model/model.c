@@ -47,7 +47,7 @@ int model_open(struct model **out, const struct pack *p, const struct ops *ops, 
 {
     struct model *m = xcalloc(1, sizeof *m);
 
-    assert(compute == DT_F32);
+    assert(compute == DT_F32 || compute == DT_BF16);
     m->ops = ops;
     if (config_load(&m->config, p) < 0)
         goto fail;

@@ -219,9 +219,10 @@ static int load_ends(struct loader *ld)
         load_norm(ld, &w->final_norm, c->arch->final_norm, c->dim) < 0 ||
         load_vector(ld, &w->head.bias, c->arch->head, ".bias", c->vocab) < 0)
         return -1;
+    w->head.w = w->embed;
+    w->embed.round = DT_F32; /* a look-up, no product */
     if (!c->tied)
         return load_dense(ld, &w->head.w, c->arch->head, c->vocab, c->dim);
-    w->head.w = w->embed;
     (void)loader_find(ld, c->arch->head, ".weight"); /* some files store the tied matrix twice */
     return 0;
 }

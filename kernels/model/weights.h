@@ -43,7 +43,7 @@ struct weights {
 
 /* Loads what C's architecture needs from P. A missing tensor, a wrong shape or dtype, a value that
  * is not finite is an error that names the tensor (EXIT_DATA); fp4 is EXIT_NODEVICE. A tensor that
- * nothing asks for is a warning. ROUND: see struct weight. */
+ * nothing asks for is a warning. ROUND: of the linears and the head, see struct weight. */
 MUST_USE int weights_load(struct weights *w, const struct pack *p, const struct config *c,
                           const struct module_info *modules, int n_modules, const struct ops *ops,
                           enum dtype round);

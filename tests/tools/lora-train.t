@@ -121,7 +121,7 @@ exit_is 2
 err_has 'only one of'
 
 it "says that other arithmetic is not there"
-run lora-train -m "$model" data --compute-dtype bfloat16 -o bad
+run lora-train -m "$model" data --compute-dtype float16 -o bad
 exit_is 69
 run lora-train -m "$model" data --device cuda -o bad
 exit_is 69

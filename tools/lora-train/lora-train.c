@@ -192,7 +192,7 @@ int main(int argc, char **argv)
     ops = ops_find(o.common.device, (int)o.common.threads);
     if (!ops || pack_open(&files, o.model) < 0)
         die_err();
-    if (model_open(&m, files, ops, DT_F32) < 0 || run(&o, m, out) < 0)
+    if (model_open(&m, files, ops, o.compute) < 0 || run(&o, m, out) < 0)
         die_err();
     model_close(m);
     pack_close(files);

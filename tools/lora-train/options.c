@@ -63,6 +63,7 @@ static void read_texts(struct train_options *o, const struct texts *t)
     o->norm = (enum loss_norm)index_of(t->norm, norms);
     o->evaluate = (enum evaluate_when)index_of(t->evaluate, evaluations);
     o->schedule = schedule_kind_of(t->schedule);
+    o->compute = dtype_of(t->compute);
     o->flush = !strcmp(t->accum, "flush");
     o->completion_only = !strcmp(t->loss, "completion");
 }
@@ -94,11 +95,11 @@ static void check_standard_input(const struct train_options *o)
                         "standard input");
 }
 
-static void check(struct train_options *o, const struct texts *t, const struct given *given)
+static void check(struct train_options *o, const struct given *given)
 {
-    if (strcmp(t->compute, "float32"))
-        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32",
-            t->compute);
+    if (o->compute == DT_F16)
+        die(EXIT_NODEVICE,
+            "--compute-dtype float16 is not there on this device; use bfloat16 or float32");
     if (o->order_file && given->epochs)
         die(EXIT_USAGE,
             "--order says how long the run is; leave out --num-train-epochs or stop earlier with "
@@ -201,7 +202,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X",
           .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
         { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16",
-          .help = "arithmetic of the matrix products" },
+          .help = "what the matrix products round to" },
 
         { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE",
           .help = "JSON lines about the steps", .group = "Reports" },
@@ -222,7 +223,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
     read_texts(o, &t);
     if (t.preset)
         apply_preset(o, &given);
-    check(o, &t, &given);
+    check(o, &given);
     check_standard_input(o);
 }
 

@@ -27,6 +27,7 @@ struct train_options {
     enum schedule_kind schedule;
     enum evaluate_when evaluate;
     enum loss_norm norm;
+    enum dtype compute;
     bool group, flush, completion_only;
 };
 

@@ -17,9 +17,9 @@ static void check(const struct predict_options *o, const char *input)
 {
     if (o->temperature != 0 || o->top_p != 1 || o->top_k != 0)
         die(EXIT_USAGE, "generation is greedy: only --temperature 0, --top-p 1 and --top-k 0");
-    if (strcmp(o->compute, "float32") != 0)
-        die(EXIT_NODEVICE, "--compute-dtype %s is not there on this device; use float32",
-            o->compute);
+    if (dtype_of(o->compute) == DT_F16)
+        die(EXIT_NODEVICE,
+            "--compute-dtype float16 is not there on this device; use bfloat16 or float32");
     if (o->stop && !*o->stop)
         die(EXIT_USAGE, "--stop is an empty text");
     if (!strcmp(o->model, "-") && (!input || !strcmp(input, "-")))
@@ -76,7 +76,7 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
           .help = "tokens that count", .given = &o->loss_given },
 
         { 0, "compute-dtype", CLI_CHOICE, &o->compute, "float32|bfloat16|float16",
-          .help = "of the matrix products; only float32 so far", .group = "Computing" },
+          .help = "what the matrix products round to", .group = "Computing" },
         { 0, "batch-tokens", CLI_INT, &o->batch_tokens, "N", .silent = true,
           .help = "how many are computed at once", .min = 1, .max = 1 << 20 },
         { .type = CLI_END },

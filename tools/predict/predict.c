@@ -308,7 +308,7 @@ int main(int argc, char **argv)
     const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads);
 
     if (!ops || pack_open(&src.pack, opt.model) < 0 ||
-        model_open(&p.model, src.pack, ops, DT_F32) < 0)
+        model_open(&p.model, src.pack, ops, dtype_of(opt.compute)) < 0)
         die_err();
     struct lora_set *lora = open_adapters(&src, p.model, &opt.adapters);
 
