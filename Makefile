@@ -1,6 +1,7 @@
 # make                      build everything under build/release
 # make check                pass all tests (no GPU, no network)
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
+# make check-memory         run the tiny chain under valgrind (minutes)
 # make V=1                  show every command in full
 # make demo                 build, then run the whole experiment on a tiny model
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
@@ -41,7 +42,7 @@ SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all check check-run check-build demo install man clean format
+.PHONY: all check check-run check-build check-memory demo install man clean format
 all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
@@ -81,6 +82,9 @@ check-build: all man $(CTESTS)
 check-run: check-build
 	@SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
 	PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
+
+check-memory: all
+	@SLMTOOLS_SHARE="$(CURDIR)/share" tests/valgrind "$(abspath $(BUILD))/bin"
 
 demo:
 	@tests/deps build

@@ -20,14 +20,19 @@ static void flatten(char *s)
             *s = '?';
 }
 
+static void PRINTF_LIKE(2, 0) format(char to[LINE_MAX_BYTES], const char *fmt, va_list ap)
+{
+    (void)vsnprintf(to, LINE_MAX_BYTES, fmt, ap);
+    flatten(to);
+}
+
 int err_set(int code, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(line, sizeof line, fmt, ap);
+    format(line, fmt, ap);
     va_end(ap);
-    flatten(line);
     code_of_line = code;
     return -1;
 }
@@ -38,9 +43,8 @@ int err_in(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(front, sizeof front, fmt, ap);
+    format(front, fmt, ap);
     va_end(ap);
-    flatten(front);
     memcpy(back, line, sizeof back);
     (void)snprintf(line, sizeof line, "%.900s: %.1100s", front, back);
     return -1;
@@ -80,9 +84,8 @@ void die(int code, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(line, sizeof line, fmt, ap);
+    format(line, fmt, ap);
     va_end(ap);
-    flatten(line);
     code_of_line = code;
     die_err();
 }
@@ -91,8 +94,7 @@ static void PRINTF_LIKE(2, 0) say(const char *what, const char *fmt, va_list ap)
 {
     char text[LINE_MAX_BYTES];
 
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    flatten(text);
+    format(text, fmt, ap);
     (void)fprintf(stderr, "%s: %s%s\n", tool, what, text);
 }
 
