@@ -92,16 +92,10 @@ static int attend(const struct pass *p, int layer)
     const struct model *m = p->model;
     const struct config *c = &m->config;
     const struct layer_acts *l = &m->acts.layer[layer];
-    const int64_t width = c->kv_heads * c->head_dim, N = p->rows.tokens;
     const struct dev *k = l->k, *v = l->v;
 
-    if (p->kv) {
-        if (m->ops->scatter_rows(p->kv->k[layer], l->k, p->kv_rows, N, width) < 0 ||
-            m->ops->scatter_rows(p->kv->v[layer], l->v, p->kv_rows, N, width) < 0)
-            return -1;
-        k = p->kv->k[layer];
-        v = p->kv->v[layer];
-    }
+    if (p->kv && pass_cache(p, layer, &k, &v) < 0)
+        return -1;
     return m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, c->heads, c->kv_heads,
                                      c->head_dim, attention_scale(c));
 }

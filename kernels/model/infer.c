@@ -6,18 +6,25 @@
 #include <math.h>
 #include <stdlib.h>
 
-int kv_cache_new(struct kv_cache **out, const struct model *m, int64_t rows)
+static size_t part_bytes(const struct config *c, int64_t rows)
+{
+    return ((size_t)(rows * c->kv_heads * c->head_dim) * sizeof(float) + 255) / 256 * 256;
+}
+
+int kv_cache_new(struct kv_cache **out, const struct model *m, int64_t kept, int64_t rows)
 {
     const struct config *c = &m->config;
     struct kv_cache *kv = xcalloc(1, sizeof *kv);
-    const size_t part = (size_t)(rows * c->kv_heads * c->head_dim) * sizeof(float);
-    const size_t stride = (part + 255) / 256 * 256;
+    const size_t stride = part_bytes(c, kept), layers = stride * 2 * (size_t)c->layers;
+    const size_t all = kept < rows ? part_bytes(c, rows) : 0;
 
+    assert(kept <= rows);
     kv->ops = m->ops;
+    kv->kept = kept;
     kv->rows = rows;
     kv->k = xnmalloc((size_t)c->layers, sizeof *kv->k);
     kv->v = xnmalloc((size_t)c->layers, sizeof *kv->v);
-    kv->memory = m->ops->alloc(stride * 2 * (size_t)c->layers);
+    kv->memory = m->ops->alloc(layers + 2 * all);
     if (!kv->memory) {
         kv_cache_free(kv);
         return err_in("keys and values of %lld tokens", (long long)rows);
@@ -25,6 +32,10 @@ int kv_cache_new(struct kv_cache **out, const struct model *m, int64_t rows)
     for (size_t i = 0; i < (size_t)c->layers; i++) {
         kv->k[i] = m->ops->slice(kv->memory, stride * 2 * i);
         kv->v[i] = m->ops->slice(kv->memory, stride * (2 * i + 1));
+    }
+    if (all) {
+        kv->all_k = m->ops->slice(kv->memory, layers);
+        kv->all_v = m->ops->slice(kv->memory, layers + all);
     }
     *out = kv;
     return 0;
@@ -59,6 +70,35 @@ static int place_keys(struct pass *p, const struct batch *b)
     p->kv_rows = m->acts.target;
     free(row);
     return rc;
+}
+
+/* Rows of one layer: those KEPT and, in ALL, those of the batch behind them. */
+static int place(const struct pass *p, struct dev *kept, struct dev *all, const struct dev *fresh)
+{
+    const struct ops *ops = p->model->ops;
+    const struct config *c = &p->model->config;
+    const int64_t width = c->kv_heads * c->head_dim;
+    const size_t bytes = (size_t)(p->kv->kept * width) * sizeof(float);
+
+    if (!all)
+        return ops->scatter_rows(kept, fresh, p->kv_rows, p->rows.tokens, width);
+    if (ops->copy(all, kept, bytes) < 0 ||
+        ops->scatter_rows(all, fresh, p->kv_rows, p->rows.tokens, width) < 0)
+        return -1;
+    return ops->copy(kept, all, bytes);
+}
+
+int pass_cache(const struct pass *p, int layer, const struct dev **k, const struct dev **v)
+{
+    const struct layer_acts *l = &p->model->acts.layer[layer];
+    const struct kv_cache *kv = p->kv;
+
+    *k = kv->all_k ? kv->all_k : kv->k[layer];
+    *v = kv->all_v ? kv->all_v : kv->v[layer];
+    return place(p, kv->k[layer], kv->all_k, l->k) < 0 ||
+                   place(p, kv->v[layer], kv->all_v, l->v) < 0
+               ? -1
+               : 0;
 }
 
 static int check_finite(const float *logits, int64_t n)

@@ -77,9 +77,12 @@ void model_plan(const struct model *m, int64_t max_tokens, bool train, const str
 /* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. */
 MUST_USE int model_reserve(struct model *m, int64_t max_tokens, bool train);
 
-/* Keys and values of ROWS tokens for every layer. */
+/*
+ * Keys and values of ROWS tokens. The first KEPT of them last: every layer has its own. The others
+ * are there for one batch, which uses one memory for all layers.
+ */
 struct kv_cache;
-MUST_USE int kv_cache_new(struct kv_cache **kv, const struct model *m, int64_t rows);
+MUST_USE int kv_cache_new(struct kv_cache **kv, const struct model *m, int64_t kept, int64_t rows);
 void kv_cache_free(struct kv_cache *kv);
 
 /*

@@ -23,9 +23,10 @@ struct model {
 
 struct kv_cache {
     const struct ops *ops;
-    int64_t rows;
+    int64_t kept, rows;
     struct dev *memory;
-    struct dev **k, **v; /* (L) of (rows, K, D) */
+    struct dev **k, **v;       /* (L) of (kept, K, D) */
+    struct dev *all_k, *all_v; /* (rows, K, D) of the layer at hand; NULL when all are kept */
 };
 
 /* One batch: what to compute and for whom. */
@@ -48,6 +49,9 @@ MUST_USE int pass_linear(const struct pass *p, int layer, int module, struct dev
  * ADD. */
 MUST_USE int pass_linear_back(const struct pass *p, int layer, int module, struct dev *dx,
                               const struct dev *dy, const struct dev *x, bool add);
+/* Puts the batch's K and V of LAYER into the cache; gives the rows that struct seq counts. */
+MUST_USE int pass_cache(const struct pass *p, int layer, const struct dev **k,
+                        const struct dev **v);
 /* True when MODULE of LAYER carries LoRA. */
 bool pass_adapted(const struct pass *p, int layer, int module);
 /* The lowest layer that carries LoRA: nothing below it needs a gradient. The number of layers when

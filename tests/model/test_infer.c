@@ -41,7 +41,7 @@ static void set_up(struct setup *s, const char *device)
 
     must(pack_open(&s->pack, golden("phi-tiny/nf4")));
     must(model_open(&s->model, s->pack, ops_find(device, 0), DT_F32));
-    must(kv_cache_new(&s->kv, s->model, ROWS));
+    must(kv_cache_new(&s->kv, s->model, ROWS, ROWS));
     s->V = model_config(s->model)->vocab;
     assert_int_equal(golden_records(s->rec, RECORDS, "phi-tiny", "test"), RECORDS);
     batch_add(&b, first(s)->ids, first(s)->n, 1, 0, 0);

@@ -120,6 +120,31 @@ check("labels are scored by their answers", [(r["scores"], names[["good", "bad",
 single = predict(*base, rows=tests, labels=["up", "x"])
 check("labels of one token each need no second pass", all(sum(streams.numbers(r["scores"])) > 0.999 for r in single))
 
+# answers that are the beginning of another, or part from it late: a tree of tokens
+tree = {"do": [259], "down": [259, 260], "dot": [259, 116], "side": [32] + list(b"side"),
+        "sideways": [32] + list(b"sideways"), "up": [257], "sidestep": [32] + list(b"sidestep")}
+spelled = [{"id": i, "ids": p + t, "n_prompt": len(p)} for i, p in enumerate(prompts) for t in tree.values()]
+cost = iter(r["loss"] * r["n_loss"] for r in predict(*base, "--mode", "loss", rows=spelled))
+want = [{name: -next(cost) for name in tree} for _ in prompts]
+got = predict(*base, rows=tests, labels=list(tree))
+check("labels whose tokens are a tree", all(close(streams.numbers(r["scores"]), softmax(w), 1e-5)
+                                            for r, w in zip(got, want)), got)
+
+# prompts of two kinds by turns, each with a beginning of its own, more than a window of them
+kinds = [list(b"Profit rose and "), list(b"Sales in spring were ")]
+mixed = [{"id": i, "ids": kinds[i % 2] + list(str(i).encode()), "split": "test"} for i in range(300)]
+for mode in ["--mode", "labels"], ["--mode", "generate"], ["--mode", "logits", "--limit", "150"]:
+    done = run(*base, *mode, rows=mixed, labels=names).stdout
+    got = streams.records(done)[1]
+    check(f"shared beginnings, {mode[1]}: output is in the order of the input",
+          [r["id"] for r in got] == list(range(len(got))))
+    single = [predict(*base, *mode, rows=[mixed[i]], labels=names)[0] for i in (0, 1, 99, 149)]
+    check(f"shared beginnings, {mode[1]}: a record alone has the same result",
+          single == [got[i] for i in (0, 1, 99, 149)])
+    for options in ["--batch-tokens", "1"], ["--batch-tokens", "300"], ["-j", "3"]:
+        check(f"shared beginnings, {mode[1]}: same bytes with {' '.join(options)}",
+              run(*base, *mode, *options, rows=mixed, labels=names).stdout == done)
+
 # ---- loss and logits ----
 
 record = [{"id": 7, "ids": prompts[0], "n_prompt": 15}]

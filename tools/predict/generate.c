@@ -10,8 +10,7 @@
 #include <string.h>
 
 struct text { /* one continuation */
-    const struct item *item;
-    int64_t row; /* where its keys begin in the cache */
+    const struct prompt *prompt;
     uint32_t *ids;
     int64_t n;
     bool done;
@@ -30,12 +29,8 @@ static int begin(struct predictor *p)
         return err_set(EXIT_NOINPUT,
                        "the model has no tokenizer, which --stop, --stream and --preset need; copy "
                        "tokenizer.json beside its config.json");
+    p->more = p->opt->max_new_tokens;
     return 0;
-}
-
-static int64_t tokens(const struct predictor *p, const struct item *item)
-{
-    return item->n_prompt + p->opt->max_new_tokens;
 }
 
 /* The first of the largest. */
@@ -103,20 +98,20 @@ static void extend(const struct predictor *p, struct text *t, const float *logit
         show(t);
 }
 
-/* Adds the next tokens of T to the batch: its whole prompt at first, then the last one. */
-static void feed(struct predictor *p, const struct text *t)
+/* The logits that are there, a row for each text that goes on, say its next token. */
+static void extend_all(const struct predictor *p, struct text *texts, int n)
 {
-    const struct item *item = t->item;
-    const int64_t seen = t->n ? item->n_prompt + t->n - 1 : 0;
-    const uint32_t *ids = t->n ? &t->ids[t->n - 1] : item->ids;
-    const int64_t n = t->n ? 1 : item->n_prompt;
+    const float *logits = p->logits;
 
-    batch_add_cached(&p->batch, ids, n, seen,
-                     &(struct seq){ .k_start = (int32_t)t->row, .k_len = (int32_t)(seen + n) });
+    for (int i = 0; i < n; i++)
+        if (!texts[i].done) {
+            extend(p, &texts[i], logits);
+            logits += model_config(p->model)->vocab;
+        }
 }
 
-/* One token for all that go on. Gives how many did, or -1. */
-static int step(struct predictor *p, struct text *texts, int n)
+/* A pass with the newest token of all that go on. Gives how many do, or -1. */
+static int step(struct predictor *p, const struct text *texts, int n)
 {
     int32_t *row = xnmalloc((size_t)n, sizeof *row);
     int active = 0, rc = 0;
@@ -124,14 +119,14 @@ static int step(struct predictor *p, struct text *texts, int n)
     batch_clear(&p->batch);
     for (int i = 0; i < n; i++)
         if (!texts[i].done) {
-            feed(p, &texts[i]);
-            row[active++] = (int32_t)p->batch.tokens - 1;
+            const int64_t last = texts[i].n - 1;
+
+            prompts_extend(&p->batch, texts[i].prompt, last, &texts[i].ids[last], 1);
+            row[active] = active;
+            active++;
         }
     if (active > 0)
-        rc = predict_infer(p, true, row, active);
-    for (int i = 0, at = 0; rc == 0 && i < n; i++)
-        if (!texts[i].done)
-            extend(p, &texts[i], p->logits + at++ * model_config(p->model)->vocab);
+        rc = predict_infer(p, row, active);
     free(row);
     return rc < 0 ? -1 : active;
 }
@@ -157,7 +152,7 @@ static const char *seed_label(const char *answer)
     return found;
 }
 
-static void set_fields(const struct predictor *p, struct item *item, struct text *t)
+static void set_fields(const struct predictor *p, const struct item *item, struct text *t)
 {
     record_set_ids(item->rec, "output_ids", t->ids, (size_t)t->n,
                    model_config(p->model)->vocab > 1 << 16);
@@ -173,31 +168,25 @@ static void set_fields(const struct predictor *p, struct item *item, struct text
     }
 }
 
-static int run(struct predictor *p, struct item *items, int n)
+static int run(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
 {
     struct text *texts = xcalloc((size_t)n, sizeof *texts);
-    int64_t rows = 0;
-    int rc = 0;
+    int active = n;
 
     for (int i = 0; i < n; i++) {
-        texts[i] =
-            (struct text){ .item = &items[i],
-                           .row = rows,
-                           .ids = xnmalloc((size_t)p->opt->max_new_tokens, sizeof *texts[i].ids) };
-        rows += tokens(p, &items[i]);
+        texts[i].prompt = &prompts[i];
+        texts[i].ids = xnmalloc((size_t)p->opt->max_new_tokens, sizeof *texts[i].ids);
     }
-    rc = predict_need_cache(p, rows);
-    while (rc == 0) {
-        const int active = step(p, texts, n);
+    int rc = predict_prompts(p, prompts, n, shared);
 
-        if (active <= 0) {
-            rc = active;
-            break;
-        }
+    while (rc == 0 && active > 0) {
+        extend_all(p, texts, n);
+        active = step(p, texts, n);
+        rc = active < 0 ? -1 : 0;
     }
     for (int i = 0; i < n; i++) {
         if (rc == 0)
-            set_fields(p, &items[i], &texts[i]);
+            set_fields(p, prompts[i].owner, &texts[i]);
         free(texts[i].ids);
         buf_free(&texts[i].decoded);
     }
@@ -205,6 +194,4 @@ static int run(struct predictor *p, struct item *items, int n)
     return rc;
 }
 
-const struct mode mode_generate = {
-    .name = "generate", .begin = begin, .tokens = tokens, .run = run
-};
+const struct mode mode_generate = { .name = "generate", .begin = begin, .run = run };

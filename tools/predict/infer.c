@@ -1,34 +1,30 @@
-/* infer.c - memory that grows with the largest batch, and one pass through the model. */
+/* infer.c - passes through the model, with memory that grows with the largest batch. */
 #include "predict.h"
 
-int predict_need_cache(struct predictor *p, int64_t rows)
-{
-    if (rows <= p->kv_rows)
-        return 0;
-    kv_cache_free(p->kv);
-    p->kv = NULL;
-    p->kv_rows = 0;
-    if (kv_cache_new(&p->kv, p->model, rows) < 0)
-        return -1;
-    p->kv_rows = rows;
-    return 0;
-}
+#include "mem.h"
 
-float *predict_need_logits(struct predictor *p, int64_t rows)
+#include <stdlib.h>
+
+int predict_infer(struct predictor *p, const int32_t *row, int64_t n)
 {
-    if (rows > p->logits_cap) {
+    if (n > p->logits_cap) {
         p->logits =
-            xnrealloc(p->logits, (size_t)(rows * model_config(p->model)->vocab), sizeof *p->logits);
-        p->logits_cap = rows;
+            xnrealloc(p->logits, (size_t)(n * model_config(p->model)->vocab), sizeof *p->logits);
+        p->logits_cap = n;
     }
-    return p->logits;
-}
-
-int predict_infer(struct predictor *p, bool cached, const int32_t *row, int64_t n)
-{
-    float *logits = predict_need_logits(p, n);
-
     if (model_reserve(p->model, p->batch.tokens, false) < 0)
         return -1;
-    return model_infer(p->model, &p->batch, cached ? p->kv : NULL, row, n, logits);
+    return model_infer(p->model, &p->batch, p->prompts.kv, row, n, p->logits);
+}
+
+int predict_prompts(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
+{
+    const int64_t kept = p->more > 1 ? p->more - 1 : 0; /* the last token is not looked back at */
+    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+    int rc = prompts_add(&p->prompts, &p->batch, prompts, n, shared, kept, row);
+
+    if (rc == 0)
+        rc = predict_infer(p, row, n);
+    free(row);
+    return rc;
 }

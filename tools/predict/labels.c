@@ -3,8 +3,8 @@
  *
  * A label is scored by the tokens of its answer in the header, as promptify writes completions
  * (without answers: of a space and its name): the sum of log P(token | prompt, tokens before). The
- * prompts of a batch go through the model once; first tokens are read off there, further ones are
- * run as branches that share the prompt's keys.
+ * prompts of a batch go through the model once, and then once through the tree of the answers'
+ * tokens: what answers begin with in common is looked at once.
  */
 #include "predict.h"
 
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BRANCH_ROWS = 64 }; /* rows of logits that are on the host at a time */
+enum { PATH_ROWS = 64 }; /* rows of logits that are on the host at a time */
 
 struct answer { /* tokens of one label */
     uint32_t *ids;
@@ -21,18 +21,30 @@ struct answer { /* tokens of one label */
 
 struct label_state {
     int n;
-    struct answer *answer; /* (n) */
-    double *prior;   /* (n) log-probability without a prompt; zeros unless --normalize prior */
-    int64_t longest; /* tokens of the longest answer */
+    struct answer *answer;      /* (n) */
+    const struct answer **path; /* (n) the same in lexicographic order */
+    double *prior; /* (n) log-probability without a prompt; zeros unless --normalize prior */
 };
 
-struct branch { /* an answer of several tokens after one prompt */
-    int item, label;
-};
-
-static int64_t tokens(const struct predictor *p, const struct item *item)
+/* How many tokens A and B begin with in common. */
+static int64_t common(const struct answer *a, const struct answer *b)
 {
-    return item->n_prompt + ((const struct label_state *)p->state)->longest;
+    int64_t n = 0;
+
+    while (n < a->n && n < b->n && a->ids[n] == b->ids[n])
+        n++;
+    return n;
+}
+
+static int by_ids(const void *a, const void *b)
+{
+    const struct answer *x = *(const struct answer *const *)a,
+                        *y = *(const struct answer *const *)b;
+    const int64_t n = common(x, y);
+
+    if (n == x->n || n == y->n)
+        return (x->n > y->n) - (x->n < y->n);
+    return x->ids[n] < y->ids[n] ? -1 : 1;
 }
 
 /* Log of the sum of exponentials, in double: logits[id] less this is log P(id). */
@@ -47,111 +59,82 @@ static double log_sum(const float *logits, int64_t vocab)
     return top + log(sum);
 }
 
-/* One pass over the prompts: log-probabilities of the first tokens, into SCORE (n, labels). */
-static int score_first_tokens(struct predictor *p, const struct item *items, int n, double *score,
-                              bool cached)
+/* LOGITS stand behind the first DEPTH tokens of answer A and after one prompt: adds what they say
+ * about the next token to the SCORE of every label that begins so. */
+static void score_node(const struct predictor *p, const float *logits, const struct answer *a,
+                       int64_t depth, double *score)
 {
     const struct label_state *s = p->state;
-    const int64_t V = model_config(p->model)->vocab;
-    int32_t *row = xnmalloc((size_t)n, sizeof *row);
-    int32_t start = 0;
+    const double whole = log_sum(logits, model_config(p->model)->vocab);
 
-    batch_clear(&p->batch);
-    for (int i = 0; i < n; i++) {
-        const int32_t len = (int32_t)items[i].n_prompt;
+    for (int l = 0; l < s->n; l++) {
+        const struct answer *b = &s->answer[l];
 
-        batch_add_cached(&p->batch, items[i].ids, len, 0,
-                         &(struct seq){ .k_start = start, .k_len = len });
-        start += len;
-        row[i] = start - 1;
+        if (b->n > depth && common(a, b) >= depth)
+            score[l] += (double)logits[b->ids[depth]] - whole;
     }
-    const int rc = predict_infer(p, cached, row, n);
-
-    for (int i = 0; rc == 0 && i < n; i++) {
-        const float *logits = p->logits + i * V;
-        const double whole = log_sum(logits, V);
-
-        for (int l = 0; l < s->n; l++)
-            score[i * s->n + l] = (double)logits[s->answer[l].ids[0]] - whole;
-    }
-    free(row);
-    return rc;
 }
 
-/* Runs the branches that were collected in the batch and adds what they say to SCORE. */
-static int score_branches(struct predictor *p, const struct branch *branches, int n, double *score)
+/* How many tokens of A the prompts have been led through for BEFORE: all that it begins with like
+ * it, but not its last, which nothing follows. */
+static int64_t depth_behind(const struct answer *before, const struct answer *a)
 {
-    const struct label_state *s = p->state;
-    const int64_t V = model_config(p->model)->vocab;
-    int32_t *row = xnmalloc((size_t)p->batch.tokens, sizeof *row);
+    const int64_t n = common(before, a);
 
+    return n < before->n ? n : before->n - 1;
+}
+
+/* Leads N prompts through the tokens of A from DEPTH on, but the last, which nothing follows. */
+static int score_path(struct predictor *p, const struct prompt *prompts, int n,
+                      const struct answer *a, int64_t depth, double *score)
+{
+    const int64_t V = model_config(p->model)->vocab, len = a->n - 1 - depth;
+    int32_t *row = xnmalloc((size_t)(n * len), sizeof *row);
+
+    batch_clear(&p->batch);
+    for (int i = 0; i < n; i++)
+        prompts_extend(&p->batch, &prompts[i], depth, a->ids + depth, len);
     for (int32_t i = 0; i < (int32_t)p->batch.tokens; i++)
         row[i] = i;
-    const int rc = predict_infer(p, true, row, p->batch.tokens);
+    const int rc = predict_infer(p, row, p->batch.tokens);
     const float *at = p->logits;
 
-    for (int i = 0; rc == 0 && i < n; i++) {
-        const struct answer *a = &s->answer[branches[i].label];
-        double *sum = &score[branches[i].item * s->n + branches[i].label];
-
-        for (int64_t t = 1; t < a->n; t++, at += V)
-            *sum += (double)at[a->ids[t]] - log_sum(at, V);
-    }
+    for (int i = 0; rc == 0 && i < n; i++)
+        for (int64_t t = 1; t <= len; t++, at += V)
+            score_node(p, at, a, depth + t, score + i * ((struct label_state *)p->state)->n);
     free(row);
     return rc;
 }
 
-/* The tokens behind the first, on the cache whose first ROWS score_first_tokens filled. */
-static int score_later_tokens(struct predictor *p, const struct item *items, int n, double *score,
-                              int32_t rows)
+/*
+ * The tree of the answers' tokens, path by path in lexicographic order: keys of the tokens that an
+ * answer shares with the one before it are there, and what may follow them has been looked at.
+ */
+static int score_prompts(struct predictor *p, struct prompt *prompts, int n, int64_t shared,
+                         double *score)
 {
     const struct label_state *s = p->state;
-    struct branch branches[BRANCH_ROWS];
-    int32_t shared = 0;
-    int waiting = 0, rc = 0;
+    const int64_t V = model_config(p->model)->vocab;
+    int rc = predict_prompts(p, prompts, n, shared);
 
-    batch_clear(&p->batch);
-    for (int i = 0; rc == 0 && i < n; shared += (int32_t)items[i++].n_prompt)
-        for (int l = 0; rc == 0 && l < s->n; l++) {
-            const struct answer *a = &s->answer[l];
-            const int32_t len = (int32_t)a->n - 1;
+    for (int i = 0; i < n * s->n; i++)
+        score[i] = 0;
+    for (int i = 0; rc == 0 && i < n; i++)
+        score_node(p, p->logits + i * V, s->path[0], 0, score + i * s->n);
+    for (int l = 0; rc == 0 && l < s->n; l++) {
+        const struct answer *a = s->path[l];
+        const int64_t depth = l ? depth_behind(s->path[l - 1], a) : 0, len = a->n - 1 - depth;
+        const int most = len < PATH_ROWS ? (int)(PATH_ROWS / (len > 1 ? len : 1)) : 1;
 
-            if (len == 0)
-                continue;
-            if (waiting && p->batch.tokens + len > BRANCH_ROWS) {
-                rc = score_branches(p, branches, waiting, score);
-                batch_clear(&p->batch);
-                waiting = 0;
-            }
-            batch_add_cached(&p->batch, a->ids, len, items[i].n_prompt,
-                             &(struct seq){ .k_start = rows + (int32_t)p->batch.tokens,
-                                            .k_len = len,
-                                            .shared_start = shared,
-                                            .shared_len = (int32_t)items[i].n_prompt });
-            branches[waiting++] = (struct branch){ i, l };
-        }
-    if (rc == 0 && waiting)
-        rc = score_branches(p, branches, waiting, score);
+        for (int i = 0; rc == 0 && len > 0 && i < n; i += most)
+            rc =
+                score_path(p, prompts + i, n - i < most ? n - i : most, a, depth, score + i * s->n);
+    }
     return rc;
-}
-
-static int score_items(struct predictor *p, const struct item *items, int n, double *score)
-{
-    const struct label_state *s = p->state;
-    int64_t rows = 0;
-
-    if (s->longest == 1)
-        return score_first_tokens(p, items, n, score, false);
-    for (int i = 0; i < n; i++)
-        rows += items[i].n_prompt;
-    if (predict_need_cache(p, rows + (s->longest > BRANCH_ROWS ? s->longest : BRANCH_ROWS)) < 0 ||
-        score_first_tokens(p, items, n, score, true) < 0)
-        return -1;
-    return score_later_tokens(p, items, n, score, (int32_t)rows);
 }
 
 /* Softmax of the normalised scores of one record, and the first label with the largest. */
-static void set_fields(const struct predictor *p, struct item *item, double *score)
+static void set_fields(const struct predictor *p, const struct item *item, double *score)
 {
     const struct label_state *s = p->state;
     const bool by_length = !strcmp(p->opt->normalize, "length");
@@ -173,14 +156,14 @@ static void set_fields(const struct predictor *p, struct item *item, double *sco
     free(prob);
 }
 
-static int run(struct predictor *p, struct item *items, int n)
+static int run(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
 {
     const struct label_state *s = p->state;
     double *score = xnmalloc((size_t)n * (size_t)s->n, sizeof *score);
-    const int rc = score_items(p, items, n, score);
+    const int rc = score_prompts(p, prompts, n, shared, score);
 
     for (int i = 0; rc == 0 && i < n; i++)
-        set_fields(p, &items[i], score + i * s->n);
+        set_fields(p, prompts[i].owner, score + i * s->n);
     free(score);
     return rc;
 }
@@ -207,8 +190,8 @@ static int encode_label(struct predictor *p, int l)
     a->n = (int64_t)n;
     a->ids = xnmalloc(n, sizeof *a->ids);
     memcpy(a->ids, ids, n * sizeof *ids);
-    if (a->n > s->longest)
-        s->longest = a->n;
+    if (a->n > p->more)
+        p->more = a->n;
     for (int i = 0; i < l; i++)
         if (s->answer[i].n == a->n && !memcmp(s->answer[i].ids, a->ids, n * sizeof *ids))
             return err_set(EXIT_DATA, "has the same tokens as label '%s'", p->labels->name[i]);
@@ -222,13 +205,13 @@ static int find_prior(struct predictor *p)
     struct label_state *s = p->state;
     const int64_t bos = model_config(p->model)->bos;
     uint32_t id = (uint32_t)bos;
-    const struct item empty = { .ids = &id, .n = 1, .n_prompt = 1 };
+    struct prompt empty = { .ids = &id, .n = 1 };
 
     if (bos < 0)
         return err_set(EXIT_DATA, "--normalize prior: config.json names no bos_token_id");
-    if (model_check_ids(p->model, &id, 1, s->longest) < 0)
+    if (model_check_ids(p->model, &id, 1, p->more) < 0)
         return err_in("bos_token_id");
-    return score_items(p, &empty, 1, s->prior);
+    return score_prompts(p, &empty, 1, 0, s->prior);
 }
 
 static int begin(struct predictor *p)
@@ -248,10 +231,14 @@ static int begin(struct predictor *p)
             "config.json");
     s->n = n;
     s->answer = xcalloc((size_t)n, sizeof *s->answer);
+    s->path = xnmalloc((size_t)n, sizeof(struct answer *));
     s->prior = xcalloc((size_t)n, sizeof *s->prior);
-    for (int l = 0; l < n; l++)
+    for (int l = 0; l < n; l++) {
         if (encode_label(p, l) < 0)
             return err_in("label '%s'", p->labels->name[l]);
+        s->path[l] = &s->answer[l];
+    }
+    qsort(s->path, (size_t)n, sizeof(struct answer *), by_ids);
     return strcmp(p->opt->normalize, "prior") == 0 ? find_prior(p) : 0;
 }
 
@@ -262,10 +249,9 @@ static void end(struct predictor *p)
     for (int l = 0; l < s->n; l++)
         free(s->answer[l].ids);
     free(s->answer);
+    free(s->path);
     free(s->prior);
     free(s);
 }
 
-const struct mode mode_labels = {
-    .name = "labels", .begin = begin, .tokens = tokens, .run = run, .end = end
-};
+const struct mode mode_labels = { .name = "labels", .begin = begin, .run = run, .end = end };

@@ -4,18 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t all_tokens(const struct predictor *p, const struct item *item)
-{
-    (void)p;
-    return item->n;
-}
-
-static int64_t prompt_tokens(const struct predictor *p, const struct item *item)
-{
-    (void)p;
-    return item->n_prompt;
-}
-
 /* The first token that counts: the completion's, or the second where there is none. */
 static int64_t first_target(const struct predictor *p, const struct item *item)
 {
@@ -37,41 +25,37 @@ static void set_loss(const struct predictor *p, struct item *item, const struct 
     record_set_uint(item->rec, "n_loss", (uint64_t)(item->n - first));
 }
 
-static int run_loss(struct predictor *p, struct item *items, int n)
+static int run_loss(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
 {
     struct batch *b = &p->batch;
 
+    (void)shared;
     batch_clear(b);
     for (int i = 0; i < n; i++)
-        batch_add(b, items[i].ids, items[i].n, first_target(p, &items[i]), 1, 0);
+        batch_add(b, prompts[i].ids, prompts[i].n, first_target(p, prompts[i].owner), 1, 0);
     float *nll = xnmalloc((size_t)b->tokens, sizeof *nll);
     int rc = model_reserve(p->model, b->tokens, false);
 
     if (rc == 0)
         rc = model_loss_batch(p->model, b, nll, NULL);
     for (int i = 0; rc == 0 && i < n; i++)
-        set_loss(p, &items[i], &b->seq[i], nll);
+        set_loss(p, prompts[i].owner, &b->seq[i], nll);
     free(nll);
     return rc;
 }
 
-static int run_logits(struct predictor *p, struct item *items, int n)
+static int run_logits(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
 {
     const int64_t V = model_config(p->model)->vocab;
-    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+    const int rc = predict_prompts(p, prompts, n, shared);
 
-    batch_clear(&p->batch);
-    for (int i = 0; i < n; i++) {
-        batch_add(&p->batch, items[i].ids, items[i].n_prompt, 1, 0, 0);
-        row[i] = (int32_t)p->batch.tokens - 1;
+    for (int i = 0; rc == 0 && i < n; i++) {
+        const struct item *item = prompts[i].owner;
+
+        record_set_f32(item->rec, "logits", p->logits + i * V, (size_t)V);
     }
-    const int rc = predict_infer(p, false, row, n);
-
-    for (int i = 0; rc == 0 && i < n; i++)
-        record_set_f32(items[i].rec, "logits", p->logits + i * V, (size_t)V);
-    free(row);
     return rc;
 }
 
-const struct mode mode_loss = { .name = "loss", .tokens = all_tokens, .run = run_loss };
-const struct mode mode_logits = { .name = "logits", .tokens = prompt_tokens, .run = run_logits };
+const struct mode mode_loss = { .name = "loss", .whole = true, .run = run_loss };
+const struct mode mode_logits = { .name = "logits", .run = run_logits };

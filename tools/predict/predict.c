@@ -1,20 +1,17 @@
 /*
  * predict - what a model says about prompts: a label, a text, a loss or its logits.
  *
- * Reads tokens, gathers records until a batch has enough of them, and writes them out in the order
- * of the input with the fields of the mode added. Man page: predict.1.
+ * Opens the model with its adapters and the stream, and chooses the mode; window.c leads the
+ * records through it. Man page: predict.1.
  */
 #include "predict.h"
 
 #include "cli.h"
 #include "json.h"
 #include "model/lora.h"
-#include "progress.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_ITEMS = 64 }; /* records of a batch: bounds the logits that are on the host */
 
 struct source { /* what the records come from, for messages and digests */
     struct pack *pack;
@@ -126,129 +123,6 @@ static void open_tokenizer(struct predictor *p, const struct pack *pack)
         die_err();
 }
 
-/* ---- records ---- */
-
-/* Copies REC and its ids into ITEM. */
-static int take(struct item *item, struct record *rec)
-{
-    const uint32_t *ids;
-    uint64_t n_prompt;
-    size_t n = 0;
-    const int got = record_get_ids(rec, "ids", &ids, &n);
-
-    if (got <= 0)
-        return got < 0 ? -1 : err_set(EXIT_DATA, "no field 'ids'; use tokenize");
-    const int has = record_get_uint(rec, "n_prompt", &n_prompt);
-
-    if (has < 0)
-        return -1;
-    if (has && n_prompt > n)
-        return err_set(EXIT_DATA, "n_prompt %llu is more than its %zu ids",
-                       (unsigned long long)n_prompt, n);
-    item->n = (int64_t)n;
-    item->n_prompt = has ? (int64_t)n_prompt : (int64_t)n;
-    if (item->n > item->cap) {
-        item->cap = item->n;
-        item->ids = xnrealloc(item->ids, n, sizeof *item->ids);
-    }
-    if (n)
-        memcpy(item->ids, ids, n * sizeof *ids);
-    record_clear(item->rec);
-    for (int i = 0; i < record_count(rec); i++) {
-        const struct field *f = record_at(rec, i);
-
-        record_set_raw(item->rec, f->key, f->key_len, f->raw, f->raw_len);
-    }
-    return 0;
-}
-
-static int check(const struct predictor *p, const struct mode *mode, const struct item *item)
-{
-    const int64_t need = mode->tokens(p, item);
-
-    if (model_check_ids(p->model, item->ids, item->n, need > item->n ? need - item->n : 0) < 0)
-        return -1;
-    if (mode != &mode_loss && item->n_prompt < 1)
-        return err_set(EXIT_DATA, "its prompt has no tokens");
-    if (mode == &mode_loss && item->n < 2)
-        return err_set(EXIT_DATA, "one token alone has no loss");
-    return 0;
-}
-
-struct stage { /* records that wait for their batch to be full */
-    struct item item[MAX_ITEMS];
-    int n;
-    int64_t tokens;
-};
-
-/* A number that is none spoils its whole batch; one by one the records tell whose it is. */
-static int run_batch(struct predictor *p, const struct mode *mode, struct stage *s,
-                     const struct reader *r)
-{
-    int i = 0;
-
-    if (mode->run(p, s->item, s->n) == 0)
-        return 0;
-    while (err_code() == EXIT_NUMERIC && i < s->n && mode->run(p, &s->item[i], 1) == 0)
-        i++;
-    return err_in("%s:%s", reader_name(r), record_name(s->item[i < s->n ? i : 0].rec));
-}
-
-static int flush(struct predictor *p, const struct mode *mode, struct stage *s,
-                 const struct reader *r, struct writer *w)
-{
-    if (s->n > 0 && run_batch(p, mode, s, r) < 0)
-        return -1;
-    for (int i = 0; i < s->n; i++)
-        if (writer_put(w, s->item[i].rec) < 0)
-            return -1;
-    s->n = 0;
-    s->tokens = 0;
-    return 0;
-}
-
-/* Swaps the newest record to the front: it begins the next batch. */
-static void keep_newest(struct stage *s, int newest)
-{
-    const struct item first = s->item[0];
-
-    s->item[0] = s->item[newest];
-    s->item[newest] = first;
-}
-
-static int predict(struct predictor *p, const struct mode *mode, struct stage *s, struct reader *r,
-                   struct writer *w, struct progress *progress)
-{
-    const int64_t room = p->opt->stream ? 1 : p->opt->batch_tokens;
-    struct record *rec;
-    int64_t done = 0;
-    int got;
-
-    while ((got = reader_next(r, &rec)) > 0) {
-        struct item *item = &s->item[s->n];
-
-        if (take(item, rec) < 0 || check(p, mode, item) < 0)
-            return err_in("%s:%s", reader_name(r), record_name(rec));
-        const int64_t tokens = mode->tokens(p, item);
-
-        if (s->n > 0 && s->tokens + tokens > room) {
-            const int newest = s->n;
-
-            if (flush(p, mode, s, r, w) < 0)
-                return -1;
-            keep_newest(s, newest);
-        }
-        s->n++;
-        s->tokens += tokens;
-        if ((s->n == MAX_ITEMS || s->tokens >= room) && flush(p, mode, s, r, w) < 0)
-            return -1;
-        progress_to(progress, ++done);
-    }
-    if (got < 0)
-        return -1;
-    return flush(p, mode, s, r, w);
-}
-
 /* ---- main ---- */
 
 static const struct mode *find_mode(const struct predict_options *opt, const struct labels *labels)
@@ -264,12 +138,9 @@ static const struct mode *find_mode(const struct predict_options *opt, const str
 static void run(struct predictor *p, const struct source *src, const char *const *paths)
 {
     const struct cli_common *common = &p->opt->common;
-    struct stage *stage = xcalloc(1, sizeof *stage);
     struct reader *r;
     struct writer *w;
 
-    for (int i = 0; i < MAX_ITEMS; i++)
-        stage->item[i].rec = record_new();
     if (reader_open(&r, paths, KIND_TOKENS | KIND_PREDICTIONS, common) < 0)
         die_err();
     reader_default_only(r, "split", "test");
@@ -283,7 +154,7 @@ static void run(struct predictor *p, const struct source *src, const char *const
         die_err();
     struct progress *progress = progress_open(common, "records", -1);
 
-    if (predict(p, mode, stage, r, w, progress) < 0)
+    if (window_run(p, mode, r, w, progress) < 0)
         die_err();
     progress_close(progress);
     add_digests(w, src);
@@ -292,11 +163,6 @@ static void run(struct predictor *p, const struct source *src, const char *const
     if (mode->end)
         mode->end(p);
     reader_close(r);
-    for (int i = 0; i < MAX_ITEMS; i++) {
-        record_free(stage->item[i].rec);
-        free(stage->item[i].ids);
-    }
-    free(stage);
 }
 
 int main(int argc, char **argv)
@@ -312,10 +178,11 @@ int main(int argc, char **argv)
         die_err();
     struct lora_set *lora = open_adapters(&src, p.model, &opt.adapters);
 
+    p.prompts.model = p.model;
     open_tokenizer(&p, src.pack);
     run(&p, &src, paths);
 
-    kv_cache_free(p.kv);
+    prompts_free(&p.prompts);
     free(p.logits);
     batch_free(&p.batch);
     tokenizer_scratch_free(p.scratch);

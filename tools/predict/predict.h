@@ -4,7 +4,8 @@
 #ifndef PREDICT_H
 #define PREDICT_H
 
-#include "model/model.h"
+#include "model/prompts.h"
+#include "progress.h"
 #include "stream.h"
 #include "tokenizer.h"
 
@@ -12,13 +13,13 @@ struct predict_options {
     struct cli_common common;
     const char *model;
     struct cli_list adapters;
-    const char *mode;           /* NULL: by the header */
-    const char *preset;         /* NULL, or "seed" */
-    const char *normalize;      /* none|length|prior */
+    const char *mode;      /* NULL: by the header */
+    const char *preset;    /* NULL, or "seed" */
+    const char *normalize; /* none|length|prior */
     int64_t max_new_tokens;
-    const char *stop;           /* NULL: none */
+    const char *stop; /* NULL: none */
     bool stream;
-    const char *loss;           /* completion|all */
+    const char *loss; /* completion|all */
     int64_t batch_tokens;
     bool normalize_given, max_new_tokens_given, loss_given;
     /* Sampling and arithmetic that later versions will know: checked to be greedy and float32. */
@@ -46,11 +47,11 @@ struct predictor {
     struct tokenizer *tok; /* NULL: the model has none */
     struct tokenizer_scratch *scratch;
     const struct labels *labels;
+    int64_t more; /* tokens that the mode lets follow each prompt; set by its begin */
 
     /* Reused from batch to batch. */
     struct batch batch;
-    struct kv_cache *kv;
-    int64_t kv_rows;
+    struct prompts prompts;
     float *logits; /* (logits_cap, V) */
     int64_t logits_cap;
     void *state; /* of the mode */
@@ -59,20 +60,23 @@ struct predictor {
 /* One way of predicting. Functions give 0, or -1 with the error set. */
 struct mode {
     const char *name;
+    bool whole; /* looks at the completion too, and not at what the batch begins with */
     int (*begin)(struct predictor *p);
-    /* How many tokens of the model's positions ITEM takes; its share of a batch. */
-    int64_t (*tokens)(const struct predictor *p, const struct item *item);
-    /* Sets the fields of N records. */
-    int (*run)(struct predictor *p, struct item *items, int n);
+    /* Sets the fields of N records, the owners of PROMPTS, all of which begin with the same SHARED
+     * ids. */
+    int (*run)(struct predictor *p, struct prompt *prompts, int n, int64_t shared);
     void (*end)(struct predictor *p);
 };
 
 extern const struct mode mode_labels, mode_generate, mode_loss, mode_logits;
 
-/* Room for at least ROWS keys and values, or rows of logits; what was there is lost. */
-MUST_USE int predict_need_cache(struct predictor *p, int64_t rows);
-float *predict_need_logits(struct predictor *p, int64_t rows);
-/* Runs the batch that is there: logits (n, V) at its rows ROW. CACHED: over the cache. */
-MUST_USE int predict_infer(struct predictor *p, bool cached, const int32_t *row, int64_t n);
+/* Reads all records of R, runs them in batches, and writes them to W in the order they came in. */
+MUST_USE int window_run(struct predictor *p, const struct mode *mode, struct reader *r,
+                        struct writer *w, struct progress *progress);
+
+/* Runs the batch that is there: p->logits (n, V) at its rows ROW. */
+MUST_USE int predict_infer(struct predictor *p, const int32_t *row, int64_t n);
+/* Runs the prompts: p->logits (n, V) after each. */
+MUST_USE int predict_prompts(struct predictor *p, struct prompt *prompts, int n, int64_t shared);
 
 #endif
