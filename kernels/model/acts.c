@@ -118,7 +118,12 @@ static void carve_batch(struct acts *a, struct carve *p, const struct acts_shape
     a->mean = carve4(p, N);
     a->rstd = carve4(p, N);
     a->seq = carve4(p, N * (int64_t)(sizeof(struct seq) / 4));
-    a->logits = s->train ? NULL : carve4(p, acts_logit_rows(N) * s->config->vocab);
+    if (s->train)
+        return;
+    a->logits = carve4(p, acts_logit_rows(N) * s->config->vocab);
+    a->tail_row = carve4(p, N);
+    a->tail_pos = carve4(p, N);
+    a->tail_seq = carve4(p, N * (int64_t)(sizeof(struct seq) / 4));
 }
 
 int64_t acts_logit_rows(int64_t tokens)

@@ -46,9 +46,10 @@ struct acts {
     /* The batch itself. */
     struct dev *ids, *pos, *sample, *rows, *target; /* (N) 32 bits each */
     struct dev *weight, *nll, *best;
-    struct dev *mean, *rstd; /* (N) of the final norm */
-    struct dev *seq;         /* (N) struct seq */
-    struct dev *logits;      /* (acts_logit_rows, V) */
+    struct dev *mean, *rstd;                    /* (N) of the final norm */
+    struct dev *seq;                            /* (N) struct seq */
+    struct dev *logits;                         /* (acts_logit_rows, V) */
+    struct dev *tail_row, *tail_pos, *tail_seq; /* of struct pass's tail; NULL in training */
 };
 
 struct acts_shape { /* what decides how much is needed */

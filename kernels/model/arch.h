@@ -30,8 +30,9 @@ struct arch {
     /* The linears of a layer in the order of their calls; gives how many. */
     int (*modules)(struct module_info *out, const struct config *c);
 
-    /* Ids to the residual stream that enters the final norm: acts.x[layers]. */
-    int (*forward)(const struct pass *p);
+    /* Ids to the residual stream that enters the final norm, acts.x_out. Of the pass it leaves the
+     * rows that the stream has: the tail's where there is one. */
+    int (*forward)(struct pass *p);
     /* Gradient of that stream in acts.dx to the gradients of the lora_set. */
     int (*backward)(const struct pass *p);
 };

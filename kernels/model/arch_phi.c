@@ -74,55 +74,82 @@ static int norm(const struct pass *p, int layer, struct dev *h, struct dev *mean
                                 p->rows.tokens, m->config.dim, m->config.norm_eps);
 }
 
-static int rotate(const struct pass *p, struct dev *q, struct dev *k, int dir)
+static int rotate(const struct pass *p, struct dev *x, int64_t heads, int dir)
 {
     const struct model *m = p->model;
     const struct config *c = &m->config;
-    const int64_t N = p->rows.tokens;
 
-    if (m->ops->rope(q, m->cos, m->sin, &p->rows, N, c->heads, c->head_dim, c->rot, dir) < 0)
-        return -1;
-    return m->ops->rope(k, m->cos, m->sin, &p->rows, N, c->kv_heads, c->head_dim, c->rot, dir);
+    return m->ops->rope(x, m->cos, m->sin, &p->rows, p->rows.tokens, heads, c->head_dim, c->rot,
+                        dir);
 }
 
-/* o = attention over the keys of the batch, or over those of the cache after the new ones went
- * there. */
-static int attend(const struct pass *p, int layer)
+/* K and V of what norm left in h, and in front of them what the cache has. */
+static int keys(const struct pass *p, int layer, const struct dev **k, const struct dev **v)
 {
     const struct model *m = p->model;
-    const struct config *c = &m->config;
     const struct layer_acts *l = &m->acts.layer[layer];
-    const struct dev *k = l->k, *v = l->v;
 
-    if (p->kv && pass_cache(p, layer, &k, &v) < 0)
+    if (pass_linear(p, layer, K, l->k, m->acts.h) < 0 ||
+        pass_linear(p, layer, V, l->v, m->acts.h) < 0 || rotate(p, l->k, m->config.kv_heads, 1) < 0)
         return -1;
-    return m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, c->heads, c->kv_heads,
-                                     c->head_dim, attention_scale(c));
+    *k = l->k;
+    *v = l->v;
+    return p->kv ? pass_cache(p, layer, k, v) : 0;
 }
 
-static int layer_forward(const struct pass *p, int layer, struct dev *x_next)
+/* From the normed stream H to both branches, into a->a and a->m; H may be a->a. */
+static int branches(const struct pass *p, int layer, const struct dev *h, const struct dev *k,
+                    const struct dev *v)
+{
+    const struct model *m = p->model;
+    const struct config *c = &m->config;
+    const struct acts *a = &m->acts;
+    const struct layer_acts *l = &a->layer[layer];
+
+    if (pass_linear(p, layer, Q, l->q, h) < 0 || pass_linear(p, layer, FC1, l->f, h) < 0 ||
+        rotate(p, l->q, c->heads, 1) < 0 ||
+        m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, c->heads, c->kv_heads,
+                                  c->head_dim, attention_scale(c)) < 0 ||
+        pass_linear(p, layer, DENSE, a->a, l->o) < 0 ||
+        m->ops->act_forward(a->g, l->f, ACT_GELU_NEW, p->rows.tokens * c->inner) < 0)
+        return -1;
+    return pass_linear(p, layer, FC2, a->m, a->g);
+}
+
+/* Goes on with the rows of the tail alone, their stream in *X, normed in *H. */
+static int narrow(struct pass *p, const struct dev **x, const struct dev **h)
+{
+    const struct model *m = p->model;
+    const struct acts *a = &m->acts;
+    const int64_t N = p->tail.tokens, C = m->config.dim;
+
+    if (m->ops->gather_rows(a->a, *h, p->tail_row, N, C) < 0 ||
+        m->ops->gather_rows(a->h, *x, p->tail_row, N, C) < 0)
+        return -1;
+    *x = a->h;
+    *h = a->a;
+    p->rows = p->tail;
+    return 0;
+}
+
+static int layer_forward(struct pass *p, int layer, struct dev *x_next)
 {
     const struct model *m = p->model;
     const struct acts *a = &m->acts;
     const struct layer_acts *l = &a->layer[layer];
-    const int64_t N = p->rows.tokens;
+    const bool last = layer + 1 == (int)m->config.layers;
     const struct dropout da = pass_residual_dropout(p, layer, SITE_ATTENTION);
     const struct dropout dm = pass_residual_dropout(p, layer, SITE_MLP);
+    const struct dev *x = l->x, *h = a->h, *k, *v;
 
-    if (norm(p, layer, a->h, l->mean, l->rstd) < 0)
+    if (norm(p, layer, a->h, l->mean, l->rstd) < 0 || keys(p, layer, &k, &v) < 0 ||
+        (last && p->tail.tokens && narrow(p, &x, &h) < 0) || branches(p, layer, h, k, v) < 0)
         return -1;
-    if (pass_linear(p, layer, Q, l->q, a->h) < 0 || pass_linear(p, layer, K, l->k, a->h) < 0 ||
-        pass_linear(p, layer, V, l->v, a->h) < 0 || rotate(p, l->q, l->k, 1) < 0 ||
-        attend(p, layer) < 0 || pass_linear(p, layer, DENSE, a->a, l->o) < 0)
-        return -1;
-    if (pass_linear(p, layer, FC1, l->f, a->h) < 0 ||
-        m->ops->act_forward(a->g, l->f, ACT_GELU_NEW, N * m->config.inner) < 0 ||
-        pass_linear(p, layer, FC2, a->m, a->g) < 0)
-        return -1;
-    return m->ops->residual_forward(x_next, l->x, a->a, a->m, &da, &dm, &p->rows, N, m->config.dim);
+    return m->ops->residual_forward(x_next, x, a->a, a->m, &da, &dm, &p->rows, p->rows.tokens,
+                                    m->config.dim);
 }
 
-static int phi_forward(const struct pass *p)
+static int phi_forward(struct pass *p)
 {
     const struct model *m = p->model;
     const int layers = (int)m->config.layers;
@@ -164,7 +191,7 @@ static int attention_backward(const struct pass *p, int layer, struct dev *dh, c
         m->ops->attention_backward(a->dq, a->dk, a->dv, a->attn, a->do_, l->o, l->lse, l->q, l->k,
                                    l->v, &p->rows, c->heads, c->kv_heads, c->head_dim,
                                    attention_scale(c)) < 0 ||
-        rotate(p, a->dq, a->dk, -1) < 0)
+        rotate(p, a->dq, c->heads, -1) < 0 || rotate(p, a->dk, c->kv_heads, -1) < 0)
         return -1;
     return pass_linear_back(p, layer, Q, dh, a->dq, a->h, true) < 0 ||
                    pass_linear_back(p, layer, K, dh, a->dk, a->h, true) < 0 ||

@@ -109,24 +109,87 @@ static int check_finite(const float *logits, int64_t n)
     return 0;
 }
 
+/*
+ * Makes the tail of P from those rows of B that OUT asks for, and what stands behind them in their
+ * sequences; AT (n) gets where they are among its rows. TAIL has its positions and sequences.
+ */
+static int make_tail(struct pass *p, struct batch *tail, const struct batch *b, const int32_t *out,
+                     int64_t n, int32_t *at)
+{
+    const struct ops *ops = p->model->ops;
+    const struct acts *a = &p->model->acts;
+    int32_t *wanted = xcalloc((size_t)b->tokens, sizeof *wanted);
+    int32_t *row = xnmalloc((size_t)b->tokens, sizeof *row);
+
+    for (int64_t i = 0; i < n; i++)
+        wanted[out[i]] = 1;
+    for (int64_t s = 0; s < b->seqs; s++) {
+        const struct seq *q = &b->seq[s];
+        const int32_t end = q->q_start + q->q_len;
+        int32_t r = q->q_start;
+
+        while (r < end && !wanted[r])
+            r++;
+        if (r < end)
+            batch_add_cached(tail, (const uint32_t *)b->ids + r, end - r, b->pos[r], q);
+        for (int32_t to = (int32_t)tail->tokens - (end - r); r < end; r++, to++) {
+            row[to] = r;
+            wanted[r] = to;
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        at[i] = wanted[out[i]];
+    p->tail = (struct packed){ .tokens = tail->tokens,
+                               .seqs = tail->seqs,
+                               .seq = tail->seq,
+                               .seq_dev = a->tail_seq,
+                               .pos = a->tail_pos };
+    p->tail_row = a->tail_row;
+    const size_t words = (size_t)tail->tokens * 4;
+    const int rc =
+        ops->put(a->tail_row, row, words) < 0 || ops->put(a->tail_pos, tail->pos, words) < 0 ||
+                ops->put(a->tail_seq, tail->seq, (size_t)tail->seqs * sizeof *tail->seq) < 0
+            ? -1
+            : 0;
+
+    free(wanted);
+    free(row);
+    return rc;
+}
+
+static int infer(struct pass *p, const struct batch *b, const int32_t *row, int64_t n,
+                 float *logits)
+{
+    const struct model *m = p->model;
+    const int64_t V = m->config.vocab, chunk = acts_logit_rows(m->acts.max_tokens);
+
+    if ((p->kv && place_keys(p, b) < 0) || m->config.arch->forward(p) < 0)
+        return -1;
+    for (int64_t i = 0; i < n; i += chunk) {
+        const int64_t part = n - i < chunk ? n - i : chunk;
+
+        if (head_logits_pass(p, row + i, part) < 0 ||
+            m->ops->get(logits + i * V, m->acts.logits, (size_t)(part * V) * sizeof *logits) < 0)
+            return -1;
+    }
+    return check_finite(logits, n * V);
+}
+
 int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
                 const int32_t *out_rows, int64_t n_out, float *logits)
 {
-    const int64_t V = m->config.vocab, chunk = acts_logit_rows(m->acts.max_tokens);
+    struct batch tail = BATCH_INIT;
+    int32_t *row = xnmalloc((size_t)n_out, sizeof *row);
     struct pass p;
+    int rc = pass_begin(&p, m, b);
 
     assert(!m->acts.train);
-    if (pass_begin(&p, m, b) < 0)
-        return -1;
     p.kv = kv;
-    if ((kv && place_keys(&p, b) < 0) || m->config.arch->forward(&p) < 0)
-        return -1;
-    for (int64_t i = 0; i < n_out; i += chunk) {
-        const int64_t n = n_out - i < chunk ? n_out - i : chunk;
-
-        if (head_logits_pass(&p, out_rows + i, n) < 0 ||
-            m->ops->get(logits + i * V, m->acts.logits, (size_t)(n * V) * sizeof *logits) < 0)
-            return -1;
-    }
-    return check_finite(logits, n_out * V);
+    if (rc == 0)
+        rc = make_tail(&p, &tail, b, out_rows, n_out, row);
+    if (rc == 0)
+        rc = infer(&p, b, row, n_out, logits);
+    batch_free(&tail);
+    free(row);
+    return rc;
 }

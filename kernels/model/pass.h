@@ -37,6 +37,10 @@ struct pass {
     uint64_t seed;             /* of dropout */
     struct kv_cache *kv;       /* NULL: sequences see their own rows of the batch */
     const struct dev *kv_rows; /* (N) i32: where each token's key and value go */
+    /* What the last layer is asked for beside keys and values: these rows of the batch become its
+     * only ones. No tokens: all. */
+    struct packed tail;
+    const struct dev *tail_row; /* (tail.tokens) i32 */
 };
 
 /* Puts B on the device and describes it in PASS. */

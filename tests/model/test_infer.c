@@ -119,6 +119,34 @@ static void branches_share(struct setup *s)
     batch_free(&b);
 }
 
+/* A few rows, in any order, of sequences of which some are not asked: as where all are. */
+static void rows_are_chosen(struct setup *s)
+{
+    const struct golden_record *r = first(s);
+    struct batch b = BATCH_INIT;
+    const size_t bytes = (size_t)s->V * sizeof(float);
+    float *got = xnmalloc(3, bytes);
+
+    for (int cached = 0; cached < 2; cached++) {
+        batch_clear(&b);
+        batch_add_cached(&b, s->rec[1].ids, s->rec[1].n, 0, &(struct seq){ .k_len = s->rec[1].n });
+        const int64_t at = batch_add_cached(&b, r->ids, r->n, 0,
+                                            &(struct seq){ .k_start = s->rec[1].n, .k_len = r->n });
+        const int32_t start = b.seq[at].q_start;
+
+        batch_add_cached(&b, s->rec[2].ids, s->rec[2].n, 0,
+                         &(struct seq){ .k_start = (int32_t)b.tokens, .k_len = s->rec[2].n });
+        const int32_t rows[] = { (int32_t)b.tokens - 1, start + r->n - 1, start + 7 };
+
+        must(model_reserve(s->model, b.tokens, false));
+        must(model_infer(s->model, &b, cached ? s->kv : NULL, rows, 3, got));
+        assert_memory_equal(got + s->V, s->want + (r->n - 1) * s->V, bytes);
+        assert_memory_equal(got + 2 * s->V, s->want + 7 * s->V, bytes);
+    }
+    free(got);
+    batch_free(&b);
+}
+
 static void on(const char *device, void (*check)(struct setup *s))
 {
     struct setup s;
@@ -149,12 +177,20 @@ static void test_branches(void **state)
     on("cpu", branches_share);
 }
 
+static void test_rows(void **state)
+{
+    (void)state;
+    on("ref", rows_are_chosen);
+    on("cpu", rows_are_chosen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
