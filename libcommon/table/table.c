@@ -417,8 +417,7 @@ void table_close(struct table *t)
     free(t->name);
     free(t->cells);
     free(t->spans.v);
-    free(t->members.v);
-    buf_free(&t->members.text);
+    members_free(&t->members);
     buf_free(&t->text);
     free(t->p);
     free(t);

@@ -172,8 +172,7 @@ static void see_objects(struct pairs *s, const struct view *v)
         if (jsonl_members(&m, line.p, line.n) == 0 && m.n == 2)
             add_pair(s, m.v[0].value.p, m.v[0].value.n, m.v[1].value.p, m.v[1].value.n);
     }
-    free(m.v);
-    buf_free(&m.text);
+    members_free(&m);
     buf_free(&line);
 }
 

@@ -43,10 +43,12 @@ struct members {
     struct member *v;
     int n, cap;
     struct buf text; /* what the cells point into */
+    struct buf room;
 };
 
 /* Takes the JSON object in LINE (0 behind it) apart; -1: not valid, or not an object. */
 MUST_USE int jsonl_members(struct members *m, const char *line, size_t n);
+void members_free(struct members *m);
 
 enum encoding { ENC_UTF8, ENC_REPLACE, ENC_LATIN1, ENC_1252 };
 

@@ -16,6 +16,7 @@ static struct tokenizer *tokenizer_new(void)
 
     t->eos = -1;
     t->classes = unicode_classes();
+    merges_init(&t->merges);
     matcher_init(&t->exact);
     matcher_init(&t->normalized);
     return t;

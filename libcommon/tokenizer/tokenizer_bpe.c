@@ -12,32 +12,52 @@ static inline uint32_t merge_slot(const struct merges *m, uint64_t pair)
     return (uint32_t)((pair * UINT64_C(0x9E3779B97F4A7C15)) >> m->shift);
 }
 
-void merges_init(struct merges *m, uint32_t n)
-{
-    int bits = 4;
-
-    while ((UINT64_C(1) << bits) < (uint64_t)n * 2)
-        bits++;
-    m->mask = (uint32_t)((UINT64_C(1) << bits) - 1);
-    m->shift = 64 - bits;
-    m->slot = xnmalloc((size_t)m->mask + 1, sizeof *m->slot);
-    for (size_t i = 0; i <= m->mask; i++)
-        m->slot[i].pair = MERGE_EMPTY;
-}
-
 void merges_free(struct merges *m)
 {
     free(m->slot);
 }
 
+static void put(struct merges *m, struct merge one)
+{
+    uint32_t i = merge_slot(m, one.pair);
+
+    while (m->slot[i].pair != MERGE_EMPTY && m->slot[i].pair != one.pair)
+        i = (i + 1) & m->mask;
+    m->n += m->slot[i].pair == MERGE_EMPTY;
+    m->slot[i] = one;
+}
+
+/* SIZE is a power of two. */
+static void init(struct merges *m, size_t size)
+{
+    *m = (struct merges){ .mask = (uint32_t)(size - 1), .shift = 64 - __builtin_ctzll(size) };
+    m->slot = xnmalloc(size, sizeof *m->slot);
+    for (size_t i = 0; i < size; i++)
+        m->slot[i].pair = MERGE_EMPTY;
+}
+
+void merges_init(struct merges *m)
+{
+    init(m, 1 << 15);
+}
+
+/* Keeps half of the slots free. */
+static void grow(struct merges *m)
+{
+    const struct merges old = *m;
+
+    init(m, 2 * ((size_t)old.mask + 1));
+    for (size_t i = 0; i <= old.mask; i++)
+        if (old.slot[i].pair != MERGE_EMPTY)
+            put(m, old.slot[i]);
+    free(old.slot);
+}
+
 void merges_add(struct merges *m, uint32_t left, uint32_t right, uint32_t rank, uint32_t id)
 {
-    const uint64_t pair = (uint64_t)left << 32 | right;
-    uint32_t i = merge_slot(m, pair);
-
-    while (m->slot[i].pair != MERGE_EMPTY && m->slot[i].pair != pair)
-        i = (i + 1) & m->mask;
-    m->slot[i] = (struct merge){ pair, rank, id };
+    if (2 * m->n >= m->mask)
+        grow(m);
+    put(m, (struct merge){ (uint64_t)left << 32 | right, rank, id });
 }
 
 /* The merge of two ids, or NULL. */

@@ -1,6 +1,7 @@
 #include "tokenizer_impl.h"
 
 #include "json.h"
+#include "json_walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,7 @@ static int listed_by_id(struct listed *l, const cJSON *v)
     *l = (struct listed){ .id = strtol(v->string, &end, 10), .flags = v };
     if (*end || end == v->string || l->id < 0 || l->id >= TOKEN_IDS_MAX)
         return err_set(EXIT_DATA, "'added_tokens_decoder' has the key %s, which is no id",
-                       QUOTED(v->string));
+                       QUOTED(v->string, strlen(v->string)));
     if (json_text(v, "content", &l->content) <= 0)
         return err_set(EXIT_DATA, "added token %lld has no 'content'", (long long)l->id);
     return 0;
@@ -130,7 +131,9 @@ static int listed_by_content(struct listed *l, const cJSON *v)
     const int64_t id = token_id(v);
 
     *l = (struct listed){ .content = v->string, .id = id };
-    return id < 0 ? err_set(EXIT_DATA, "added token %s has no id", QUOTED(v->string)) : 0;
+    return id < 0 ? err_set(EXIT_DATA, "added token %s has no id",
+                            QUOTED(v->string, strlen(v->string)))
+                  : 0;
 }
 
 /* The tokens of ROOT in the order of their ids. BY_ID: its keys are ids, else contents. */
@@ -186,17 +189,16 @@ static int load_all_added(struct tokenizer *t, const struct settings *s)
 
 static int load_vocab_file(struct tokenizer *t, const struct pack *p)
 {
-    cJSON *root;
-    const int found = parse_file(&root, p, "vocab.json");
+    const struct pack_file *f = pack_find(p, "vocab.json");
 
-    if (found < 0)
-        return -1;
-    if (!found)
+    if (!f)
         return err_set(EXIT_NOINPUT, "neither tokenizer.json nor vocab.json is there");
-    const int rc = load_vocab(t, root) < 0 ? -1 : load_bytes(t);
+    const char *text = (const char *)f->data;
 
-    cJSON_Delete(root);
-    return rc < 0 ? err_in("vocab.json") : 0;
+    if (json_check(text, f->size) < 0 || load_vocab(t, json_begin(text), f->size) < 0 ||
+        load_bytes(t) < 0)
+        return err_in("vocab.json");
+    return 0;
 }
 
 /* The line at *P without its end; *P moves behind it. */
@@ -216,8 +218,7 @@ static int load_merges_file(struct tokenizer *t, const struct pack *p)
 {
     static const char version[] = "#version";
     const struct pack_file *f = pack_find(p, "merges.txt");
-    struct buf joined = BUF_INIT;
-    uint32_t rank = 0, lines = 1;
+    struct merge_loader merges = { .t = t };
     const char *line;
     int rc = 0;
 
@@ -225,18 +226,13 @@ static int load_merges_file(struct tokenizer *t, const struct pack *p)
         return err_set(EXIT_NOINPUT, "vocab.json is there without merges.txt");
     const char *at = (const char *)f->data, *end = at + f->size;
 
-    for (const char *c = at; c < end; c++)
-        lines += *c == '\n';
-    if (lines > TOKEN_IDS_MAX)
-        return err_set(EXIT_DATA, "merges.txt: more than %d merges", TOKEN_IDS_MAX);
-    merges_init(&t->merges, lines);
     while (at < end && rc == 0) {
         const size_t n = next_line(&at, end, &line);
 
         if (n < sizeof version - 1 || memcmp(line, version, sizeof version - 1))
-            rc = load_merge_text(t, rank++, line, n, &joined);
+            rc = load_merge_text(&merges, line, n);
     }
-    buf_free(&joined);
+    merge_loader_free(&merges);
     return rc < 0 ? err_in("merges.txt") : 0;
 }
 

@@ -39,18 +39,24 @@ struct token {
     uint32_t flags;                /* 0: no token has this id */
 };
 
+struct vocab_slot {
+    uint32_t id_1; /* id + 1; 0: free */
+    uint32_t hash; /* of the content: most others are told by it alone */
+};
+
 struct vocab {
     struct token *token; /* by id, n_ids of them */
     uint32_t n_ids;      /* one more than the largest id */
     uint32_t n_ids_cap;
     uint32_t n_tokens;
     struct buf arena;
-    uint32_t *slot;              /* open addressing: id + 1, or 0 */
+    struct vocab_slot *slot;     /* open addressing */
     uint32_t slots;              /* a power of two */
     int16_t byte_of[BYTE_CHARS]; /* byte that a character of GPT-2's alphabet stands for, or -1 */
 };
 
-void vocab_init(struct vocab *v);
+/* With room for N tokens; more are possible. */
+void vocab_init(struct vocab *v, size_t n);
 void vocab_free(struct vocab *v);
 /* Adds a token; -1 when its id or its content is taken, or it is out of bounds. */
 MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id,
@@ -70,11 +76,11 @@ struct merge {
 
 struct merges {
     struct merge *slot; /* open addressing */
-    uint32_t mask;
+    uint32_t n, mask;
     int shift;
 };
 
-void merges_init(struct merges *m, uint32_t n);
+void merges_init(struct merges *m);
 void merges_free(struct merges *m);
 /* A pair that is there already gets the new rank, as in Hugging Face's map. */
 void merges_add(struct merges *m, uint32_t left, uint32_t right, uint32_t rank, uint32_t id);
@@ -178,21 +184,28 @@ void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const 
 
 /* ---- loading ---- */
 
-/* CONTENT for a message: in JSON's quotes and escapes, shortened; OUT is returned. */
+/* N bytes of CONTENT for a message: in JSON's quotes and escapes, shortened; OUT is returned. */
 enum { QUOTED_MAX = 256 };
-const char *quoted(char out[QUOTED_MAX], const char *content);
-#define QUOTED(content) quoted((char[QUOTED_MAX]){ 0 }, content)
+const char *quoted(char out[QUOTED_MAX], const char *content, size_t n);
+#define QUOTED(content, n) quoted((char[QUOTED_MAX]){ 0 }, content, n)
 /* V as an id, -1 when it is none. */
 int64_t token_id(const cJSON *v);
 /* Member KEY of O, or NULL where it is absent or null. */
 const cJSON *json_member(const cJSON *o, const char *key);
-/* The model's tokens from an object of contents and ids. */
-MUST_USE int load_vocab(struct tokenizer *t, const cJSON *vocab);
+/* The model's tokens from an object of contents and ids: a place in a text that json_check has
+ * passed (see json_walk.h), BYTES long at most; 0: not there. */
+MUST_USE int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes);
 /* Finds byte_id. Bytes that occur in UTF-8 must be tokens: without one, text would vanish. */
 MUST_USE int load_bytes(struct tokenizer *t);
-/* One merge written "a b", exactly one space in it. JOINED is scratch. */
-MUST_USE int load_merge_text(struct tokenizer *t, uint32_t rank, const char *text, size_t n,
-                             struct buf *joined);
+/* Merges are added one by one, in the order of their ranks. */
+struct merge_loader {
+    struct tokenizer *t;
+    uint32_t rank, id;           /* of the next one; ID: what it probably makes */
+    struct buf left, right, both; /* scratch */
+};
+void merge_loader_free(struct merge_loader *l);
+/* One merge written "a b", exactly one space in it. */
+MUST_USE int load_merge_text(struct merge_loader *l, const char *text, size_t n);
 /* One added token; O (or NULL) holds its flags, SPECIAL and the rest are the defaults. ID is what
  * the file says (it must be what Hugging Face would give), -1 when it says nothing. */
 MUST_USE int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON *o,

@@ -1,6 +1,7 @@
 #include "tokenizer_impl.h"
 
 #include "json.h"
+#include "json_walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,10 +63,9 @@ static int type_of(const cJSON *o, const char *key, const cJSON **object, const 
 
 /* ---- the model: vocabulary and merges ---- */
 
-const char *quoted(char out[QUOTED_MAX], const char *content)
+const char *quoted(char out[QUOTED_MAX], const char *content, size_t n)
 {
     struct buf text = BUF_INIT;
-    size_t n = strlen(content);
 
     if (n > 40) /* an escape takes at most six bytes */
         for (n = 40; ((uint8_t)content[n] & 0xC0) == 0x80;)
@@ -76,46 +76,65 @@ const char *quoted(char out[QUOTED_MAX], const char *content)
     return out;
 }
 
-int64_t token_id(const cJSON *v)
+static int64_t whole_id(double id)
 {
-    const double id = cJSON_IsNumber(v) ? v->valuedouble : -1;
-
     return id >= 0 && id < TOKEN_IDS_MAX && id == (double)(int64_t)id ? (int64_t)id : -1;
 }
 
-/* A small file must not ask for a large table: ids may have gaps, but not mostly. */
-static bool ids_are_sparse(uint32_t n, int64_t largest)
+int64_t token_id(const cJSON *v)
 {
-    return largest > 4 * (int64_t)n + 65536;
+    return cJSON_IsNumber(v) ? whole_id(v->valuedouble) : -1;
 }
 
-int load_vocab(struct tokenizer *t, const cJSON *vocab)
+/* The number at *P as an id, -1 when it is none; *P moves behind the value. */
+static int64_t take_id(const char **p)
 {
-    int64_t largest = -1;
-    uint32_t n = 0;
+    const char *from = *p, *at = from;
+    int64_t id = 0;
 
-    if (!cJSON_IsObject(vocab))
-        return err_set(EXIT_DATA, "the vocabulary is not an object of tokens and ids");
-    for (const cJSON *v = vocab->child; v; v = v->next) {
-        if (++n > TOKEN_IDS_MAX)
-            return err_set(EXIT_DATA, "more than %d tokens", TOKEN_IDS_MAX);
-        if (token_id(v) > largest)
-            largest = token_id(v);
-    }
-    if (ids_are_sparse(n, largest))
-        return err_set(EXIT_DATA, "%u tokens with ids up to %lld", n, (long long)largest);
-    vocab_init(&t->vocab);
-    for (const cJSON *v = vocab->child; v; v = v->next) {
-        const int64_t id = token_id(v);
+    while (*at >= '0' && *at <= '9' && at < from + 9)
+        id = 10 * id + (*at++ - '0');
+    *p = at;
+    if (at > from && (*at == ',' || *at == '}'))
+        return id < TOKEN_IDS_MAX ? id : -1;
+    *p = json_end(from);
+    return *from == '-' || at > from ? whole_id(strtod(from, NULL)) : -1;
+}
 
-        if (id < 0)
-            return err_set(EXIT_DATA, "token %s has no id from 0 to %d", QUOTED(v->string),
-                           TOKEN_IDS_MAX - 1);
-        if (vocab_add(&t->vocab, v->string, strlen(v->string), (uint32_t)id, TOKEN_MODEL) < 0)
-            return -1;
-    }
-    t->n_model = n;
+/* A small file must not ask for a large table: ids may have gaps, but not mostly. */
+static int check_id(int64_t id, const char *content, size_t len, size_t bytes)
+{
+    if (id < 0)
+        return err_set(EXIT_DATA, "token %s has no id from 0 to %d", QUOTED(content, len),
+                       TOKEN_IDS_MAX - 1);
+    if ((size_t)id > 65536 + bytes)
+        return err_set(EXIT_DATA, "a vocabulary of %zu bytes with ids up to %lld", bytes,
+                       (long long)id);
     return 0;
+}
+
+int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes)
+{
+    struct buf room = BUF_INIT;
+    int rc = 0;
+
+    if (!bytes || *vocab != '{')
+        return err_set(EXIT_DATA, "the vocabulary is not an object of tokens and ids");
+    vocab_init(&t->vocab, bytes / 32);
+    for (const char *p = json_first(vocab); p && rc == 0; p = json_next(p)) {
+        size_t len;
+        const char *content = json_string(&p, &room, &len);
+
+        p = json_value(p);
+        const int64_t id = take_id(&p);
+
+        rc = check_id(id, content, len, bytes);
+        if (rc == 0)
+            rc = vocab_add(&t->vocab, content, len, (uint32_t)id, TOKEN_MODEL);
+    }
+    buf_free(&room);
+    t->n_model = t->vocab.n_tokens;
+    return rc;
 }
 
 int load_bytes(struct tokenizer *t)
@@ -135,65 +154,148 @@ int load_bytes(struct tokenizer *t)
     return 0;
 }
 
-static int load_merge(struct tokenizer *t, uint32_t rank, const char *a, size_t a_len,
-                      const char *b, size_t b_len, struct buf *joined)
+/* The id of what A and B make together. Nearly always the one after the merge before's: then its
+ * content is compared and nothing looked up. */
+static uint32_t find_both(struct merge_loader *l, const char *a, size_t a_len, const char *b,
+                          size_t b_len)
 {
-    const uint32_t left = vocab_find(&t->vocab, a, a_len), right = vocab_find(&t->vocab, b, b_len);
+    const struct vocab *v = &l->t->vocab;
 
-    buf_clear(joined);
-    buf_add(joined, a, a_len);
-    buf_add(joined, b, b_len);
-    const uint32_t id = vocab_find(&t->vocab, joined->p, joined->n);
+    if (l->id < v->n_ids && v->token[l->id].content_len == a_len + b_len) {
+        const char *content = v->arena.p + v->token[l->id].content;
 
+        if (!memcmp(content, a, a_len) && !memcmp(content + a_len, b, b_len))
+            return l->id;
+    }
+    buf_clear(&l->both);
+    buf_add(&l->both, a, a_len);
+    buf_add(&l->both, b, b_len);
+    return vocab_find(v, l->both.p, l->both.n);
+}
+
+static int load_merge(struct merge_loader *l, const char *a, size_t a_len, const char *b,
+                      size_t b_len)
+{
+    const struct vocab *v = &l->t->vocab;
+    const uint32_t left = vocab_find(v, a, a_len), right = vocab_find(v, b, b_len);
+    const uint32_t id = find_both(l, a, a_len, b, b_len);
+
+    if (l->rank >= TOKEN_IDS_MAX)
+        return err_set(EXIT_DATA, "more than %d merges", TOKEN_IDS_MAX);
     if (left == TOKEN_NONE || right == TOKEN_NONE || id == TOKEN_NONE)
-        return err_set(EXIT_DATA, "merge %u joins or makes what is no token", rank);
-    merges_add(&t->merges, left, right, rank, id);
+        return err_set(EXIT_DATA, "merge %u joins or makes what is no token", l->rank);
+    merges_add(&l->t->merges, left, right, l->rank++, id);
+    l->id = id + 1;
     return 0;
 }
 
-int load_merge_text(struct tokenizer *t, uint32_t rank, const char *text, size_t n,
-                    struct buf *joined)
+int load_merge_text(struct merge_loader *l, const char *text, size_t n)
 {
     const char *space = memchr(text, ' ', n);
 
     if (!space || memchr(space + 1, ' ', n - (size_t)(space + 1 - text)))
-        return err_set(EXIT_DATA, "merge %u is not two tokens with a space between", rank);
-    return load_merge(t, rank, text, (size_t)(space - text), space + 1,
-                      n - (size_t)(space + 1 - text), joined);
+        return err_set(EXIT_DATA, "merge %u is not two tokens with a space between", l->rank);
+    return load_merge(l, text, (size_t)(space - text), space + 1, n - (size_t)(space + 1 - text));
 }
 
-static int load_merge_item(struct tokenizer *t, uint32_t rank, const cJSON *m, struct buf *joined)
+/* The merge at *P; *P moves behind it. */
+static int load_merge_item(struct merge_loader *l, const char **p)
 {
-    if (cJSON_IsString(m))
-        return load_merge_text(t, rank, m->valuestring, strlen(m->valuestring), joined);
-    const cJSON *a = cJSON_IsArray(m) ? m->child : NULL, *b = a ? a->next : NULL;
+    const char *const item = *p, *a, *b;
+    size_t n, m;
 
-    if (!b || b->next || !cJSON_IsString(a) || !cJSON_IsString(b))
-        return err_set(EXIT_DATA, "merge %u is neither \"a b\" nor [\"a\", \"b\"]", rank);
-    return load_merge(t, rank, a->valuestring, strlen(a->valuestring), b->valuestring,
-                      strlen(b->valuestring), joined);
+    if (*item == '"') {
+        a = json_string(p, &l->left, &n);
+        return load_merge_text(l, a, n);
+    }
+    *p = json_end(item);
+    a = *item == '[' ? json_first(item) : NULL;
+    b = a ? json_next(json_end(a)) : NULL;
+    if (!b || json_next(json_end(b)) || *a != '"' || *b != '"')
+        return err_set(EXIT_DATA, "merge %u is neither \"a b\" nor [\"a\", \"b\"]", l->rank);
+    a = json_string(&a, &l->left, &n);
+    b = json_string(&b, &l->right, &m);
+    return load_merge(l, a, n, b, m);
 }
 
-static int load_merges(struct tokenizer *t, const cJSON *merges)
+void merge_loader_free(struct merge_loader *l)
 {
-    struct buf joined = BUF_INIT;
-    uint32_t n = 0;
+    buf_free(&l->left);
+    buf_free(&l->right);
+    buf_free(&l->both);
+}
+
+static int load_merges(struct tokenizer *t, const char *merges)
+{
+    struct merge_loader l = { .t = t };
     int rc = 0;
 
-    if (!cJSON_IsArray(merges))
+    if (!merges)
         return err_set(EXIT_DATA, "the merges are not an array");
-    for (const cJSON *m = merges->child; m; m = m->next)
-        if (++n > TOKEN_IDS_MAX)
-            return err_set(EXIT_DATA, "more than %d merges", TOKEN_IDS_MAX);
-    merges_init(&t->merges, n);
-    n = 0;
-    for (const cJSON *m = merges->child; m && rc == 0; m = m->next)
-        rc = load_merge_item(t, n++, m, &joined);
-    buf_free(&joined);
+    for (const char *p = json_first(merges); p && rc == 0; p = json_next(p))
+        rc = load_merge_item(&l, &p);
+    merge_loader_free(&l);
     return rc;
 }
 
-static int load_model(struct tokenizer *t, const cJSON *root)
+/* The two large members of "model", which are never made a tree, and the text without them. */
+struct parts {
+    const char *vocab, *merges; /* NULL: not there, or of another type */
+    size_t vocab_bytes;
+    struct buf rest; /* has 0 in their places */
+};
+
+static bool take_key(const char **p, const char *name, struct buf *room)
+{
+    size_t n;
+    const char *text = json_string(p, room, &n);
+
+    *p = json_value(*p);
+    return n == strlen(name) && !memcmp(text, name, n);
+}
+
+/* The members of the object MODEL; *COPIED: what of the text is in the rest already. Returns where
+ * it ends. A key that is there twice is found in the rest. */
+static const char *take_model(struct parts *s, const char *model, const char **copied)
+{
+    struct buf room = BUF_INIT;
+    const char *p = json_first(model), *end = model + 1;
+
+    for (; p; p = json_next(end)) {
+        const char *key = p;
+        const bool vocab = take_key(&p, "vocab", &room) && *p == '{';
+        const bool merges = take_key(&key, "merges", &room) && *p == '[';
+
+        end = json_end(p);
+        if (!vocab && !merges)
+            continue;
+        if (vocab) {
+            s->vocab = p;
+            s->vocab_bytes = (size_t)(end - p);
+        } else {
+            s->merges = p;
+        }
+        buf_add(&s->rest, *copied, (size_t)(p - *copied));
+        buf_putc(&s->rest, '0');
+        *copied = end;
+    }
+    buf_free(&room);
+    return json_begin(end) + 1;
+}
+
+/* TEXT was checked. */
+static void take_apart(struct parts *s, const char *text, size_t n)
+{
+    const char *root = json_begin(text), *copied = text;
+    struct buf room = BUF_INIT;
+
+    for (const char *p = *root == '{' ? json_first(root) : NULL; p; p = json_next(p))
+        p = take_key(&p, "model", &room) && *p == '{' ? take_model(s, p, &copied) : json_end(p);
+    buf_add(&s->rest, copied, n - (size_t)(copied - text));
+    buf_free(&room);
+}
+
+static int load_model(struct tokenizer *t, const cJSON *root, const struct parts *large)
 {
     const cJSON *model;
     const char *type;
@@ -213,8 +315,8 @@ static int load_model(struct tokenizer *t, const cJSON *root)
         must_be_off(model, "model.", "continuing_subword_prefix") < 0 ||
         must_be_off(model, "model.", "end_of_word_suffix") < 0 ||
         json_bool(model, "ignore_merges", &t->ignore_merges) < 0 ||
-        load_vocab(t, json_member(model, "vocab")) < 0 || load_bytes(t) < 0 ||
-        load_merges(t, json_member(model, "merges")) < 0)
+        load_vocab(t, large->vocab, large->vocab_bytes) < 0 || load_bytes(t) < 0 ||
+        load_merges(t, large->merges) < 0)
         return err_in("model");
     return 0;
 }
@@ -286,7 +388,7 @@ int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON
         return err_set(EXIT_DATA, "an added token is empty");
     if (len > ADDED_LEN_MAX)
         return err_set(EXIT_DATA, "added token %s has %zu bytes; at most %d are possible",
-                       QUOTED(content), len, ADDED_LEN_MAX);
+                       QUOTED(content, len), len, ADDED_LEN_MAX);
     a.id = vocab_find(&t->vocab, content, len);
     if (a.id == TOKEN_NONE) {
         a.id = next_added_id(t);
@@ -295,9 +397,9 @@ int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON
     }
     if (id >= 0 && id != (int64_t)a.id)
         return err_set(EXIT_DATA, "added token %s has the id %lld; in its place it gets %u",
-                       QUOTED(content), (long long)id, a.id);
+                       QUOTED(content, len), (long long)id, a.id);
     if (t->vocab.token[a.id].flags & TOKEN_ADDED)
-        return err_set(EXIT_DATA, "added token %s is there twice", QUOTED(content));
+        return err_set(EXIT_DATA, "added token %s is there twice", QUOTED(content, len));
     t->vocab.token[a.id].flags |= TOKEN_ADDED | (special ? TOKEN_SPECIAL : 0);
     if (a.id >= t->next_added)
         t->next_added = a.id + 1;
@@ -334,18 +436,27 @@ static int load_added_list(struct tokenizer *t, const cJSON *list)
     return 0;
 }
 
+static int load_tree(struct tokenizer *t, const cJSON *root, const struct parts *large)
+{
+    if (!cJSON_IsObject(root))
+        return err_set(EXIT_DATA, "not an object");
+    if (refuse_others(root) < 0 || load_byte_level(root) < 0 || load_model(t, root, large) < 0)
+        return -1;
+    return load_added_list(t, json_member(root, "added_tokens"));
+}
+
 int tokenizer_load_json(struct tokenizer *t, const char *text, size_t n)
 {
-    cJSON *root = json_parse(text, n);
-    int rc = -1;
+    struct parts s = { 0 };
 
-    if (!root)
+    if (json_check(text, n) < 0)
         return -1;
-    sha256_of(text, n, t->digest);
-    if (!cJSON_IsObject(root))
-        err_set(EXIT_DATA, "not an object");
-    else if (refuse_others(root) == 0 && load_byte_level(root) == 0 && load_model(t, root) == 0)
-        rc = load_added_list(t, json_member(root, "added_tokens"));
+    take_apart(&s, text, n);
+    cJSON *root = json_parse(s.rest.p, s.rest.n);
+    const int rc = root ? load_tree(t, root, &s) : -1;
+
     cJSON_Delete(root);
+    buf_free(&s.rest);
+    sha256_of(text, n, t->digest);
     return rc;
 }

@@ -1,7 +1,5 @@
 #include "tokenizer_impl.h"
 
-#include "utf8.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,25 +47,26 @@ static void alphabet(int16_t byte_of[BYTE_CHARS])
 static size_t decode_content(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
                              char *out)
 {
+    const uint8_t *p = (const uint8_t *)content;
     size_t n = 0;
 
-    for (size_t i = 0; i < len;) {
-        int width;
-        const uint32_t c = utf8_decode(content + i, &width);
+    for (size_t i = 0; i < len; i++) { /* the alphabet ends below three bytes of UTF-8 */
+        uint32_t c = p[i];
 
+        if (c >= 0x80)
+            c = c < 0xE0 ? (c & 0x1F) << 6 | (p[++i] & 0x3F) : BYTE_CHARS;
         if (c >= BYTE_CHARS || byte_of[c] < 0) {
             memcpy(out, content, len);
             return len;
         }
         out[n++] = (char)byte_of[c];
-        i += (size_t)width;
     }
     return n;
 }
 
 /* ---- the table ---- */
 
-static uint64_t hash_of(const char *p, size_t n)
+static uint32_t hash_of(const char *p, size_t n)
 {
     uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15), word;
 
@@ -79,12 +78,14 @@ static uint64_t hash_of(const char *p, size_t n)
     word = 0;
     memcpy(&word, p, n);
     h = (h ^ word) * UINT64_C(0x94D049BB133111EB);
-    return h ^ h >> 31;
+    return (uint32_t)(h >> 32);
 }
 
-void vocab_init(struct vocab *v)
+void vocab_init(struct vocab *v, size_t n)
 {
     *v = (struct vocab){ .slots = 1024 };
+    while (v->slots < 2 * n && v->slots < 2 * TOKEN_IDS_MAX)
+        v->slots *= 2;
     v->slot = xcalloc(v->slots, sizeof *v->slot);
     alphabet(v->byte_of);
 }
@@ -96,35 +97,45 @@ void vocab_free(struct vocab *v)
     buf_free(&v->arena);
 }
 
-/* The slot that holds CONTENT, or the free one where it would go. */
-static uint32_t *slot_of(const struct vocab *v, const char *content, size_t len)
+static bool has_content(const struct vocab *v, uint32_t id, const char *content, size_t len)
 {
-    uint32_t i = (uint32_t)hash_of(content, len) & (v->slots - 1);
+    const struct token *k = v->token + id;
 
-    for (;; i = (i + 1) & (v->slots - 1)) {
-        if (!v->slot[i])
-            return v->slot + i;
-        const struct token *k = v->token + v->slot[i] - 1;
+    return k->content_len == len && !memcmp(v->arena.p + k->content, content, len);
+}
 
-        if (k->content_len == len && !memcmp(v->arena.p + k->content, content, len))
-            return v->slot + i;
-    }
+/* The slot that holds CONTENT, or the free one where it would go. */
+static struct vocab_slot *slot_of(const struct vocab *v, uint32_t hash, const char *content,
+                                  size_t len)
+{
+    uint32_t i = hash & (v->slots - 1);
+
+    while (v->slot[i].id_1 &&
+           !(v->slot[i].hash == hash && has_content(v, v->slot[i].id_1 - 1, content, len)))
+        i = (i + 1) & (v->slots - 1);
+    return v->slot + i;
 }
 
 /* Keeps half of the slots free. */
 static void grow_slots(struct vocab *v)
 {
-    if (v->n_tokens < v->slots / 2)
+    const struct vocab_slot *old = v->slot;
+    const uint32_t n = v->slots;
+
+    if (v->n_tokens < n / 2)
         return;
-    free(v->slot);
     v->slots *= 4;
     v->slot = xcalloc(v->slots, sizeof *v->slot);
-    for (uint32_t id = 0; id < v->n_ids; id++) {
-        const struct token *k = v->token + id;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = old[i].hash & (v->slots - 1);
 
-        if (k->flags)
-            *slot_of(v, v->arena.p + k->content, k->content_len) = id + 1;
+        if (!old[i].id_1)
+            continue;
+        while (v->slot[at].id_1)
+            at = (at + 1) & (v->slots - 1);
+        v->slot[at] = old[i];
     }
+    free((void *)(uintptr_t)old);
 }
 
 static void grow_ids(struct vocab *v, uint32_t id)
@@ -144,23 +155,24 @@ int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uin
 {
     if (id >= TOKEN_IDS_MAX)
         return err_set(EXIT_DATA, "token %s has the id %u; the largest possible is %d",
-                       QUOTED(content), id, TOKEN_IDS_MAX - 1);
+                       QUOTED(content, len), id, TOKEN_IDS_MAX - 1);
     if (len > TOKEN_LEN_MAX)
         return err_set(EXIT_DATA, "token %u has %zu bytes; at most %d are possible", id, len,
                        TOKEN_LEN_MAX);
     grow_slots(v);
     grow_ids(v, id);
     struct token *k = v->token + id;
-    uint32_t *slot = slot_of(v, content, len);
+    const uint32_t hash = hash_of(content, len);
+    struct vocab_slot *slot = slot_of(v, hash, content, len);
 
     if (k->flags)
-        return err_set(EXIT_DATA, "token %s has the id %u of another", QUOTED(content), id);
-    if (*slot)
-        return err_set(EXIT_DATA, "token %s has two ids, %u and %u", QUOTED(content), *slot - 1,
-                       id);
+        return err_set(EXIT_DATA, "token %s has the id %u of another", QUOTED(content, len), id);
+    if (slot->id_1)
+        return err_set(EXIT_DATA, "token %s has two ids, %u and %u", QUOTED(content, len),
+                       slot->id_1 - 1, id);
     if (v->arena.n + 2 * len + 2 > UINT32_MAX)
         return err_set(EXIT_DATA, "the tokens are more than 4 GiB together");
-    *slot = id + 1;
+    *slot = (struct vocab_slot){ id + 1, hash };
     v->n_tokens++;
     k->flags = TOKEN_PRESENT | flags;
     k->content = (uint32_t)v->arena.n;
@@ -176,7 +188,7 @@ int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uin
 
 uint32_t vocab_find(const struct vocab *v, const char *content, size_t len)
 {
-    const uint32_t slot = *slot_of(v, content, len);
+    const uint32_t id_1 = slot_of(v, hash_of(content, len), content, len)->id_1;
 
-    return slot ? slot - 1 : TOKEN_NONE;
+    return id_1 ? id_1 - 1 : TOKEN_NONE;
 }
