@@ -66,7 +66,10 @@ $(BINS) $(CTESTS):
 
 # The suffix names the instruction set; nothing else is compiled with it, so one binary runs everywhere.
 $(BUILD)/kernels/cpu/%_avx2.c.o: CFLAGS += -mavx2 -mfma -mf16c
-$(BUILD)/kernels/cpu/%_avx512.c.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+$(BUILD)/kernels/cpu/%_avx512.c.o: CFLAGS += $(AVX512)
+$(BUILD)/kernels/cpu/%_avx512bf16.c.o: CFLAGS += $(AVX512) -mavx512bf16
+$(BUILD)/kernels/cpu/%_amxbf16.c.o: CFLAGS += -mamx-tile -mamx-bf16
 $(BUILD)/libcommon/base/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
 $(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
 $(BUILD)/%.c.o: %.c

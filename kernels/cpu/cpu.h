@@ -5,7 +5,8 @@
 #include "kernels.h"
 
 /* Fills O with the best ops this machine can run, or those for the instruction set that the
- * environment's SLMTOOLS_CPU names (portable, avx2, avx512); -1 when it does not have that one. */
+ * environment's SLMTOOLS_CPU names (portable, avx2, avx512, avx512bf16, amxbf16); -1 when it does
+ * not have that one. The last two are avx512 but for products that round to bfloat16. */
 MUST_USE int cpu_ops(struct ops *o);
 
 #endif

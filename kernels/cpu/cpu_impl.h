@@ -5,9 +5,10 @@
 #include "isa.h"
 #include "ref/ref.h"
 
-/* The instruction set chosen at start: the widest this machine has, or what the environment's
- * SLMTOOLS_CPU names (portable, avx2, avx512). */
+/* The instruction set chosen at start: the fastest this machine has, or what the environment's
+ * SLMTOOLS_CPU names. cpu_bf16: its instructions for bfloat16 (bf16.h), or NULL. */
 const struct isa *cpu_isa(void);
+const struct bf16_isa *cpu_bf16(void);
 
 /* Working memory of at least BYTES, 64-byte aligned, good until the next call: ops run one at a
  * time and share it. NULL and err_set when there is no room. */

@@ -1,44 +1,92 @@
 /* The table of the CPU backend, its choice of instruction set, and its working memory. */
+#include "bf16.h"
 #include "cpu.h"
 #include "cpu_impl.h"
 #include "gemm.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { LARGE_PAGE = 2 << 20 };
 
-static const struct isa *chosen = &isa_portable;
+/* What a name of SLMTOOLS_CPU stands for. */
+struct choice {
+    const char *name;
+    bool (*there)(void);
+    const struct isa *isa;
+    const struct bf16_isa *bf16; /* NULL: isa's float kernels round their panels */
+};
 
 #ifdef __x86_64__
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
 static bool has_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-static bool has_avx2(void)
+/* Bit BIT of what cpuid's leaf 7 says; the compilers have no common name for these. */
+static bool feature(unsigned subleaf, bool in_edx, int bit)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    unsigned a, b, c, d;
+
+    return __get_cpuid_count(7, subleaf, &a, &b, &c, &d) && ((in_edx ? d : a) >> bit & 1);
+}
+
+static bool has_avx512bf16(void)
+{
+    return has_avx512() && feature(1, false, 5);
+}
+
+static bool has_amxbf16(void)
+{
+    return has_avx512bf16() && feature(0, true, 22) && feature(0, true, 24) && bf16_amx_allowed();
 }
 #endif
 
-/* Widest first. */
-static const struct isa *widest(const char *name)
+static bool always(void)
 {
+    return true;
+}
+
+/* Fastest first. */
+static const struct choice choices[] = {
 #ifdef __x86_64__
-    if (has_avx512() && (!name || strcmp(name, "avx512") == 0))
-        return &isa_avx512;
-    if (has_avx2() && (!name || strcmp(name, "avx2") == 0))
-        return &isa_avx2;
+    { "amxbf16", has_amxbf16, &isa_avx512, &bf16_amx },
+    { "avx512bf16", has_avx512bf16, &isa_avx512, &bf16_avx512 },
+    { "avx512", has_avx512, &isa_avx512, NULL },
+    { "avx2", has_avx2, &isa_avx2, NULL },
 #endif
-    return !name || strcmp(name, "portable") == 0 ? &isa_portable : NULL;
+    { "portable", always, &isa_portable, NULL },
+};
+
+static const struct choice *chosen;
+
+/* The fastest that this machine has, or the one called NAME; NULL when it has none. */
+static const struct choice *fastest(const char *name)
+{
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+        if ((!name || strcmp(name, choices[i].name) == 0) && choices[i].there())
+            return &choices[i];
+    return NULL;
 }
 
 const struct isa *cpu_isa(void)
 {
-    return chosen;
+    return chosen->isa;
+}
+
+const struct bf16_isa *cpu_bf16(void)
+{
+    return chosen->bf16;
 }
 
 /* In large pages where it is large: packed panels are walked from end to end for every strip of
@@ -94,14 +142,14 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
 int cpu_ops(struct ops *o)
 {
     const char *const name = getenv("SLMTOOLS_CPU");
-    const struct isa *const isa = widest(name);
+    const struct choice *const choice = fastest(name);
 
-    if (!isa)
+    if (!choice)
         return err_set(
             EXIT_NODEVICE,
             "SLMTOOLS_CPU=%s: this machine has no such instructions; unset it, or use portable",
             name);
-    chosen = isa;
+    chosen = choice;
     ref_ops(o);
     o->name = "cpu";
     o->scratch_bytes = scratch_bytes;

@@ -4,6 +4,7 @@
  * the first, a block of c that stays in the second while k runs.
  */
 #include "gemm.h"
+#include "bf16.h"
 #include "cpu_impl.h"
 
 #include <omp.h>
@@ -41,7 +42,9 @@ static int64_t block_rows(int64_t k)
 
 size_t gemm_work(int64_t M, int64_t K)
 {
-    return (size_t)(min_i64(M, block_rows(K)) + MR_MAX) * (size_t)K * sizeof(float);
+    const size_t floats = (size_t)(min_i64(M, block_rows(K)) + MR_MAX) * (size_t)K * sizeof(float);
+
+    return cpu_bf16() && bf16_work(M, K) > floats ? bf16_work(M, K) : floats;
 }
 
 /* ---- packing A ---- */
@@ -291,8 +294,28 @@ static bool next_block(struct block *b, int threads)
     return true;
 }
 
+/* The first term in bfloat16, what follows added to it. */
+static void run_bf16(const struct gemm *g, float *work)
+{
+    struct gemm part = *g;
+
+    part.terms = 1;
+    bf16_run(cpu_bf16(), &part, work);
+    if (g->terms == 1)
+        return;
+    part.term[0] = g->term[1];
+    part.bias = NULL;
+    part.add = true;
+    gemm_run(&part, work);
+}
+
 void gemm_run(const struct gemm *g, float *work)
 {
+    if (cpu_bf16() && g->term[0].b->round == DT_BF16) {
+        run_bf16(g, work);
+        return;
+    }
+
     struct block b = { .g = g, .packed = work };
 
     while (next_block(&b, omp_get_max_threads())) {

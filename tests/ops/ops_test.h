@@ -27,15 +27,16 @@
 #define COUNT(array)     ((int)(sizeof(array) / sizeof *(array)))
 
 /* The reference, and the CPU backend with each instruction set it has. */
-enum { REF, PORTABLE, AVX2, AVX512, TABLES };
+enum { REF, PORTABLE, AVX2, AVX512, AVX512BF16, AMXBF16, TABLES };
 
+static const char *const sets[TABLES] = { "ref",    "portable",   "avx2",
+                                          "avx512", "avx512bf16", "amxbf16" };
 static struct ops tables[TABLES];
 
 /* Opens table T, or the first after it that this machine can run, and returns its number; TABLES
  * when there is none. One is open at a time:  for (int t = use(REF); t < TABLES; t = use(t + 1)) */
 static inline int use(int t)
 {
-    static const char *const sets[TABLES] = { "", "portable", "avx2", "avx512" };
 
     for (; t > REF && t < TABLES; t++) {
         setenv("SLMTOOLS_CPU", sets[t], 1);
@@ -48,14 +49,6 @@ static inline int use(int t)
     if (t == REF)
         ref_ops(&tables[REF]);
     return t;
-}
-
-static inline const char *table_name(int t)
-{
-    return t == REF        ? "ref"
-           : t == PORTABLE ? "cpu (portable)"
-           : t == AVX2     ? "cpu (avx2)"
-                           : "cpu (avx512)";
 }
 
 /* ---- memory that lives until the end of a test ---- */
@@ -315,7 +308,7 @@ static inline void check_bytes(int t, const struct outputs *got, const struct ou
 {
     for (int i = 0; i < want->n; i++)
         if (memcmp(got->of[i].x, want->of[i].x, (size_t)want->of[i].n * sizeof(float)))
-            fail_msg("%s: %s has other bytes %s", table_name(t), want->of[i].name, when);
+            fail_msg("%s: %s has other bytes %s", sets[t], want->of[i].name, when);
 }
 
 /* Every table agrees with ref to an NMSE of TOLERANCE, and has the same bytes for any threads. */
@@ -332,7 +325,7 @@ static inline void check_op(op_run *run, const void *shape, int number, double t
             const double e = nmse(first[t].of[i].x, first[REF].of[i].x, first[t].of[i].n);
 
             if (!(e <= tolerance))
-                fail_msg("%s: %s of shape %d is off by NMSE %g, allowed %g", table_name(t),
+                fail_msg("%s: %s of shape %d is off by NMSE %g, allowed %g", sets[t],
                          first[t].of[i].name, number, e, tolerance);
         }
         for (int k = 1; k < COUNT(threads); k++) {

@@ -172,12 +172,11 @@ static void portable_has_them_too_where_nothing_is_fused(void **state)
 
 /* ---- a row alone ---- */
 
-static void a_row_alone_is_the_row_among_others(void **state)
+static void row_alone(enum dtype round)
 {
-    (void)state;
     for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
-        const struct weight w = random_weight(o, DT_NF4, O, C, 64, DT_F32, 1);
+        const struct weight w = random_weight(o, DT_NF4, O, C, 64, round, 1);
         const struct dev *const x = put_random(o, N * C, 2), *const bias = put_random(o, O, 3);
         struct dev *const y = room(o, N * O);
 
@@ -198,12 +197,18 @@ static void a_row_alone_is_the_row_among_others(void **state)
     }
 }
 
-static void a_loss_alone_is_the_loss_among_others(void **state)
+static void a_row_alone_is_the_row_among_others(void **state)
 {
     (void)state;
+    row_alone(DT_F32);
+    row_alone(DT_BF16);
+}
+
+static void loss_alone(enum dtype round)
+{
     for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
-        const struct weight w = random_weight(o, DT_F16, V, C, 64, DT_F32, 1);
+        const struct weight w = random_weight(o, DT_F16, V, C, 64, round, 1);
         const struct dev *const h = put_random(o, N * C, 2), *const targets =
                                                                  put_ints(o, some_targets(), N);
         struct dev *const nll = room(o, N), *const one = room(o, 1);
@@ -218,6 +223,13 @@ static void a_loss_alone_is_the_loss_among_others(void **state)
             assert_memory_equal(get_floats(o, one, 1), get_floats(o, nll, N) + i, sizeof(float));
         }
     }
+}
+
+static void a_loss_alone_is_the_loss_among_others(void **state)
+{
+    (void)state;
+    loss_alone(DT_F32);
+    loss_alone(DT_BF16);
 }
 
 /* A prompt at once; its last token on a cache; its end after a shared beginning. */

@@ -24,6 +24,7 @@ static const struct shape shapes[] = {
     { { 1 }, 1, 95, 2560, 16, DT_NF4, DT_F32, 0, true, false, 0 },
     { { 60, 41 }, 2, 130, 192, 16, DT_NF4, DT_BF16, 0.05f, true, true, 0 },
     { { 50, 43 }, 2, 131, 650, 8, DT_F16, DT_BF16, 0.05f, true, false, 0 },
+    { { 500, 270 }, 2, 290, 640, 4, DT_NF4, DT_BF16, 0.05f, true, true, 0 },
     { { 21 }, 1, 70, 95, 3, DT_F32, DT_BF16, 0, false, true, 0 },
     { { 1 }, 1, 100, 320, 0, DT_NF4, DT_BF16, 0, true, false, 0 },
     { { 6 }, 1, 512, 64, 0, DT_NF4, DT_F32, 0, false, false, 0 },

@@ -1,0 +1,152 @@
+/* The blocking of a product in bfloat16: as gemm.c's, but the tile registers are so fast that what
+ * counts is how often a byte of A and c is moved. */
+#include "bf16.h"
+#include "cpu_impl.h"
+
+#include <assert.h>
+#include <omp.h>
+#include <string.h>
+
+enum {
+    CHUNK = 512,      /* k of a panel of B: 32 KB, in the first cache */
+    BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 786 KB, in the second */
+    BLOCK_COLS = 256, /* of c at a time, as tiles one after another, another 786 KB there: in place,
+                       * rows a power of two apart would push each other out */
+    TILE_SIZE = BF16_TILE * BF16_TILE,
+};
+
+/* A range of rows of c with A packed behind it: chunk after chunk of k, in each panels of
+ * TILE rows. */
+struct block {
+    const struct bf16_isa *isa;
+    const struct gemm *g;
+    float *sums; /* BLOCK_COLS / TILE * panels tiles for each thread */
+    uint16_t *packed;
+    int64_t first, rows, panels;
+    int64_t ngroup; /* columns of a task */
+};
+
+static int64_t parts(int64_t whole, int64_t part)
+{
+    return (whole + part - 1) / part;
+}
+
+static int64_t round_up(int64_t x, int64_t to)
+{
+    return parts(x, to) * to;
+}
+
+static int64_t sums_size(int64_t panels)
+{
+    return BLOCK_COLS / BF16_TILE * panels * TILE_SIZE;
+}
+
+size_t bf16_work(int64_t M, int64_t K)
+{
+    const int64_t panels = parts(min_i64(M, BLOCK_ROWS), BF16_TILE);
+
+    return (size_t)(omp_get_max_threads() * sums_size(panels)) * sizeof(float) +
+           (size_t)(panels * BF16_TILE * round_up(K, BF16_STEP)) * sizeof(uint16_t);
+}
+
+/* Elements of packed A in front of the step that begins with K in the panel that begins with ROW.
+ */
+static int64_t offset(const struct block *b, int64_t row, int64_t k)
+{
+    const int64_t K = round_up(b->g->term[0].K, BF16_STEP), first = k / CHUNK * CHUNK;
+
+    return first * b->panels * BF16_TILE + row * min_i64(CHUNK, K - first) +
+           (k - first) * BF16_TILE;
+}
+
+/* One row of A, 0 behind its last. */
+static void pack_row(const struct block *b, int64_t row)
+{
+    const struct gemm_term *const t = &b->g->term[0];
+    const int64_t in_panel = row % BF16_TILE, line = b->first + row;
+    const float *const x = t->a + (t->a_rows && row < b->rows ? t->a_rows[line] : line) * t->lda;
+
+    for (int64_t k = 0; k < t->K; k += CHUNK)
+        b->isa->pack_a(b->packed + offset(b, row - in_panel, k) + in_panel * BF16_STEP, x + k,
+                       min_i64(CHUNK, t->K - k), row < b->rows);
+}
+
+/* The sums of a panel's columns, N0.. of c, become elements of c. */
+static void finish(const struct block *b, const float *sums, int64_t n0)
+{
+    const struct gemm *const g = b->g;
+    const int64_t n = min_i64(BF16_TILE, g->N - n0);
+
+    for (int64_t row = 0; row < b->rows; row++) {
+        const float *const x = sums + row * BF16_TILE;
+        float *const c = g->c + (b->first + row) * g->ldc + n0;
+        const float *const base = g->add ? c : g->bias ? g->bias + n0 : NULL;
+
+        if (base)
+            for (int64_t j = 0; j < n; j++)
+                c[j] = base[j] + x[j];
+        else
+            memcpy(c, x, (size_t)n * sizeof *c);
+    }
+}
+
+/* One panel of B, KC of its columns' k from k on, against all of A. */
+static void sweep(const struct block *b, float *sums, const uint16_t *panel, int64_t k, int64_t kc)
+{
+    for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += TILE_SIZE)
+        b->isa->tile((int)min_i64(BF16_TILE, b->rows - row), parts(kc, BF16_STEP),
+                     b->packed + offset(b, row, k), panel, sums, k > 0);
+}
+
+static void run_task(const struct block *b, int64_t n0, int64_t n1)
+{
+    const struct gemm_term *const t = &b->g->term[0];
+    _Alignas(64) uint16_t panel[CHUNK * BF16_TILE];
+    float *const mine = b->sums + omp_get_thread_num() * sums_size(b->panels);
+
+    for (int64_t k = 0; k < t->K; k += CHUNK) {
+        const int64_t kc = min_i64(CHUNK, t->K - k);
+        float *sums = mine;
+
+        for (int64_t n = n0; n < n1; n += BF16_TILE, sums += b->panels * TILE_SIZE) {
+            b->isa->pack_b(panel, t->b, t->b_trans, t->b_trans ? k : t->b_first + k, kc,
+                           t->b_trans ? t->b_first + n : n);
+            sweep(b, sums, panel, k, kc);
+            if (k + kc == t->K)
+                finish(b, sums, n);
+        }
+    }
+}
+
+static void run_block(const struct block *b)
+{
+    const int64_t N = b->g->N;
+
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < b->panels * BF16_TILE; row++)
+            pack_row(b, row);
+        b->isa->begin();
+#pragma omp for schedule(dynamic)
+        for (int64_t n = 0; n < N; n += b->ngroup)
+            run_task(b, n, min_i64(n + b->ngroup, N));
+        b->isa->end();
+    }
+}
+
+void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work)
+{
+    struct block b = { .isa = isa, .g = g, .sums = work };
+    const int64_t blocks = parts(g->M, BLOCK_ROWS), tasks = 4 * omp_get_max_threads();
+
+    assert(g->terms == 1 && g->step == 1 && !g->term[0].a_trans && !g->term[0].a_mask &&
+           g->term[0].a_scale == 1);
+    b.ngroup = min_i64(BLOCK_COLS, round_up(parts(g->N, tasks), BF16_TILE));
+    for (; b.first < g->M; b.first += b.rows) {
+        b.rows = min_i64(round_up(parts(g->M, blocks), BF16_TILE), g->M - b.first);
+        b.panels = parts(b.rows, BF16_TILE);
+        b.packed = (uint16_t *)(void *)(b.sums + omp_get_max_threads() * sums_size(b.panels));
+        run_block(&b);
+    }
+}

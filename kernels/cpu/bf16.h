@@ -1,0 +1,57 @@
+/*
+ * bf16.h - products with a weight that rounds to bfloat16, on machines with instructions for them.
+ *
+ * Both operands are packed as bfloat16, in steps of 32 along k. Elsewhere gemm.c rounds its float
+ * panels instead. The instances add in different orders, all in f32:
+ *
+ *   amxbf16     a step at a time: its 16 even products in one chain of fused multiply-adds, its odd
+ *               ones in another, their sum added to the element
+ *   avx512bf16  a pair of products at a time, the odd one first
+ *   the others  see gemm.h
+ *
+ * From 0 on in order of k, base (gemm.h) last, so that K products of size 1 differ by about sqrt(K)
+ * 2^-24 between instances, and not at all between numbers of threads or with other rows. Subnormal
+ * operands count as 0 in the first two.
+ */
+#ifndef BF16_H
+#define BF16_H
+
+#include "gemm.h"
+
+enum {
+    BF16_STEP = 32, /* along k: a row of an A tile */
+    BF16_TILE = 32, /* rows and columns of a tile of c */
+};
+
+struct bf16_isa {
+    const char *name;
+    /* Each thread calls these around its tiles. */
+    void (*begin)(void);
+    void (*end)(void);
+    /* A row of n floats, or of 0 where it is not THERE, of a panel of A: step s at to + s * STEP *
+     * TILE, the last filled up with 0. */
+    void (*pack_a)(uint16_t *to, const float *row, int64_t n, bool there);
+    /* dst (kc/2 up to whole steps, TILE, 2) = pairs along k of columns n0.. of the matrix B, rows
+     * k0..: B is w transposed (trans) or w. 0 behind kc, anything finite behind w's end. */
+    void (*pack_b)(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
+                   int64_t n0);
+    /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, TILE,
+     * STEP), b (steps * STEP / 2, TILE, 2). */
+    void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add);
+};
+
+#ifdef __x86_64__
+extern const struct bf16_isa bf16_avx512, bf16_amx;
+/* Whether the system lets this process use the tile registers; asks for it. */
+bool bf16_amx_allowed(void);
+/* The first packs for the second. */
+void bf16_pack_a(uint16_t *to, const float *row, int64_t n, bool there);
+void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
+                 int64_t n0);
+#endif
+
+/* As gemm_run, for a product of one term with nothing but a_rows on its A. */
+void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work);
+size_t bf16_work(int64_t M, int64_t K);
+
+#endif
