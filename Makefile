@@ -3,6 +3,7 @@
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
 # make check-memory         run the tiny chain under valgrind (minutes)
 # make V=1                  show every command in full
+# make bench [CASES=...]    speed beside rivals and the machine's limits; see share/doc/performance.md
 # make demo                 build, then run the whole experiment on a tiny model
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
 MAKEFLAGS += -r
@@ -38,11 +39,13 @@ BINS   := $(TOOLS:%=$(BUILD)/bin/%)
 objs    = $(patsubst %,$(BUILD)/%.o,$(1))
 LIBS   := $(BUILD)/libmodel.a $(BUILD)/libkernels.a $(BUILD)/libcommon.a
 CTESTS := $(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/unit/*.c tests/ops/*.c tests/model/*.c))
+BENCH  ?= build/bench
+PERF   := $(patsubst %.c,$(BUILD)/%,$(filter-out %/perf.c,$(wildcard tests/perf/*.c)))
 SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all check check-run check-build check-memory demo install man clean format
+.PHONY: all bench check check-run check-build check-memory demo install man clean format
 all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
@@ -59,7 +62,8 @@ endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(CTESTS): $(BUILD)/%.test: $(BUILD)/%.c.o $(LIBS)
 $(CTESTS): LDLIBS += -lcmocka
-$(BINS) $(CTESTS):
+$(PERF): %: %.c.o $(BUILD)/tests/perf/perf.c.o $(LIBS)
+$(BINS) $(CTESTS) $(PERF):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -88,6 +92,9 @@ check-run: check-build
 
 check-memory: all
 	@SLMTOOLS_SHARE="$(CURDIR)/share" tests/valgrind "$(abspath $(BUILD))/bin"
+
+bench: all $(PERF)
+	@BUILD="$(BUILD)" OUT="$(BENCH)" $(if $(RIVALS),RIVALS="$(RIVALS)") CC="$(CC)" tests/perf/bench $(CASES)
 
 demo:
 	@tests/deps build

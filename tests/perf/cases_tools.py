@@ -1,0 +1,140 @@
+"""Whole programs, with their start, reading and writing, against those one would use instead."""
+import json
+import os
+from functools import partial
+
+from contest import Case, run
+
+LORA = ["--r", 16, "--lora-alpha", 16, "--lora-dropout", 0.05, "--per-device-train-batch-size", 1,
+        "--gradient-accumulation-steps", 8, "--learning-rate", "2e-4", "--lr-scheduler-type", "constant",
+        "--optim", "adamw_torch", "--no-group-by-length", "--eval-strategy", "no", "--logging-steps", 1, "--force"]
+
+
+class Tools:
+    def __init__(self, data, threads):
+        self.data, self.threads = data, threads
+
+    def run(self, name, *words, threads=None):
+        return run(self.data.tools / name, *words, "-j", threads or self.threads)
+
+    def seconds(self, *words, **options):
+        return self.run(*words, **options)[0]
+
+    def step(self, dtype):
+        """Tokens a second of the last of three optimiser steps, 8 x 95 tokens."""
+        d, metrics = self.data, self.data.path("metrics.jsonl")
+        self.run("lora-train", "-m", d.nf4(), d.tokens("step.zst", 64, 95), "--compute-dtype", dtype, "--max-steps", 3,
+                 "--metrics", metrics, "-o", d.path("step.adapter.tar.zst"), *LORA)
+        return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
+
+    def memory(self):
+        d = self.data
+        return self.run("lora-train", "-m", d.nf4(), d.tokens("long.zst", 8, 512), "--max-steps", 1,
+                        "--gradient-accumulation-steps", 1, "-o", d.path("step.adapter.tar.zst"),
+                        *[x for x in LORA if x not in ("--gradient-accumulation-steps", 8)])[1]
+
+    def labels(self, dtype, records):
+        d = self.data
+        return records / self.seconds("predict", "-m", d.nf4(), d.prompts(), "--mode", "labels", "--limit", records,
+                                      "--compute-dtype", dtype, "-o", d.path("labels.zst"), "--force")
+
+    def logits(self, dtype, records):
+        """Tokens a second through the model: the difference between many records and one."""
+        d = self.data
+        words = ["predict", "-m", d.nf4(), d.tokens("prefill.zst", 8, 512), "--mode", "logits", "--compute-dtype", dtype,
+                 "-o", d.path("logits.zst"), "--force", "--limit"]
+        return 512 * (records - 1) / (self.seconds(*words, records) - self.seconds(*words, 1))
+
+    def decode(self, dtype, tokens):
+        d = self.data
+        words = ["predict", "-m", d.nf4(), d.tokens("decode.zst", 1, 16), "--mode", "generate", "--compute-dtype", dtype,
+                 "-o", d.path("decode.zst.out"), "--force", "--max-new-tokens"]
+        return tokens / (self.seconds(*words, tokens + 1) - self.seconds(*words, 1))
+
+    def tokenize(self, texts):
+        return texts.stat().st_size / 1e6 / self.seconds("tokenize", "--lines", "-m", self.data.tokenizer, texts, "-o",
+                                                         self.data.path("texts.zst"), "--force", threads=1)
+
+    def start(self, *command):
+        return 1e3 * min(run(*command)[0] for _ in range(10))
+
+
+def training(t, p):
+    d = t.data
+    for dtype in ("float32", "bfloat16"):
+        yield Case(f"lora/step 8 x 95, {dtype}", "tokens/s", partial(t.step, dtype),
+                   {f"HF + PEFT {dtype}": p["hf"].question("step", dtype, d.model()),
+                    f"bitsandbytes NF4 {dtype}": p["hf"].question("step", "nf4-" + dtype, d.model())}, runs=3)
+    yield Case("lora-memory/1 x 512, float32", "MB", t.memory,
+               {"HF + bitsandbytes NF4": lambda: run_alone(p["hf"], "memory", "nf4-float32", d.model())},
+               smaller=True, runs=3)
+    tiny = ["lora-train", "-m", d.tiny(), d.tokens("tiny.zst", 8, 32, 500), "--max-steps", 1, "-o",
+            d.path("tiny.adapter.tar.zst"), *LORA]
+    yield Case("start/first optimiser step, tiny model", "s", lambda: t.seconds(*tiny),
+               {"HF + PEFT": lambda: run_alone(p["hf"], "step", "float32", d.tiny(), timed=True)}, smaller=True, runs=3)
+
+
+def run_alone(program, *words, timed=False):
+    """A fresh process for one question: what it answers, or the seconds it took with its start."""
+    program.close()
+    start = os.times().elapsed
+    answer = program.ask(*words)
+    seconds = os.times().elapsed - start
+    program.close()
+    return seconds if timed else answer
+
+
+def prediction(t, p):
+    d = t.data
+    for dtype in ("float32", "bfloat16"):
+        yield Case(f"predict/labels, 120 prompts, {dtype}", "prompts/s", partial(t.labels, dtype, 120),
+                   {"HF generate, one by one": p["hf"].question("generate", dtype, d.model(), 6, 75, 3),
+                    "HF forward, 16 at once": p["hf"].question("batched", dtype, d.model(), 16, 75)}, runs=3)
+        yield Case(f"prefill/512 tokens, {dtype}", "tokens/s", partial(t.logits, dtype, 4),
+                   {f"llama.cpp {q}": p["llama"].question("prefill", q, t.threads, d.path("llama")) for q in
+                    (("f32",) if dtype == "float32" else ("bf16", "q4_0"))})
+        yield Case(f"decode/1 sequence, {dtype}", "tokens/s", partial(t.decode, dtype, 32),
+                   {f"llama.cpp {q}": p["llama"].question("decode", q, t.threads, d.path("llama")) for q in
+                    (("f32",) if dtype == "float32" else ("bf16", "q4_0"))})
+
+
+def text(t, p):
+    d = t.data
+    yield Case("tokenize/1 KB English texts, 1 thread", "MB/s", lambda: t.tokenize(d.texts()),
+               {name: p["encode"].question(name, d.tokenizer, d.texts()) for name in ("tokenizers", "tiktoken")}, runs=3)
+
+
+def tables(t, p):
+    d = t.data
+    csv, predictions = d.table(), d.predictions()
+    split = ["split-stratified", "--train", 0.8, "--test", 0.2, csv, "-o", d.path("split.zst"), "--force"]
+    yield Case("tables/split 1 M rows", "s", lambda: t.seconds(*split),
+               {"pandas + scikit-learn": p["tables"].question("split", csv, d.path("split"))}, smaller=True, runs=3)
+    t.run(*split)
+    yield Case("tables/promptify 1 M records", "s", smaller=True, runs=3,
+               ours=lambda: t.seconds("promptify", "-t", "financial-sentiment", d.path("split.zst"), "-o",
+                                      d.path("prompted.zst"), "--force"))
+    yield Case("tables/score 1 M records", "s", lambda: t.seconds("score", "--report", "sklearn", predictions),
+               {"scikit-learn, labels in memory": p["tables"].question("report", 1000000)}, smaller=True, runs=3)
+
+
+def files(t):
+    d = t.data
+    model = d.model()
+    yield Case("quantize-nf4/4 layers of Phi-2, fp16", "s", smaller=True, runs=3,
+               ours=lambda: t.seconds("quantize-nf4", model, "-o", f"{d.path('quantized')}/", "--force"),
+               limits={"reading the file": lambda: run("cat", model / "model.safetensors")[0]})
+    yield Case("start/peek --version", "ms", lambda: t.start(d.tools / "peek", "--version"),
+               limits={"starting true": lambda: t.start("true")}, smaller=True)
+    yield Case("start/peek --count of 8 records", "ms",
+               lambda: t.start(d.tools / "peek", "--count", d.tokens("tiny.zst", 8, 32, 500)),
+               limits={"starting true": lambda: t.start("true")}, smaller=True)
+
+
+def cases(programs, data, names, threads):
+    t = Tools(data, threads)
+    yield from training(t, programs)
+    yield from prediction(t, programs)
+    yield from text(t, programs)
+    yield from tables(t, programs)
+    yield from files(t)

@@ -1,0 +1,95 @@
+"""Models, texts and tables for the measurements, made once under build/bench."""
+import json
+import random
+import subprocess
+
+WORDS = ("profit rose sharply while sales of the unit fell short again today company said on monday its net "
+         "result for first quarter would be above market expectations operating margin improved").split()
+
+
+class Data:
+    def __init__(self, root, folder, tools, shared):
+        self.root, self.folder, self.tools, self.shared = root, folder, tools, shared
+        folder.mkdir(parents=True, exist_ok=True)
+        phi2 = shared / "data/phi-2"
+        self.tokenizer = phi2 if phi2.exists() else root / "pipelines/tiny"
+        self.random = random.Random(7)
+
+    def path(self, name):
+        return self.folder / name
+
+    def tool(self, name, *words, **options):
+        return subprocess.run([str(self.tools / name), *map(str, words)], check=True, stderr=subprocess.DEVNULL, **options)
+
+    def made(self, name, make):
+        """PATH of NAME, which MAKE writes unless it is there."""
+        path = self.path(name)
+        if not path.exists():
+            make(path)
+        return path
+
+    def model(self):
+        return self.made("model", lambda p: self.tool("mkmodel", "--like", "phi-2", "--layers", 4, "--tokenizer",
+                                                      self.tokenizer, "-o", f"{p}/"))
+
+    def nf4(self):
+        return self.made("nf4", lambda p: self.tool("quantize-nf4", self.model(), "-o", f"{p}/"))
+
+    def tiny(self):
+        return self.made("tiny", lambda p: self.tool("mkmodel", "--hidden", 64, "--layers", 2, "--heads", 4, "--vocab",
+                                                     512, "--tokenizer", self.root / "pipelines/tiny", "-o", f"{p}/"))
+
+    def tokens(self, name, records, length, vocab=50000):
+        """A stream of random ids, LENGTH of them a record."""
+        def make(path):
+            rows = ({"id": i, "ids": [self.random.randrange(vocab) for _ in range(length)]} for i in range(records))
+            text = "".join(json.dumps(r) + "\n" for r in rows)
+            self.tool("peek", "--from-jsonl", "--kind", "tokens", "-o", path, input=text.encode())
+        return self.made(name, make)
+
+    def prompts(self):
+        """The article's test prompts, or those of the tiny table where the article's is not there."""
+        article = self.shared / "data/financial-news/archive.zip"
+        split = ["--recipe", "seed", article] if article.exists() else \
+            ["--per-class", "--train", 14, "--test", 6, "--eval", 4, self.root / "pipelines/tiny/headlines.csv"]
+
+        def make(path):
+            a = self.tool("split-stratified", *split, stdout=subprocess.PIPE).stdout
+            b = self.tool("promptify", "-t", "financial-sentiment", input=a, stdout=subprocess.PIPE).stdout
+            self.tool("tokenize", "-m", self.tokenizer, "-o", path, input=b)
+        return self.made("prompts.zst", make)
+
+    def sentence(self, least):
+        text = ""
+        while len(text) < least:
+            text += self.random.choice(WORDS) + " "
+        return text.strip()
+
+    def texts(self):
+        """English texts of 1,000 bytes, a line each; words at random where the corpus is not there."""
+        def make(path):
+            parts, corpus = [], sorted((self.shared / "data/corpus").glob("*.zst"))
+            for f in corpus:
+                text = subprocess.run(["zstd", "-dcq", f], check=True, capture_output=True).stdout.decode()
+                text = " ".join(text.replace("<|endoftext|>", " ").split())
+                parts += [text[i:i + 1000] for i in range(0, len(text), 1000)]
+            path.write_text("\n".join(parts[::2] or [self.sentence(1000) for _ in range(16000)]) + "\n")
+        return self.made("texts", make)
+
+    def table(self):
+        """A million rows of label and text, about 90 bytes each."""
+        def make(path):
+            with open(path, "w") as f:
+                f.write("label,text\n")
+                for i in range(1000000):
+                    f.write(f"{('positive', 'neutral', 'negative')[i * 7 % 3]},{self.sentence(74)} {i}\n")
+        return self.made("table.csv", make)
+
+    def predictions(self):
+        """A million records with label and pred, three of four right."""
+        def make(path):
+            names = ("positive", "neutral", "negative")
+            text = "".join('{"id":%d,"label":"%s","pred":"%s"}\n' % (i, names[i * 7 % 3], names[(i * 7 + (i % 4 == 0)) % 3])
+                           for i in range(1000000))
+            self.tool("peek", "--from-jsonl", "--kind", "predictions", "-o", path, input=text.encode())
+        return self.made("predictions.zst", make)

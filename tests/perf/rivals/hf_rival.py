@@ -1,0 +1,107 @@
+"""transformers, PEFT and bitsandbytes: LoRA steps, generate, batched forward, on the CPU.
+
+A dtype is float32 or bfloat16, with "nf4-" before it for bitsandbytes' 4-bit weights.
+"""
+import resource
+import time
+from functools import lru_cache
+
+from serve import serve
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
+
+
+@lru_cache(maxsize=1)
+def base(dtype, path):
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    torch.manual_seed(0)
+    compute = getattr(torch, dtype.removeprefix("nf4-"))
+    options = {}
+    if dtype.startswith("nf4-"):
+        options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
+                                                            bnb_4bit_compute_dtype=compute)
+    return AutoModelForCausalLM.from_pretrained(path, dtype=compute, device_map={"": "cpu"}, **options)
+
+
+@lru_cache(maxsize=1)
+def trainer(dtype, path):
+    import peft
+    import torch
+    model = base(dtype, path)
+    for p in model.parameters():
+        p.requires_grad = False
+    model = peft.get_peft_model(model, peft.LoraConfig(r=16, lora_alpha=16, lora_dropout=0.05, bias="none",
+                                                       task_type="CAUSAL_LM", target_modules=TARGETS))
+    model.train()
+    weights = [p for p in model.parameters() if p.requires_grad]
+    return model, weights, torch.optim.AdamW(weights, lr=2e-4)
+
+
+def forget(kind, *words):
+    """One model at a time fits: a question for another one begins with none."""
+    if forget.last not in (None, (kind, *words)):
+        trainer.cache_clear()
+        base.cache_clear()
+    forget.last = (kind, *words)
+
+
+forget.last = None
+
+
+def ids(count, length, vocab):
+    import torch
+    return torch.randint(0, min(50000, vocab), (count, length))
+
+
+def one_step(dtype, path, records, length):
+    import torch
+    model, weights, optimizer = trainer(dtype, path)
+    batch = ids(records, length, model.config.vocab_size)
+    start = time.perf_counter()
+    for x in batch.split(1):
+        (model(input_ids=x, labels=x).loss / records).backward()
+    torch.nn.utils.clip_grad_norm_(weights, 0.3)
+    optimizer.step()
+    optimizer.zero_grad()
+    return records * length / (time.perf_counter() - start)
+
+
+def step(dtype, path):
+    forget("train", dtype, path)
+    return one_step(dtype, path, 8, 95)
+
+
+def memory(dtype, path):
+    """Peak memory of the process in MB with one step of 512 tokens."""
+    one_step(dtype, path, 1, 512)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def generate(dtype, path, prompts, length, new):
+    """Prompts a second, one after another as the article's script does."""
+    import torch
+    forget("run", dtype, path)
+    model = base(dtype, path).eval()
+    batch = ids(int(prompts), int(length), model.config.vocab_size)
+    start = time.perf_counter()
+    with torch.no_grad():
+        for x in batch.split(1):
+            model.generate(x, attention_mask=torch.ones_like(x), max_new_tokens=int(new), do_sample=False,
+                           pad_token_id=0)
+    return int(prompts) / (time.perf_counter() - start)
+
+
+def batched(dtype, path, prompts, length):
+    """Prompts a second, all in one forward pass, the head for the last token only."""
+    import torch
+    forget("run", dtype, path)
+    model = base(dtype, path).eval()
+    batch = ids(int(prompts), int(length), model.config.vocab_size)
+    start = time.perf_counter()
+    with torch.no_grad():
+        model(batch, logits_to_keep=1)
+    return int(prompts) / (time.perf_counter() - start)
+
+
+serve({"step": step, "memory": memory, "generate": generate, "batched": batched})
