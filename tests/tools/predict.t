@@ -145,6 +145,19 @@ for mode in ["--mode", "labels"], ["--mode", "generate"], ["--mode", "logits", "
         check(f"shared beginnings, {mode[1]}: same bytes with {' '.join(options)}",
               run(*base, *mode, *options, rows=mixed, labels=names).stdout == done)
 
+# a small process between: a child's peak counts what its parent held when it was made
+probe = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+peak = []
+for n in 5000, 30000:
+    records = os.path.join(scratch.name, "records")
+    with open(records, "wb") as f:
+        f.write(streams.stream([{"id": i, "ids": [i % 250, i // 250, 7], "split": "test"} for i in range(n)]))
+    peak.append(int(subprocess.check_output([sys.executable, "-c", probe, "predict", *base, "--max-new-tokens", "1",
+                                             records])))
+    os.remove(records)
+check("memory does not grow with the number of records", peak[1] < peak[0] + 4096, peak)
+
 # ---- loss and logits ----
 
 record = [{"id": 7, "ids": prompts[0], "n_prompt": 15}]
