@@ -3,6 +3,7 @@
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
 # make check-memory         run the tiny chain under valgrind (minutes)
 # make V=1                  show every command in full
+# make check-perf           hot paths take no more instructions than recorded (needs valgrind)
 # make bench [CASES=...]    speed beside rivals and the machine's limits; see share/doc/performance.md
 # make demo                 build, then run the whole experiment on a tiny model
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
@@ -45,7 +46,7 @@ SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all bench check check-run check-build check-memory demo install man clean format
+.PHONY: all bench bench-plot check check-perf check-run check-build check-memory demo install man clean format
 all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
@@ -95,6 +96,8 @@ check-memory: all
 
 bench: all $(PERF)
 	@BUILD="$(BUILD)" OUT="$(BENCH)" $(if $(RIVALS),RIVALS="$(RIVALS)") CC="$(CC)" tests/perf/bench $(CASES)
+check-perf: $(PERF)
+	@CC="$(CC)" SLMTOOLS_SHARE="$(CURDIR)/share" tests/perf/count $(BUILD)/tests/perf $(if $(RECORD),record,check)
 
 demo:
 	@tests/deps build
