@@ -5,6 +5,7 @@
 # make V=1                  show every command in full
 # make check-perf           hot paths take no more instructions than recorded (needs valgrind)
 # make bench [CASES=...]    speed beside rivals and the machine's limits; see share/doc/performance.md
+# make bench-plot           draw its last results: roofline.svg and ratios.svg in build/bench (gnuplot)
 # make demo                 build, then run the whole experiment on a tiny model
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
 MAKEFLAGS += -r
@@ -96,6 +97,9 @@ check-memory: all
 
 bench: all $(PERF)
 	@BUILD="$(BUILD)" OUT="$(BENCH)" $(if $(RIVALS),RIVALS="$(RIVALS)") CC="$(CC)" tests/perf/bench $(CASES)
+bench-plot:
+	@tests/perf/plot $(BENCH)
+
 check-perf: $(PERF)
 	@CC="$(CC)" SLMTOOLS_SHARE="$(CURDIR)/share" tests/perf/count $(BUILD)/tests/perf $(if $(RECORD),record,check)
 
