@@ -56,7 +56,7 @@ def attention(p, names, threads):
 
 
 def host(p, data):
-    ids, text = data.tokenizer, data.texts()
+    ids, text = data.tokenizer, data.texts
     yield Case("tokenizer/encode, 1 thread", "MB/s", p["host"].question("encode", ids, text),
                {name: p["encode"].question(name, ids, text) for name in ("tokenizers", "tiktoken")})
     for way in ("write", "read"):

@@ -27,6 +27,11 @@ class Tools:
                  "--metrics", metrics, "-o", d.path("step.adapter.tar.zst"), *LORA, threads=threads)
         return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
 
+    def first_step(self):
+        d = self.data
+        return self.seconds("lora-train", "-m", d.tiny(), d.tokens("tiny.zst", 8, 32, 500), "--max-steps", 1, "-o",
+                            d.path("tiny.adapter.tar.zst"), *LORA)
+
     def memory(self):
         d = self.data
         return self.run("lora-train", "-m", d.nf4(), d.tokens("long.zst", 8, 512), "--max-steps", 1,
@@ -55,6 +60,17 @@ class Tools:
         return texts.stat().st_size / 1e6 / self.seconds("tokenize", "--lines", "-m", self.data.tokenizer, texts, "-o",
                                                          self.data.path("texts.zst"), "--force", threads=1)
 
+    def split(self):
+        d = self.data
+        return self.seconds("split-stratified", "--train", 0.8, "--test", 0.2, d.table(), "-o", d.path("split.zst"), "--force")
+
+    def promptify(self):
+        d = self.data
+        if not d.path("split.zst").exists():
+            self.split()
+        return self.seconds("promptify", "-t", "financial-sentiment", d.path("split.zst"), "-o", d.path("prompted.zst"),
+                            "--force")
+
     def start(self, *command):
         return 1e3 * min(run(*command)[0] for _ in range(10))
 
@@ -63,15 +79,13 @@ def training(t, p):
     d = t.data
     for dtype in ("float32", "bfloat16"):
         yield Case(f"lora/step 8 x 95, {dtype}", "tokens/s", partial(t.step, dtype),
-                   {f"HF + PEFT {dtype}": p["hf"].question("step", dtype, d.model()),
-                    f"bitsandbytes NF4 {dtype}": p["hf"].question("step", "nf4-" + dtype, d.model())}, runs=3)
+                   {f"HF + PEFT {dtype}": p["hf"].question("step", dtype, d.model),
+                    f"bitsandbytes NF4 {dtype}": p["hf"].question("step", "nf4-" + dtype, d.model)}, runs=3)
     yield Case("lora/step 8 x 95, float32, 1 thread", "tokens/s", partial(t.step, "float32", 1), runs=3)
     yield Case("lora-memory/1 x 512, float32", "MB", t.memory,
                {"HF + bitsandbytes NF4": lambda: run_alone(p["hf"], "memory", "nf4-float32", d.model())},
                smaller=True, runs=3)
-    tiny = ["lora-train", "-m", d.tiny(), d.tokens("tiny.zst", 8, 32, 500), "--max-steps", 1, "-o",
-            d.path("tiny.adapter.tar.zst"), *LORA]
-    yield Case("start/first optimiser step, tiny model", "s", lambda: t.seconds(*tiny),
+    yield Case("start/first optimiser step, tiny model", "s", t.first_step,
                {"HF + PEFT": lambda: run_alone(p["hf"], "step", "float32", d.tiny(), timed=True)}, smaller=True, runs=3)
 
 
@@ -89,8 +103,8 @@ def prediction(t, p):
     d = t.data
     for dtype in ("float32", "bfloat16"):
         yield Case(f"predict/labels, 120 prompts, {dtype}", "prompts/s", partial(t.labels, dtype, 120),
-                   {"HF generate, one by one": p["hf"].question("generate", dtype, d.model(), 6, 75, 3),
-                    "HF forward, 16 at once": p["hf"].question("batched", dtype, d.model(), 16, 75)}, runs=3)
+                   {"HF generate, one by one": p["hf"].question("generate", dtype, d.model, 6, 75, 3),
+                    "HF forward, 16 at once": p["hf"].question("batched", dtype, d.model, 16, 75)}, runs=3)
         yield Case(f"prefill/512 tokens, {dtype}", "tokens/s", partial(t.logits, dtype, 4),
                    {f"llama.cpp {q}": p["llama"].question("prefill", q, t.threads, d.path("llama")) for q in
                     (("f32",) if dtype == "float32" else ("bf16", "q4_0"))})
@@ -102,29 +116,23 @@ def prediction(t, p):
 def text(t, p):
     d = t.data
     yield Case("tokenize/1 KB English texts, 1 thread", "MB/s", lambda: t.tokenize(d.texts()),
-               {name: p["encode"].question(name, d.tokenizer, d.texts()) for name in ("tokenizers", "tiktoken")}, runs=3)
+               {name: p["encode"].question(name, d.tokenizer, d.texts) for name in ("tokenizers", "tiktoken")}, runs=3)
 
 
 def tables(t, p):
     d = t.data
-    csv, predictions = d.table(), d.predictions()
-    split = ["split-stratified", "--train", 0.8, "--test", 0.2, csv, "-o", d.path("split.zst"), "--force"]
-    yield Case("tables/split 1 M rows", "s", lambda: t.seconds(*split),
-               {"pandas + scikit-learn": p["tables"].question("split", csv, d.path("split"))}, smaller=True, runs=3)
-    t.run(*split)
-    yield Case("tables/promptify 1 M records", "s", smaller=True, runs=3,
-               ours=lambda: t.seconds("promptify", "-t", "financial-sentiment", d.path("split.zst"), "-o",
-                                      d.path("prompted.zst"), "--force"))
-    yield Case("tables/score 1 M records", "s", lambda: t.seconds("score", "--report", "sklearn", predictions),
+    yield Case("tables/split 1 M rows", "s", t.split,
+               {"pandas + scikit-learn": p["tables"].question("split", d.table, d.path("split"))}, smaller=True, runs=3)
+    yield Case("tables/promptify 1 M records", "s", t.promptify, smaller=True, runs=3)
+    yield Case("tables/score 1 M records", "s", lambda: t.seconds("score", "--report", "sklearn", d.predictions()),
                {"scikit-learn, labels in memory": p["tables"].question("report", 1000000)}, smaller=True, runs=3)
 
 
 def files(t):
     d = t.data
-    model = d.model()
     yield Case("quantize-nf4/4 layers of Phi-2, fp16", "s", smaller=True, runs=3,
-               ours=lambda: t.seconds("quantize-nf4", model, "-o", f"{d.path('quantized')}/", "--force"),
-               limits={"reading the file": lambda: run("cat", model / "model.safetensors")[0]})
+               ours=lambda: t.seconds("quantize-nf4", d.model(), "-o", f"{d.path('quantized')}/", "--force"),
+               limits={"reading the file": lambda: run("cat", d.model() / "model.safetensors")[0]})
     yield Case("start/peek --version", "ms", lambda: t.start(d.tools / "peek", "--version"),
                limits={"starting true": lambda: t.start("true")}, smaller=True)
     yield Case("start/peek --count of 8 records", "ms",

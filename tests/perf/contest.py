@@ -43,7 +43,8 @@ class Program:
             self.process = None
 
     def question(self, *words):
-        return lambda: self.ask(*words)
+        """To be asked later; a word that is a function is called then, for data that takes time to make."""
+        return lambda: self.ask(*(w() if callable(w) else w for w in words))
 
 
 def run(*command, **options):
