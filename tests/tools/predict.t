@@ -156,7 +156,8 @@ for n in 5000, 30000:
     peak.append(int(subprocess.check_output([sys.executable, "-c", probe, "predict", *base, "--max-new-tokens", "1",
                                              records])))
     os.remove(records)
-check("memory does not grow with the number of records", peak[1] < peak[0] + 4096, peak)
+sanitized = "asan" in os.environ.get("BUILD", "")  # keeps what was freed
+check("memory does not grow with the number of records", sanitized or peak[1] < peak[0] + 4096, peak)
 
 # ---- loss and logits ----
 

@@ -88,6 +88,7 @@ static int64_t depth_behind(const struct answer *before, const struct answer *a)
 static int score_path(struct predictor *p, const struct prompt *prompts, int n,
                       const struct answer *a, int64_t depth, double *score)
 {
+    const struct label_state *s = p->state;
     const int64_t V = model_config(p->model)->vocab, len = a->n - 1 - depth;
     int32_t *row = xnmalloc((size_t)(n * len), sizeof *row);
 
@@ -101,7 +102,7 @@ static int score_path(struct predictor *p, const struct prompt *prompts, int n,
 
     for (int i = 0; rc == 0 && i < n; i++)
         for (int64_t t = 1; t <= len; t++, at += V)
-            score_node(p, at, a, depth + t, score + i * ((struct label_state *)p->state)->n);
+            score_node(p, at, a, depth + t, score + i * s->n);
     free(row);
     return rc;
 }

@@ -105,7 +105,9 @@ static int by_ids(const void *a, const void *b)
             return x->ids[i] < y->ids[i] ? -1 : 1;
     if (x->n != y->n)
         return x->n < y->n ? -1 : 1;
-    return (const struct item *)x->owner < (const struct item *)y->owner ? -1 : 1;
+    const struct item *first = x->owner, *second = y->owner;
+
+    return (first > second) - (first < second);
 }
 
 /* A number that is none spoils its whole batch; one by one the records tell whose it is. */
