@@ -60,7 +60,7 @@ def host(p, data):
     yield Case("tokenizer/encode, 1 thread", "MB/s", p["host"].question("encode", ids, text),
                {name: p["encode"].question(name, ids, text) for name in ("tokenizers", "tiktoken")})
     for way in ("write", "read"):
-        yield Case(f"stream/{way}, 1 thread", "M records/s", p["host"].question(way, data.path("stream.zst"), 100000),
+        yield Case(f"stream/{way}, 1 thread", "M records/s", p["host"].question(way, data.output("stream.zst"), 100000),
                    limits={"zstd -3 alone": p["host"].question("zstd", "-", 100000)} if way == "write" else {})
 
 

@@ -22,53 +22,53 @@ class Tools:
 
     def step(self, dtype, threads=None):
         """Tokens a second of the second optimiser step, 8 x 95 tokens."""
-        d, metrics = self.data, self.data.path("metrics.jsonl")
+        d, metrics = self.data, self.data.output("metrics.jsonl")
         self.run("lora-train", "-m", d.nf4(), d.tokens("step.zst", 64, 95), "--compute-dtype", dtype, "--max-steps", 2,
-                 "--metrics", metrics, "-o", d.path("step.adapter.tar.zst"), *LORA, threads=threads)
+                 "--metrics", metrics, "-o", d.output("step.adapter.tar.zst"), *LORA, threads=threads)
         return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
 
     def first_step(self):
         d = self.data
         return self.seconds("lora-train", "-m", d.tiny(), d.tokens("tiny.zst", 8, 32, 500), "--max-steps", 1, "-o",
-                            d.path("tiny.adapter.tar.zst"), *LORA)
+                            d.output("tiny.adapter.tar.zst"), *LORA)
 
     def memory(self):
         d = self.data
         return self.run("lora-train", "-m", d.nf4(), d.tokens("long.zst", 8, 512), "--max-steps", 1,
-                        "--gradient-accumulation-steps", 1, "-o", d.path("step.adapter.tar.zst"),
+                        "--gradient-accumulation-steps", 1, "-o", d.output("step.adapter.tar.zst"),
                         *[x for x in LORA if x not in ("--gradient-accumulation-steps", 8)])[1]
 
     def labels(self, dtype, records):
         d = self.data
         return records / self.seconds("predict", "-m", d.nf4(), d.prompts(), "--mode", "labels", "--limit", records,
-                                      "--compute-dtype", dtype, "-o", d.path("labels.zst"), "--force")
+                                      "--compute-dtype", dtype, "-o", d.output("labels.zst"), "--force")
 
     def logits(self, dtype, records):
         """Tokens a second through the model: the difference between many records and one."""
         d = self.data
         words = ["predict", "-m", d.nf4(), d.tokens("prefill.zst", 8, 512), "--mode", "logits", "--compute-dtype", dtype,
-                 "-o", d.path("logits.zst"), "--force", "--limit"]
+                 "-o", d.output("logits.zst"), "--force", "--limit"]
         return 512 * (records - 1) / (self.seconds(*words, records) - self.seconds(*words, 1))
 
     def decode(self, dtype, tokens):
         d = self.data
         words = ["predict", "-m", d.nf4(), d.tokens("decode.zst", 1, 16), "--mode", "generate", "--compute-dtype", dtype,
-                 "-o", d.path("decode.zst.out"), "--force", "--max-new-tokens"]
+                 "-o", d.output("decode.zst.out"), "--force", "--max-new-tokens"]
         return tokens / (self.seconds(*words, tokens + 1) - self.seconds(*words, 1))
 
     def tokenize(self, texts):
         return texts.stat().st_size / 1e6 / self.seconds("tokenize", "--lines", "-m", self.data.tokenizer, texts, "-o",
-                                                         self.data.path("texts.zst"), "--force", threads=1)
+                                                         self.data.output("texts.zst"), "--force", threads=1)
 
     def split(self):
         d = self.data
-        return self.seconds("split-stratified", "--train", 0.8, "--test", 0.2, d.table(), "-o", d.path("split.zst"), "--force")
+        return self.seconds("split-stratified", "--train", 0.8, "--test", 0.2, d.table(), "-o", d.output("split.zst"), "--force")
 
     def promptify(self):
         d = self.data
-        if not d.path("split.zst").exists():
+        if not d.output("split.zst").exists():
             self.split()
-        return self.seconds("promptify", "-t", "financial-sentiment", d.path("split.zst"), "-o", d.path("prompted.zst"),
+        return self.seconds("promptify", "-t", "financial-sentiment", d.output("split.zst"), "-o", d.output("prompted.zst"),
                             "--force")
 
     def start(self, *command):
@@ -122,7 +122,7 @@ def text(t, p):
 def tables(t, p):
     d = t.data
     yield Case("tables/split 1 M rows", "s", t.split,
-               {"pandas + scikit-learn": p["tables"].question("split", d.table, d.path("split"))}, smaller=True, runs=3)
+               {"pandas + scikit-learn": p["tables"].question("split", d.table, d.output("split"))}, smaller=True, runs=3)
     yield Case("tables/promptify 1 M records", "s", t.promptify, smaller=True, runs=3)
     yield Case("tables/score 1 M records", "s", lambda: t.seconds("score", "--report", "sklearn", d.predictions()),
                {"scikit-learn, labels in memory": p["tables"].question("report", 1000000)}, smaller=True, runs=3)
@@ -131,7 +131,7 @@ def tables(t, p):
 def files(t):
     d = t.data
     yield Case("quantize-nf4/4 layers of Phi-2, fp16", "s", smaller=True, runs=3,
-               ours=lambda: t.seconds("quantize-nf4", d.model(), "-o", f"{d.path('quantized')}/", "--force"),
+               ours=lambda: t.seconds("quantize-nf4", d.model(), "-o", f"{d.output('quantized')}/", "--force"),
                limits={"reading the file": lambda: run("cat", d.model() / "model.safetensors")[0]})
     yield Case("start/peek --version", "ms", lambda: t.start(d.tools / "peek", "--version"),
                limits={"starting true": lambda: t.start("true")}, smaller=True)
