@@ -22,9 +22,18 @@ struct block {
     const struct gemm *g;
     float *packed;
     int64_t first, rows;    /* rows of c */
-    int64_t padded;         /* rows, up to whole panels */
     int64_t mgroup, ngroup; /* rows and columns of a task */
 };
+
+static int64_t parts_of(int64_t whole, int64_t part)
+{
+    return (whole + part - 1) / part;
+}
+
+static int64_t round_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
 
 static int64_t total_k(const struct gemm *g)
 {
@@ -73,23 +82,16 @@ static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first
     return x;
 }
 
-/* One panel (kc, mr) from rows m0.. of A; rows from the block's end on are 0. */
+/* One panel (kc, m) from rows m0.. of A. */
 static void pack_panel(float *to, const struct gemm_term *t, int64_t k0, int64_t kc, int64_t m0,
-                       int64_t m)
+                       int m)
 {
-    const int mr = cpu_isa()->mr;
     float tmp[MR_MAX][KC];
     const float *row[MR_MAX];
 
-    for (int i = 0; i < mr; i++) {
-        if (i < m) {
-            row[i] = a_run(t, m0 + i, k0, kc, tmp[i]);
-        } else {
-            memset(tmp[i], 0, (size_t)kc * sizeof(float));
-            row[i] = tmp[i];
-        }
-    }
-    cpu_isa()->pack_a(to, row, kc);
+    for (int i = 0; i < m; i++)
+        row[i] = a_run(t, m0 + i, k0, kc, tmp[i]);
+    cpu_isa()->pack_a(to, row, m, kc);
 }
 
 /* The same for PANELS panels of a transposed A: runs along m, each cut into the panels. */
@@ -97,13 +99,16 @@ static void pack_panels_trans(float *to, const struct gemm_term *t, int64_t k0, 
                               int64_t m0, int64_t m, int64_t panels)
 {
     const int mr = cpu_isa()->mr;
-    float line[PACK_PANELS * MR_MAX], tmp[PACK_PANELS * MR_MAX];
+    float tmp[PACK_PANELS * MR_MAX];
 
-    memset(line, 0, sizeof line);
     for (int64_t k = 0; k < kc; k++) {
-        memcpy(line, a_run(t, k0 + k, m0, m, tmp), (size_t)m * sizeof *line);
-        for (int64_t p = 0; p < panels; p++)
-            memcpy(to + (p * kc + k) * mr, line + p * mr, (size_t)mr * sizeof *line);
+        const float *const line = a_run(t, k0 + k, m0, m, tmp);
+
+        for (int64_t p = 0; p < panels; p++) {
+            const int64_t rows = min_i64(mr, m - p * mr);
+
+            memcpy(to + p * mr * kc + k * rows, line + p * mr, (size_t)rows * sizeof *line);
+        }
     }
 }
 
@@ -120,13 +125,14 @@ static void pack_some(const struct block *b, float *to, const struct gemm_term *
         return;
     }
     for (int64_t p = 0; p < panels; p++)
-        pack_panel(to + p * mr * kc, t, k0, kc, b->first + m0 + p * mr, m - p * mr);
+        pack_panel(to + p * mr * kc, t, k0, kc, b->first + m0 + p * mr,
+                   (int)min_i64(mr, m - p * mr));
 }
 
 /* Packs piece number PIECE: PACK_PANELS panels of one chunk of one term. */
 static void pack_piece(const struct block *b, int64_t piece)
 {
-    const int64_t panels = b->padded / cpu_isa()->mr;
+    const int64_t panels = parts_of(b->rows, cpu_isa()->mr);
     const int64_t pieces = (panels + PACK_PANELS - 1) / PACK_PANELS;
     const int64_t first = piece % pieces * PACK_PANELS;
     int64_t chunk = piece / pieces, before = 0;
@@ -138,7 +144,7 @@ static void pack_piece(const struct block *b, int64_t piece)
         if (chunk < chunks) {
             const int64_t k0 = chunk * KC, kc = min_i64(KC, term->K - k0);
 
-            pack_some(b, b->packed + (before + k0) * b->padded, term, k0, kc, first,
+            pack_some(b, b->packed + (before + k0) * b->rows, term, k0, kc, first,
                       min_i64(PACK_PANELS, panels - first));
             return;
         }
@@ -149,7 +155,7 @@ static void pack_piece(const struct block *b, int64_t piece)
 
 static int64_t pack_pieces(const struct block *b)
 {
-    const int64_t panels = b->padded / cpu_isa()->mr;
+    const int64_t panels = parts_of(b->rows, cpu_isa()->mr);
     int64_t chunks = 0;
 
     for (int t = 0; t < b->g->terms; t++)
@@ -162,11 +168,96 @@ static int64_t pack_pieces(const struct block *b)
 /* One chunk of one term on its way into c. */
 struct chunk {
     const struct gemm *g;
+    const struct gemm_term *term;
+    int64_t k0, kc;
     const struct mask *mask;
     const float *init; /* (nr), or NULL */
-    int64_t kc;
     bool first;
+    bool codes; /* the tiles read the weight themselves: few rows, and codes they can read */
 };
+
+/* Weights that are wanted soon: ROWS runs of N elements, the first at FIRST of the flattened one.
+ */
+struct ahead {
+    int64_t first, rows, n;
+};
+
+static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const float *init)
+{
+    const struct gemm *const g = b->g;
+    const struct gemm_term *const term = &g->term[t];
+    const struct weight *const w = term->b;
+    const int64_t kc = min_i64(KC, term->K - k0);
+    const bool first = t == 0 && k0 == 0, rounded = w->round == DT_F16 || w->round == DT_BF16;
+
+    return (struct chunk){
+        .g = g,
+        .term = term,
+        .k0 = k0,
+        .kc = kc,
+        .mask = term->out_mask && term->out_mask->drop->p > 0 ? term->out_mask : NULL,
+        .init = first && g->bias ? init : NULL,
+        .first = first,
+        .codes = b->rows <= FEW && term->b_trans && !rounded && nf4_by_eight(w) && kc % 8 == 0,
+    };
+}
+
+/* Row of the weight where the panel for columns N.. of c begins. */
+static int64_t weight_row(const struct chunk *s, int64_t n)
+{
+    return s->term->b_first + (s->term->b_trans ? n : s->k0);
+}
+
+static int64_t weight_ld(const struct chunk *s)
+{
+    return s->term->b_ld ? s->term->b_ld : s->term->b->cols;
+}
+
+/* Asks for N elements of a weight, in one run. */
+static void fetch_run(const struct weight *w, int64_t first, int64_t n)
+{
+    const int64_t bits = w->dtype == DT_NF4 ? 4 : 8 * (int64_t)dtype_size(w->dtype);
+    const char *const p = (const char *)(const void *)w->data + first * bits / 8;
+
+    for (int64_t i = 0; i < n * bits / 8; i += 64)
+        __builtin_prefetch(p + i, 0, 2);
+    if (w->dtype == DT_NF4)
+        __builtin_prefetch(const_f32(w->absmax) + first / w->block, 0, 2);
+}
+
+/* Where what is likely wanted behind the panel at column N of a task's n0..n1 begins: the next
+ * columns, the next chunk, or the next task. Nothing for the weight as it lies: its panels' runs
+ * are shorter than a cache line. */
+static struct ahead ahead_of(const struct chunk *s, int64_t n0, int64_t n, int64_t n1)
+{
+    const int64_t nr = cpu_isa()->nr;
+    int64_t k0 = s->k0;
+
+    if (n + nr < n1) {
+        n += nr;
+    } else if (k0 + KC < s->term->K) {
+        k0 += KC;
+        n = n0;
+    } else {
+        k0 = 0;
+        n = n1;
+    }
+    if (!s->term->b_trans || n >= s->g->N)
+        return (struct ahead){ .rows = 0 };
+
+    const int64_t row = s->term->b_first + n;
+
+    return (struct ahead){ row * weight_ld(s) + k0, min_i64(nr, s->term->b->rows - row),
+                           min_i64(KC, s->term->K - k0) };
+}
+
+/* Asks for part PART of PARTS of it: the machine does not foresee short runs of many rows, and can
+ * only wait for some at a time. */
+static void fetch_part(const struct chunk *s, const struct ahead *a, int64_t part, int64_t parts)
+{
+    for (int64_t i = a->rows * part / parts; i < a->rows * (part + 1) / parts; i++)
+        fetch_run(s->term->b, a->first + i * weight_ld(s), a->n);
+}
 
 /* A tile at c's edge, with a step, or under a mask: by way of a tile of its own. */
 static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64_t m, int64_t n0,
@@ -193,24 +284,36 @@ static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64
     }
 }
 
+/* One tile; PANEL is NULL where it reads the weight itself. */
+static void make_tile(const struct chunk *s, int m, const float *a, const float *panel, int64_t n0,
+                      float *c, int64_t ldc, const float *init, bool add)
+{
+    if (panel)
+        cpu_isa()->tile(m, s->kc, a, panel, c, ldc, init, add);
+    else
+        cpu_isa()->tile_codes(m, s->kc, a, s->term->b, s->k0, weight_row(s, n0), c, ldc, init, add);
+}
+
 /* One panel of B against panels of A from row m0 of c on. */
-static void sweep(const struct chunk *s, const float *a, const float *b, int64_t m0, int64_t m1,
-                  int64_t n0)
+static void sweep(const struct chunk *s, const struct ahead *ahead, const float *a,
+                  const float *panel, int64_t m0, int64_t m1, int64_t n0)
 {
     const struct isa *const isa = cpu_isa();
     const struct gemm *const g = s->g;
-    const int64_t n = min_i64(isa->nr, g->N - n0);
+    const int64_t n = min_i64(isa->nr, g->N - n0), panels = parts_of(m1 - m0, isa->mr);
     const bool direct = n == isa->nr && g->step == 1 && !s->mask;
     _Alignas(64) float tile[MR_MAX * NR_MAX];
 
-    for (; m0 < m1; m0 += isa->mr, a += isa->mr * s->kc) {
+    for (int64_t i = 0; i < panels; i++, m0 += isa->mr, a += isa->mr * s->kc) {
         const int m = (int)min_i64(isa->mr, m1 - m0);
 
+        if (panel)
+            fetch_part(s, ahead, i, panels);
         if (direct) {
-            isa->tile(m, s->kc, a, b, g->c + m0 * g->ldc + n0, g->ldc, s->init,
+            make_tile(s, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
                       !s->first || g->add);
         } else {
-            isa->tile(m, s->kc, a, b, tile, isa->nr, NULL, false);
+            make_tile(s, m, a, panel, n0, tile, isa->nr, NULL, false);
             put_tile(s, tile, m0, m, n0, n);
         }
     }
@@ -224,38 +327,24 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
     _Alignas(64) float panel[KC * NR_MAX], init[NR_MAX] = { 0 };
     int64_t before = 0;
 
-    for (int t = 0; t < g->terms; before += g->term[t++].K) {
-        const struct gemm_term *const term = &g->term[t];
-        const int64_t ld = term->b_ld ? term->b_ld : term->b->cols;
-
-        for (int64_t k0 = 0; k0 < term->K; k0 += KC) {
-            const int64_t kc = min_i64(KC, term->K - k0);
-            const bool first = t == 0 && k0 == 0,
-                       masked = term->out_mask && term->out_mask->drop->p > 0;
-            const struct chunk s = { g, masked ? term->out_mask : NULL,
-                                     first && g->bias ? init : NULL, kc, first };
-            const float *const a = b->packed + (before + k0) * b->padded + m0 * kc;
+    for (int t = 0; t < g->terms; before += g->term[t++].K)
+        for (int64_t k0 = 0; k0 < g->term[t].K; k0 += KC) {
+            const struct chunk s = chunk_at(b, t, k0, init);
+            const float *const a = b->packed + (before + k0) * b->rows + m0 * s.kc;
 
             for (int64_t n = n0; n < n1; n += isa->nr) {
                 if (s.init)
                     memcpy(init, g->bias + n, (size_t)min_i64(isa->nr, g->N - n) * sizeof *init);
-                isa->pack_b(panel, term->b, ld, term->b_trans,
-                            term->b_trans ? k0 : term->b_first + k0, kc,
-                            term->b_trans ? term->b_first + n : n);
-                sweep(&s, a, panel, b->first + m0, b->first + m1, n);
+                if (!s.codes)
+                    isa->pack_b(panel, s.term->b, weight_ld(&s), s.term->b_trans,
+                                s.term->b_trans ? k0 : weight_row(&s, n), s.kc,
+                                s.term->b_trans ? weight_row(&s, n) : n);
+
+                const struct ahead ahead = ahead_of(&s, n0, n, n1);
+
+                sweep(&s, &ahead, a, s.codes ? NULL : panel, b->first + m0, b->first + m1, n);
             }
         }
-    }
-}
-
-static int64_t tasks_along(int64_t whole, int64_t part)
-{
-    return (whole + part - 1) / part;
-}
-
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
 }
 
 /* Tasks small enough for the caches and numerous enough for the threads. */
@@ -264,22 +353,32 @@ static void cut(struct block *b, int threads)
     const struct isa *const isa = cpu_isa();
     const int64_t want = threads == 1 ? 1 : 4 * threads;
 
-    b->mgroup = round_up(tasks_along(b->rows, tasks_along(b->rows, BLOCK_ROWS)), isa->mr);
+    b->mgroup = round_up(parts_of(b->rows, parts_of(b->rows, BLOCK_ROWS)), isa->mr);
     b->ngroup = BLOCK_COLS;
     while (b->ngroup > isa->nr &&
-           tasks_along(b->rows, b->mgroup) * tasks_along(b->g->N, b->ngroup) < want)
+           parts_of(b->rows, b->mgroup) * parts_of(b->g->N, b->ngroup) < want)
         b->ngroup = round_up(b->ngroup / 2, isa->nr);
     while (b->mgroup > 4 * isa->mr &&
-           tasks_along(b->rows, b->mgroup) * tasks_along(b->g->N, b->ngroup) < want)
+           parts_of(b->rows, b->mgroup) * parts_of(b->g->N, b->ngroup) < want)
         b->mgroup = round_up(b->mgroup / 2, isa->mr);
+}
+
+/* Whether the block has so few rows that each panel of B is used but once, and best in the order in
+ * which the weight lies. */
+static bool few_rows(const struct block *b)
+{
+    return b->rows <= cpu_isa()->mr && b->g->term[0].b_trans;
 }
 
 static void run_task(const struct block *b, int64_t task)
 {
-    const int64_t across = tasks_along(b->g->N, b->ngroup);
+    const int64_t across = parts_of(b->g->N, b->ngroup);
     const int64_t m0 = task / across * b->mgroup, n0 = task % across * b->ngroup;
+    const int64_t m1 = min_i64(m0 + b->mgroup, b->rows), n1 = min_i64(n0 + b->ngroup, b->g->N);
+    const int64_t step = few_rows(b) ? cpu_isa()->nr : b->ngroup;
 
-    compute(b, m0, min_i64(m0 + b->mgroup, b->rows), n0, min_i64(n0 + b->ngroup, b->g->N));
+    for (int64_t n = n0; n < n1; n += step)
+        compute(b, m0, m1, n, min_i64(n + step, n1));
 }
 
 /* The next block of rows; false behind the last. */
@@ -289,7 +388,6 @@ static bool next_block(struct block *b, int threads)
     if (b->first >= b->g->M)
         return false;
     b->rows = min_i64(block_rows(total_k(b->g)), b->g->M - b->first);
-    b->padded = round_up(b->rows, cpu_isa()->mr);
     cut(b, threads);
     return true;
 }
@@ -320,7 +418,7 @@ void gemm_run(const struct gemm *g, float *work)
 
     while (next_block(&b, omp_get_max_threads())) {
         const int64_t pieces = pack_pieces(&b);
-        const int64_t tasks = tasks_along(b.rows, b.mgroup) * tasks_along(g->N, b.ngroup);
+        const int64_t tasks = parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup);
 
 #pragma omp parallel
         {
@@ -341,7 +439,7 @@ void gemm_run_alone(const struct gemm *g, float *work)
     while (next_block(&b, 1)) {
         for (int64_t i = 0; i < pack_pieces(&b); i++)
             pack_piece(&b, i);
-        for (int64_t i = 0; i < tasks_along(b.rows, b.mgroup) * tasks_along(g->N, b.ngroup); i++)
+        for (int64_t i = 0; i < parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup); i++)
             run_task(&b, i);
     }
 }

@@ -14,6 +14,7 @@ enum {
     KC = 256, /* terms of a product added in one chain: part of the result's definition */
     MR_MAX = 14,
     NR_MAX = 32, /* largest tile of any instruction set */
+    FEW = 4,     /* rows up to which codes are not expanded into a panel first */
 };
 
 /* Dropout over the elements (token, channel) of an activation. */
@@ -28,12 +29,16 @@ struct isa {
     int mr, nr; /* rows and columns of a tile */
 
     /* c (mr, nr) = base + sum over k < kc of a[k][i] * b[k][j], one chain of multiply-adds from 0
-     * and then added to base: init (nr), or c itself when ADD, or nothing. a (kc, isa.mr), b (kc,
-     * nr). */
+     * and then added to base: init (nr), or c itself when ADD, or nothing. a (kc, mr), b (kc, nr).
+     */
     void (*tile)(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add);
-    /* to (kc, mr) = the mr rows transposed. */
-    void (*pack_a)(float *to, const float *const *row, int64_t kc);
+    /* The same for mr <= FEW, with what pack_b would make of W's rows n0.. and columns k0..; only
+     * if nf4_by_eight(w) and kc is a multiple of 8. */
+    void (*tile_codes)(int mr, int64_t kc, const float *a, const struct weight *w, int64_t k0,
+                       int64_t n0, float *c, int64_t ldc, const float *init, bool add);
+    /* to (kc, m) = the m <= isa.mr rows transposed. */
+    void (*pack_a)(float *to, const float *const *row, int m, int64_t kc);
     /* dst (kc, nr) = columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w, whose
      * rows are LD apart (NF4: LD is its width). Columns from w's end on hold anything finite. */
     void (*pack_b)(float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0,
@@ -71,6 +76,12 @@ struct isa {
     /* One block of NF4: codes (n/2, the odd one's neighbour is 0's code), returns its scale. */
     float (*nf4_block)(uint8_t *codes, const float *x, int64_t n, bool short_block, int zero_code);
 };
+
+/* Whether eight codes from a multiple of eight on always lie in one block, in whole bytes. */
+static inline bool nf4_by_eight(const struct weight *w)
+{
+    return w->dtype == DT_NF4 && w->cols % 8 == 0 && w->block % 8 == 0;
+}
 
 extern const struct isa isa_portable;
 #ifdef __x86_64__

@@ -8,7 +8,7 @@
 static const float nf4_value[16] = NF4_VALUES;
 
 /*
- * nf4_rows: dword i at p + at[i], eight codes of W different rows.
+ * nf4_gather: dword i at p + at[i], eight codes of W different rows.
  * nf4_pick: the values of code number J (0..7 in the order of the weight) of each dword. A byte
  * holds its first element in the high nibble, so code j stands at bit 8 * (j / 2) + 4 * (1 - j %
  * 2). nf4_run: values of the W codes in the W/2 bytes at p.
@@ -16,7 +16,7 @@ static const float nf4_value[16] = NF4_VALUES;
 #define NF4_SHIFT(j) (8 * ((j) / 2) + 4 * (1 - (j) % 2))
 
 #if defined(__AVX512F__)
-FORCE_INLINE vi nf4_rows(const uint8_t *p, const int32_t *at)
+FORCE_INLINE vi nf4_gather(const uint8_t *p, const int32_t *at)
 {
     return _mm512_i32gather_epi32(_mm512_loadu_si512(at), p, 1);
 }
@@ -39,7 +39,7 @@ FORCE_INLINE vf nf4_run(const uint8_t *p)
         _mm512_srlv_epi32(_mm512_mask_set1_epi32(_mm512_set1_epi32(d[0]), 0xff00, d[1]), shift));
 }
 #elif defined(__AVX2__)
-FORCE_INLINE vi nf4_rows(const uint8_t *p, const int32_t *at)
+FORCE_INLINE vi nf4_gather(const uint8_t *p, const int32_t *at)
 {
     return _mm256_i32gather_epi32((const int *)(const void *)p,
                                   _mm256_loadu_si256((const __m256i *)(const void *)at), 1);
@@ -65,7 +65,7 @@ FORCE_INLINE vf nf4_run(const uint8_t *p)
     return nf4_look_up(_mm256_srlv_epi32(_mm256_set1_epi32(d), shift));
 }
 #else
-FORCE_INLINE vi nf4_rows(const uint8_t *p, const int32_t *at)
+FORCE_INLINE vi nf4_gather(const uint8_t *p, const int32_t *at)
 {
     vi rows;
 

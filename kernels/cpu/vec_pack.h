@@ -10,23 +10,9 @@
 #include "isa.h"
 #include "simd.h"
 #include "vec_nf4.h"
+#include "vec_nf4_rows.h"
 #include "vec_tile.h"
 #include "vec_transpose.h"
-
-static inline const uint8_t *weight_bytes(const struct weight *w)
-{
-    return (const uint8_t *)(const void *)w->data;
-}
-
-static inline const float *weight_scales(const struct weight *w)
-{
-    return (const float *)(const void *)w->absmax;
-}
-
-static inline int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- a run of the flattened weight ---- */
 
@@ -119,38 +105,16 @@ static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k
     transpose_rows8(dst, NR, row, kc);
 }
 
-/* Whether eight codes from a multiple of eight on always lie in one block, in whole bytes. */
-static bool nf4_by_eight(const struct weight *w)
-{
-    return w->dtype == DT_NF4 && w->cols % 8 == 0 && w->block % 8 == 0;
-}
-
-/* The same for W rows of NF4: eight codes of each row in a gathered dword, and with each shift the
- * values of one column of all rows, which is the order wanted. */
+/* The same for W rows of NF4. */
 static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
 {
-    const uint8_t *const codes = weight_bytes(w) + (n0 * w->cols + k0) / 2;
-    const float *const scales = weight_scales(w);
-    const bool whole = w->cols % w->block == 0; /* all rows change block at the same column */
-    int64_t row[W], block[W];
-    int32_t at[W];
-    float scale[W];
-    vf s = vf_set(0.0f);
+    struct nf4_rows rows;
 
-    for (int i = 0; i < W; i++) {
-        row[i] = least(n0 + i, w->rows - 1) * w->cols;
-        at[i] = (int32_t)((row[i] - row[0]) / 2);
-        block[i] = row[i] / w->block;
-    }
+    nf4_rows_begin(&rows, w, k0, n0);
     for (int64_t k = 0; k < kc; k += 8) {
-        const vi eight = nf4_rows(codes + k / 2, at);
+        const vi eight = nf4_rows_next(&rows);
+        const vf s = vf_load(rows.scale);
 
-        if (!whole || k == 0 || (k0 + k) % w->block == 0) {
-            for (int i = 0; i < W; i++)
-                scale[i] =
-                    scales[whole ? block[i] + (k0 + k) / w->block : (row[i] + k0 + k) / w->block];
-            s = vf_load(scale);
-        }
         vf_store(dst + k * NR, vf_mul(nf4_pick(eight, 0), s));
         vf_store(dst + (k + 1) * NR, vf_mul(nf4_pick(eight, 1), s));
         vf_store(dst + (k + 2) * NR, vf_mul(nf4_pick(eight, 2), s));

@@ -54,12 +54,18 @@ static void transpose_rows8(float *dst, int64_t ld, const float *const row[8], i
             dst[k * ld + i] = row[i][k];
 }
 
-/* to (kc, MR) = the MR rows transposed. The vector sets' rows are not whole eights: those of
+/* to (kc, m) = the m rows transposed. The vector sets' rows are not whole eights: those of
  * AVX-512 are written as two eights that overlap, those of AVX2 as four and two. */
-static void pack_a(float *to, const float *const *row, int64_t kc)
+static void pack_a(float *to, const float *const *row, int m, int64_t kc)
 {
     int64_t k = 0;
 
+    if (m < MR) {
+        for (; k < kc; k++)
+            for (int i = 0; i < m; i++)
+                to[k * m + i] = row[i][k];
+        return;
+    }
 #if defined(__AVX512F__)
     transpose_rows8(to, MR, row, kc);
     transpose_rows8(to + MR - 8, MR, row + MR - 8, kc);
