@@ -307,10 +307,22 @@ void item_put_key(struct buf *b, const char *key)
     item_put_text(b, key, strlen(key));
 }
 
-void item_put_bytes(struct buf *b, const void *bytes, size_t n)
+uint8_t *item_put_bytes_room(struct buf *b, size_t n)
 {
     wrote(b, cbor_encode_bytestring_start(n, room(b), HEAD_MAX));
-    buf_add(b, bytes, n);
+    buf_reserve(b, n);
+    uint8_t *to = (uint8_t *)b->p + b->n;
+
+    wrote(b, n);
+    return to;
+}
+
+void item_put_bytes(struct buf *b, const void *bytes, size_t n)
+{
+    uint8_t *to = item_put_bytes_room(b, n);
+
+    if (n)
+        memcpy(to, bytes, n);
 }
 
 void item_put_array(struct buf *b, uint64_t n)

@@ -462,67 +462,98 @@ void record_set_raw(struct record *r, const char *key, size_t key_len, const uin
         die(EXIT_NUMERIC, "field '%.*s': a value of our own is not valid", (int)key_len, key);
 }
 
-/* Puts the value that was made in r->value. */
-static void set_value(struct record *r, const char *key)
+/* The field KEY with the value that was made in r->value; what it says is the caller's to fill in.
+ */
+static struct field *set(struct record *r, const char *key, enum field_type type)
 {
-    record_set_raw(r, key, strlen(key), (const uint8_t *)r->value.p, r->value.n);
+    const size_t key_len = strlen(key), n = r->value.n;
+    struct field *f = find(r, key, key_len);
+    uint8_t *copy = arena_take(r, n);
+
+    memcpy(copy, r->value.p, n);
+    if (!f)
+        f = insert(r, key, key_len);
+    *f = (struct field){
+        .key = f->key, .key_len = key_len, .type = type, .raw = copy, .raw_len = n
+    };
+    return f;
+}
+
+/* The same for N elements of SIZE bytes that end the value. */
+static void set_array(struct record *r, const char *key, enum field_type type, size_t n,
+                      size_t size)
+{
+    struct field *f = set(r, key, type);
+
+    f->data = f->raw + f->raw_len - n * size;
+    f->n = n;
 }
 
 void record_set_text(struct record *r, const char *key, const char *text, size_t n)
 {
     buf_clear(&r->value);
     item_put_text(&r->value, text, n);
-    set_value(r, key);
+    set_array(r, key, FIELD_TEXT, n, 1);
 }
 
 void record_set_uint(struct record *r, const char *key, uint64_t value)
 {
     buf_clear(&r->value);
     item_put_uint(&r->value, value);
-    set_value(r, key);
+    set(r, key, FIELD_UINT)->u = value;
 }
 
 void record_set_int(struct record *r, const char *key, int64_t value)
 {
+    if (value >= 0) {
+        record_set_uint(r, key, (uint64_t)value);
+        return;
+    }
+    const uint64_t u = (uint64_t)(-1 - value);
+
     buf_clear(&r->value);
-    if (value >= 0)
-        item_put_uint(&r->value, (uint64_t)value);
-    else
-        item_put_negint(&r->value, (uint64_t)(-1 - value));
-    set_value(r, key);
+    item_put_negint(&r->value, u);
+    set(r, key, FIELD_NEGINT)->u = u;
 }
 
 void record_set_float(struct record *r, const char *key, double value)
 {
     buf_clear(&r->value);
     item_put_double(&r->value, value);
-    set_value(r, key);
+    set(r, key, FIELD_FLOAT)->f = value;
+}
+
+/* The head of a typed array of N bytes, and room for them. */
+static uint8_t *array_of(struct record *r, uint64_t tag, size_t n)
+{
+    buf_clear(&r->value);
+    item_put_tag(&r->value, tag);
+    return item_put_bytes_room(&r->value, n);
 }
 
 void record_set_ids(struct record *r, const char *key, const uint32_t *ids, size_t n, bool wide)
 {
-    buf_clear(&r->value);
-    item_put_tag(&r->value, wide ? 70 : 69);
-    if (wide) {
-        item_put_bytes(&r->value, ids, n * sizeof *ids);
-    } else {
-        uint16_t *narrow = arena_take(r, n * sizeof *narrow);
+    const size_t size = wide ? sizeof(uint32_t) : sizeof(uint16_t);
+    uint8_t *p = array_of(r, wide ? 70 : 69, n * size);
 
-        for (size_t i = 0; i < n; i++) {
-            assert(ids[i] <= UINT16_MAX);
-            narrow[i] = (uint16_t)ids[i];
-        }
-        item_put_bytes(&r->value, narrow, n * sizeof *narrow);
+    if (wide && n)
+        memcpy(p, ids, n * size);
+    for (size_t i = 0; !wide && i < n; i++) {
+        const uint16_t id = (uint16_t)ids[i];
+
+        assert(ids[i] <= UINT16_MAX);
+        memcpy(p + 2 * i, &id, sizeof id);
     }
-    set_value(r, key);
+    set_array(r, key, wide ? FIELD_U32 : FIELD_U16, n, size);
 }
 
 void record_set_f32(struct record *r, const char *key, const float *v, size_t n)
 {
-    buf_clear(&r->value);
-    item_put_tag(&r->value, 85);
-    item_put_bytes(&r->value, v, n * sizeof *v);
-    set_value(r, key);
+    uint8_t *p = array_of(r, 85, n * sizeof *v);
+
+    if (n)
+        memcpy(p, v, n * sizeof *v);
+    set_array(r, key, FIELD_F32, n, sizeof *v);
 }
 
 const uint8_t *record_encode(struct record *r, size_t *n)
