@@ -10,6 +10,11 @@ enum { FILE_MAX = 1 << 28 }; /* bytes of a tokenizer.json; the largest known has
 
 /* ---- opening ---- */
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static struct tokenizer *tokenizer_new(void)
 {
     struct tokenizer *t = xcalloc(1, sizeof *t);
@@ -35,6 +40,23 @@ void tokenizer_close(struct tokenizer *t)
     free(t);
 }
 
+/* Whether a text falls apart between a letter and a space that a letter follows: words do, unless
+ * an added token reaches over that place or looks beyond it. */
+static bool cuts_at_spaces(const struct tokenizer *t)
+{
+    for (uint32_t i = 0; i < t->n_added; i++) {
+        const struct added *a = t->added + i;
+        const char *content = t->vocab.arena.p + t->vocab.token[a->id].content;
+
+        if (a->rstrip || (a->single_word && *content == ' '))
+            return false;
+        for (const char *c = content; (c = strchr(c + 1, ' ')) != NULL;)
+            if (is_letter(c[-1]))
+                return false;
+    }
+    return true;
+}
+
 /* Hands T over to *OUT, or throws it away when RC says that it is not whole. */
 static int finish(struct tokenizer **out, struct tokenizer *t, int rc)
 {
@@ -42,6 +64,7 @@ static int finish(struct tokenizer **out, struct tokenizer *t, int rc)
         tokenizer_close(t);
         return -1;
     }
+    t->cuts_at_spaces = cuts_at_spaces(t);
     *out = t;
     return 0;
 }
@@ -196,6 +219,16 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
         split_added(t, &t->exact, s, (const uint8_t *)text, s->text_end, encode_piece);
     *ids = s->ids;
     *n = s->n;
+    return 0;
+}
+
+size_t tokenizer_cut(const struct tokenizer *t, const char *text, size_t n)
+{
+    if (!t->cuts_at_spaces)
+        return 0;
+    for (size_t i = n; i-- > 2;)
+        if (text[i - 1] == ' ' && is_letter(text[i - 2]) && is_letter(text[i]))
+            return i - 1;
     return 0;
 }
 

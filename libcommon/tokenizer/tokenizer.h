@@ -32,6 +32,10 @@ void tokenizer_scratch_free(struct tokenizer_scratch *s);
 /* Ids of TEXT; *IDS belongs to S until the next call. -1: invalid UTF-8, with the byte's offset. */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s,
                               const char *text, size_t len, const uint32_t **ids, size_t *n);
+/* The last place in the first N bytes of TEXT, not too near their end, where it can be cut: what is
+ * before it and what is behind it have together the ids of the whole, whatever follows the N bytes.
+ * 0: none was found. */
+size_t tokenizer_cut(const struct tokenizer *t, const char *text, size_t n);
 /* Appends the text of IDS; invalid UTF-8 becomes U+FFFD as Hugging Face's ByteLevel decoder does.
  * SKIP_SPECIAL leaves special tokens out. An id that is no token decodes to nothing. */
 void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,

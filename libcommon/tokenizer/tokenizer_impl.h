@@ -130,6 +130,7 @@ struct tokenizer {
     struct vocab vocab;
     struct merges merges;
     uint32_t byte_id[256]; /* TOKEN_NONE for bytes that UTF-8 never has and nobody trained */
+    bool cuts_at_spaces;   /* see tokenizer_cut */
     bool ignore_merges;    /* a word that is a token is that token, whatever the merges say */
     struct added *added;
     uint32_t n_added, added_cap;

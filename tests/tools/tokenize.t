@@ -84,6 +84,28 @@ run tokenize -m "$model" --count --limit 0 "$dir/prompts.zst"
 ok
 out_has 'records	0'
 
+it "stops reading lines at --limit"
+sh_run "yes foo bar | timeout 20 tokenize --lines --limit 3 -m $model | peek --count"
+ok
+out_is <<'IN'
+3
+IN
+
+it "finds the prompt's ids wherever the prompt can be cut"
+whole=$root/tests/parity/tokenizer-whole.json
+make_stream prompts >"$dir/cut.zst" <<'IN'
+{"id": 0, "prompt": "foo bar foo ba", "completion": "r bar"}
+{"id": 1, "prompt": "foo bar foo ", "completion": " bar"}
+{"id": 2, "prompt": "foo bar foo", "completion": " bar"}
+IN
+sh_run "tokenize -m $whole $dir/cut.zst | peek --tsv n_prompt,ids"
+out_is <<'IN'
+n_prompt	ids
+10	[293, 78, 220, 260, 81, 220, 293, 78, 220, 260, 81, 220, 260, 81]
+9	[293, 78, 220, 260, 81, 220, 293, 78, 220, 220, 260, 81]
+8	[293, 78, 220, 260, 81, 220, 293, 78, 220, 260, 81]
+IN
+
 it "reads back what it wrote: --decode"
 seq 1 3000 | sed 's/.*/line & \t  with <|endoftext|> tokens à 日本   foo barfoo\\ /' >"$dir/text"
 sh_run "tokenize --lines -m $model $dir/text | tokenize --decode -m $model >$dir/o.zst"

@@ -61,10 +61,27 @@ static void texts_are(int first, int n, const char *want)
     digest_is(sha, want, "texts", first);
 }
 
+/* The N ids WANT of TEXT also come of its parts. */
+static void parts_are(const struct tokenizer *t, struct tokenizer_scratch *s,
+                      const struct buf *text, const uint32_t *want, size_t n)
+{
+    const size_t cut = tokenizer_cut(t, text->p, text->n);
+    const uint32_t *ids;
+    size_t head, tail;
+
+    assert_int_equal(tokenizer_encode(t, s, text->p, cut, &ids, &head), 0);
+    assert_true(head <= n);
+    assert_memory_equal(ids, want, head * sizeof *ids);
+    assert_int_equal(tokenizer_encode(t, s, text->p + cut, text->n - cut, &ids, &tail), 0);
+    assert_int_equal(head + tail, n);
+    assert_memory_equal(ids, want + head, tail * sizeof *ids);
+}
+
 static void encoding_is(const struct tokenizer *t, struct tokenizer_scratch *s, int first, int n,
                         const char *want)
 {
     struct sha256 *sha = sha256_new();
+    struct tokenizer_scratch *other = tokenizer_scratch_new();
     struct buf text = BUF_INIT;
 
     for (int i = first; i < first + n; i++) {
@@ -76,8 +93,11 @@ static void encoding_is(const struct tokenizer *t, struct tokenizer_scratch *s, 
         add_u32(sha, (uint32_t)n_ids);
         for (size_t k = 0; k < n_ids; k++)
             add_u32(sha, ids[k]);
+        if (tokenizer_cut(t, text.p, text.n))
+            parts_are(t, other, &text, ids, n_ids);
     }
     buf_free(&text);
+    tokenizer_scratch_free(other);
     digest_is(sha, want, "ids of texts", first);
 }
 

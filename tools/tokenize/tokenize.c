@@ -56,9 +56,17 @@ static void input_close(struct input *in)
     record_free(in->line);
 }
 
+static bool at_limit(const struct input *in)
+{
+    return in->limit >= 0 && in->n >= in->limit;
+}
+
 static int next_line(struct input *in, struct record **rec)
 {
     const struct cell *cell;
+
+    if (at_limit(in)) /* lines have no end that must be seen, and may have none at all */
+        return 0;
     const int got = table_next(in->table, &cell);
 
     if (got <= 0)
@@ -81,8 +89,6 @@ static int fill(struct batch *b, struct input *in)
         got = in->reader ? reader_next(in->reader, &rec) : next_line(in, &rec);
         if (got <= 0)
             break;
-        if (in->table && in->limit >= 0 && in->n >= in->limit)
-            continue; /* read to its end all the same, for its digest and its faults */
         batch_add(b, rec, in->n++, in->table ? table_name(in->table) : reader_name(in->reader),
                   in->table ? table_row(in->table) + 1 : 0);
     }
@@ -188,7 +194,7 @@ static int tell_inputs(struct writer *w, struct input *in, const struct work *wo
 
     tokenizer_digest(work->tokenizer, digest);
     writer_input(w, "tokenizer", digest);
-    if (!in->table)
+    if (!in->table || at_limit(in)) /* what was not read has no digest */
         return 0;
     if (table_digest(in->table, digest) < 0)
         return -1;

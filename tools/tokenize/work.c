@@ -62,29 +62,47 @@ static int get_source(const struct work *work, struct worker *me, struct record 
     return 0;
 }
 
-/* A copy of IDS that outlives the next call of tokenizer_encode, with room for one more. */
-static void keep_ids(struct worker *me, const uint32_t *ids, size_t n)
-{
-    if (n + 1 > me->ids_cap) {
-        me->ids_cap = 2 * n + 1;
-        me->ids = xnrealloc(me->ids, me->ids_cap, sizeof *me->ids);
-    }
-    if (n)
-        memcpy(me->ids, ids, n * sizeof *ids);
-}
-
-/* How many of the N ids kept in ME are those of the prompt alone. */
-static int count_prompt(const struct work *work, struct worker *me, const struct source *s,
-                        size_t n, size_t *n_prompt)
+/* Appends the ids of TEXT to the first N of ME; how many there are then in *N. */
+static int add_ids(const struct work *work, struct worker *me, const char *text, size_t len,
+                   size_t *n)
 {
     const uint32_t *ids;
-    size_t alone, i = 0;
+    size_t more;
 
-    if (tokenizer_encode(work->tokenizer, me->scratch, s->text, s->n_prompt, &ids, &alone) < 0)
+    if (tokenizer_encode(work->tokenizer, me->scratch, text, len, &ids, &more) < 0)
         return -1;
-    while (i < n && i < alone && ids[i] == me->ids[i])
-        i++;
-    *n_prompt = i;
+    if (*n + more + 1 > me->ids_cap) { /* one more for --add-eos */
+        me->ids_cap = 2 * (*n + more) + 1;
+        me->ids = xnrealloc(me->ids, me->ids_cap, sizeof *me->ids);
+    }
+    if (more)
+        memcpy(me->ids + *n, ids, more * sizeof *ids);
+    *n += more;
+    return 0;
+}
+
+/* The ids of S into ME, *N of them; *N_PROMPT of them are those of the prompt alone too. Only what
+ * is behind the last place where the prompt can be cut depends on what follows it. */
+static int encode_source(const struct work *work, struct worker *me, const struct source *s,
+                         size_t *n, size_t *n_prompt)
+{
+    const size_t cut = s->has_completion ? tokenizer_cut(work->tokenizer, s->text, s->n_prompt) : 0;
+    const uint32_t *alone;
+    size_t head = 0, n_alone, same = 0;
+
+    if (add_ids(work, me, s->text, cut, &head) < 0)
+        return -1;
+    *n = head;
+    if (add_ids(work, me, s->text + cut, s->n - cut, n) < 0)
+        return -1;
+    if (!s->has_completion)
+        return 0;
+    if (tokenizer_encode(work->tokenizer, me->scratch, s->text + cut, s->n_prompt - cut, &alone,
+                         &n_alone) < 0)
+        return -1;
+    while (same < n_alone && head + same < *n && alone[same] == me->ids[head + same])
+        same++;
+    *n_prompt = head + same;
     return 0;
 }
 
@@ -120,13 +138,8 @@ static int encode(const struct work *work, struct worker *me, struct record *rec
     const bool wide = tokenizer_vocab_size(work->tokenizer) > 65536;
     struct source s = { 0 };
     struct outcome o = { 0 };
-    const uint32_t *ids;
 
-    if (get_source(work, me, rec, &s) < 0 ||
-        tokenizer_encode(work->tokenizer, me->scratch, s.text, s.n, &ids, &o.n) < 0)
-        return -1;
-    keep_ids(me, ids, o.n);
-    if (s.has_completion && count_prompt(work, me, &s, o.n, &o.n_prompt) < 0)
+    if (get_source(work, me, rec, &s) < 0 || encode_source(work, me, &s, &o.n, &o.n_prompt) < 0)
         return -1;
     if (work->add_eos && !s.open)
         me->ids[o.n++] = (uint32_t)tokenizer_eos(work->tokenizer);
