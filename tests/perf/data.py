@@ -56,12 +56,12 @@ class Data:
         return self.made(name, make)
 
     def prompts(self):
-        """The article's test prompts, or those of the tiny table where the article's is not there."""
+        """The article's test prompts, or those of words at random where its table is not there."""
         article = self.shared / "data/financial-news/archive.zip"
-        split = ["--recipe", "seed", article] if article.exists() else \
-            ["--per-class", "--train", 14, "--test", 6, "--eval", 4, self.root / "pipelines/tiny/headlines.csv"]
 
         def make(path):
+            split = ["--recipe", "seed", article] if article.exists() else \
+                ["--train", 0.1, "--test", 0.9, self.made("small.csv", lambda p: self.rows(p, 1000))]
             a = self.tool("split-stratified", *split, stdout=subprocess.PIPE).stdout
             b = self.tool("promptify", "-t", "financial-sentiment", input=a, stdout=subprocess.PIPE).stdout
             self.tool("tokenize", "-m", self.tokenizer, "-o", path, input=b)
@@ -84,14 +84,15 @@ class Data:
             path.write_text("\n".join(parts[::2] or [self.sentence(1000) for _ in range(16000)]) + "\n")
         return self.made("texts", make)
 
+    def rows(self, path, n):
+        """N rows of label and text, about 90 bytes each."""
+        with open(path, "w") as f:
+            f.write("label,text\n")
+            for i in range(n):
+                f.write(f"{('positive', 'neutral', 'negative')[i * 7 % 3]},{self.sentence(74)} {i}\n")
+
     def table(self):
-        """A million rows of label and text, about 90 bytes each."""
-        def make(path):
-            with open(path, "w") as f:
-                f.write("label,text\n")
-                for i in range(1000000):
-                    f.write(f"{('positive', 'neutral', 'negative')[i * 7 % 3]},{self.sentence(74)} {i}\n")
-        return self.made("table.csv", make)
+        return self.made("table.csv", lambda p: self.rows(p, 1000000))
 
     def predictions(self):
         """A million records with label and pred, three of four right."""
