@@ -136,6 +136,16 @@ static void score(float *scores, const float *x, int64_t ldx, int64_t m, const f
              work);
 }
 
+/* The work on heads of WIDTH together, as elements of an op that does little with each. */
+static int64_t elements(const struct packed *rows, int64_t width)
+{
+    int64_t pairs = 0;
+
+    for (int64_t s = 0; s < rows->seqs; s++)
+        pairs += rows->seq[s].q_len * (int64_t)(rows->seq[s].shared_len + rows->seq[s].k_len);
+    return pairs * width / 16;
+}
+
 /* ---- forward ---- */
 
 /* Queries I..I+m-1 of S, head h. */
@@ -191,7 +201,7 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
 
     if (!memory)
         return -1;
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(rows, H * D)))
     for (int64_t s = 0; s < rows->seqs; s++)
         for (int64_t h = 0; h < H; h++) {
             const struct seq *const seq = &rows->seq[s];
@@ -311,7 +321,7 @@ static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, st
 
     if (!memory)
         return -1;
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(rows, H * D)))
     for (int64_t s = 0; s < rows->seqs; s++)
         for (int64_t kh = 0; kh < K; kh++) {
             const struct tile t = tile_at(memory, D);

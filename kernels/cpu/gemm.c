@@ -407,10 +407,33 @@ static void run_bf16(const struct gemm *g, float *work)
     gemm_run(&part, work);
 }
 
+void gemm_run_alone(const struct gemm *g, float *work)
+{
+    struct block b = { .g = g, .packed = work };
+
+    while (next_block(&b, 1)) {
+        for (int64_t i = 0; i < pack_pieces(&b); i++)
+            pack_piece(&b, i);
+        for (int64_t i = 0; i < parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup); i++)
+            run_task(&b, i);
+    }
+}
+
+/* The work as elements of an op that does little with each: multiply-adds are quick, the weights'
+ * expansion counts for some. */
+static int64_t elements(const struct gemm *g)
+{
+    return g->N * total_k(g) * (g->M + 8) / 64;
+}
+
 void gemm_run(const struct gemm *g, float *work)
 {
     if (cpu_bf16() && g->term[0].b->round == DT_BF16) {
         run_bf16(g, work);
+        return;
+    }
+    if (!worth_threads(elements(g))) {
+        gemm_run_alone(g, work);
         return;
     }
 
@@ -429,17 +452,5 @@ void gemm_run(const struct gemm *g, float *work)
             for (int64_t i = 0; i < tasks; i++)
                 run_task(&b, i);
         }
-    }
-}
-
-void gemm_run_alone(const struct gemm *g, float *work)
-{
-    struct block b = { .g = g, .packed = work };
-
-    while (next_block(&b, 1)) {
-        for (int64_t i = 0; i < pack_pieces(&b); i++)
-            pack_piece(&b, i);
-        for (int64_t i = 0; i < parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup); i++)
-            run_task(&b, i);
     }
 }

@@ -126,7 +126,7 @@ static void run_chunk(const struct head *t, const int32_t *row, int64_t m, int64
     };
 
     gemm_run(&logits, t->work);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(m * n))
     for (int64_t i = 0; i < m; i++)
         take(t, row, i, v, n);
     if (t->dh)
@@ -153,7 +153,7 @@ static void run_rows(const struct head *t, const int32_t *row, int64_t m)
         t->state[i] = (struct state){ .most = -INFINITY };
     for (int64_t v = 0; v < V; v += CHUNK)
         run_chunk(t, row, m, v, min_i64(CHUNK, V - v));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(m * V))
     for (int64_t i = 0; i < m; i++) {
         const struct state *const s = &t->state[i];
 

@@ -17,7 +17,7 @@ static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const
 {
     if (kind != NORM_LAYER)
         return refuse_rms();
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(N * C))
     for (int64_t n = 0; n < N; n++)
         cpu_isa()->norm(f32(y) + n * C, mean ? f32(mean) + n : NULL, rstd ? f32(rstd) + n : NULL,
                         const_f32(x) + n * C, const_f32(gain), const_f32(bias), C, eps);
@@ -30,7 +30,7 @@ static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev 
 {
     if (kind != NORM_LAYER)
         return refuse_rms();
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(N * C))
     for (int64_t n = 0; n < N; n++)
         cpu_isa()->norm_slope(f32(dx) + n * C, const_f32(dy) + n * C, const_f32(x) + n * C,
                               const_f32(mean)[n], const_f32(rstd)[n], const_f32(gain), C, add);
@@ -40,7 +40,7 @@ static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev 
 static int act_forward(struct dev *y, const struct dev *x, enum activation act, int64_t n)
 {
     (void)act; /* there is one */
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
         cpu_isa()->gelu(f32(y) + i, const_f32(x) + i, min_i64(SPAN, n - i));
     return 0;
@@ -50,7 +50,7 @@ static int act_backward(struct dev *dx, const struct dev *dy, const struct dev *
                         enum activation act, int64_t n)
 {
     (void)act;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
         cpu_isa()->gelu_slope(f32(dx) + i, const_f32(dy) + i, const_f32(x) + i,
                               min_i64(SPAN, n - i));
@@ -73,7 +73,7 @@ static int residual_forward(struct dev *out, const struct dev *x, const struct d
 {
     const struct mask ma = mask_of(da, rows), mm = mask_of(dm, rows);
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(N * C))
     for (int64_t n = 0; n < N; n++)
         for (int64_t c = 0; c < C; c += SPAN) {
             const int64_t count = min_i64(SPAN, C - c);
@@ -97,7 +97,7 @@ static void drop_rows(struct dev *to, const struct dev *from, const struct dropo
             memcpy(f32(to), const_f32(from), (size_t)(N * C) * sizeof(float));
         return;
     }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(N * C))
     for (int64_t n = 0; n < N; n++)
         cpu_isa()->dropout(f32(to) + n * C, const_f32(from) + n * C, C, 0, &m, n);
 }
@@ -115,7 +115,7 @@ static int embed(struct dev *out, const struct weight *w, const struct dev *ids,
 {
     const int64_t C = w->cols;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(N * C))
     for (int64_t n = 0; n < N; n++)
         cpu_isa()->span(f32(out) + n * C, w, const_i32(ids)[n] * C, C);
     return 0;
@@ -126,7 +126,7 @@ static int expand(struct dev *out, const struct weight *w)
 {
     const int64_t n = w->rows * w->cols;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
         cpu_isa()->span(f32(out) + i, w, i, min_i64(SPAN, n - i));
     return 0;
@@ -138,7 +138,7 @@ static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev 
     const struct weight flat = { .dtype = dtype, .data = w };
     const int64_t blocks = (n + block - 1) / block, together = SPAN / block;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t b = 0; b < blocks; b += together) {
         const int64_t first = b * block, count = min_i64(together * block, n - first);
         float x[SPAN];
@@ -181,7 +181,7 @@ static int find_nonfinite(int64_t *bad, const struct dev *x, enum dtype dtype, i
     const uint8_t *const bytes = (const uint8_t *)(const void *)x;
     int64_t first = n;
 
-#pragma omp parallel for schedule(static) reduction(min : first)
+#pragma omp parallel for schedule(static) reduction(min : first) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
         if (any_nonfinite(bytes + (size_t)i * size, size, exponent, min_i64(SPAN, n - i)))
             first = min_i64(first, i);
@@ -199,7 +199,7 @@ static int sum_squares(double *sum, const struct dev *x, int64_t n)
     const int64_t span = (n + PARTS - 1) / PARTS;
     double part[PARTS];
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < PARTS; i++) {
         const int64_t first = min_i64(i * span, n);
 

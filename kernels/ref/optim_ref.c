@@ -10,7 +10,7 @@ static int sum_squares(double *sum, const struct dev *x, int64_t n)
     const int64_t span = (n + PARTS - 1) / PARTS;
     double part[PARTS] = { 0 };
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int i = 0; i < PARTS; i++) {
         const int64_t first = min_i64(i * span, n);
 
@@ -58,7 +58,7 @@ static int optim(struct dev *p, struct dev *m, struct dev *v, const struct dev *
     const struct adam a = adam_of(step);
 
     assert(step->t >= 1 && (sgd || (m && v)));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < n; i++) {
         const double grad = const_f32(g)[i] * step->clip;
         float *const to = f32(p) + i;

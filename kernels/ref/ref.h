@@ -20,4 +20,11 @@ void ref_ops(struct ops *o);
 void ref_dropout(float *out, const float *x, int64_t n, int64_t first, const struct dropout *d,
                  const struct packed *rows, int64_t token);
 
+/* Whether an op over N elements is worth more than the calling thread. Others take microseconds to
+ * start, and milliseconds where the machine is busy and one of them has to wait for its turn. */
+static inline bool worth_threads(int64_t n)
+{
+    return n >= 1 << 17;
+}
+
 #endif

@@ -18,7 +18,7 @@ static int rope(struct dev *x, const struct dev *cos, const struct dev *sin,
     const int64_t half = rot / 2;
 
     assert(rot % 2 == 0 && rot <= D && (dir == 1 || dir == -1));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(N * H * rot))
     for (int64_t n = 0; n < N; n++) {
         const int64_t at = const_i32(rows->pos)[n] * half;
 
