@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum {
-    CHUNK = 512,      /* k of a panel of B: 32 KB, in the first cache */
-    BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 786 KB, in the second */
-    BLOCK_COLS = 256, /* of c at a time, as tiles one after another, another 786 KB there: in place,
+    CHUNK = 256,      /* k of a panel of B: 16 KB, in the first cache while A streams through it */
+    BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 393 KB, in the second */
+    BLOCK_COLS = 256, /* of c at a time, as tiles one after another, 786 KB there: in place,
                        * rows a power of two apart would push each other out */
     TILE_SIZE = BF16_TILE * BF16_TILE,
 };

@@ -36,18 +36,22 @@ static const uint8_t *weight_bytes(const struct weight *w)
     return (const uint8_t *)(const void *)w->data;
 }
 
-/* Whether any 64 codes from a multiple of 64 of a row on lie in one block. */
-static bool nf4_by_64(const struct weight *w)
+/* Where 64 codes from a multiple of 64 of a row on always lie in one block of NF4, the binary
+ * logarithm of a block's size; else 0. */
+static int block_bits(const struct weight *w)
 {
-    return w->dtype == DT_NF4 && w->block % 64 == 0 && w->cols % w->block == 0;
+    const bool whole = w->dtype == DT_NF4 && w->cols % 64 == 0 && w->block >= 64 &&
+                       (w->block & (w->block - 1)) == 0;
+
+    return whole ? __builtin_ctz((unsigned)w->block) : 0;
 }
 
-/* The values of the block at ROW, COL, twice over. */
-static __m512i nf4_table(const struct weight *w, int64_t row, int64_t col)
+/* The values of a block, twice over. */
+static __m512i nf4_table(const struct weight *w, int64_t block)
 {
     static const float value[16] = NF4_VALUES;
-    const float scale = const_f32(w->absmax)[row * (w->cols / w->block) + col / w->block];
-    const __m512 x = _mm512_mul_ps(_mm512_loadu_ps(value), _mm512_set1_ps(scale));
+    const __m512 scale = _mm512_set1_ps(const_f32(w->absmax)[block]);
+    const __m512 x = _mm512_mul_ps(_mm512_loadu_ps(value), scale);
 
     return bf16_of(x, x);
 }
@@ -62,10 +66,9 @@ static __m512i nf4_look_up(__m128i bytes, __m512i table)
         _mm512_or_si512(_mm512_srli_epi32(x, 4), _mm512_slli_epi32(x, 16)), table);
 }
 
-static __m128i nf4_bytes(const struct weight *w, int64_t row, int64_t col)
+static __m128i nf4_bytes(const struct weight *w, int64_t at)
 {
-    return _mm_loadu_si128(
-        (const __m128i *)(const void *)(weight_bytes(w) + (row * w->cols + col) / 2));
+    return _mm_loadu_si128((const __m128i *)(const void *)(weight_bytes(w) + at / 2));
 }
 
 /* dst (16 rows, TILE pairs apart) = the dwords of v transposed. */
@@ -99,29 +102,50 @@ static void store_transposed(uint16_t *dst, const __m512i *v)
     }
 }
 
+/* N <= 32 elements of a dense weight from number AT on. */
+static __m512i dense_part(const struct weight *w, int64_t at, int64_t n)
+{
+    const uint8_t *const half = weight_bytes(w) + 2 * at;
+    float x[BF16_STEP];
+
+    if (n >= BF16_STEP && w->dtype == DT_F16)
+        return bf16_of(vf_of_f16(half), vf_of_f16(half + 32));
+    if (n >= BF16_STEP && w->dtype == DT_BF16)
+        return _mm512_loadu_si512(half);
+    n = min_i64(n, BF16_STEP);
+    cpu_isa()->span(x, w, at, n);
+    return bf16_part(x, n);
+}
+
+/* Element AT of the weight, or what may lie behind it, will be wanted soon. */
+static void fetch(const struct weight *w, int64_t at, int bits)
+{
+    __builtin_prefetch(weight_bytes(w) + (bits ? at / 2 : at * 2));
+    if (bits)
+        __builtin_prefetch(const_f32(w->absmax) + (at >> bits));
+}
+
 /* 16 columns of a panel: rows n0.. of the weight, the last one standing in for those behind it. */
 static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
 {
-    const bool nf4 = nf4_by_64(w);
+    const int bits = block_bits(w);
 
     for (int64_t k = 0; k < kc; k += 2 * BF16_STEP) {
-        const int64_t n = min_i64(kc - k, 2 * BF16_STEP);
+        const int64_t n = kc - k;
         __m512i v[2][16];
 
         for (int i = 0; i < 16; i++) {
-            const int64_t row = min_i64(n0 + i, w->rows - 1);
+            const int64_t row = min_i64(n0 + i, w->rows - 1), at = row * w->cols + k0 + k;
 
-            if (nf4) {
-                const __m512i table = nf4_table(w, row, k0 + k);
+            fetch(w, at + BF16_TILE * w->cols, bits); /* of the panel after this */
+            if (bits) {
+                const __m512i table = nf4_table(w, at >> bits);
 
-                v[0][i] = nf4_look_up(nf4_bytes(w, row, k0 + k), table);
-                v[1][i] = nf4_look_up(nf4_bytes(w, row, k0 + k + BF16_STEP), table);
+                v[0][i] = nf4_look_up(nf4_bytes(w, at), table);
+                v[1][i] = nf4_look_up(nf4_bytes(w, at + BF16_STEP), table);
             } else {
-                float x[2 * BF16_STEP];
-
-                cpu_isa()->span(x, w, row * w->cols + k0 + k, n);
-                v[0][i] = bf16_part(x, n);
-                v[1][i] = bf16_part(x + BF16_STEP, max_i64(n - BF16_STEP, 0));
+                v[0][i] = dense_part(w, at, n);
+                v[1][i] = dense_part(w, at + BF16_STEP, max_i64(n - BF16_STEP, 0));
             }
         }
         store_transposed(dst + k * BF16_TILE, v[0]);
@@ -130,37 +154,29 @@ static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64
     }
 }
 
-/* Row K of the weight, columns n0..: TILE of them or fewer. */
-static __m512i row32(const struct weight *w, int64_t k, int64_t n0, bool nf4)
-{
-    if (nf4)
-        return nf4_look_up(nf4_bytes(w, k, n0), nf4_table(w, k, n0));
-
-    const int64_t n = min_i64(BF16_TILE, w->cols - n0);
-    float x[BF16_TILE];
-
-    cpu_isa()->span(x, w, k * w->cols + n0, n);
-    return bf16_part(x, n);
-}
-
 static void pack_straight(uint16_t *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
 {
-    const bool nf4 = nf4_by_64(w);
-    const __m512i zero = _mm512_setzero_si512();
+    enum { AHEAD = 16 };
+    const int bits = block_bits(w);
+    const int64_t n = w->cols - n0;
     const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
                                          8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
     const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
 
-    for (int64_t k = 0; k < kc; k += 2) {
-        const __m512i even = row32(w, k0 + k, n0, nf4),
-                      odd = k + 1 < kc ? row32(w, k0 + k + 1, n0, nf4) : zero;
-        uint16_t *const to = dst + k * BF16_TILE;
+    for (int64_t k = 0; k < (kc + BF16_STEP - 1) / BF16_STEP * BF16_STEP; k += 2) {
+        __m512i row[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
 
-        _mm512_store_si512(to, _mm512_permutex2var_epi16(even, low, odd));
-        _mm512_store_si512(to + BF16_TILE, _mm512_permutex2var_epi16(even, high, odd));
+        for (int i = 0; i < 2 && k + i < kc; i++) {
+            const int64_t at = (k0 + k + i) * w->cols + n0;
+
+            fetch(w, at + AHEAD * w->cols, bits);
+            row[i] = bits ? nf4_look_up(nf4_bytes(w, at), nf4_table(w, at >> bits))
+                          : dense_part(w, at, n);
+        }
+        _mm512_store_si512(dst + k * BF16_TILE, _mm512_permutex2var_epi16(row[0], low, row[1]));
+        _mm512_store_si512(dst + (k + 1) * BF16_TILE,
+                           _mm512_permutex2var_epi16(row[0], high, row[1]));
     }
-    for (int64_t k = (kc + 1) / 2 * 2; k % BF16_STEP; k++)
-        _mm512_store_si512(dst + k * BF16_TILE, zero);
 }
 
 void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
