@@ -16,7 +16,8 @@
  * the weights alone: not on the thread count, and for forward ops not on the other rows of the
  * batch, so a record's result does not depend on its neighbours.
  *
- * Ops return 0, or -1 with err_set when the device fails. Arguments are the caller's promise
+ * Ops may be called by several threads at once when none writes memory that another one uses. They
+ * return 0, or -1 with err_set when the device fails. Arguments are the caller's promise
  * (asserted, not reported). Source of every formula: NUMERICS A.2, B.2, C and D.
  */
 #ifndef KERNELS_H
@@ -115,8 +116,8 @@ struct ops {
 
     /* ---- weights ---- */
 
-    /* Quantises N elements of dtype F32, F16 or BF16: codes ((N+1)/2 bytes), absmax f32
-     * ((N+block-1)/block); BLOCK even, at most 4096. NUMERICS B.2, as bitsandbytes computes it on the
+    /* Quantises N elements of dtype F32, F16 or BF16: codes ((N+1)/2 bytes; NULL: only the scales
+     * are wanted), absmax f32 ((N+block-1)/block); BLOCK even, at most 4096. NUMERICS B.2, as bitsandbytes computes it on the
      * CPU (zero_code 7) or on CUDA (0). They differ in an all-zero block (codes 7 or 0), and in a
      * short last block, which the CPU divides by its scale, at least 1e-38, instead of multiplying
      * by the reciprocal. */

@@ -22,8 +22,8 @@ FORCE_INLINE v16 nf4_codes(v16 x)
     return code;
 }
 
-/* As nf4_quantize says: bitsandbytes' CPU code divides in a short last block and stores what it
- * divided by. What stands behind an odd n is a 0, scaled like the rest. */
+/* As nf4_quantize says; CODES NULL: only the scale. bitsandbytes' CPU code divides in a short last
+ * block and stores what it divided by. What stands behind an odd n is a 0, scaled like the rest. */
 static float nf4_block(uint8_t *codes, const float *x, int64_t n, bool short_block, int zero_code)
 {
     const bool divide = zero_code == 7 && short_block;
@@ -35,7 +35,7 @@ static float nf4_block(uint8_t *codes, const float *x, int64_t n, bool short_blo
     const float scale = zero_code == 7 ? fmaxf(most, NF4_LEAST_SCALE) : most;
     const v16 by = v16_set(divide ? scale : 1.0f / scale);
 
-    for (int64_t i = 0; i < n; i += 16) {
+    for (int64_t i = 0; codes && i < n; i += 16) {
         const v16 in = n - i < 16 ? v16_load_part(x + i, n - i, 0) : v16_load(x + i);
         const v16 scaled = divide ? v16_div(in, by) : v16_mul(in, by);
         float counted[16];

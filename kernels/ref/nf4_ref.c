@@ -69,7 +69,8 @@ static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev 
         if (count % 2)
             x[count] = 0;
         f32(absmax)[b] = scale_block(x, count, count < block, zero_code);
-        pack(bytes + first / 2, x, count);
+        if (codes)
+            pack(bytes + first / 2, x, count);
     }
     return 0;
 }

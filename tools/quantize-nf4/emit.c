@@ -3,6 +3,8 @@
 #include "mem.h"
 #include "nf4_code.h"
 
+#include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,18 +90,42 @@ static void add_parts(struct emitter *e, const struct item *it)
     }
 }
 
+/* The first thing that went wrong: its line belongs to the thread that met it. */
+struct failure {
+    int code; /* 0: none */
+    char line[1024];
+};
+
+static void note_failure(struct failure *f)
+{
+    f->code = err_code();
+    (void)snprintf(f->line, sizeof f->line, "%s", err_text());
+}
+
+/* Each thread computes a piece and waits for its turn to write it: meanwhile the others compute. */
 static int put_codes(struct emitter *e, const struct item *it)
 {
+    const int64_t size = it->t->n;
     struct report_sums sums = { 0 };
+    struct failure bad = { 0 };
 
-    for (int64_t from = 0; from < it->t->n; from += PIECE) {
-        const int64_t n = it->t->n - from < PIECE ? it->t->n - from : PIECE;
+#pragma omp parallel for ordered schedule(static, 1)
+    for (int64_t from = 0; from < size; from += PIECE) {
+        const struct room *room = &e->plan->room[omp_get_thread_num()];
+        const int64_t n = size - from < PIECE ? size - from : PIECE;
+        int rc = plan_codes(e->plan, room, it, from, n);
 
-        if (plan_codes(e->plan, it, from, n) < 0 || put(e, e->plan->host, (size_t)(n + 1) / 2) < 0)
-            return -1;
-        if (e->report && report_piece(e->report, &sums, e->plan, it, from, n) < 0)
-            return -1;
+#pragma omp ordered
+        if (!bad.code) {
+            rc = rc < 0 ? rc : put(e, room->host, (size_t)(n + 1) / 2);
+            if (rc == 0 && e->report)
+                rc = report_piece(e->report, &sums, e->plan, room, it, from, n);
+            if (rc < 0)
+                note_failure(&bad);
+        }
     }
+    if (bad.code)
+        return err_set(bad.code, "%s", bad.line);
     if (e->report)
         report_tensor(e->report, it->t, &sums);
     return 0;

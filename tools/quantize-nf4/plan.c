@@ -3,6 +3,7 @@
 #include "json.h"
 #include "mem.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,24 +79,18 @@ static int check_finite(const struct plan *p, const struct tensor *t, const stru
                              t->name, (long long)(from + bad));
 }
 
-/* Codes and scales of a piece on the device. */
-static int quantize_piece(struct plan *p, const struct tensor *t, const struct dev *piece,
-                          int64_t n)
-{
-    return p->ops->nf4_quantize(p->codes, p->scales, piece, t->dtype, n, (int)p->opt.block,
-                                ZERO_CODE);
-}
-
-int plan_codes(struct plan *p, const struct item *it, int64_t from, int64_t n)
+int plan_codes(const struct plan *p, const struct room *room, const struct item *it, int64_t from,
+               int64_t n)
 {
     const struct dev *piece = adopt_piece(p->ops, it->t, from, n);
 
     if (!piece)
         return -1;
-    int rc = quantize_piece(p, it->t, piece, n);
+    int rc = p->ops->nf4_quantize(room->codes, room->scales, piece, it->t->dtype, n,
+                                  (int)p->opt.block, ZERO_CODE);
 
     if (!rc)
-        rc = p->ops->get(p->host, p->codes, (size_t)(n + 1) / 2);
+        rc = p->ops->get(room->host, room->codes, (size_t)(n + 1) / 2);
     p->ops->disown(piece);
     return rc;
 }
@@ -104,6 +99,7 @@ int plan_codes(struct plan *p, const struct item *it, int64_t from, int64_t n)
 
 static int scan_piece(struct plan *p, const struct item *it, int64_t from, int64_t n)
 {
+    struct dev *const scales = p->room[0].scales;
     const struct dev *piece = adopt_piece(p->ops, it->t, from, n);
     const int64_t first = from / p->opt.block, blocks = (n + p->opt.block - 1) / p->opt.block;
 
@@ -112,9 +108,10 @@ static int scan_piece(struct plan *p, const struct item *it, int64_t from, int64
     int rc = check_finite(p, it->t, piece, from, n);
 
     if (!rc && it->quantised)
-        rc = quantize_piece(p, it->t, piece, n);
+        rc = p->ops->nf4_quantize(NULL, scales, piece, it->t->dtype, n, (int)p->opt.block,
+                                  ZERO_CODE);
     if (!rc && it->quantised)
-        rc = p->ops->get(it->absmax + first, p->scales, (size_t)blocks * sizeof(float));
+        rc = p->ops->get(it->absmax + first, scales, (size_t)blocks * sizeof(float));
     p->ops->disown(piece);
     return rc;
 }
@@ -179,6 +176,20 @@ static int choose(struct item *it, const struct tensor *t, const struct nf4_opti
     return 0;
 }
 
+static int make_rooms(struct plan *p)
+{
+    p->rooms = omp_get_max_threads();
+    p->room = xcalloc((size_t)p->rooms, sizeof *p->room);
+    for (int i = 0; i < p->rooms; i++) {
+        p->room[i].host = xmalloc(PIECE / 2);
+        p->room[i].codes = p->ops->alloc(PIECE / 2);
+        p->room[i].scales = p->ops->alloc(PIECE / (size_t)p->opt.block * sizeof(float));
+        if (!p->room[i].codes || !p->room[i].scales)
+            return -1;
+    }
+    return 0;
+}
+
 int plan_make(struct plan *p, const struct tensors *model, struct progress *progress)
 {
     const int n = tensors_count(model);
@@ -186,10 +197,7 @@ int plan_make(struct plan *p, const struct tensors *model, struct progress *prog
 
     p->item = xcalloc((size_t)n, sizeof *p->item);
     p->n = n;
-    p->codes = p->ops->alloc(PIECE / 2);
-    p->scales = p->ops->alloc(PIECE / (size_t)p->opt.block * sizeof(float));
-    p->host = xmalloc(PIECE / 2);
-    if (!p->codes || !p->scales)
+    if (make_rooms(p) < 0)
         return -1;
     for (int i = 0; i < n; i++) {
         if (choose(&p->item[i], tensors_at(model, i), &p->opt) < 0)
@@ -215,8 +223,11 @@ void plan_free(struct plan *p)
         free(p->item[i].state);
     }
     free(p->item);
-    free(p->host);
-    p->ops->release(p->codes);
-    p->ops->release(p->scales);
+    for (int i = 0; i < p->rooms; i++) {
+        free(p->room[i].host);
+        p->ops->release(p->room[i].codes);
+        p->ops->release(p->room[i].scales);
+    }
+    free(p->room);
     *p = (struct plan){ 0 };
 }

@@ -13,7 +13,9 @@
 #include "progress.h"
 #include "tensors.h"
 
-enum { PIECE = 1 << 21 }; /* weights worked on at a time: a multiple of every block size */
+/* Weights worked on at a time: a multiple of every block size, and few enough that what was looked
+ * through for NaN is still in the cache when it is quantised. */
+enum { PIECE = 1 << 19 };
 
 struct nf4_options {
     int64_t block;
@@ -37,8 +39,13 @@ struct plan {
     struct nf4_options opt;
     struct item *item; /* in the order of their names */
     int n;
-    struct dev *codes, *scales; /* of one piece */
-    uint8_t *host;              /* codes of one piece */
+    struct room *room; /* one for each thread */
+    int rooms;
+};
+
+struct room { /* of one piece */
+    struct dev *codes, *scales;
+    uint8_t *host; /* the codes again */
 };
 
 /* Computes all scales of MODEL; P has ops and opt. -1 names the tensor: values that are not finite
@@ -47,8 +54,9 @@ struct plan {
 MUST_USE int plan_make(struct plan *p, const struct tensors *model, struct progress *progress);
 void plan_free(struct plan *p);
 
-/* Quantises weights FROM .. FROM + N of the item again; p->host has (N + 1) / 2 bytes of codes and
- * p->codes the same on the device. */
-MUST_USE int plan_codes(struct plan *p, const struct item *it, int64_t from, int64_t n);
+/* Quantises weights FROM .. FROM + N of the item into ROOM: (N + 1) / 2 bytes of codes. Several
+ * threads may do so, each with its own. */
+MUST_USE int plan_codes(const struct plan *p, const struct room *room, const struct item *it,
+                        int64_t from, int64_t n);
 
 #endif

@@ -53,12 +53,12 @@ static int expand_before(float *to, const struct ops *ops, const struct tensor *
     return rc;
 }
 
-static int expand_after(float *to, const struct plan *p, const struct item *it, int64_t from,
-                        int64_t n)
+static int expand_after(float *to, const struct plan *p, const struct room *room,
+                        const struct item *it, int64_t from, int64_t n)
 {
     const int64_t first = from / p->opt.block, blocks = (n + p->opt.block - 1) / p->opt.block;
     struct weight w = { .dtype = DT_NF4,
-                        .data = p->codes,
+                        .data = room->codes,
                         .rows = 1,
                         .cols = n,
                         .block = (int)p->opt.block,
@@ -74,10 +74,10 @@ static int expand_after(float *to, const struct plan *p, const struct item *it, 
 }
 
 int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
-                 const struct item *it, int64_t from, int64_t n)
+                 const struct room *room, const struct item *it, int64_t from, int64_t n)
 {
     if (expand_before(r->before, p->ops, it->t, from, n) < 0 ||
-        expand_after(r->after, p, it, from, n) < 0)
+        expand_after(r->after, p, room, it, from, n) < 0)
         return -1;
     for (int64_t i = 0; i < n; i++) {
         const double was = (double)r->before[i], error = (double)r->after[i] - was;
