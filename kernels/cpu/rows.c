@@ -145,9 +145,9 @@ static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev 
 
         cpu_isa()->span(x, &flat, first, count);
         for (int64_t i = 0; i < count; i += block)
-            f32(absmax)[(first + i) / block] =
-                cpu_isa()->nf4_block(codes ? (uint8_t *)(void *)codes + (first + i) / 2 : NULL, x + i,
-                                     min_i64(block, count - i), count - i < block, zero_code);
+            f32(absmax)[(first + i) / block] = cpu_isa()->nf4_block(
+                codes ? (uint8_t *)(void *)codes + (first + i) / 2 : NULL, x + i,
+                min_i64(block, count - i), count - i < block, zero_code);
     }
     return 0;
 }

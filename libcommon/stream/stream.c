@@ -75,7 +75,8 @@ bool labels_same(const struct labels *a, const struct labels *b)
     bool same = a->n == b->n && !a->answer == !b->answer;
 
     for (int i = 0; same && i < a->n; i++)
-        same = !strcmp(a->name[i], b->name[i]) && (!a->answer || !strcmp(a->answer[i], b->answer[i]));
+        same =
+            !strcmp(a->name[i], b->name[i]) && (!a->answer || !strcmp(a->answer[i], b->answer[i]));
     return same;
 }
 

@@ -140,8 +140,8 @@ static const uint8_t *space_after(const struct tokenizer *t, const uint8_t *p, c
 /*
  * As AddedVocabulary::find_matches of Hugging Face's tokenizers has it. The search goes on where a
  * match ended, before rstrip took the white space behind it: a token of white space in there is
- * found once more, and what follows it begins at its end. Odd, and equal; what is looked through for
- * white space is remembered, so that a long run of such tokens takes no longer than any text.
+ * found once more, and what follows it begins at its end. Odd, and equal; what is looked through
+ * for white space is remembered, so that a long run of such tokens takes no longer than any text.
  */
 void split_added(const struct tokenizer *t, const struct matcher *m, struct tokenizer_scratch *s,
                  const uint8_t *p, const uint8_t *end, piece_fn *piece)

@@ -1,4 +1,5 @@
-/* How fast libcommon moves bytes, one thread: tokenizer, streams, and zstd alone to compare with. */
+/* How fast libcommon moves bytes, one thread: tokenizer, streams, and zstd alone to compare with.
+ */
 #include "mem.h"
 #include "perf.h"
 #include "stream.h"
@@ -188,7 +189,9 @@ int main(int argc, char **argv)
     };
     static struct cli_common common = CLI_COMMON_INIT;
     static const struct cli_opt none[] = { { .type = CLI_END } };
-    const struct cli cli = { .name = "perf", .synopsis = "", .about = "", .opts = none, .common = &common };
+    const struct cli cli = {
+        .name = "perf", .synopsis = "", .about = "", .opts = none, .common = &common
+    };
 
     (void)cli_parse(argc, argv, &cli);
     return perf_main(cases);

@@ -130,9 +130,9 @@ static const struct {
     double flops; /* of all rounds */
 } peaks[] = {
 #ifdef __x86_64__
-    { "avx2", chains_avx2, 16.0 * CHAINS * ROUNDS },
-    { "avx512", chains_avx512, 32.0 * CHAINS * ROUNDS },
-    { "avx512bf16", chains_avx512bf16, 64.0 * CHAINS * ROUNDS },
+    { "avx2", chains_avx2, 16.0 * CHAINS *ROUNDS },
+    { "avx512", chains_avx512, 32.0 * CHAINS *ROUNDS },
+    { "avx512bf16", chains_avx512bf16, 64.0 * CHAINS *ROUNDS },
     { "amxbf16", chains_amx, 4 * 16.0 * 16 * 32 * 2 * TILE_ROUNDS },
 #endif
     { NULL, NULL, 0 },
@@ -143,7 +143,8 @@ static bool machine_has(const char *isa)
 #ifdef __x86_64__
     if (strcmp(isa, "amxbf16") == 0)
         return has_amx() && amx_allowed();
-    return strcmp(isa, "avx2") == 0     ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+    return strcmp(isa, "avx2") == 0
+               ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
            : strcmp(isa, "avx512") == 0 ? __builtin_cpu_supports("avx512f")
                                         : __builtin_cpu_supports("avx512bf16");
 #else
@@ -280,10 +281,9 @@ static double sgemm(int argc, char **argv)
     const int64_t M = perf_arg(argc, argv, 2), O = perf_arg(argc, argv, 3),
                   C = perf_arg(argc, argv, 4);
     const bool forward = argc > 1 && strcmp(argv[1], "forward") == 0;
-    struct blas s = { .M = (int)M,
-                      .N = (int)(forward ? O : C),
-                      .K = (int)(forward ? C : O),
-                      .trans_b = forward };
+    struct blas s = {
+        .M = (int)M, .N = (int)(forward ? O : C), .K = (int)(forward ? C : O), .trans_b = forward
+    };
     double rate;
 
     *(void **)&s.sgemm = symbol("cblas_sgemm");

@@ -230,15 +230,15 @@ static void run_forward(void *context)
     const struct attention *const a = context;
 
     must(ops.attention_forward(a->out, a->lse, a->q, a->k, a->v, &a->rows, HEADS, HEADS, HEAD_SIZE,
-                              0.1118f));
+                               0.1118f));
 }
 
 static void run_backward(void *context)
 {
     const struct attention *const a = context;
 
-    must(ops.attention_backward(a->dq, a->dk, a->dv, a->scratch, a->dout, a->out, a->lse, a->q, a->k,
-                               a->v, &a->rows, HEADS, HEADS, HEAD_SIZE, 0.1118f));
+    must(ops.attention_backward(a->dq, a->dk, a->dv, a->scratch, a->dout, a->out, a->lse, a->q,
+                                a->k, a->v, &a->rows, HEADS, HEADS, HEAD_SIZE, 0.1118f));
 }
 
 /* attention|attention-backward TOKENS SEQUENCES THREADS, sequences of TOKENS each: GFLOP/s of the
@@ -278,12 +278,8 @@ static double attention(int argc, char **argv)
 int main(void)
 {
     static const struct perf_case cases[] = {
-        { "forward", linear },
-        { "dx", linear },
-        { "expand", expand },
-        { "quantize", quantize },
-        { "attention", attention },
-        { "attention-backward", attention },
+        { "forward", linear },    { "dx", linear },           { "expand", expand },
+        { "quantize", quantize }, { "attention", attention }, { "attention-backward", attention },
         { NULL, NULL },
     };
 

@@ -69,7 +69,8 @@ struct job {
     uint8_t template_digest[SHA256_BYTES], verbalizer_digest[SHA256_BYTES];
 };
 
-/* What stands for LABEL: the verbalizer's answer or the label itself; NULL: the verbalizer has none. */
+/* What stands for LABEL: the verbalizer's answer or the label itself; NULL: the verbalizer has
+ * none. */
 static const char *answer_of(const struct job *j, const char *label, size_t *n)
 {
     if (j->verbalizer.labels.n == 0)
