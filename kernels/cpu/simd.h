@@ -40,11 +40,7 @@ typedef __m512i vi;
 #define vf_scale2(a, t)                                                                            \
     _mm512_castsi512_ps(                                                                           \
         _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(t), 23)))
-#define vf_abs(a) _mm512_abs_ps(a)
-#define vf_count_more(n, x, y)                                                                     \
-    _mm512_castsi512_ps(_mm512_mask_add_epi32(_mm512_castps_si512(n),                              \
-                                              _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ),                \
-                                              _mm512_castps_si512(n), _mm512_set1_epi32(1)))
+#define vf_abs(a)    _mm512_abs_ps(a)
 #define vf_of_f16(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm512_castsi512_ps(_mm512_slli_epi32(                                                         \
@@ -69,10 +65,7 @@ typedef __m256i vi;
 #define vf_scale2(a, t)                                                                            \
     _mm256_castsi256_ps(                                                                           \
         _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
-#define vf_abs(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
-#define vf_count_more(n, x, y)                                                                     \
-    _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(n),                                   \
-                                         _mm256_castps_si256(_mm256_cmp_ps(x, y, _CMP_GT_OQ))))
+#define vf_abs(a)    _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define vf_of_f16(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm256_castsi256_ps(_mm256_slli_epi32(                                                         \
@@ -150,13 +143,13 @@ FORCE_INLINE vf vf_of_bf16(const void *p)
 #define vf_unless_less(x, y, a) ((vf)((vi)(a) & ~((x) < (y))))
 #define vf_scale2(a, t)         ((vf)((vu)(a) + ((vu)(t) << 23)))
 #define vf_abs(a)               ((vf)((vi)(a)&0x7fffffff))
-#define vf_count_more(n, x, y)  ((vf)((vi)(n) - ((x) > (y))))
 typedef uint32_t vu __attribute__((vector_size(16)));
 #endif
 
 /* vf_unless_less(x, y, a): 0 where x < y, else a (so a NaN in x lets a through). vf_scale2(a, t):
- * the integer in t's low bits added to a's exponent. vf_count_more(n, x, y): the integer n (in a
- * float's bits) plus 1 where x > y. vf_of_f16, vf_of_bf16: W halves at p as floats. */
+ * the integer in t's low bits added to a's exponent. vf_of_f16, vf_of_bf16: W halves at p as
+ * floats.
+ */
 
 /* W floats at p, which need not be aligned as floats: weights are mapped files. */
 FORCE_INLINE vf vf_of_f32(const void *p)
@@ -227,12 +220,6 @@ FORCE_INLINE v16 v16_abs(v16 a)
     return a;
 }
 
-FORCE_INLINE v16 v16_count_more(v16 n, v16 x, v16 y)
-{
-    V16_EACH n.p[i] = vf_count_more(n.p[i], x.p[i], y.p[i]);
-    return n;
-}
-
 FORCE_INLINE v16 v16_unless_less(v16 x, v16 y, v16 a)
 {
     V16_EACH a.p[i] = vf_unless_less(x.p[i], y.p[i], a.p[i]);
@@ -257,7 +244,37 @@ FORCE_INLINE void v16_store_part(float *p, v16 a, int64_t n)
     memcpy(p, t, (size_t)n * sizeof *t);
 }
 
-/* Lane i with lane i + 8, then 4, 2, 1. */
+/* ---- across lanes: i with i + 8, then 4, 2, 1 ---- */
+
+#ifdef __AVX2__
+#define V16_ACROSS(op, op1, a)                                                                     \
+    do {                                                                                           \
+        const __m256 eight = _mm256_##op(v16_low(a), v16_high(a));                                 \
+        const __m128 four =                                                                        \
+            _mm_##op(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));              \
+        const __m128 two = _mm_##op(four, _mm_movehl_ps(four, four));                              \
+                                                                                                   \
+        return _mm_cvtss_f32(_mm_##op1(two, _mm_movehdup_ps(two)));                                \
+    } while (0)
+
+#ifdef __AVX512F__
+#define v16_low(a)  _mm512_castps512_ps256((a).p[0])
+#define v16_high(a) _mm512_extractf32x8_ps((a).p[0], 1)
+#else
+#define v16_low(a)  (a).p[0]
+#define v16_high(a) (a).p[1]
+#endif
+
+FORCE_INLINE float v16_sum(v16 a)
+{
+    V16_ACROSS(add_ps, add_ss, a);
+}
+
+FORCE_INLINE float v16_most(v16 a)
+{
+    V16_ACROSS(max_ps, max_ss, a);
+}
+#else
 FORCE_INLINE float v16_sum(v16 a)
 {
     float t[16];
@@ -278,5 +295,6 @@ FORCE_INLINE float v16_most(v16 a)
         t[0] = t[i] > t[0] ? t[i] : t[0];
     return t[0];
 }
+#endif
 
 #endif
