@@ -110,7 +110,7 @@ static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_
 {
     struct nf4_rows rows;
 
-    nf4_rows_begin(&rows, w, k0, n0);
+    nf4_rows_begin(&rows, w, k0, kc, n0);
     for (int64_t k = 0; k < kc; k += 8) {
         const vi eight = nf4_rows_next(&rows);
         const vf s = vf_load(rows.scale);

@@ -37,8 +37,8 @@ FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restr
     const uint8_t *const ahead = weight_bytes(w) + later / 2;
     const float *const ahead_scale = weight_scales(w) + later / w->block;
 
-    nf4_rows_begin(&first, w, k0, n0);
-    nf4_rows_begin(&second, w, k0, least(n0 + W, w->rows - 1));
+    nf4_rows_begin(&first, w, k0, kc, n0);
+    nf4_rows_begin(&second, w, k0, kc, least(n0 + W, w->rows - 1));
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = vf_set(0.0f);
     for (int64_t k = 0; k < kc; k += 8) {
