@@ -294,11 +294,11 @@ static void backward_key_head(const struct slopes *g, const struct attention *a,
         memset(g->dv + at, 0, (size_t)D * sizeof(float));
     }
     for (int64_t h = kh * group; h < (kh + 1) * group; h++) {
-        for (int64_t i = 0; i < s->q_len; i++) {
-            const int64_t row = (s->q_start + i) * a->H + h;
+        const int64_t row = s->q_start * a->H + h;
 
-            g->along[row] = cpu_isa()->dot(g->dout + row * D, g->out + row * D, D);
-        }
+        /* a query that sees one key has its value for a result: its slopes are then exactly 0 */
+        cpu_isa()->row_dots(g->along + row, a->H, g->dout + row * D, g->out + row * D, a->H * D,
+                            s->q_len, D);
         for (int64_t i = 0; i < s->q_len; i += QUERIES) {
             const int64_t m = min_i64(QUERIES, s->q_len - i);
 

@@ -58,7 +58,10 @@ struct isa {
     void (*softmax_slope)(float *s, float *g, int64_t n, int64_t valid, float lse, float along,
                           float scale);
     int64_t (*first_largest)(const float *x, int64_t n);
-    float (*dot)(const float *a, const float *b, int64_t n);
+    /* out[i * STEP] = row i of a times row i of b, i < ROWS, rows of n, LD apart: what a product's
+     * element is (gemm.h), so that equal operands give an equal number here and there. */
+    void (*row_dots)(float *out, int64_t step, const float *a, const float *b, int64_t ld,
+                     int64_t rows, int64_t n);
     void (*scale)(float *x, float by, int64_t n);
 
     void (*gelu)(float *y, const float *x, int64_t n);

@@ -151,6 +151,16 @@ typedef uint32_t vu __attribute__((vector_size(16)));
  * floats.
  */
 
+/* One lane of vf_fma. */
+FORCE_INLINE float fma_one(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__FP_FAST_FMAF)
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* W floats at p, which need not be aligned as floats: weights are mapped files. */
 FORCE_INLINE vf vf_of_f32(const void *p)
 {

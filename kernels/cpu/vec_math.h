@@ -2,6 +2,7 @@
 #ifndef VEC_MATH_H
 #define VEC_MATH_H
 
+#include "isa.h"
 #include "simd.h"
 
 #include <math.h>
@@ -111,13 +112,36 @@ static int64_t first_largest(const float *x, int64_t n)
     return 0;
 }
 
-static float dot(const float *a, const float *b, int64_t n)
+/* Eight rows' chains side by side, each of which waits for its last step. */
+FORCE_INLINE void dots8(float *out, int64_t step, const float *a, const float *b, int64_t ld,
+                        const int rows, int64_t n)
 {
-    v16 sum = v16_set(0.0f);
+    float total[8] = { 0 };
 
-    V16_STEPS(n, i, m)
-    sum = v16_fma(load_n(a + i, m, 0), load_n(b + i, m, 0), sum);
-    return v16_sum(sum);
+    for (int64_t k0 = 0; k0 < n; k0 += KC) {
+        const int64_t end = n - k0 < KC ? n : k0 + KC;
+        float sum[8] = { 0 };
+
+        for (int64_t k = k0; k < end; k++)
+            UNROLL(8)
+        for (int i = 0; i < rows; i++)
+            sum[i] = fma_one(a[i * ld + k], b[i * ld + k], sum[i]);
+        for (int i = 0; i < rows; i++)
+            total[i] += sum[i];
+    }
+    for (int i = 0; i < rows; i++)
+        out[i * step] = total[i];
+}
+
+static void row_dots(float *out, int64_t step, const float *a, const float *b, int64_t ld,
+                     int64_t rows, int64_t n)
+{
+    int64_t i = 0;
+
+    for (; i + 8 <= rows; i += 8)
+        dots8(out + i * step, step, a + i * ld, b + i * ld, ld, 8, n);
+    for (; i < rows; i++)
+        dots8(out + i * step, step, a + i * ld, b + i * ld, ld, 1, n);
 }
 
 static void scale_run(float *x, float by, int64_t n)

@@ -257,6 +257,31 @@ static void gradients_are_the_slopes(void **state)
     check_gradient("dv", v, get_floats(o, d.dv, N * K * D), N * K * D, 1e-3, attention_loss, &c);
 }
 
+/* A query that sees one key has its value for a result whatever the score: no slope at all, where a
+ * rounding error would be all there is, and an optimiser would follow it. */
+static void one_key_has_no_slope(void **state)
+{
+    static const int lengths[3] = { 1, 1, 1 };
+    static const int64_t sizes[2] = { 80, 300 };
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+            const int64_t H = 2, n = 3 * H * sizes[i];
+            const struct inputs in = {
+                random_floats(n, 1), random_floats(n, 2), random_floats(n, 3), 3, 3, H, H, sizes[i]
+            };
+            const struct ops *const o = &tables[t];
+            const struct packed rows = pack_lengths(o, lengths, 3);
+            const struct gradients d = backward(o, &in, &rows, random_floats(n, 4));
+            float *const none = xcalloc((size_t)n, sizeof *none);
+
+            assert_floats("dq", get_floats(o, d.dq, n), none, n, 0);
+            assert_floats("dk", get_floats(o, d.dk, n), none, n, 0);
+            free(none);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +293,7 @@ int main(void)
         OP_TEST(heads_share_keys_by_group),
         OP_TEST(attention_agrees),
         OP_TEST(gradients_are_the_slopes),
+        OP_TEST(one_key_has_no_slope),
     };
 
     return RUN_TESTS(tests);
