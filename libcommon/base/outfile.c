@@ -61,7 +61,7 @@ static void empty_folder(int fd, int depth)
     }
 }
 
-static void remove_path(const char *path)
+void outfile_remove(const char *path)
 {
     if (unlink(path) == 0)
         return;
@@ -78,7 +78,7 @@ static void remove_unfinished(void)
 {
     for (int i = 0; i < UNFINISHED_MAX; i++)
         if (unfinished[i].used)
-            remove_path(unfinished[i].path);
+            outfile_remove(unfinished[i].path);
 }
 
 static void say(const char *s)
@@ -228,7 +228,7 @@ static void release(struct outfile *f)
     if (f->fd > STDERR_FILENO)
         (void)close(f->fd);
     if (f->temp) {
-        remove_path(f->temp->path); /* already gone when it was renamed */
+        outfile_remove(f->temp->path); /* already gone when it was renamed */
         f->temp->used = 0;
     }
     free(f->path);
@@ -371,7 +371,7 @@ static enum found look(const char *path)
 static void outdir_release(struct outdir *d)
 {
     if (d->temp) {
-        remove_path(d->temp->path);
+        outfile_remove(d->temp->path);
         d->temp->used = 0;
     }
     free(d->path);
@@ -427,7 +427,7 @@ static int exchange(struct outdir *d)
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (old->used)
-        remove_path(old->path);
+        outfile_remove(old->path);
     old->used = 0;
     return rc;
 }

@@ -42,4 +42,8 @@ MUST_USE int outdir_open(struct outdir **d, const char *path, bool force, const 
 MUST_USE int outdir_commit(struct outdir *d);
 void outdir_abort(struct outdir *d);
 
+/* Takes away a file, or a folder with what is in it, that this process has put in place. A "/" may
+ * end PATH. */
+void outfile_remove(const char *path);
+
 #endif

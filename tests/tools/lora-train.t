@@ -43,6 +43,24 @@ check peek --tensors folder -o tensors
 check grep -q 'base_model.model.model.layers.2.mlp.fc2.lora_B.weight' tensors
 check predict -q -m "$model" -a folder --mode loss data -o losses
 
+it "saves adapters on the way, and keeps the newest"
+run lora-train -q -m "$model" $some data -o kept.tar.zst --save-steps 1 --save-total-limit 2
+ok
+check [ "$(echo kept*)" = "kept.step-2.tar.zst kept.step-3.tar.zst kept.tar.zst" ]
+same kept.tar.zst kept.step-3.tar.zst
+run lora-train -q -m "$model" $some data -o way/ --save-steps 2
+ok
+check [ "$(echo way*)" = "way way.step-2" ]
+check peek --tensors way.step-2
+check [ -n "$(cmp way/adapter_model.safetensors way.step-2/adapter_model.safetensors)" ]
+
+: >late.step-2
+it "does not begin where a name on the way is taken"
+run lora-train -q -m "$model" $some data -o late --save-steps 2
+exit_is 73
+err_has "late.step-2: is there already"
+absent late
+
 it "makes the loss fall"
 run lora-train -q -m "$model" data --r 8 --learning-rate 5e-3 --num-train-epochs 6 --logging-steps 8 --metrics metrics -o fallen
 ok
@@ -99,7 +117,7 @@ done
 for option in --full '--neftune-noise-alpha 5' '--modules-to-save lm_head' '--plot x.svg' '--checkpoint x' --resume \
 	'--save-steps 5' '--save-total-limit 2' '--bias all' '--bias lora_only' '--r 0' '--lora-dropout 1' '--optim lion' \
 	'--eval-steps 5' '--order x --num-train-epochs 2' '--target-modules lm_head' '--preset blog' '--plan x --metrics y' \
-	'--metrics -'
+	'--metrics -' '--metrics same -o same' '--save-steps 1' '--save-total-limit 1 -o x'
 do
 	it "refuses $option"
 	run lora-train -m "$model" data $option
@@ -201,7 +219,7 @@ it "stops with the step's number when numbers run away"
 run lora-train -m "$model" data --learning-rate 1e6 --max-grad-norm 0 --warmup-ratio 0 --max-steps 30 -o bad
 exit_is 70
 err_has 'step '
-err_has 'is not finite'
+err_has 'finite'
 absent bad
 
 it "names the record and the step whose loss is no number"

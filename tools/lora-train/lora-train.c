@@ -9,6 +9,7 @@
 #include "options.h"
 #include "order_file.h"
 #include "plan.h"
+#include "saves.h"
 #include "trainer.h"
 
 #include "mem.h"
@@ -114,15 +115,9 @@ static void say_cut(const struct train_sets *s, int64_t max_length)
 /* Trains and puts the adapter into OUT. */
 static int train(const struct trainer *t, struct metrics *metrics, struct pack_writer *out)
 {
-    char *base;
-    int rc;
-
-    if (trainer_run(t, metrics) < 0)
+    if (saves_check(t->opt, t->order->steps) < 0 || trainer_run(t, metrics) < 0)
         return -1;
-    base = base_name(t->opt->model);
-    rc = lora_save(t->lora, out, base);
-    free(base);
-    return rc;
+    return lora_save(t->lora, out, t->base);
 }
 
 /* Memory and order are settled: either say what would be done, or do it. */
@@ -167,10 +162,12 @@ static int run(const struct train_options *o, struct model *m, struct pack_write
             .steps = order.steps,
             .warmup = schedule_warmup(o->warmup_steps, o->warmup_ratio, order.steps),
         };
-        const struct trainer t = { o, m, lora, &sets, &order, &schedule };
+        char *const base = base_name(o->model);
+        const struct trainer t = { o, m, lora, &sets, &order, &schedule, base };
 
         model_use_lora(m, lora);
         rc = plan_or_train(&t, out);
+        free(base);
     }
     order_free(&order);
     lora_free(lora);

@@ -112,9 +112,13 @@ static void check(struct train_options *o, const struct given *given)
         o->eval_steps = o->logging_steps;
     if (o->plan_file && o->metrics_file)
         die(EXIT_USAGE, "--plan does not train, so there is nothing for --metrics");
-    if (is_standard(o->metrics_file) && is_standard(o->common.output))
-        die(EXIT_USAGE,
-            "the adapter and the metrics cannot both go to standard output; give -o a file");
+    if (o->metrics_file && !strcmp(o->metrics_file, o->common.output))
+        die(EXIT_USAGE, "the adapter and the metrics cannot both go to '%s'; give -o another name",
+            o->common.output);
+    if (o->save_steps && is_standard(o->common.output))
+        die(EXIT_USAGE, "--save-steps names its files after the output; give -o a name");
+    if (o->save_total_limit && !o->save_steps)
+        die(EXIT_USAGE, "--save-total-limit needs --save-steps");
 }
 
 void options_parse(struct train_options *o, int argc, char **argv)
@@ -184,6 +188,11 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "eval-steps", CLI_INT, &o->eval_steps, .arg = "N",
           .help = "steps between evaluations; as logging-steps where it is not given", .min = 1,
           .max = COUNT_MAX, .given = &given.eval_steps },
+        { 0, "save-steps", CLI_INT, &o->save_steps, .arg = "N",
+          .help = "steps between adapters written beside the last one; 0: only that",
+          .max = COUNT_MAX, .silent = true },
+        { 0, "save-total-limit", CLI_INT, &o->save_total_limit, .arg = "N",
+          .help = "how many of these stay, the newest; 0: all", .max = COUNT_MAX, .silent = true },
         { 0, "logging-steps", CLI_INT, &o->logging_steps, .arg = "N",
           .help = "steps between lines of the metrics", .min = 1, .max = COUNT_MAX },
 

@@ -3,6 +3,7 @@
 #include "feed.h"
 #include "mem.h"
 #include "progress.h"
+#include "saves.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -173,6 +174,8 @@ static int do_steps(struct run *r, struct metrics *metrics, struct progress *pro
             err_in("evaluation after step %" PRId64, i + 1);
             return feed_blame(&r->feed);
         }
+        if (saves_step(r->t->opt, r->t->lora, r->t->base, i + 1) < 0)
+            return -1;
     }
     return 0;
 }

@@ -17,6 +17,7 @@ struct trainer {
     const struct train_sets *sets;
     const struct order *order;
     const struct schedule *schedule;
+    const char *base; /* name of the model, for adapters saved on the way */
 };
 
 /* The largest batch of the run, in tokens: what the memory plan is made for. */
