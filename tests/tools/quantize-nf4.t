@@ -135,11 +135,18 @@ it "gives the weights back in their type"
 quantize-nf4 "$dir/g" --dequantize -o "$dir/back/" 2>"$dir/err"
 check sh -c 'cmp "$1/model/config.json" "$1/back/config.json" && cmp "$1/model/LICENSE" "$1/back/LICENSE"' - "$dir"
 
+it "... or in another, which the config says"
+run quantize-nf4 "$dir/g" --dequantize --compute-dtype bfloat16 -o "$dir/brain/"
+ok
+check grep -Eq '"(torch_)?dtype": "bfloat16"' "$dir/brain/config.json"
+check sh -c 'peek --tensors "$1" | grep "q_proj.weight" | grep -qi bf16' - "$dir/brain"
+
 it "does not replace a model unless told"
 run quantize-nf4 "$model" -o "$dir/b/"
 exit_is 73
 
-it "refuses what is not there yet";     refused 69 "--quant-type fp4 is not there yet" quantize-nf4 --quant-type fp4 "$model"
+it "refuses what is not there yet";     refused 2 "--quant-type" quantize-nf4 --quant-type fp4 "$model"
+it "refuses an option it would ignore"; refused 2 "--nested-compat" quantize-nf4 --nested-compat midpoint "$model"
 it "refuses a block size of 96";        refused 2 "not a power of two" quantize-nf4 --blocksize 96 "$model"
 it "refuses --verify with an output";   refused 2 "--verify writes no model" quantize-nf4 --verify "$dir/b" "$model"
 it "refuses to choose records";         refused 2 "none in a model" quantize-nf4 --limit 3 "$model"

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char edited[] = "\"quantization_config\"";
-
 struct span {
     const char *p;
     size_t n;
@@ -137,19 +135,29 @@ static void put_value(struct buf *out, struct span v, int indent)
     }
 }
 
-void config_put_quantization(struct buf *out, const char *text, size_t n, const char *member)
+static bool is_key(const struct member *m, const char *key)
 {
+    return m->key.n == strlen(key) + 2 && !memcmp(m->key.p + 1, key, m->key.n - 2);
+}
+
+void config_edit(struct buf *out, const char *text, size_t n, const char *quantization,
+                 const char *dtype)
+{
+    static const char key[] = "\"quantization_config\"";
     char *copy = xstrndup(text, n); /* with a 0 behind it */
     size_t count, kept = 0;
     struct member *m = members(skip_space(copy), &count);
 
-    for (size_t i = 0; i < count; i++)
-        if (m[i].key.n != strlen(edited) || memcmp(m[i].key.p, edited, m[i].key.n) != 0)
+    for (size_t i = 0; i < count; i++) {
+        if (dtype && (is_key(&m[i], "dtype") || is_key(&m[i], "torch_dtype")))
+            m[i].value = (struct span){ dtype, strlen(dtype) };
+        if (!is_key(&m[i], "quantization_config"))
             m[kept++] = m[i];
-    if (member) {
+    }
+    if (quantization) {
         m = xnrealloc(m, kept + 1, sizeof *m);
-        m[kept].key = (struct span){ edited, strlen(edited) };
-        m[kept++].value = (struct span){ member, strlen(member) };
+        m[kept].key = (struct span){ key, strlen(key) };
+        m[kept++].value = (struct span){ quantization, strlen(quantization) };
     }
     put_members(out, m, kept, 0);
     buf_putc(out, '\n');

@@ -1,4 +1,4 @@
-/* config_edit.h - config.json with one member put in or taken out, everything else as it was. */
+/* config_edit.h - config.json for another form of the same weights, everything else as it was. */
 #ifndef CONFIG_EDIT_H
 #define CONFIG_EDIT_H
 
@@ -7,8 +7,10 @@
 /*
  * Appends TEXT (N bytes, a valid JSON object without doubled keys) as Python's
  * json.dumps(..., indent=2, sort_keys=True) lays it out, numbers and strings spelt as they are;
- * without its member "quantization_config", and with one of the text MEMBER unless that is NULL.
+ * without its member "quantization_config", and with one of the text QUANTIZATION unless that is
+ * NULL; with the text DTYPE as its "dtype" or "torch_dtype" unless that is NULL.
  */
-void config_put_quantization(struct buf *out, const char *text, size_t n, const char *member);
+void config_edit(struct buf *out, const char *text, size_t n, const char *quantization,
+                 const char *dtype);
 
 #endif

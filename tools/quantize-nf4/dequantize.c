@@ -157,7 +157,7 @@ static int declare(struct tensors_writer *w, const struct output *o)
                     : tensors_declare(w, o->t->name, o->t->dtype, o->t->rank, o->t->shape);
 }
 
-int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops)
+int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops, const char *named)
 {
     struct output *o = xcalloc((size_t)tensors_count(t), sizeof *o);
     struct tensors_writer *w = tensors_writer_new();
@@ -165,6 +165,8 @@ int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops
 
     for (int i = 0; i < tensors_count(t) && got >= 0; i++) {
         got = output_of(&o[n], t, tensors_at(t, i));
+        if (named)
+            o[n].q.dtype = dtype_of(named);
         if (got > 0)
             (void)declare(w, &o[n]);
         n += got != 0;

@@ -42,18 +42,21 @@ static void put_quantization(struct buf *b, const struct quantization *q)
 }
 
 static int put_config(struct pack_writer *out, const struct pack *from,
-                      const struct quantization *q)
+                      const struct quantization *q, const char *dtype)
 {
     const struct pack_file *f = pack_find(from, "config.json");
-    struct buf text = BUF_INIT, member = BUF_INIT;
+    struct buf text = BUF_INIT, member = BUF_INIT, type = BUF_INIT;
 
     if (q)
         put_quantization(&member, q);
-    config_put_quantization(&text, (const char *)f->data, f->size, member.p);
+    if (dtype)
+        json_put_text(&type, dtype, strlen(dtype));
+    config_edit(&text, (const char *)f->data, f->size, member.p, type.p);
     const int rc = pack_put(out, f->name, text.p, text.n);
 
     buf_free(&text);
     buf_free(&member);
+    buf_free(&type);
     return rc;
 }
 
@@ -88,11 +91,11 @@ static int copy_others(struct pack_writer *out, const struct pack *from)
 }
 
 int output_begin(struct pack_writer **out, const struct source *s, const struct quantization *q,
-                 const struct cli_common *common)
+                 const char *dtype, const struct cli_common *common)
 {
     if (pack_create(out, common->output, common->force, (int)common->level) < 0)
         return -1;
-    if (put_config(*out, s->pack, q) == 0 && copy_others(*out, s->pack) == 0)
+    if (put_config(*out, s->pack, q, dtype) == 0 && copy_others(*out, s->pack) == 0)
         return 0;
     pack_abort(*out);
     return -1;

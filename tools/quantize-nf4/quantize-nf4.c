@@ -24,7 +24,7 @@ struct options {
 
 static enum nest_compat compat_of(const char *name)
 {
-    if (!strcmp(name, "cuda"))
+    if (!name || !strcmp(name, "cuda"))
         return NEST_CUDA;
     return strcmp(name, "midpoint") ? NEST_BNB_CPU : NEST_MIDPOINT;
 }
@@ -35,8 +35,8 @@ static void check_options(const struct options *o, const struct cli_common *comm
 
     if (common->only.n || common->limit >= 0)
         die(EXIT_USAGE, "--only and --limit choose records; there are none in a model");
-    if (strcmp(o->quant_type, "nf4"))
-        die(EXIT_NODEVICE, "--quant-type %s is not there yet; use nf4", o->quant_type);
+    if (o->compat && !o->nested)
+        die(EXIT_USAGE, "--nested-compat is about --double-quant; give both or neither");
     if (o->block & (o->block - 1))
         die(EXIT_USAGE, "--blocksize %lld is not a power of two", (long long)o->block);
     if (o->verify && o->dequantize)
@@ -87,7 +87,7 @@ static int quantise(const struct source *s, struct plan *plan, struct report *re
     struct pack_writer *out = NULL;
     int rc = -1;
 
-    if (!o->verify && output_begin(&out, s, &q, common) < 0)
+    if (!o->verify && output_begin(&out, s, &q, NULL, common) < 0)
         goto done;
     if (plan_make(plan, s->tensors, progress) < 0) {
         err_in("%s", pack_name(s->pack));
@@ -119,13 +119,14 @@ static int quantise_and_report(const struct source *s, const struct ops *ops,
     return rc;
 }
 
-static int restore(const struct source *s, const struct ops *ops, const struct cli_common *common)
+static int restore(const struct source *s, const struct ops *ops, const char *dtype,
+                   const struct cli_common *common)
 {
     struct pack_writer *out;
 
-    if (output_begin(&out, s, NULL, common) < 0)
+    if (output_begin(&out, s, NULL, dtype, common) < 0)
         return -1;
-    if (dequantize(s->tensors, out, ops) == 0)
+    if (dequantize(s->tensors, out, ops, dtype) == 0)
         return pack_commit(out);
     pack_abort(out);
     return err_in("%s", pack_name(s->pack));
@@ -148,7 +149,8 @@ static int run(const char *path, const struct options *o, const struct cli_commo
                      "%s: config.json has no quantization_config; there is nothing to dequantize",
                      pack_name(s.pack));
     else
-        rc = o->dequantize ? restore(&s, ops, common) : quantise_and_report(&s, ops, o, common);
+        rc = o->dequantize ? restore(&s, ops, o->compute, common)
+                           : quantise_and_report(&s, ops, o, common);
     source_close(&s);
     return rc;
 }
@@ -156,24 +158,24 @@ static int run(const char *path, const struct options *o, const struct cli_commo
 int main(int argc, char **argv)
 {
     struct cli_common common = CLI_COMMON_INIT;
-    struct options o = { .quant_type = "nf4", .compat = "cuda", .block = 64 };
+    struct options o = { .quant_type = "nf4", .block = 64 };
     const struct cli_opt opts[] = {
-        { 0, "quant-type", CLI_CHOICE, &o.quant_type, "nf4|fp4",
-          .help = "only nf4 is there so far" },
+        { 0, "quant-type", CLI_CHOICE, &o.quant_type, "nf4", .help = "what the codes stand for" },
         { 0, "blocksize", CLI_INT, &o.block, "N",
           .help = "weights that share a scale, a power of two", .min = 32, .max = 4096 },
         { 0, "double-quant", CLI_FLAG, &o.nested,
           .help = "quantise the scales too, to 8 bits in blocks of 256" },
         { 0, "nested-compat", CLI_CHOICE, &o.compat, "cuda|midpoint|bnb-cpu",
-          .help = "which rule codes the scales under --double-quant" },
+          .help = "which rule codes the scales under --double-quant; cuda if not given" },
         { 0, "compute-dtype", CLI_CHOICE, &o.compute, "float16|bfloat16|float32",
-          .help = "for those who load the model; the model's own if not given" },
+          .help = "for those who load the model; of the weights that --dequantize writes; the "
+                  "model's own if not given" },
         { 0, "skip-modules", CLI_TEXT, &o.skip, "NAMES",
           .help = "linears that stay as they are, with commas; lm_head always does" },
         { 0, "report", CLI_FILE, &o.report, "FILE",
           .help = "errors of every tensor as a table; - is standard output" },
         { 0, "dequantize", CLI_FLAG, &o.dequantize,
-          .help = "the other way: a 4-bit model back to the type it had" },
+          .help = "the other way: a 4-bit model back to the type it had, or --compute-dtype" },
         { 0, "verify", CLI_FILE, &o.verify, "MODEL",
           .help = "compare with this quantised model instead of writing one" },
         { .type = CLI_END },
