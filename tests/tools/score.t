@@ -39,7 +39,7 @@ EXPECT
 it "one JSON object"
 run score --json p.zst
 out_is <<'EXPECT'
-{"n": 4, "accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5833333333333333, "weighted_f1": 0.5833333333333333, "mcc": 0.22360679774997896, "kappa": 0.19999999999999996, "labels": ["up", "down"], "per_label": {"up": {"precision": 1.0, "recall": 0.5, "f1": 0.6666666666666666, "support": 2, "accuracy": 0.5}, "down": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2, "accuracy": 0.5}}, "confusion": [[1, 1], [0, 1]], "none": 1, "log_loss": 0.6251637516890349, "brier": 0.4453125, "ece": 0.28125}
+{"n": 4, "accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5833333333333333, "weighted_f1": 0.5833333333333333, "mcc": 0.22360679774997896, "kappa": 0.19999999999999996, "labels": ["up", "down"], "per_label": {"up": {"precision": 1.0, "recall": 0.5, "f1": 0.6666666666666666, "support": 2, "accuracy": 0.5}, "down": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2, "accuracy": 0.5}}, "confusion": [[1, 1, 0], [0, 1, 1]], "none": 1, "log_loss": 0.6251637516890349, "brier": 0.4453125, "ece": 0.28125}
 EXPECT
 
 it "lines of name, tab, value"

@@ -168,13 +168,16 @@ static void put_json_labels(struct buf *b, const struct confusion *c)
     buf_puts(b, "}, ");
 }
 
-static void put_json_confusion(struct buf *b, const struct confusion *c)
+/* True labels as rows, in the order of "labels"; a last column for none where there are any. */
+static void put_json_confusion(struct buf *b, const struct confusion *c, bool none)
 {
     put_key(b, "confusion");
     for (int i = 0; i < c->n; i++) {
         buf_puts(b, i ? ", [" : "[[");
         for (int k = 0; k < c->n; k++)
             buf_printf(b, "%s%lld", k ? ", " : "", (long long)c->count[i * c->n + k]);
+        if (none)
+            buf_printf(b, ", %lld", (long long)c->none[i]);
         buf_putc(b, ']');
     }
     buf_puts(b, "], ");
@@ -197,7 +200,7 @@ void report_json(struct buf *b, const struct confusion *c, const struct metrics 
     for (int i = 0; i < n; i++) {
         if (!strcmp(v[i].name, "none")) {
             put_json_labels(b, c);
-            put_json_confusion(b, c);
+            put_json_confusion(b, c, m->none > 0);
         }
         put_key(b, v[i].name);
         put_number(b, &v[i]);
@@ -228,11 +231,13 @@ static bool each_number(const struct confusion *c, const struct metrics *m,
         }
     }
     for (int i = 0; !done && i < c->n; i++)
-        for (int k = 0; !done && k < c->n; k++) {
-            const struct number count = { NULL, (double)c->count[i * c->n + k], true };
+        for (int k = 0; !done && k <= c->n; k++) {
+            const bool none = k == c->n;
+            const int64_t times = none ? c->none[i] : c->count[i * c->n + k];
+            const struct number count = { NULL, (double)times, true };
 
             buf_clear(&name);
-            buf_printf(&name, "confusion.%s.%s", c->name[i], c->name[k]);
+            buf_printf(&name, "confusion.%s.%s", c->name[i], none ? "none" : c->name[k]);
             done = take(user, name.p, &count);
         }
     buf_free(&name);
