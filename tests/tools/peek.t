@@ -44,7 +44,10 @@ run peek --csv id,text,ids a.zst
 printf 'id,text,ids\n0,"a ""b"",\tc\n\\d",\n1,Täx,"[1, 2, 70000]"\n17,,[]\n' >expect; out_is <expect
 run peek --tsv id,,text a.zst
 exit_is 2
-err_has "a field name is empty"
+err_has "a field name is empty; write --tsv id,text"
+run peek --csv '' a.zst
+exit_is 2
+err_has "a field name is empty; write --csv id,text"
 
 it "shows header, chain and count"
 run peek --header a.zst

@@ -131,6 +131,7 @@ int view_text(const struct peek *p)
 struct columns {
     char **name;
     int n;
+    const char *option; /* that asked for them */
     void (*put)(struct buf *line, const char *value, size_t n);
     char separator;
 };
@@ -204,7 +205,7 @@ static int columns_of(struct columns *c, const char *list)
         const size_t n = strcspn(list, ",");
 
         if (!n)
-            return err_set(EXIT_USAGE, "a field name is empty; write --tsv id,text");
+            return err_set(EXIT_USAGE, "a field name is empty; write %s id,text", c->option);
         c->name = xnrealloc(c->name, (size_t)c->n + 1, sizeof *c->name);
         c->name[c->n++] = xstrndup(list, n);
         if (!list[n])
@@ -235,14 +236,14 @@ static int view_columns(const struct peek *p, struct columns *c, const char *lis
 
 int view_tsv(const struct peek *p)
 {
-    struct columns c = { .put = put_tsv, .separator = '\t' };
+    struct columns c = { .option = "--tsv", .put = put_tsv, .separator = '\t' };
 
     return view_columns(p, &c, p->tsv);
 }
 
 int view_csv(const struct peek *p)
 {
-    struct columns c = { .put = put_csv, .separator = ',' };
+    struct columns c = { .option = "--csv", .put = put_csv, .separator = ',' };
 
     return view_columns(p, &c, p->csv);
 }
