@@ -131,6 +131,12 @@ err_has "peek: error: in.jsonl:4: label 'neutral' is not one of --labels"
 absent none
 sh_run "printf '{\"a\":1}' | peek --from-jsonl --kind tokens | peek --header"
 out_has '"kind": "tokens"'
+printf '\357\273\277{"text":"x"}\n' >bom.jsonl
+sh_run "peek --from-jsonl bom.jsonl bom.jsonl | peek --text text"
+printf 'x\nx\n' >expect; out_is <expect
+sh_run "cat bom.jsonl bom.jsonl | peek --from-jsonl"
+exit_is 65      # it stands at the start of a file only
+err_has "standard input:2: not valid JSON at line 1, column 1"
 sh_run "peek --from-jsonl </dev/null | peek --count"
 echo 0 >expect; out_is <expect
 

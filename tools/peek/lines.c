@@ -74,7 +74,10 @@ int lines_next(struct lines *l, const char **line, size_t *n)
     *n = end ? (size_t)(end - *line) : l->text.n - l->at;
     l->at += *n + (end != NULL);
     l->searched = l->at;
-    l->number++;
+    if (!l->number++ && *n >= 3 && !memcmp(*line, "\xef\xbb\xbf", 3)) {
+        *line += 3;
+        *n -= 3;
+    }
     return 1;
 }
 
