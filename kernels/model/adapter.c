@@ -251,7 +251,8 @@ static int copy_values(float *out, const struct tensor *t)
             out[i] = t->dtype == DT_F16 ? f32_of_f16(half) : f32_of_bf16(half);
         }
         if (!isfinite(out[i]))
-            return err_set(EXIT_NUMERIC, "'%s' has a value that is not finite", t->name);
+            return err_set(EXIT_NUMERIC, "'%s' has a value that is not finite; train it again",
+                           t->name);
     }
     return 0;
 }

@@ -105,7 +105,9 @@ static int check_finite(const float *logits, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(logits[i]))
-            return err_set(EXIT_NUMERIC, "the logits are not finite numbers");
+            return err_set(
+                EXIT_NUMERIC,
+                "the logits are not finite numbers; is the adapter sound, and the model?");
     return 0;
 }
 

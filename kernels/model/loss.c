@@ -56,14 +56,19 @@ static int check_finite(const struct pass *p, const float *nll)
     if (i == p->rows.tokens)
         return 0;
     if (!p->model->acts.train) /* the layers share their memory: nothing is left to look at */
-        return err_set(EXIT_NUMERIC, "the loss is not a finite number");
+        return err_set(EXIT_NUMERIC,
+                       "the loss is not a finite number; is the adapter sound, and the model?");
     if (pass_find_bad_layer(p, &layer) < 0)
         return -1;
     if (layer > (int)p->model->config.layers)
-        return err_set(EXIT_NUMERIC, "the loss is not a finite number, behind the last layer");
-    return err_set(EXIT_NUMERIC,
-                   "the loss is not a finite number: layer %d gives the first value that is none",
-                   layer - 1);
+        return err_set(EXIT_NUMERIC,
+                       "the loss is not a finite number, behind the last layer; try a lower "
+                       "learning rate");
+    return err_set(
+        EXIT_NUMERIC,
+        "the loss is not a finite number: layer %d gives the first value that is none; try "
+        "a lower learning rate",
+        layer - 1);
 }
 
 static int run(struct model *m, const struct batch *b, bool train, uint64_t seed, float *nll,

@@ -91,8 +91,10 @@ int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d
     if (ld->ops->find_nonfinite(&bad, d, dtype, n) < 0)
         return -1;
     if (bad >= 0)
-        return err_set(EXIT_NUMERIC, "tensor '%s' is not a finite number at element %lld", t->name,
-                       (long long)bad);
+        return err_set(
+            EXIT_NUMERIC,
+            "tensor '%s' is not a finite number at element %lld; fetch or make the model again",
+            t->name, (long long)bad);
     return 0;
 }
 

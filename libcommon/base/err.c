@@ -72,10 +72,37 @@ const char *err_tool(void)
     return tool;
 }
 
+/* What to do, for a line that does not say so itself. */
+static const char *advice(int code)
+{
+    if (strstr(line, "; "))
+        return "";
+    switch (code) {
+    case EXIT_USAGE:
+        return "; see --help";
+    case EXIT_DATA:
+        return "; correct it, or make or fetch it again";
+    case EXIT_NOINPUT:
+        return "; check the name and the permissions";
+    case EXIT_NODEVICE:
+        return "; --help says what there is";
+    case EXIT_NUMERIC:
+        return "; if the input is sound, report this";
+    case EXIT_MEMORY:
+        return "; end other programs, or use smaller batches";
+    case EXIT_CREATE:
+        return "; choose another place or name";
+    case EXIT_IO:
+        return "; check the disk's room and the other end of the pipe";
+    default:
+        return "";
+    }
+}
+
 void die_err(void)
 {
     (void)fflush(stdout);
-    (void)fprintf(stderr, "%s: error: %s\n", tool, line);
+    (void)fprintf(stderr, "%s: error: %s%s\n", tool, line, advice(code_of_line));
     exit(code_of_line);
 }
 

@@ -45,7 +45,8 @@ int err_code(void);         /* exit code of the last err_set; EXIT_NUMERIC when 
 void err_set_tool(const char *name);
 const char *err_tool(void);
 
-/* Prints "TOOL: error: err_text" on standard error and exits with err_code. */
+/* Prints "TOOL: error: err_text" on standard error and exits with err_code. What to do is added by
+ * the code where the text has no semicolon. */
 _Noreturn void die_err(void);
 
 /* err_set and die_err in one. */

@@ -10,7 +10,10 @@
 
 static int unknown(const char *where, const char *what)
 {
-    return err_set(EXIT_NODEVICE, "tokenizer feature not supported: %s%s", where, what);
+    return err_set(
+        EXIT_NODEVICE,
+        "tokenizer feature not supported: %s%s; use a model with a byte-level BPE as GPT-2's",
+        where, what);
 }
 
 const cJSON *json_member(const cJSON *o, const char *key)

@@ -75,7 +75,9 @@ static int check_finite(const struct plan *p, const struct tensor *t, const stru
     if (p->ops->find_nonfinite(&bad, piece, t->dtype, n) < 0)
         return -1;
     return bad < 0 ? 0
-                   : err_set(EXIT_NUMERIC, "tensor '%s' is not a finite number at element %lld",
+                   : err_set(EXIT_NUMERIC,
+                             "tensor '%s' is not a finite number at element %lld; fetch or make "
+                             "the model again",
                              t->name, (long long)(from + bad));
 }
 
