@@ -61,8 +61,13 @@ static int open_path(int *fd, const char *path)
 
 static int peek_standard(uint8_t *bytes, size_t cap, size_t *n)
 {
-    if (seen.n == 0 && fill_all(STDIN_FILENO, seen.bytes, sizeof seen.bytes, &seen.n) < 0)
+    size_t more = 0;
+
+    if (cap > sizeof seen.bytes)
+        cap = sizeof seen.bytes;
+    if (seen.n < cap && fill_all(STDIN_FILENO, seen.bytes + seen.n, cap - seen.n, &more) < 0)
         return err_in("standard input");
+    seen.n += more;
     *n = seen.n < cap ? seen.n : cap;
     memcpy(bytes, seen.bytes, *n);
     return 0;

@@ -15,10 +15,13 @@
 
 struct input;
 
-enum { INPUT_PEEK_MAX = 4096 };
+enum {
+    INPUT_PEEK = 4096,        /* tells most things apart */
+    INPUT_PEEK_MAX = 1 << 18, /* holds the first block of any zstd frame */
+};
 
 /* The first bytes of PATH ("-" is standard input), at most CAP of them and INPUT_PEEK_MAX; fewer
- * only where the input is shorter. EXIT_NOINPUT when it cannot be opened or is a folder. */
+ * only where the input is shorter. Waits for as many: ask for few, then for more if need be. EXIT_NOINPUT when it cannot be opened or is a folder. */
 MUST_USE int input_peek(const char *path, uint8_t *bytes, size_t cap, size_t *n);
 
 MUST_USE int input_open(struct input **in, const char *path);

@@ -37,13 +37,15 @@ enum stream_kind stream_kind_of(const char *name)
     return 0;
 }
 
-bool stream_looks_like(const uint8_t *peek, size_t n)
+int stream_is_at(const char *path)
 {
     static const uint8_t tag[] = { 0xd9, STREAM_TAG >> 8, STREAM_TAG & 0xff };
     uint8_t start[sizeof tag];
+    size_t n;
 
-    return zstd_beginning(start, sizeof start, peek, n) == sizeof tag &&
-           !memcmp(start, tag, sizeof tag);
+    if (zstd_peek(path, start, sizeof start, &n) < 0)
+        return -1;
+    return n == sizeof tag && !memcmp(start, tag, sizeof tag);
 }
 
 /* ---- labels ---- */

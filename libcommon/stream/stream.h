@@ -65,11 +65,10 @@ const uint8_t *reader_end(const struct reader *r, size_t *n);       /* after rea
 const char *reader_name(const struct reader *r);                    /* current file, for messages */
 void reader_close(struct reader *r);                                /* NULL is fine */
 
-/* True when the bytes at the beginning of a file look like one of our streams (zstd whose content
- * starts with the header's tag): how promptify tells a stream from a table. PEEK holds at least
- * the first N bytes, from input_peek: reader_open opens its paths through input.h, so that what was
- * looked at on standard input is not lost. */
-bool stream_looks_like(const uint8_t *peek, size_t n);
+/* Whether PATH looks like one of our streams (zstd whose content starts with the header's tag): how
+ * promptify tells a stream from a table. 1, 0, or -1 when it cannot be read. What was looked at on
+ * standard input is not lost: reader_open opens its paths through input.h. */
+MUST_USE int stream_is_at(const char *path);
 
 /*
  * Starts a stream on COMMON->output. The chain is FROM's (NULL: none) plus one entry for this

@@ -40,11 +40,19 @@ static int flush_chunk(struct writer *w)
 }
 
 /* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
- * comes. */
+ * comes. What no reader takes is not written. */
 static int put_header(struct writer *w, enum stream_kind kind, const struct labels *labels,
                       const struct stream_header *before)
 {
-    stream_header_put(&w->chunk, kind, labels ? labels : before ? &before->labels : NULL, before);
+    if (!labels && before)
+        labels = &before->labels;
+    if (before && before->chain_n == CHAIN_MAX)
+        return err_set(EXIT_DATA,
+                       "%s: %d programs have touched the stream before, and that is most",
+                       outfile_name(w->f), CHAIN_MAX);
+    if (labels && labels->n > LABELS_MAX)
+        return err_set(EXIT_DATA, "%s: more than %d labels", outfile_name(w->f), LABELS_MAX);
+    stream_header_put(&w->chunk, kind, labels, before);
     return flush_chunk(w) < 0 ? -1 : zout_flush(w->z);
 }
 
@@ -75,6 +83,9 @@ int writer_put(struct writer *w, struct record *rec)
     size_t n;
     const uint8_t *p = record_encode(rec, &n);
 
+    if (record_count(rec) > RECORD_FIELDS_MAX)
+        return err_set(EXIT_DATA, "record %s: more than %d fields with those that are added here",
+                       record_name(rec), RECORD_FIELDS_MAX);
     if (n > ITEM_BYTES_MAX)
         return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(rec),
                        ITEM_BYTES_MAX >> 20);

@@ -219,13 +219,11 @@ int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got)
     return 0;
 }
 
-size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
+/* What the N bytes at P, a file's first, decompress to, ROOM at most; returns how many. */
+static size_t beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
 {
     ZSTD_inBuffer in = { p, n, 0 };
     ZSTD_outBuffer out = { to, room, 0 };
-
-    if (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0)
-        return 0;
     ZSTD_DCtx *zstd = ZSTD_createDCtx();
 
     /* an error is no news here: what came out before it counts */
@@ -234,6 +232,24 @@ size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
         (void)ZSTD_decompressStream(zstd, &out, &in);
     (void)ZSTD_freeDCtx(zstd);
     return out.pos;
+}
+
+int zstd_peek(const char *path, uint8_t *to, size_t room, size_t *n)
+{
+    uint8_t *bytes = xmalloc(INPUT_PEEK_MAX);
+    size_t got;
+    int rc = input_peek(path, bytes, INPUT_PEEK, &got);
+
+    *n = 0;
+    if (rc == 0 && got >= sizeof frame_magic && !memcmp(bytes, frame_magic, sizeof frame_magic)) {
+        *n = beginning(to, room, bytes, got);
+        if (*n < room && got == INPUT_PEEK) { /* a first block may be as large as that */
+            rc = input_peek(path, bytes, INPUT_PEEK_MAX, &got);
+            *n = rc == 0 ? beginning(to, room, bytes, got) : 0;
+        }
+    }
+    free(bytes);
+    return rc;
 }
 
 /* ---- writing ---- */

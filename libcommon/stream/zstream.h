@@ -44,8 +44,8 @@ MUST_USE int zout_flush(struct zout *z);
 MUST_USE int zout_end(struct zout *z);
 void zout_free(struct zout *z); /* NULL is fine */
 
-/* Uncompresses the beginning of a file whose first N bytes are at P; returns how many of ROOM bytes
- * came out, 0 when it is no zstd or too short to say. */
-size_t zstd_beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n);
+/* What the zstd file at PATH ("-": standard input, of which nothing is lost) uncompresses to in the
+ * beginning: *N bytes, ROOM at most; 0 when it is no zstd. */
+MUST_USE int zstd_peek(const char *path, uint8_t *to, size_t room, size_t *n);
 
 #endif

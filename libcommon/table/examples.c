@@ -72,22 +72,11 @@ static int open_table(struct examples *e, const char *const *paths,
     return find_columns(e, opt);
 }
 
-/* Whether it is one of our streams; a table in a zst file is not. */
-static int is_stream(const char *path)
-{
-    uint8_t start[INPUT_PEEK_MAX];
-    size_t n;
-
-    if (input_peek(path, start, sizeof start, &n) < 0)
-        return -1;
-    return stream_looks_like(start, n);
-}
-
 int examples_open(struct examples **out, const char *const *paths,
                   const struct examples_options *opt, const struct cli_common *common)
 {
     struct examples *e = xcalloc(1, sizeof *e);
-    int rc = opt->table.lines ? 0 : is_stream(paths && paths[0] ? paths[0] : "-");
+    int rc = opt->table.lines ? 0 : stream_is_at(paths && paths[0] ? paths[0] : "-");
 
     e->labelled = opt->labelled;
     if (rc == 0)

@@ -84,6 +84,7 @@ taken("a plain stream", stream())
 taken("two frames", frame(whole[:30]) + frame(whole[30:]))
 taken("an empty frame between", frame(whole[:30]) + frame(b"") + frame(whole[30:]))
 taken("a foreign skippable frame", frame(whole) + b"\x50\x2a\x4d\x18\x03\0\0\0abc")
+taken("skippable frames between", frame(whole[:30]) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" + frame(whole[30:]))
 taken("a seal", (s := promising(whole)) + SEAL + hashlib.sha256(s).digest())
 taken("a seal that is not promised", (s := frame(whole)) + SEAL + hashlib.sha256(s).digest())
 taken("unknown keys in header and end", stream(head=header(more=[1, {"x": 2}]), other={"y": 1}))
@@ -159,5 +160,19 @@ refused("a seal that nobody promised and that does not fit", frame(whole) + SEAL
 refused("a seal with something behind", (s := frame(whole)) + SEAL + hashlib.sha256(s).digest() + b"x", "behind the seal")
 refused("half a seal", promising(whole) + SEAL + b"x" * 10, "cut short in the seal")
 refused("nothing at all", b"", "empty", 66)
+
+def not_written(name, data, says):
+    """promptify takes it, and would add what no reader takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        got = subprocess.run(["promptify", "-t", "financial-sentiment", "-o", out], input=data, capture_output=True)
+        text = got.stderr.decode()
+        check(name, got.returncode == 65 and text.count("\n") == 1 and says in text and not os.listdir(folder), text)
+
+
+chain = [{"tool": "x", "version": str(i), "options": []} for i in range(1024)]
+row = {"text": "a", "label": "positive", **{str(i): i for i in range(1022)}}
+not_written("1,024 entries in the chain", stream(head=header(chain=chain), records=0, body=b""), "1024 programs")
+not_written("1,024 fields", stream(cbor2.dumps(row)), "more than 1024 fields")
 print(f"1..{count}")
 sys.exit(bad > 0)

@@ -321,10 +321,15 @@ static void a_stream_is_told_from_other_files(void **unused)
     (void)unused;
     write_stream(path, KIND_EXAMPLES, 30000, 3);
     assert_int_equal(read_file(&b, path, 1 << 30), 0);
-    assert_true(stream_looks_like((uint8_t *)b.p, 512));
-    assert_true(stream_looks_like((uint8_t *)b.p, b.n));
-    assert_false(stream_looks_like((uint8_t *)b.p, 10));
-    assert_false(stream_looks_like((const uint8_t *)"text,label\n", 11));
+    assert_int_equal(stream_is_at(path), 1);
+    put_file(path2, b.p, 512);
+    assert_int_equal(stream_is_at(path2), 1);
+    put_file(path2, b.p, 8);
+    assert_int_equal(stream_is_at(path2), 0);
+    put_file(path2, "text,label\n", 11);
+    assert_int_equal(stream_is_at(path2), 0);
+    assert_int_equal(remove(path2), 0);
+    assert_int_equal(stream_is_at(path2), -1);
     buf_free(&b);
 }
 

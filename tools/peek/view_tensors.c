@@ -19,7 +19,7 @@ bool holds_tensors(const char *path)
 {
     static const char *const names[] = { ".safetensors", ".tar",    ".tar.zst",
                                          ".tgz",         ".tar.gz", ".zip" };
-    uint8_t first[INPUT_PEEK_MAX], content[512];
+    uint8_t first[512];
     struct stat st;
     size_t n;
 
@@ -32,7 +32,9 @@ bool holds_tensors(const char *path)
         return false; /* to look would be to wait for the keyboard */
     if (input_peek(path, first, sizeof first, &n) < 0)
         return false; /* whoever opens it says why it cannot */
-    return is_tar(first, n) || is_tar(content, zstd_beginning(content, sizeof content, first, n));
+    if (is_tar(first, n))
+        return true;
+    return zstd_peek(path, first, sizeof first, &n) == 0 && is_tar(first, n);
 }
 
 /* ---- opening ---- */
