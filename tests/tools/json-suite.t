@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""JSONTestSuite and json.org's checker as a model's config.json and as the header of its weights: what is not
-strictly valid is refused as such, with exit 65 and nothing written; what is valid is never called invalid."""
+"""JSONTestSuite and json.org's checker as a model's config.json, as the header of its weights and inside a line of
+peek --from-jsonl: what is not strictly valid is refused as such, with exit 65 and nothing written; what is valid is
+never called invalid, and comes out of the stream with Python's value."""
 import glob
+import json
 import os
 import struct
 import subprocess
@@ -32,7 +34,7 @@ def write(folder, name, data):
         f.write(data)
 
 
-def wrong(path, folder, put):
+def wrong_model(path, put, folder):
     """What is not right about how the text in PATH was taken; a valid text fails too, but later."""
     with open(path, "rb") as f:
         put(folder, f.read())
@@ -55,10 +57,29 @@ def as_header(folder, text):
 count = failed = 0
 
 
-def check(name, files, put):
+def in_line(path):
+    with open(path, "rb") as f:
+        text = f.read()
+    if is_valid(path):          # no string holds a newline
+        text = text.replace(b"\n", b" ").replace(b"\r", b" ")
+    return b'{"x": ' + text + b"}"
+
+
+def wrong_line(path, put, folder):
+    """What is not right about how peek takes a line with the text in PATH."""
+    line = put(path)
+    made = subprocess.run(["peek", "--from-jsonl"], input=line, capture_output=True)
+    if not is_valid(path):
+        told = made.returncode == 65 and not made.stdout and b"not valid JSON" in made.stderr
+        return None if told else f"exit {made.returncode}, {made.stderr}"
+    shown = subprocess.run(["peek"], input=made.stdout, capture_output=True).stdout
+    return None if made.returncode == 0 and json.loads(shown)["x"] == json.loads(line)["x"] else f"{made.stderr}, {shown}"
+
+
+def check(name, files, wrong, put):
     global count, failed
     with tempfile.TemporaryDirectory() as folder:
-        bad = [f"{os.path.basename(f)}: {w}" for f in files if (w := wrong(f, folder, put))]
+        bad = [f"{os.path.basename(f)}: {w}" for f in files if (w := wrong(f, put, folder))]
     count += 1
     failed += bool(bad)
     print(f"{'not ok' if bad else 'ok'} {count} - {len(files)} {name}{': ' + bad[0].strip() if bad else ''}")
@@ -67,9 +88,11 @@ def check(name, files, put):
 refused = [f for f in suite + checker if not is_valid(f)]
 taken = [f for f in suite + checker if is_valid(f)]
 objects = [f for f in taken if open(f, "rb").read().startswith(b"{")]   # a header has to begin so
-check("must-fail texts as config.json", refused, as_config)
-check("must-pass texts as config.json", taken, as_config)
-check("must-fail texts as header", refused, as_header)
-check("must-pass objects as header", objects, as_header)
+check("must-fail texts as config.json", refused, wrong_model, as_config)
+check("must-pass texts as config.json", taken, wrong_model, as_config)
+check("must-fail texts as header", refused, wrong_model, as_header)
+check("must-pass objects as header", objects, wrong_model, as_header)
+check("must-fail texts in a line of peek", refused, wrong_line, in_line)
+check("must-pass texts in a line of peek", [f for f in suite if is_valid(f)], wrong_line, in_line)
 print(f"1..{count}")
 sys.exit(failed > 0)

@@ -49,6 +49,8 @@ static int take_label(struct maker *m)
     size_t n;
     const int rc = record_get_text(m->rec, "label", &text, &n);
 
+    if (rc > 0 && memchr(text, 0, n))
+        return err_set(EXIT_DATA, "a label must not hold U+0000");
     if (rc <= 0 || labels_find(&m->labels, text, n) >= 0)
         return rc < 0 ? -1 : 0;
     if (!m->waiting)

@@ -2,187 +2,314 @@
 
 #include "item.h"
 #include "json.h"
+#include "json_walk.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_whole(const cJSON *v)
+/* ---- numbers ---- */
+
+struct number {
+    bool whole, negative;
+    uint64_t u; /* WHOLE: the value, NEGATIVE: without its sign */
+    double f;   /* not WHOLE */
+};
+
+static bool is_number(const char *p)
 {
-    return cJSON_IsNumber(v) && fabs(v->valuedouble) <= 0x1p53 &&
-           v->valuedouble == floor(v->valuedouble) &&
-           !(v->valuedouble == 0 && signbit(v->valuedouble));
+    return *p == '-' || (*p >= '0' && *p <= '9');
 }
 
-static int put_number(struct buf *b, const cJSON *v)
+/* Whole is what is so within 2^53; but -0, whose sign no integer has, is a float. */
+static int read_number(struct number *v, const char *p)
 {
-    if (!isfinite(v->valuedouble))
+    const double f = strtod(p, NULL);
+
+    *v = (struct number){ .f = f, .negative = f < 0 };
+    if (!isfinite(f))
         return err_set(EXIT_DATA, "a number is too large");
-    if (!is_whole(v))
-        item_put_double(b, v->valuedouble);
-    else if (v->valuedouble >= 0)
-        item_put_uint(b, (uint64_t)v->valuedouble);
-    else
-        item_put_negint(b, (uint64_t)(-1 - v->valuedouble));
+    v->whole = fabs(f) <= 0x1p53 && f == floor(f) && !(f == 0 && signbit(f));
+    if (v->whole)
+        v->u = (uint64_t)fabs(f);
     return 0;
 }
 
-/* Order of RFC 8949 section 4.2.1 for text keys. */
-static int key_order(const void *x, const void *y)
+static int put_number(struct buf *b, const char *p)
 {
-    const char *a = (*(const cJSON *const *)x)->string, *b = (*(const cJSON *const *)y)->string;
-    const size_t na = strlen(a), nb = strlen(b);
+    struct number v;
 
-    return na != nb ? (na < nb ? -1 : 1) : memcmp(a, b, na);
+    if (read_number(&v, p) < 0)
+        return -1;
+    if (!v.whole)
+        item_put_double(b, v.f);
+    else if (v.negative)
+        item_put_negint(b, v.u - 1);
+    else
+        item_put_uint(b, v.u);
+    return 0;
 }
 
-static int put_value(struct buf *b, const cJSON *v, int depth);
+/* ---- objects ---- */
 
-static int put_object(struct buf *b, const cJSON *v, int depth)
+struct member {
+    const char *key; /* 0-terminated, but may hold U+0000 too */
+    size_t n;
+    const char *value;
+};
+
+struct members {
+    struct member *v;
+    size_t n, cap;
+    struct buf keys;
+};
+
+/* Order of RFC 8949 section 4.2.1 for text keys. */
+static int key_order(const struct member *x, const struct member *y)
 {
-    const size_t n = (size_t)cJSON_GetArraySize(v);
-    const cJSON **member = xnmalloc(n, sizeof *member);
-    size_t i = 0;
+    return x->n != y->n ? (x->n < y->n ? -1 : 1) : memcmp(x->key, y->key, x->n);
+}
+
+static int by_key_and_place(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    const int order = key_order(x, y);
+
+    return order ? order : (x->value > y->value) - (x->value < y->value);
+}
+
+static void members_add(struct members *m, const char *key, size_t n, const char *value)
+{
+    if (m->n == m->cap) {
+        m->cap = m->cap ? 2 * m->cap : 16;
+        m->v = xnrealloc(m->v, m->cap, sizeof *m->v);
+    }
+    m->v[m->n++] = (struct member){ m->keys.p + m->keys.n, n, value };
+    buf_add(&m->keys, key, n);
+    buf_putc(&m->keys, 0);
+}
+
+/* The members of the object at P in the order of their keys; of a doubled key, the last. */
+static void members_read(struct members *m, const char *p)
+{
+    struct buf room = BUF_INIT;
+    const char *value;
+    size_t n, kept = 0;
+
+    *m = (struct members){ 0 };
+    buf_reserve(&m->keys, (size_t)(json_end(p) - p)); /* it must not move */
+    for (p = json_first(p); p; p = json_next(json_end(value))) {
+        const char *key = json_string(&p, &room, &n);
+
+        value = json_value(p);
+        members_add(m, key, n, value);
+    }
+    if (m->n)
+        qsort(m->v, m->n, sizeof *m->v, by_key_and_place);
+    for (size_t i = 0; i < m->n; i++)
+        if (i + 1 == m->n || key_order(&m->v[i], &m->v[i + 1]))
+            m->v[kept++] = m->v[i];
+    m->n = kept;
+    buf_free(&room);
+}
+
+static void members_free(struct members *m)
+{
+    free(m->v);
+    buf_free(&m->keys);
+}
+
+/* ---- any value ---- */
+
+static int put_value(struct buf *b, const char *p, int depth);
+
+static int put_object(struct buf *b, const char *p, int depth)
+{
+    struct members m;
     int rc = 0;
 
-    for (const cJSON *m = v->child; m; m = m->next)
-        member[i++] = m;
-    if (n)
-        qsort(member, n, sizeof *member, key_order);
-    item_put_map(b, n);
-    for (i = 0; !rc && i < n; i++) {
-        item_put_key(b, member[i]->string);
-        rc = put_value(b, member[i], depth);
+    members_read(&m, p);
+    item_put_map(b, m.n);
+    for (size_t i = 0; !rc && i < m.n; i++) {
+        item_put_text(b, m.v[i].key, m.v[i].n);
+        rc = put_value(b, m.v[i].value, depth);
     }
-    free(member);
+    members_free(&m);
     return rc;
 }
 
-static int put_array(struct buf *b, const cJSON *v, int depth)
+static int put_array(struct buf *b, const char *p, int depth)
 {
-    item_put_array(b, (uint64_t)cJSON_GetArraySize(v));
-    for (const cJSON *m = v->child; m; m = m->next)
-        if (put_value(b, m, depth) < 0)
+    uint64_t n = 0;
+
+    for (const char *i = json_first(p); i; i = json_next(json_end(i)))
+        n++;
+    item_put_array(b, n);
+    for (const char *i = json_first(p); i; i = json_next(json_end(i)))
+        if (put_value(b, i, depth) < 0)
             return -1;
     return 0;
 }
 
-/* Any JSON value as CBOR, inside DEPTH arrays and objects. */
-static int put_value(struct buf *b, const cJSON *v, int depth)
+static void put_text(struct buf *b, const char *p)
 {
-    const bool list = cJSON_IsObject(v) || cJSON_IsArray(v);
+    struct buf room = BUF_INIT;
+    size_t n;
+    const char *text = json_string(&p, &room, &n);
+
+    item_put_text(b, text, n);
+    buf_free(&room);
+}
+
+/* The value at P as CBOR, inside DEPTH arrays and objects. */
+static int put_value(struct buf *b, const char *p, int depth)
+{
+    const bool list = *p == '{' || *p == '[';
 
     if (list && depth == ITEM_DEPTH_MAX)
         return err_set(EXIT_DATA, "values are nested more than %d deep", ITEM_DEPTH_MAX);
     if (list)
-        return cJSON_IsObject(v) ? put_object(b, v, depth + 1) : put_array(b, v, depth + 1);
-    if (cJSON_IsNumber(v))
-        return put_number(b, v);
-    if (cJSON_IsString(v))
-        item_put_key(b, v->valuestring);
-    else if (cJSON_IsBool(v))
-        item_put_bool(b, cJSON_IsTrue(v));
-    else
+        return *p == '{' ? put_object(b, p, depth + 1) : put_array(b, p, depth + 1);
+    if (is_number(p))
+        return put_number(b, p);
+    if (*p == '"')
+        put_text(b, p);
+    else if (*p == 'n')
         item_put_null(b);
+    else
+        item_put_bool(b, *p == 't');
     return 0;
 }
 
 /* ---- fields with a type of their own ---- */
 
-static int set_floats(struct record *rec, const cJSON *v)
+static int set_floats(struct record *rec, const char *key, const char *p)
 {
-    const size_t n = (size_t)cJSON_GetArraySize(v);
-    float *f = xnmalloc(n, sizeof *f);
-    size_t i = 0;
-    int rc = cJSON_IsArray(v) ? 0 : err_set(EXIT_DATA, "it should be an array of numbers");
+    float *f = NULL;
+    size_t n = 0, cap = 0;
+    int rc = *p == '[' ? 0 : err_set(EXIT_DATA, "it should be an array of numbers");
 
-    for (const cJSON *m = v->child; !rc && m; m = m->next) {
-        if (!cJSON_IsNumber(m) || !isfinite((float)m->valuedouble))
+    for (p = rc ? NULL : json_first(p); !rc && p; p = json_next(json_end(p))) {
+        const float v = is_number(p) ? (float)strtod(p, NULL) : INFINITY;
+
+        if (n == cap) {
+            cap = cap ? 2 * cap : 16;
+            f = xnrealloc(f, cap, sizeof *f);
+        }
+        f[n++] = v;
+        if (!isfinite(v))
             rc = err_set(EXIT_DATA, "it should be an array of numbers that float32 can hold");
-        else
-            f[i++] = (float)m->valuedouble;
     }
     if (!rc)
-        record_set_f32(rec, v->string, f, n);
+        record_set_f32(rec, key, f, n);
     free(f);
     return rc;
 }
 
-/* The largest number of an array of whole numbers from 0 to 2^32-1, else -1. */
-static int64_t largest_id(const cJSON *v)
+/* How many whole numbers from 0 to 2^32-1 the array at P holds and the largest; -1 when P is no
+ * array or there is anything else. */
+static int64_t count_ids(const char *p, uint64_t *largest)
 {
-    double largest = 0;
+    struct number v;
+    int64_t n = 0;
 
-    if (!cJSON_IsArray(v))
+    *largest = 0;
+    if (*p != '[')
         return -1;
-    for (const cJSON *m = v->child; m; m = m->next) {
-        if (!is_whole(m) || m->valuedouble < 0 || m->valuedouble > UINT32_MAX)
+    for (p = json_first(p); p; p = json_next(json_end(p)), n++) {
+        if (!is_number(p) || read_number(&v, p) < 0 || !v.whole || v.negative || v.u > UINT32_MAX)
             return -1;
-        largest = fmax(largest, m->valuedouble);
+        *largest = v.u > *largest ? v.u : *largest;
     }
-    return (int64_t)largest;
+    return n;
 }
 
-static void set_ids(struct record *rec, const cJSON *v, bool wide)
+static void set_ids(struct record *rec, const char *key, const char *p, size_t n, bool wide)
 {
-    const size_t n = (size_t)cJSON_GetArraySize(v);
     uint32_t *ids = xnmalloc(n, sizeof *ids);
+    struct number v;
     size_t i = 0;
 
-    for (const cJSON *m = v->child; m; m = m->next)
-        ids[i++] = (uint32_t)m->valuedouble;
-    record_set_ids(rec, v->string, ids, n, wide);
+    for (p = json_first(p); p; p = json_next(json_end(p)))
+        if (!read_number(&v, p))
+            ids[i++] = (uint32_t)v.u;
+    record_set_ids(rec, key, ids, n, wide);
     free(ids);
 }
 
-static int set_any(struct record *rec, const cJSON *v)
+static int set_any(struct record *rec, const struct member *m)
 {
     struct buf b = BUF_INIT;
-    const int rc = put_value(&b, v, 0);
+    const int rc = put_value(&b, m->value, 0);
 
     if (!rc)
-        record_set_raw(rec, v->string, strlen(v->string), (const uint8_t *)b.p, b.n);
+        record_set_raw(rec, m->key, m->n, (const uint8_t *)b.p, b.n);
     buf_free(&b);
     return rc;
 }
 
-static int set_field(struct record *rec, const cJSON *v)
+static int set_id(struct record *rec, const char *p)
 {
-    const int64_t largest = largest_id(v);
+    struct number v = { 0 };
 
-    if (!*v->string)
-        return err_set(EXIT_DATA, "a field's name must not be empty");
-    if (!strcmp(v->string, "scores") || !strcmp(v->string, "logits"))
-        return set_floats(rec, v);
-    if (!strcmp(v->string, "id") && !(is_whole(v) && v->valuedouble >= 0))
+    if (is_number(p) && read_number(&v, p) < 0)
+        return -1;
+    if (!v.whole || v.negative)
         return err_set(EXIT_DATA, "it should be a whole number that is not negative");
-    if (!strcmp(v->string, "loss") && cJSON_IsNumber(v) && isfinite(v->valuedouble)) {
-        record_set_float(rec, v->string, v->valuedouble);
-        return 0;
-    }
-    if (largest < 0)
-        return set_any(rec, v);
-    set_ids(rec, v, largest > UINT16_MAX);
+    record_set_uint(rec, "id", v.u);
+    return 0;
+}
+
+static int set_loss(struct record *rec, const char *p)
+{
+    const double v = strtod(p, NULL);
+
+    if (!isfinite(v))
+        return err_set(EXIT_DATA, "a number is too large");
+    record_set_float(rec, "loss", v);
+    return 0;
+}
+
+static int set_field(struct record *rec, const struct member *m)
+{
+    const char *key = strlen(m->key) == m->n ? m->key : ""; /* "": it holds U+0000 */
+    uint64_t largest;
+
+    if (!m->n)
+        return err_set(EXIT_DATA, "a field's name must not be empty");
+    if (!strcmp(key, "scores") || !strcmp(key, "logits"))
+        return set_floats(rec, key, m->value);
+    if (!strcmp(key, "id"))
+        return set_id(rec, m->value);
+    if (!strcmp(key, "loss") && is_number(m->value))
+        return set_loss(rec, m->value);
+    const int64_t n = *key ? count_ids(m->value, &largest) : -1;
+
+    if (n < 0)
+        return set_any(rec, m);
+    set_ids(rec, key, m->value, (size_t)n, largest > UINT16_MAX);
     return 0;
 }
 
 int parse_record(struct record *rec, const char *line, size_t n, int64_t position)
 {
-    cJSON *o = json_parse(line, n);
+    struct members m;
     int rc = 0;
 
-    if (!o)
+    if (json_check(line, n) < 0)
         return -1;
+    line = json_begin(line);
+    if (*line != '{')
+        return err_set(EXIT_DATA, "a line must be one JSON object");
     record_clear(rec);
-    if (!cJSON_IsObject(o))
-        rc = err_set(EXIT_DATA, "a line must be one JSON object");
-    else if (cJSON_GetArraySize(o) >= RECORD_FIELDS_MAX)
+    members_read(&m, line);
+    if (m.n >= RECORD_FIELDS_MAX)
         rc = err_set(EXIT_DATA, "a record with more than %d fields", RECORD_FIELDS_MAX - 1);
-    for (const cJSON *m = o->child; !rc && m; m = m->next)
-        if ((rc = set_field(rec, m)) < 0)
-            err_in("field '%s'", m->string);
+    for (size_t i = 0; !rc && i < m.n; i++)
+        if ((rc = set_field(rec, &m.v[i])) < 0)
+            err_in("field '%s'", m.v[i].key);
     if (!rc && !record_find(rec, "id"))
         record_set_uint(rec, "id", (uint64_t)position);
-    cJSON_Delete(o);
+    members_free(&m);
     return rc;
 }
