@@ -122,6 +122,11 @@ bad '{"id":"x"}' "field 'id': it should be a whole number"
 bad '{"scores":[1,"x"]}' "field 'scores': it should be an array of numbers"
 bad '{"scores":[1e39]}' "field 'scores': it should be an array of numbers that float32 can hold"
 bad '{"x":1e999}' "field 'x': a number is too large"
+bad '{"x":{"y":[1,18446744073709551616]}}' "field 'x': an integer needs more than 64 bits"
+bad '{"x":-9223372036854775809}' "field 'x': an integer needs more than 64 bits"
+bad '{"x":[100000000000000000000000000000000000000000000000000000000000000000000000]}' "field 'x': an integer needs"
+bad '{"id":18446744073709551616}' "field 'id': an integer needs more than 64 bits"
+bad '{"id":1.0}' "field 'id': it should be a whole number"
 bad '{"label":"a\u0000b"}' "a label must not hold U+0000"
 bad '{"label":5}' "field 'label' is an unsigned integer; it should be a text"
 bad '{"x":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}' "field 'x': values are nested more than 16 deep"
@@ -158,6 +163,17 @@ out_is <<'OUT'
 OUT
 sh_run "peek --from-jsonl odd.jsonl | peek --text text | od -An -c | tr -d ' \n'"
 printf 'x\\0y\\n\\n' >expect; out_is <expect
+
+it "keeps every integer of 64 bits, and floats that are whole"
+cat >numbers.jsonl <<'IN'
+{"v": 9007199254740993, "w": -9223372036854775808, "id": 18446744073709551615, "max": [9223372036854775807, -9223372036854775807], "map": {"a": [[18446744073709551615]], "b": -9007199254740993}, "ids2": [1, 65535, 65536, 4294967295], "wide": [4294967296, 1], "float": [1.0, 100000.0, -0.0, 1e+22]}
+IN
+sh_run "sed 's/100000.0/1e5/; s/-0.0/-0/; s/1e+22/10.0E21/' numbers.jsonl | peek --from-jsonl | tee numbers.zst | peek"
+check python3 -c "import json
+want, got = (json.loads(open(f).read(), parse_float=str) for f in ('numbers.jsonl', '$dir/out'))
+assert got == want, got"
+run peek --count --only v=9007199254740993 numbers.zst
+echo 1 >expect; out_is <expect
 
 it "keeps every float32"
 check python3 - <<'PY'

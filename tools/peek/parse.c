@@ -4,6 +4,7 @@
 #include "json.h"
 #include "json_walk.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +22,21 @@ static bool is_number(const char *p)
     return *p == '-' || (*p >= '0' && *p <= '9');
 }
 
-/* Whole is what is so within 2^53; but -0, whose sign no integer has, is a float. */
+/* Whole is what is written so; but -0, whose sign no integer has, is a float. */
 static int read_number(struct number *v, const char *p)
 {
-    const double f = strtod(p, NULL);
+    char *end;
 
-    *v = (struct number){ .f = f, .negative = f < 0 };
-    if (!isfinite(f))
-        return err_set(EXIT_DATA, "a number is too large");
-    v->whole = fabs(f) <= 0x1p53 && f == floor(f) && !(f == 0 && signbit(f));
+    *v = (struct number){ .negative = *p == '-' };
+    errno = 0;
+    v->u = strtoull(p + v->negative, &end, 10);
+    v->whole = *end != '.' && *end != 'e' && *end != 'E' && !(v->negative && !v->u);
     if (v->whole)
-        v->u = (uint64_t)fabs(f);
-    return 0;
+        return !errno && (!v->negative || v->u <= UINT64_C(1) << 63)
+                   ? 0
+                   : err_set(EXIT_DATA, "an integer needs more than 64 bits; write it as a text");
+    v->f = strtod(p, NULL);
+    return isfinite(v->f) ? 0 : err_set(EXIT_DATA, "a number is too large");
 }
 
 static int put_number(struct buf *b, const char *p)

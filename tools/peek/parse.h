@@ -5,10 +5,11 @@
 #include "record.h"
 
 /*
- * Fills REC from the JSON object in LINE; of a doubled key the last value counts. Whole numbers
- * within 2^53 become integers, other numbers floats. An array of whole numbers that are not negative
- * becomes a typed array, uint16 where all fit, else uint32 where all fit; the fields scores and
- * logits are float32 typed arrays, loss is a float. Where there is no id, POSITION is it.
+ * Fills REC from the JSON object in LINE; of a doubled key the last value counts. Numbers without
+ * '.', 'e' and 'E' become integers and have to fit in 64 bits, all others floats. An array of
+ * integers that are not negative becomes a typed array, uint16 where all fit, else uint32 where all
+ * fit; the fields scores and logits are float32 typed arrays, loss is a float. Where there is no
+ * id, POSITION is it.
  */
 MUST_USE int parse_record(struct record *rec, const char *line, size_t n, int64_t position);
 
