@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,8 @@
 struct scan {
     const char *begin, *p, *end;
     int depth;
-    bool nul;            /* a string holds \u0000, which C strings cannot */
-    struct buf *shorter; /* NULL, or gets the text with long numbers respelt ... */
+    size_t nuls;         /* how often \u0000 was met, which C strings cannot hold */
+    struct buf *respelt; /* NULL, or gets the text as cJSON can take it ... */
     const char *copied;  /* ... up to here */
 };
 
@@ -59,17 +60,23 @@ static int scan_digits(struct scan *s)
     return s->p > from ? 0 : scan_fail(s, "a digit is missing");
 }
 
-static void respell(struct scan *s, const char *number)
+/* AS instead of what was scanned since FROM. */
+static void respell(struct scan *s, const char *from, const char *as)
 {
-    char *copy = xstrndup(number, (size_t)(s->p - number));
+    buf_add(s->respelt, s->copied, (size_t)(from - s->copied));
+    buf_puts(s->respelt, as);
+    s->copied = s->p;
+}
+
+static void respell_number(struct scan *s, const char *number)
+{
+    char *copy = xstrndup(number, (size_t)(s->p - number)), as[32];
     const double v = strtod(copy, NULL);
 
-    buf_add(s->shorter, s->copied, (size_t)(number - s->copied));
     if (isinf(v))
-        buf_puts(s->shorter, v < 0 ? "-1e999" : "1e999");
-    else
-        buf_printf(s->shorter, "%.17g", v);
-    s->copied = s->p;
+        respell(s, number, v < 0 ? "-1e999" : "1e999");
+    else if (snprintf(as, sizeof as, "%.17g", v) > 0)
+        respell(s, number, as);
     free(copy);
 }
 
@@ -88,8 +95,8 @@ static int scan_number(struct scan *s)
         if (scan_digits(s) < 0)
             return -1;
     }
-    if (s->shorter && s->p - from > CJSON_NUMBER_MAX)
-        respell(s, from);
+    if (s->respelt && s->p - from > CJSON_NUMBER_MAX)
+        respell_number(s, from);
     return 0;
 }
 
@@ -115,7 +122,7 @@ static int scan_unicode_escape(struct scan *s)
 
     if (scan_hex4(s, &high) < 0)
         return -1;
-    s->nul |= high == 0;
+    s->nuls += high == 0;
     if (high < 0xd800 || high > 0xdfff)
         return 0;
     if (high > 0xdbff || !take(s, '\\') || !take(s, 'u'))
@@ -164,13 +171,42 @@ static int scan_word(struct scan *s, const char *word)
 
 static int scan_value(struct scan *s);
 
+/* cJSON would cut a string at \u0000. What stands there instead is no text, number or object that
+ * anyone could take for what was written. */
+static int scan_string_value(struct scan *s)
+{
+    const char *from = s->p;
+    const size_t nuls = s->nuls;
+
+    if (scan_string(s) < 0)
+        return -1;
+    if (s->respelt && s->nuls > nuls)
+        respell(s, from, "[null]");
+    return 0;
+}
+
+/* The same for a key, whose value goes with it. */
 static int scan_member(struct scan *s)
 {
     skip_space(s);
+    const char *const from = s->p, *const copied = s->copied;
+    const size_t nuls = s->nuls, kept = s->respelt ? s->respelt->n : 0;
+
     if (scan_string(s) < 0)
         return -1;
+    const bool bad_key = s->nuls > nuls;
+
     skip_space(s);
-    return take(s, ':') ? scan_value(s) : scan_fail(s, "':' is missing");
+    if (!take(s, ':'))
+        return scan_fail(s, "':' is missing");
+    if (scan_value(s) < 0)
+        return -1;
+    if (s->respelt && bad_key) {
+        s->respelt->n = kept;
+        s->copied = copied;
+        respell(s, from, "\"\\ufffd\":[null]");
+    }
+    return 0;
 }
 
 /* An array or an object, behind its opening bracket. */
@@ -209,7 +245,7 @@ static int scan_value(struct scan *s)
         rc = scan_list(s, ']', scan_value);
         break;
     case '"':
-        rc = scan_string(s);
+        rc = scan_string_value(s);
         break;
     case 't':
         rc = scan_word(s, "true");
@@ -262,66 +298,92 @@ int json_check(const char *text, size_t n)
 
 /* ---- over cJSON ---- */
 
+struct keyed {
+    cJSON *member;
+    size_t place;
+};
+
 static int by_key(const void *a, const void *b)
 {
-    return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
+    const struct keyed *x = a, *y = b;
+    const int order = strcmp(x->member->string, y->member->string);
+
+    return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* A doubled key means one thing to one reader and another to the next: refused. Sorting keeps a
- * hostile object of a million keys cheap. */
-static int check_keys(const cJSON *o)
+/* No key of object O stands twice afterwards: that is refused, or the LAST one stays. Sorting keeps
+ * a hostile object of a million keys cheap. */
+static int settle_keys(cJSON *o, bool last)
 {
     const size_t n = (size_t)cJSON_GetArraySize(o);
-    const cJSON **sorted = xnmalloc(n, sizeof *sorted), *twice = NULL;
+    struct keyed *sorted = xnmalloc(n, sizeof *sorted);
     size_t i = 0;
+    int rc = 0;
 
-    for (const cJSON *c = o->child; c; c = c->next)
-        sorted[i++] = c;
+    for (cJSON *c = o->child; c; c = c->next, i++)
+        sorted[i] = (struct keyed){ c, i };
     qsort(sorted, n, sizeof *sorted, by_key);
-    for (i = 1; i < n && !twice; i++)
-        if (!by_key(&sorted[i - 1], &sorted[i]))
-            twice = sorted[i];
+    for (i = 1; i < n && !rc; i++) {
+        cJSON *before = sorted[i - 1].member;
+
+        if (strcmp(before->string, sorted[i].member->string))
+            continue;
+        if (last)
+            cJSON_Delete(cJSON_DetachItemViaPointer(o, before));
+        else
+            rc = err_set(EXIT_DATA, "the key '%s' stands twice in one JSON object", before->string);
+    }
     free(sorted);
-    return twice ? err_set(EXIT_DATA, "the key '%s' stands twice in one JSON object", twice->string)
-                 : 0;
+    return rc;
 }
 
-static int check_all_keys(const cJSON *v)
+static int settle_all_keys(cJSON *v, bool last)
 {
-    if (cJSON_IsObject(v) && check_keys(v) < 0)
+    if (cJSON_IsObject(v) && settle_keys(v, last) < 0)
         return -1;
-    for (const cJSON *c = v->child; c; c = c->next)
-        if (check_all_keys(c) < 0)
+    for (cJSON *c = v->child; c; c = c->next)
+        if (settle_all_keys(c, last) < 0)
             return -1;
     return 0;
 }
 
-cJSON *json_parse(const char *text, size_t n)
+/* ANY: doubled keys and \u0000 too. */
+static cJSON *parse(const char *text, size_t n, bool any)
 {
-    struct buf shorter = BUF_INIT;
+    struct buf respelt = BUF_INIT;
     struct scan s = {
-        .begin = text, .p = text, .end = text + n, .shorter = &shorter, .copied = text
+        .begin = text, .p = text, .end = text + n, .respelt = &respelt, .copied = text
     };
     cJSON *v = NULL;
 
     if (scan_text(&s) < 0)
         goto done;
-    if (s.nul) {
+    if (s.nuls && !any) {
         err_set(EXIT_DATA, "a JSON string holds \\u0000, which is not supported; remove it");
         goto done;
     }
-    if (shorter.n)
-        buf_add(&shorter, s.copied, (size_t)(s.end - s.copied));
-    v = shorter.n ? cJSON_ParseWithLength(shorter.p, shorter.n) : cJSON_ParseWithLength(text, n);
+    if (respelt.n)
+        buf_add(&respelt, s.copied, (size_t)(s.end - s.copied));
+    v = respelt.n ? cJSON_ParseWithLength(respelt.p, respelt.n) : cJSON_ParseWithLength(text, n);
     if (!v)
         die(EXIT_MEMORY, "out of memory: %zu bytes of JSON", n); /* all other causes were checked */
-    if (check_all_keys(v) < 0) {
+    if (settle_all_keys(v, any) < 0) {
         cJSON_Delete(v);
         v = NULL;
     }
 done:
-    buf_free(&shorter);
+    buf_free(&respelt);
     return v;
+}
+
+cJSON *json_parse(const char *text, size_t n)
+{
+    return parse(text, n, false);
+}
+
+cJSON *json_parse_any(const char *text, size_t n)
+{
+    return parse(text, n, true);
 }
 
 /* 1 and the member, 0 when absent or null. */

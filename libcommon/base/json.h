@@ -24,6 +24,10 @@ MUST_USE int json_check(const char *text, size_t n);
 /* The parsed text (free with cJSON_Delete) or NULL: not valid, a doubled key, or \u0000 in a string
  * (cJSON would cut it there). */
 MUST_USE cJSON *json_parse(const char *text, size_t n);
+/* Takes every text that json_check passes; for where nobody gains from a doubled key. Its last value
+ * counts, as in Python. A string with \u0000 becomes [null], so that whoever asks for a text gets an
+ * error and not half of it. A key with \u0000 becomes U+FFFD and its value [null]. */
+MUST_USE cJSON *json_parse_any(const char *text, size_t n);
 
 /* Members of object O: 1 and the value, 0 when absent or null, -1 when of another type or outside
  * the range (the line names the key). An integer is a number without fraction within 2^53. */
