@@ -235,7 +235,7 @@ static int read_generation(struct config *c, const cJSON *json)
 static int read_file_json(struct config *c, const struct pack *p, const struct pack_file *f,
                           int (*read)(struct config *, const cJSON *))
 {
-    cJSON *json = json_parse((const char *)f->data, f->size);
+    cJSON *json = json_parse_any((const char *)f->data, f->size);
     const int rc = json ? read(c, json) : -1;
 
     cJSON_Delete(json);

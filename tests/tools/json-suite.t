@@ -42,6 +42,8 @@ def wrong_model(path, put, folder):
     valid = is_valid(path)
     if code not in (65, 66) or left or said.count("\n") != 1 or (not valid and code != 65):
         return f"exit {code}, {left}, {said}"
+    if put == as_config and valid and ("twice" in said or "u0000" in said):
+        return said
     return said if ("not valid JSON" in said or "does not begin with" in said) == valid else None
 
 

@@ -64,6 +64,8 @@ static int by_key(const void *a, const void *b)
     const size_t n = x->n < y->n ? x->n : y->n;
     const int order = memcmp(x->p, y->p, n - 1); /* not the last quote */
 
+    if (!order && x->n == y->n) /* twice the same: the last one still counts */
+        return (x->p > y->p) - (x->p < y->p);
     return order ? order : (x->n > y->n) - (x->n < y->n);
 }
 

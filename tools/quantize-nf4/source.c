@@ -9,7 +9,7 @@ static int open_config(struct source *s)
 
     if (!f)
         return err_set(EXIT_NOINPUT, "%s: there is no config.json in it", pack_name(s->pack));
-    s->config = json_parse((const char *)f->data, f->size);
+    s->config = json_parse_any((const char *)f->data, f->size);
     if (s->config && !cJSON_IsObject(s->config)) {
         cJSON_Delete(s->config);
         s->config = NULL;
