@@ -8,7 +8,8 @@ struct condition { /* FIELD=VALUE */
     char *field;
     char *value;
     bool may_be_absent; /* a tool's wish, not the user's */
-    bool seen;          /* some record had the field */
+    bool seen;          /* some record had the field ... */
+    bool met;           /* ... with this value */
 };
 
 struct filter {
@@ -20,7 +21,7 @@ struct filter {
 static void add(struct filter *f, const char *field, size_t len, const char *value, bool absent)
 {
     f->only = xnrealloc(f->only, (size_t)f->n + 1, sizeof *f->only);
-    f->only[f->n++] = (struct condition){ xstrndup(field, len), xstrdup(value), absent, false };
+    f->only[f->n++] = (struct condition){ xstrndup(field, len), xstrdup(value), absent, false, false };
 }
 
 struct filter *filter_new(const struct cli_common *common)
@@ -76,6 +77,7 @@ int filter_passes(struct filter *f, const struct record *rec)
         if (holds < 0)
             return -1;
         c->seen = c->seen || field;
+        c->met = c->met || (field && holds);
         pass = pass && holds;
     }
     if (!pass || f->left == 0)
@@ -86,10 +88,15 @@ int filter_passes(struct filter *f, const struct record *rec)
 
 void filter_finish(const struct filter *f)
 {
-    for (int i = 0; i < f->n; i++)
-        if (!f->only[i].seen && !f->only[i].may_be_absent)
-            warn("--only %s=%s: no record has a field '%s'", f->only[i].field, f->only[i].value,
-                 f->only[i].field);
+    for (int i = 0; i < f->n; i++) {
+        const struct condition *c = &f->only[i];
+
+        if (!c->seen && !c->may_be_absent)
+            warn("--only %s=%s: no record has a field '%s'", c->field, c->value, c->field);
+        else if (c->seen && !c->met)
+            warn("no record's %s is '%s'; choose others with --only %s=VALUE", c->field, c->value,
+                 c->field);
+    }
 }
 
 void filter_free(struct filter *f)

@@ -67,6 +67,9 @@ echo 1 >expect; out_is <expect
 run peek --count --only lable=neutral a.zst
 ok
 err_has "peek: warning: --only lable=neutral: no record has a field 'lable'"
+run peek --count --only label=nobody a.zst
+ok
+err_has "no record's label is 'nobody'"
 run peek --only scores=1 a.zst
 exit_is 2
 err_has "peek: error: a.zst:0: --only compares texts and whole numbers; field 'scores' is neither"

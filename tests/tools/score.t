@@ -129,6 +129,18 @@ then
 	out_has '"labels": ["a", "b", "c"]'
 fi
 
+it "a label that would be taken for no label"
+if foreign <<IN
+{$header,"labels":["none","up"]}
+{"label":"up","pred":"up"}
+{"":"end"}
+IN
+then
+	run score foreign.zst
+	exit_is 65
+	err_has "a label is called 'none'"
+fi
+
 it "NaN among the scores"
 if foreign <<IN
 {$header,"labels":["up","down"]}

@@ -195,6 +195,9 @@ int main(int argc, char **argv)
     labels_copy(&labels, reader_labels(in));
     if (read_all(&groups, &labels, in) < 0)
         die_err();
+    if (labels_find(&labels, "none", strlen("none")) >= 0)
+        die(EXIT_DATA, "a label is called 'none', which stands for predictions that are no label; "
+                       "rename it");
     for (int i = 0; i < groups.n; i++) {
         const int rc = report(&out, &groups.v[i], &labels, reader_labels(in)->n > 0);
 
