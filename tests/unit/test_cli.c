@@ -117,26 +117,34 @@ static void mistakes_are_one_line(void **unused)
     expect("--ran 3", 2, "tool: error: unknown option '--ran'; see tool --help\n");
     expect("-bx", 2, "tool: error: unknown option '-x'; see tool --help\n");
     expect("--no-both", 2, "tool: error: unknown option '--no-both'; see tool --help\n");
-    expect("--both=1", 2, "tool: error: option '--both' takes no value\n");
-    expect("--rank", 2, "tool: error: option '--rank' wants a value: N\n");
-    expect("--rank 3x", 2, "tool: error: option '--rank': '3x' is not a whole number\n");
-    expect("--rank=", 2, "tool: error: option '--rank': '' is not a whole number\n");
-    expect("--rank +3", 2, "tool: error: option '--rank': '+3' is not a whole number\n");
+    expect("--both=1", 2, "tool: error: option '--both' takes no value; see --help\n");
+    expect("--rank", 2, "tool: error: option '--rank' wants a value: N; see --help\n");
+    expect("--rank 3x", 2,
+           "tool: error: option '--rank': '3x' is not a whole number; see --help\n");
+    expect("--rank=", 2, "tool: error: option '--rank': '' is not a whole number; see --help\n");
+    expect("--rank +3", 2,
+           "tool: error: option '--rank': '+3' is not a whole number; see --help\n");
     expect("--rank 65", 2, "tool: error: option '--rank': 65 is out of range; from 1 to 64\n");
     expect("--rank 99999999999999999999", 2,
-           "tool: error: option '--rank': 99999999999999999999 is too large\n");
-    expect("--rate nan", 2, "tool: error: option '--rate': 'nan' is not a number\n");
-    expect("--rate 0x1p3", 2, "tool: error: option '--rate': '0x1p3' is not a number\n");
-    expect("--rate 1e999", 2, "tool: error: option '--rate': 1e999 is too large\n");
-    expect("-c b", 2, "tool: error: option '--choice': 'b' is not one of a, bc, d\n");
-    expect("-t \xff", 2, "tool: error: option '--text': the value is not valid UTF-8\n");
+           "tool: error: option '--rank': 99999999999999999999 is too large; see --help\n");
+    expect("--rate nan", 2, "tool: error: option '--rate': 'nan' is not a number; see --help\n");
+    expect("--rate 0x1p3", 2,
+           "tool: error: option '--rate': '0x1p3' is not a number; see --help\n");
+    expect("--rate 1e999", 2, "tool: error: option '--rate': 1e999 is too large; see --help\n");
+    expect("-c b", 2, "tool: error: option '--choice': 'b' is not one of a, bc, d; see --help\n");
+    expect("-t \xff", 2,
+           "tool: error: option '--text': the value is not valid UTF-8; see --help\n");
     expect("x y", 2, "tool: error: 'y' is one operand too many; usage: tool [options] [FILE]\n");
     expect("--device gpu", 2,
-           "tool: error: option '--device': 'gpu' is not one of auto, cpu, cuda, cuda:N, ref\n");
+           "tool: error: option '--device': 'gpu' is not one of auto, cpu, cuda, cuda:N, ref; see "
+           "--help\n");
     expect("--device cuda:", 2,
-           "tool: error: option '--device': 'cuda:' is not one of auto, cpu, cuda, cuda:N, ref\n");
-    expect("--only a", 2, "tool: error: option '--only': 'a' is not FIELD=VALUE\n");
-    expect("@/nowhere/x", 66, "tool: error: /nowhere/x: cannot open: No such file or directory\n");
+           "tool: error: option '--device': 'cuda:' is not one of auto, cpu, cuda, cuda:N, ref; "
+           "see --help\n");
+    expect("--only a", 2, "tool: error: option '--only': 'a' is not FIELD=VALUE; see --help\n");
+    expect("@/nowhere/x", 66,
+           "tool: error: /nowhere/x: cannot open: No such file or directory; check the name and "
+           "the permissions\n");
 }
 
 static void option_files_are_words(void **unused)
