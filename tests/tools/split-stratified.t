@@ -118,6 +118,32 @@ it "the output is whole all the same"
 run peek --verify audit.zst
 ok
 
+it "memory grows by a few bytes a row, not with the length of the rows"
+case ${BUILD-} in
+*asan*) skip "the sanitizers keep memory of their own" ;;
+*)
+	for rows in 100 300
+	do
+		awk -v n=${rows}000 'BEGIN { for (i = 0; i < n; i++) printf "%s,%0200d\n", i % 3 ? "good" : "bad", i }' >long.csv
+		# a small process between: a child's peak counts what its parent held when it was made
+		/usr/bin/python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified --train 0.8 --test 0.2 long.csv -o long.$rows.zst
+	done >peaks 2>err
+	grown=$(xargs <peaks | awk '{ print int(($2 - $1) * 1024 / 200000) }')
+	[ "${grown:-999}" -lt 100 ]; report $? "$grown bytes a row of 206: $(cat peaks err)"
+	it "all rows are there, in the file and in memory"
+	sh_run 'peek --tsv text long.300.zst | tail -n +2 | sort -u | wc -l'
+	[ "$(cat out)" = 300000 ]; report $? "$(cat out err)"
+	it "says what to do where there is no room for the file"
+	TMPDIR=$dir/nowhere run split-stratified long.csv -o none.zst
+	exit_is 74
+	err_has 'nowhere: cannot hold a temporary file: No such file or directory; set TMPDIR'
+	absent none.zst
+	rm -f long.*
+	;;
+esac
+
 it "warns of texts that are in two parts, and -q does not"
 run split-stratified --label 1 --compat sklearn --train 3 --test 3 alike.csv -o warn.zst
 err_has 'in more than one part, in several rows each; --audit lists them'

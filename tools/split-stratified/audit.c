@@ -8,14 +8,14 @@ enum { SHOWN = 10 }; /* cases of each kind that are printed, and rows of each ca
 /* What the rows of one text come to, kept at its first row. */
 struct text {
     int64_t rows;
-    unsigned parts; /* bit 1 << part */
-    bool conflict;  /* they have more than one label */
+    uint8_t parts; /* bit 1 << part */
+    bool conflict; /* they have more than one label */
 };
 
 struct inquiry {
     const struct rows *rows;
     const int64_t *first;
-    unsigned *parts; /* of each row */
+    uint8_t *parts; /* of each row */
     struct text *text;
 };
 
@@ -24,9 +24,9 @@ static void inquire(struct inquiry *q, const struct rows *r, const struct sample
 {
     *q = (struct inquiry){ r, first, xcalloc((size_t)r->n, sizeof *q->parts),
                            xcalloc((size_t)r->n, sizeof *q->text) };
-    for (unsigned part = 0; part < PARTS; part++)
+    for (int part = 0; part < PARTS; part++)
         for (int64_t i = 0; i < s->n[part]; i++)
-            q->parts[s->row[part][i]] |= 1u << part;
+            q->parts[s->row[part][i]] |= (uint8_t)(1 << part);
     for (int64_t i = 0; i < r->n; i++) {
         struct text *t = &q->text[first[i]];
 

@@ -132,17 +132,33 @@ static void say_replaced(const struct table *t)
              (long long)table_replaced_rows(t), o.recipe ? ", as in the article" : "");
 }
 
-static int put(struct writer *w, const struct rows *r, const struct sample *s)
+/* Writes N rows, of PART, as many at a time as are fetched. */
+static int put_part(struct writer *w, struct rows *r, const int64_t *row, int64_t n, int part,
+                    struct record *rec)
+{
+    int64_t got;
+
+    for (; n > 0; n -= got, row += got) {
+        got = rows_fetch(r, row, n);
+        if (got < 0)
+            return -1;
+        for (int64_t i = 0; i < got; i++) {
+            rows_get(r, i, rec);
+            record_set_text(rec, "split", part_name[part], strlen(part_name[part]));
+            if (writer_put(w, rec) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int put(struct writer *w, struct rows *r, const struct sample *s)
 {
     struct record *rec = record_new();
     int rc = 0;
 
-    for (int part = 0; part < PARTS; part++)
-        for (int64_t i = 0; rc == 0 && i < s->n[part]; i++) {
-            rows_get(r, s->row[part][i], rec);
-            record_set_text(rec, "split", part_name[part], strlen(part_name[part]));
-            rc = writer_put(w, rec);
-        }
+    for (int part = 0; rc == 0 && part < PARTS; part++)
+        rc = put_part(w, r, s->row[part], s->n[part], part, rec);
     record_free(rec);
     return rc;
 }
@@ -171,8 +187,9 @@ int main(int argc, char **argv)
         die_err();
     progress_close(progress);
     say_replaced(examples_table(in));
-    int64_t *first = first_of_text(&rows);
+    int64_t *first = first_of_text(rows.key, rows.n);
 
+    rows_forget_keys(&rows);
     if (choose(&sample, &rows, first, &plan) < 0)
         die_err();
     if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||

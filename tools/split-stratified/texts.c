@@ -1,60 +1,38 @@
 #include "texts.h"
 
+#include "mem.h"
+
 #include <stdlib.h>
-#include <string.h>
 
-struct entry {
-    uint64_t hash; /* of the text: most comparisons end here */
-    const char *text;
-    size_t n;
-    int64_t row;
-};
-
-static uint64_t hash_of(const char *text, size_t n)
+text_key text_key_of(const void *text, size_t n)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    const text_key prime = (text_key)1 << 88 | 0x13b;
+    text_key k = (text_key)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
 
     for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-    return h;
+        k = (k ^ ((const unsigned char *)text)[i]) * prime;
+    return k;
 }
 
-static int compare_texts(const struct entry *a, const struct entry *b)
+int64_t *first_of_text(const text_key *key, int64_t n)
 {
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    if (a->n != b->n)
-        return a->n < b->n ? -1 : 1;
-    return a->n ? memcmp(a->text, b->text, a->n) : 0;
-}
+    size_t slots = 2;
 
-static int by_text(const void *va, const void *vb)
-{
-    const struct entry *a = va, *b = vb;
-    const int order = compare_texts(a, b);
+    while (slots < 2 * (size_t)n)
+        slots *= 2;
+    int64_t *row = xnmalloc(slots, sizeof *row), *first = xnmalloc((size_t)n, sizeof *first);
 
-    return order ? order : a->row < b->row ? -1 : a->row > b->row;
-}
+    for (size_t at = 0; at < slots; at++)
+        row[at] = -1;
+    for (int64_t i = 0; i < n; i++) {
+        size_t at = (size_t)(key[i] >> 64 ^ key[i]) & (slots - 1);
 
-int64_t *first_of_text(const struct rows *r)
-{
-    struct entry *list = xnmalloc((size_t)r->n, sizeof *list);
-    int64_t *first = xnmalloc((size_t)r->n, sizeof *first);
-    struct record *rec = record_new();
-
-    for (int64_t i = 0; i < r->n; i++) {
-        rows_get(r, i, rec);
-        const struct field *f = record_find(rec, "text");
-
-        list[i] = (struct entry){ hash_of(f->data, f->n), f->data, f->n, i };
+        while (row[at] >= 0 && key[row[at]] != key[i])
+            at = (at + 1) & (slots - 1);
+        if (row[at] < 0)
+            row[at] = i;
+        first[i] = row[at];
     }
-    qsort(list, (size_t)r->n, sizeof *list, by_text);
-    for (int64_t i = 0; i < r->n; i++) {
-        const bool again = i > 0 && compare_texts(&list[i - 1], &list[i]) == 0;
-
-        first[list[i].row] = again ? first[list[i - 1].row] : list[i].row;
-    }
-    record_free(rec);
-    free(list);
+    free(row);
     return first;
 }
