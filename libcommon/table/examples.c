@@ -61,11 +61,14 @@ static int open_table(struct examples *e, const char *const *paths,
                       const struct examples_options *opt, const struct cli_common *common)
 {
     const char *path = paths && paths[0] ? paths[0] : "-";
+    struct table_options table = opt->table;
 
+    table.wanted[0] = opt->text;
+    table.wanted[1] = opt->label;
     if (paths && paths[0] && paths[1])
         return err_set(EXIT_USAGE, "'%s' is a table, and only streams are read one after another",
                        path);
-    if (table_open(&e->table, path, &opt->table) < 0)
+    if (table_open(&e->table, path, &table) < 0)
         return -1;
     e->filter = filter_new(common);
     e->rec = record_new();

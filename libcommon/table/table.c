@@ -20,6 +20,7 @@ struct table {
     bool ended; /* nothing comes behind them */
     struct spans spans;
     struct members members;
+    bool no_header;  /* as far as can be guessed */
     bool waiting;    /* the first object is in MEMBERS and was not given yet */
     struct buf text; /* decoded cells of the present row */
     char **name;     /* of the columns */
@@ -321,7 +322,7 @@ static int read_header(struct table *t, size_t used)
     return 0;
 }
 
-static int open_csv(struct table *t, const char *header)
+static int open_csv(struct table *t, const char *header, const char *const wanted[2])
 {
     size_t used;
     const int got = next_spans(t, &used);
@@ -330,7 +331,8 @@ static int open_csv(struct table *t, const char *header)
     if (got <= 0)
         return got < 0 ? err_in("%s:1", source_name(t->src)) : 0;
     make_columns(t, t->spans.n);
-    if (!strcmp(header, "yes") || (!strcmp(header, "auto") && header_guess(t->form, &v)))
+    t->no_header = !strcmp(header, "auto") && !header_guess(t->form, &v, wanted);
+    if (!t->no_header && strcmp(header, "no") != 0)
         return read_header(t, used);
     for (int i = 0; i < t->spans.n; i++) {
         char number[16];
@@ -385,7 +387,7 @@ static int open_columns(struct table *t, const struct table_options *opt)
                        "are unpacked",
                        source_name(t->src));
     if (t->form != FORM_LINES)
-        return open_csv(t, opt->header ? opt->header : "auto");
+        return open_csv(t, opt->header ? opt->header : "auto", opt->wanted);
     make_columns(t, 1);
     t->name[t->n_columns++] = xstrdup("text");
     return 0;
@@ -456,7 +458,8 @@ int table_find_column(const struct table *t, const char *want)
 
     if (want[0] >= '1' && want[0] <= '9' && !*end && number <= t->n_columns)
         return (int)number - 1;
-    return no_column(t, want, "");
+    return no_column(t, want,
+                     t->no_header ? "; say --header yes if the first row names them" : "");
 }
 
 int table_guess_columns(struct table *t, int *text, int *label)

@@ -22,6 +22,7 @@ struct table_options {
     const char *encoding;   /* auto|utf-8|utf-8:replace|latin-1|windows-1252; NULL: auto */
     const char *member;     /* file inside an archive; NULL: the only table there is */
     const char *header;     /* yes|no|auto */
+    const char *wanted[2];  /* columns that will be looked for, which tells auto more; NULL: none */
     bool lines;             /* every line is one row with the single column "text" */
 };
 
@@ -34,7 +35,8 @@ MUST_USE int table_open(struct table **t, const char *path, const struct table_o
 void table_close(struct table *t);
 /* Columns: from the header row, from the keys of the first JSON object, or "1", "2", ...; 0 of them
  * when the table is empty. With header auto the first row is a header when all its fields look like
- * names, one of them is a usual one ("text", "label", ...), and none comes again further down. */
+ * names, one of them is a usual one ("text", "label", ...), and none comes again further down; or when
+ * one of them is WANTED and no number. */
 int table_columns(const struct table *t);
 const char *table_column_name(const struct table *t, int i);
 /* Index of a column given by name, or by number from 1; -1 and an error that lists the names. */

@@ -112,21 +112,32 @@ static bool comes_again(const struct spans *first, enum form form, const struct 
     return again;
 }
 
-bool header_guess(enum form form, const struct view *v)
+/* A number chooses a column by its place, so it says nothing about the first row. */
+static bool is_wanted(const char *const wanted[2], const char *p, size_t n)
+{
+    for (int i = 0; i < 2; i++)
+        if (wanted[i] && wanted[i][strspn(wanted[i], "0123456789")] && strlen(wanted[i]) == n &&
+            !memcmp(wanted[i], p, n))
+            return true;
+    return false;
+}
+
+bool header_guess(enum form form, const struct view *v, const char *const wanted[2])
 {
     struct spans first = { 0 };
     size_t used = 0;
-    bool names = scan(&first, form, v, 0, &used), usual = false;
+    bool names = scan(&first, form, v, 0, &used), usual = false, asked_for = false;
 
-    for (int i = 0; names && i < first.n; i++) {
+    for (int i = 0; i < first.n; i++) {
         const char *field = v->p + first.v[i].at;
 
-        names = looks_like_name(field, first.v[i].n);
+        asked_for = asked_for || is_wanted(wanted, field, first.v[i].n);
+        names = names && looks_like_name(field, first.v[i].n);
         usual = usual || is_usual_name(field, first.v[i].n);
     }
     names = names && usual && !comes_again(&first, form, v, used);
     free(first.v);
-    return names;
+    return names || asked_for;
 }
 
 enum { SEEN_ROWS = 256 };

@@ -69,7 +69,7 @@ struct view {
 /* By the name's ending, else by the content. */
 enum form form_guess(const char *name, const struct view *v);
 /* Whether the first row of a CSV or TSV names the columns; see table.h. */
-bool header_guess(enum form form, const struct view *v);
+bool header_guess(enum form form, const struct view *v, const char *const wanted[2]);
 /* Which of two columns has the labels, 0 or 1. */
 int label_guess(enum form form, const struct view *v);
 

@@ -195,6 +195,33 @@ out_is <<'EXPECT'
 {"id": 1, "text": "b", "label": "y"
 EXPECT
 
+it "a column that is asked for by name and stands in the first row makes it a header"
+printf 'a,b,c\n1,Profit rose,up\n2,Loss,down\n' >plain.csv
+sh_run 'split-stratified --text b --label c --train 1 --test 1 plain.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
+out_is <<'EXPECT'
+{"a": "1", "id": 0, "text": "Profit rose", "label": "up"
+{"a": "2", "id": 1, "text": "Loss", "label": "down"
+EXPECT
+it "and so it does for promptify"
+sh_run 'printf "{text}" >t.txt; promptify -t t.txt --text b plain.csv | peek --text prompt'
+out_is <<'EXPECT'
+Profit rose
+Loss
+EXPECT
+it "a number does not, for it is a place"
+sh_run 'printf "1,2\n3,4\n" | split-stratified --text 1 --label 2 --train 1 --test 1 - | peek --count'
+out_is <<'EXPECT'
+2
+EXPECT
+it "--header no stays no"
+run split-stratified --header no --text b --label c plain.csv -o none.zst
+exit_is 65
+err_has "plain.csv: has no column 'b'; it has '1', '2', '3'"
+it "a name that is nowhere, and no header was found"
+run split-stratified --text d plain.csv -o none.zst
+exit_is 65
+err_has "plain.csv: has no column 'd'; it has '1', '2', '3'; say --header yes if the first row names them"
+
 it "refuses what does not go together"
 run split-stratified --recipe seed --train 5 days.csv -o none.zst
 exit_is 2
