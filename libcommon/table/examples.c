@@ -15,6 +15,7 @@ struct examples {
     struct record *rec;    /* made from a row, or lent by the reader */
     int text, label;       /* columns, -1: none */
     bool labelled;
+    const char *const *paths;
     struct buf place;
 };
 
@@ -82,6 +83,7 @@ int examples_open(struct examples **out, const char *const *paths,
     int rc = opt->table.lines ? 0 : stream_is_at(paths && paths[0] ? paths[0] : "-");
 
     e->labelled = opt->labelled;
+    e->paths = paths;
     if (rc == 0)
         rc = open_table(e, paths, opt, common);
     else if (rc > 0)
@@ -170,6 +172,18 @@ const char *examples_place(struct examples *e)
         buf_printf(&e->place, "%s:%lld", table_name(e->table), (long long)table_row(e->table) + 1);
     else
         buf_printf(&e->place, "%s:%s", reader_name(e->reader), record_name(e->rec));
+    return e->place.p;
+}
+
+const char *examples_name(struct examples *e)
+{
+    if (e->table)
+        return table_name(e->table);
+    if (!e->paths || !e->paths[0] || !e->paths[1])
+        return reader_name(e->reader);
+    buf_clear(&e->place);
+    for (const char *const *path = e->paths; *path; path++)
+        buf_printf(&e->place, "%s%s", path == e->paths ? "" : ", ", *path);
     return e->place.p;
 }
 

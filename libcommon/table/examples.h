@@ -32,6 +32,8 @@ MUST_USE int examples_next(struct examples *e, struct record **rec);
 /* "news.csv:12", rows from 1, or "data.zst:4711", ids: where the last record came from, for
  * messages. */
 const char *examples_place(struct examples *e);
+/* "news.csv", "archive.zip/news.csv", "a.zst, b.zst": all of the input, for messages. */
+const char *examples_name(struct examples *e);
 /* The stream behind it, for writer_open; NULL when it is a table. */
 const struct reader *examples_reader(const struct examples *e);
 /* The table behind it; NULL when it is a stream. */

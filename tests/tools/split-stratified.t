@@ -241,10 +241,45 @@ it "an empty table has nothing to divide"
 run split-stratified /dev/null -o none.zst
 exit_is 65
 absent none.zst
+it "nor has one whose rows were not chosen"
+run split-stratified --only label=grand days.csv -o none.zst
+exit_is 65
+err_has 'days.csv: has no rows to divide; give rows'
+absent none.zst
 it "--recipe seed wants its labels"
 run split-stratified --recipe seed days.csv -o none.zst
 exit_is 65
 err_has "label 'good' is not one of positive, neutral, negative"
+article_rows() { # article_rows N: as many of each of its labels
+	awk -v n="$1" 'BEGIN { for (i = 0; i < 3 * n; i++) print (i % 3 ? i % 3 == 1 ? "neutral" : "negative" : "positive") ",row " i ", of all" }' |
+		sed 's/,\(.*\)/,"\1"/'
+}
+it "--recipe seed says how many rows it needs"
+article_rows 8 >few.csv
+run split-stratified --recipe seed few.csv -o none.zst
+exit_is 65
+err_has "few.csv: --recipe seed needs 600 rows of label 'positive', and there are 8; give it the article's table, or say --per-class"
+one_line
+absent none.zst
+it "one more of the last label, for eval"
+article_rows 600 >exact.csv
+run split-stratified --recipe seed exact.csv -o none.zst
+exit_is 65
+err_has "needs 601 rows of label 'negative', and there are 600"
+it "which is enough"
+sh_run 'echo "negative,one more" >>exact.csv; split-stratified --recipe seed exact.csv | peek --count'
+out_is <<'EXPECT'
+1950
+EXPECT
+it "a row-count error names the file"
+run split-stratified --compat sklearn --train 80 days.csv -o none.zst
+exit_is 65
+err_has 'days.csv: the table has 70 rows, and --train must be at least 1 and less than that'
+it "and all files, where there are several"
+split-stratified few.csv -o few.zst
+run split-stratified --train 80 few.zst few.zst -o none.zst
+exit_is 65
+err_has 'few.zst, few.zst: there are 48 rows, and train, test and eval want 80; lower'
 it "scikit-learn's rules for sizes hold under --compat sklearn"
 run split-stratified --compat sklearn --train 2 --test 2 days.csv -o none.zst
 exit_is 65

@@ -106,7 +106,10 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
         progress_to(progress, r->n);
     }
     if (got == 0 && r->n == 0)
-        return err_set(EXIT_DATA, "there are no rows to divide");
+        return err_set(EXIT_DATA,
+                       "%s: has no rows to divide; give rows with a text and a label, and choose "
+                       "some where --only or --limit choose",
+                       examples_name(e));
     if (got == 0 && !labels)
         order_labels(r, set);
     return got;

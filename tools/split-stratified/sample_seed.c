@@ -7,6 +7,21 @@
 
 enum { ROWS = 300, EVAL_ROWS = 50, SHUFFLE_SEED = 10 };
 
+/* Train and test take rows of every class, and eval needs one that they leave of the last. */
+static int check_rows(const struct population *p)
+{
+    for (int c = 0; c < p->n_classes; c++) {
+        const int need = 2 * ROWS + (c == p->n_classes - 1);
+
+        if (p->count[c] < need)
+            return err_set(EXIT_DATA,
+                           "--recipe seed needs %d rows of label '%s', and there are %lld; give it "
+                           "the article's table, or say --per-class --train N --test N instead",
+                           need, p->name[c], (long long)p->count[c]);
+    }
+    return 0;
+}
+
 /* Takes the rows that train and test have of class C out of the deck; the rest stays ascending. */
 static void leave_out(struct deck *d, int c, const struct sample *s)
 {
@@ -52,7 +67,7 @@ int sample_seed(struct sample *s, const struct population *p, uint32_t seed)
     const struct plan plan = { { [TRAIN] = rows, [TEST] = rows }, .per_class = true, .seed = seed };
     struct mt19937 g;
 
-    if (sample_sklearn(s, p, &plan) < 0)
+    if (check_rows(p) < 0 || sample_sklearn(s, p, &plan) < 0)
         return -1;
     mt19937_seed(&g, SHUFFLE_SEED);
     mt19937_shuffle(&g, s->row[TRAIN], s->n[TRAIN]);

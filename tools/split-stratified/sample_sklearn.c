@@ -24,9 +24,9 @@ static int validate(const struct plan *plan, int64_t n, const char *who, int64_t
         if ((s->kind == SIZE_COUNT && (s->count <= 0 || s->count >= n)) ||
             (s->kind == SIZE_SHARE && (s->share <= 0 || s->share >= 1)))
             return err_set(EXIT_DATA,
-                           "--%s must be at least 1 and less than the %lld rows of %s, or "
-                           "a share between 0 and 1",
-                           i ? "test" : "train", (long long)n, who);
+                           "%s has %lld row%s, and --%s must be at least 1 and less than that, or "
+                           "a share between 0 and 1; change it",
+                           who, (long long)n, n == 1 ? "" : "s", i ? "test" : "train");
     }
     if (train->kind == SIZE_SHARE && test.kind == SIZE_SHARE && train->share + test.share > 1)
         return err_set(EXIT_USAGE, "the shares of train and test add up to more than 1");
@@ -99,10 +99,14 @@ static int check_strata(const struct population *p, int64_t n_train, int64_t n_t
 {
     for (int c = 0; c < p->n_classes; c++)
         if (p->count[c] < 2)
-            return err_set(EXIT_DATA, "label '%s' has %lld row%s, and dividing it needs two",
+            return err_set(EXIT_DATA,
+                           "label '%s' has %lld row%s, and dividing it needs two; add rows or "
+                           "leave the label out",
                            p->name[c], (long long)p->count[c], p->count[c] == 1 ? "" : "s");
     if (n_train < p->n_classes || n_test < p->n_classes)
-        return err_set(EXIT_DATA, "train gets %lld and test %lld rows, fewer than the %d labels",
+        return err_set(EXIT_DATA,
+                       "train gets %lld and test %lld rows, fewer than the %d labels; raise "
+                       "--train or --test",
                        (long long)n_train, (long long)n_test, p->n_classes);
     return 0;
 }

@@ -190,8 +190,11 @@ int main(int argc, char **argv)
     int64_t *first = first_of_text(rows.key, rows.n);
 
     rows_forget_keys(&rows);
-    if (choose(&sample, &rows, first, &plan) < 0)
+    if (choose(&sample, &rows, first, &plan) < 0) {
+        if (err_code() == EXIT_DATA)
+            (void)err_in("%s", examples_name(in));
         die_err();
+    }
     if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
         die_err();
