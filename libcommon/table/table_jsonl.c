@@ -3,6 +3,7 @@
 #include "table_rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Appends the value at P as a cell shows it and a 0; returns where it ends. */
 static const char *put_cell(struct members *m, struct cell *c, const char *p)
@@ -35,11 +36,25 @@ static struct member *next_member(struct members *m)
     return &m->v[m->n++];
 }
 
+/* What json_check says, but for the line: it is one of the table, which the caller names. */
+static int fail_line(void)
+{
+    static const char line[] = "line 1, ";
+    char *why = xstrdup(err_text()), *at = strstr(why, line);
+
+    if (at) {
+        memmove(at, at + strlen(line), strlen(at + strlen(line)) + 1);
+        (void)err_set(EXIT_DATA, "%s", why);
+    }
+    free(why);
+    return -1;
+}
+
 int jsonl_members(struct members *m, const char *line, size_t n)
 {
     m->n = 0;
     if (json_check(line, n) < 0)
-        return -1;
+        return fail_line();
     line = json_begin(line);
     if (*line != '{')
         return err_set(EXIT_DATA, "line is not a JSON object; a row is {\"column\": value, ...}");

@@ -143,7 +143,7 @@ static void jsonl_refused(void **state)
     check_rows(".jsonl", "{\"a\":1}\n{\"b\":1}\n", &plain,
                "!:2: key 'b' is not in the first object");
     check_rows(".jsonl", "{\"a\":1}\n[1]\n", &plain, "!:2: line is not a JSON object");
-    check_rows(".jsonl", "{\"a\":1}\n{\"a\":01}\n", &plain, "!:2: ");
+    check_rows(".jsonl", "{\"a\":1}\n{\"a\":01}\n", &plain, "!:2: not valid JSON at column 7: ");
     check_rows(".jsonl", "{\"a\":\"\\ud800\"}\n", &plain, "!:1: ");
 }
 
