@@ -95,6 +95,13 @@ int examples_open(struct examples **out, const char *const *paths,
     return rc;
 }
 
+/* Whether a column that is neither the text nor the label passes on. */
+static bool passes_on(const char *name)
+{
+    return *name && strcmp(name, "id") != 0 && strcmp(name, "text") != 0 &&
+           strcmp(name, "label") != 0;
+}
+
 /* Field KEY from a cell; an empty or absent label is no field. */
 static int take_cell(struct examples *e, const struct cell *c, int column)
 {
@@ -106,7 +113,7 @@ static int take_cell(struct examples *e, const struct cell *c, int column)
     if (label && c->n == 0)
         return e->labelled ? err_set(EXIT_DATA, "has no label; give it one or leave the row out")
                            : 0;
-    if (!c->p || !strcmp(key, "id"))
+    if (!c->p || (!text && !label && !passes_on(key)))
         return 0;
     record_set_text(e->rec, key, c->p, c->n);
     return 0;

@@ -3,8 +3,8 @@
  * their first bytes.
  *
  * A row becomes a record: id (its position in the table, from 0), text, label, and every other
- * named column as a text field; null becomes no field. A column called "id" is left out, for the
- * position is the id.
+ * named column as a text field; null becomes no field. Another column called "id", "text" or "label"
+ * is left out: the position is the id.
  */
 #ifndef EXAMPLES_H
 #define EXAMPLES_H

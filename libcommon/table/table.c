@@ -458,8 +458,7 @@ int table_find_column(const struct table *t, const char *want)
 
     if (want[0] >= '1' && want[0] <= '9' && !*end && number <= t->n_columns)
         return (int)number - 1;
-    return no_column(t, want,
-                     t->no_header ? "; say --header yes if the first row names them" : "");
+    return no_column(t, want, t->no_header ? "; say --header yes if the first row names them" : "");
 }
 
 int table_guess_columns(struct table *t, int *text, int *label)
@@ -478,7 +477,10 @@ int table_guess_columns(struct table *t, int *text, int *label)
         *label = *label >= 0 ? *label : label_guess(t->form, &v);
         *text = 1 - *label;
     } else if (t->n_columns > 2) {
-        return no_column(t, "text", ": name one with --text");
+        return no_column(t, "text",
+                         t->no_header ? ": name one with --text, or say --header yes if the "
+                                        "first row names them"
+                                      : ": name one with --text");
     }
     return 0;
 }

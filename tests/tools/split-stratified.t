@@ -195,6 +195,19 @@ out_is <<'EXPECT'
 {"id": 1, "text": "b", "label": "y"
 EXPECT
 
+it "leaves out what has no name, and another column called text"
+printf ',text,body,label\n0,no,a,x\n1,no,b,y\n' >index.csv
+sh_run 'split-stratified --text body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort; split-stratified --text text --label body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
+out_is <<'EXPECT'
+{"id": 0, "text": "a", "label": "x"
+{"id": 1, "text": "b", "label": "y"
+{"id": 0, "text": "no", "label": "a"
+{"id": 1, "text": "no", "label": "b"
+EXPECT
+it "asks for the columns or the header when neither was found"
+run split-stratified index.csv -o none.zst
+exit_is 65
+err_has "it has '1', '2', '3', '4': name one with --text, or say --header yes if the first row names them"
 it "a column that is asked for by name and stands in the first row makes it a header"
 printf 'a,b,c\n1,Profit rose,up\n2,Loss,down\n' >plain.csv
 sh_run 'split-stratified --text b --label c --train 1 --test 1 plain.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
