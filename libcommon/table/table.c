@@ -244,6 +244,30 @@ static int column_of(const struct table *t, const struct cell *name, int hint)
     return -1;
 }
 
+static int name_column(struct table *t, const struct cell *name)
+{
+    if (memchr(name->p, 0, name->n))
+        return err_set(EXIT_DATA, "name of column %d has a zero byte", t->n_columns + 1);
+    if (column_of(t, name, 0) >= 0)
+        return err_set(EXIT_DATA, "column '%s' is there twice; rename one%s", name->p,
+                       t->form == FORM_JSONL ? "" : ", or say --header no");
+    t->name[t->n_columns++] = xstrndup(name->p, name->n);
+    return 0;
+}
+
+/* One column more, for a key that no object before had; its index. */
+static int add_column(struct table *t, const struct cell *name)
+{
+    const size_t n = (size_t)t->n_columns + 1;
+
+    if (n > COLUMNS_MAX)
+        return err_set(EXIT_DATA, "there are more than %d different keys; is it a table?",
+                       COLUMNS_MAX);
+    t->name = xnrealloc(t->name, n, sizeof *t->name);
+    t->cells = xnrealloc(t->cells, n, sizeof *t->cells);
+    return name_column(t, name) < 0 ? -1 : t->n_columns - 1;
+}
+
 static int next_jsonl(struct table *t)
 {
     const int got = t->waiting ? 1 : next_object(t);
@@ -255,13 +279,10 @@ static int next_jsonl(struct table *t)
         t->cells[i] = (struct cell){ NULL, 0 };
     for (int i = 0; i < t->members.n; i++) {
         const struct member *m = &t->members.v[i];
-        const int at = column_of(t, &m->key, i);
+        int at = column_of(t, &m->key, i);
 
-        if (at < 0)
-            return err_set(EXIT_DATA,
-                           "key '%s' is not in the first object; give every object the "
-                           "same keys",
-                           m->key.p);
+        if (at < 0 && (at = add_column(t, &m->key)) < 0)
+            return -1;
         t->cells[at] = m->value;
     }
     return 1;
@@ -283,18 +304,6 @@ int table_next(struct table *t, const struct cell **cells)
 }
 
 /* ---- opening ---- */
-
-static int name_column(struct table *t, const struct cell *name)
-{
-    if (memchr(name->p, 0, name->n))
-        return err_set(EXIT_DATA, "%s: name of column %d has a zero byte", source_name(t->src),
-                       t->n_columns + 1);
-    if (column_of(t, name, 0) >= 0)
-        return err_set(EXIT_DATA, "%s: column '%s' is there twice; rename one, or say --header no",
-                       source_name(t->src), name->p);
-    t->name[t->n_columns++] = xstrndup(name->p, name->n);
-    return 0;
-}
 
 static void make_columns(struct table *t, int n)
 {
@@ -318,7 +327,7 @@ static int read_header(struct table *t, size_t used)
         return err_in("%s: names of the columns", source_name(t->src));
     for (int i = 0; i < n; i++)
         if (name_column(t, &t->cells[i]) < 0)
-            return -1;
+            return err_in("%s", source_name(t->src));
     return 0;
 }
 
@@ -355,7 +364,7 @@ static int open_jsonl(struct table *t)
     for (int i = 0; rc == 0 && i < t->members.n; i++)
         rc = name_column(t, &t->members.v[i].key);
     t->waiting = true;
-    return rc;
+    return rc < 0 ? err_in("%s", source_name(t->src)) : 0;
 }
 
 /* Reads WANT bytes ahead, where there are as many, and passes over a byte order mark. */

@@ -33,7 +33,8 @@ struct cell {               /* one value of a row; 0-terminated as well */
 
 MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
 void table_close(struct table *t);
-/* Columns: from the header row, from the keys of the first JSON object, or "1", "2", ...; 0 of them
+/* Columns: from the header row, from the keys of the JSON objects so far (the first one's after
+ * table_open, and table_next adds what is new), or "1", "2", ...; 0 of them
  * when the table is empty. With header auto the first row is a header when all its fields look like
  * names, one of them is a usual one ("text", "label", ...), and none comes again further down; or when
  * one of them is WANTED and no number. */

@@ -195,6 +195,13 @@ out_is <<'EXPECT'
 {"id": 1, "text": "b", "label": "y"
 EXPECT
 
+it "passes on a key of some objects only"
+printf '%s\n' '{"text":"a","label":"x"}' '{"source":7,"text":"b","label":"y"}' >some.jsonl
+sh_run 'split-stratified --train 1 --test 1 some.jsonl | peek --jsonl | sed "s/, \"split\": \"[a-z]*\"//" | sort'
+out_is <<'EXPECT'
+{"id": 0, "text": "a", "label": "x"}
+{"id": 1, "text": "b", "label": "y", "source": "7"}
+EXPECT
 it "leaves out what has no name, and another column called text"
 printf ',text,body,label\n0,no,a,x\n1,no,b,y\n' >index.csv
 sh_run 'split-stratified --text body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort; split-stratified --text text --label body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort'

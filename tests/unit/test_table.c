@@ -135,13 +135,16 @@ static void jsonl(void **state)
         &plain, "text|n;a\n\xc3\xa9\xf0\x9f\x98\x80|1.50;b|~;");
     check_rows("", " {\"a\":[1, {\"b\":\"}\"}],\"c\":true}\n{\"c\":\"\"}\n", &plain,
                "a|c;[1, {\"b\":\"}\"}]|true;~|;");
+    check_rows(".jsonl", "{\"a\":1}\n{\"b\":2}\n{\"c\":3,\"a\":4}\n{}\n", &plain,
+               "a;1;~|2;4|~|3;~|~|~;");
 }
 
 static void jsonl_refused(void **state)
 {
     (void)state;
-    check_rows(".jsonl", "{\"a\":1}\n{\"b\":1}\n", &plain,
-               "!:2: key 'b' is not in the first object");
+    check_rows(".jsonl", "{\"a\":1,\"a\":1}\n", &plain, "!: column 'a' is there twice; rename one");
+    check_rows(".jsonl", "{\"a\":1}\n{\"\\u0000\":1}\n", &plain,
+               "!:2: name of column 2 has a zero byte");
     check_rows(".jsonl", "{\"a\":1}\n[1]\n", &plain, "!:2: line is not a JSON object");
     check_rows(".jsonl", "{\"a\":1}\n{\"a\":01}\n", &plain, "!:2: not valid JSON at column 7: ");
     check_rows(".jsonl", "{\"a\":\"\\ud800\"}\n", &plain, "!:1: ");
