@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a record made from a row; the tools behind it add a dozen. */
+enum { FIELDS_MAX = RECORD_FIELDS_MAX - 24 };
+
 struct examples {
     struct reader *reader;
     struct table *table;   /* one of the two */
@@ -132,6 +135,9 @@ static int next_row(struct examples *e)
     for (int i = 0; i < table_columns(e->table); i++)
         if (take_cell(e, &cells[i], i) < 0)
             return err_in("%s", examples_place(e));
+    if (record_count(e->rec) > FIELDS_MAX)
+        return err_set(EXIT_DATA, "%s: row has more than %d fields; leave columns out",
+                       examples_place(e), FIELDS_MAX);
     return 1;
 }
 

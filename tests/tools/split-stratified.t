@@ -202,6 +202,12 @@ out_is <<'EXPECT'
 {"id": 0, "text": "a", "label": "x"}
 {"id": 1, "text": "b", "label": "y", "source": "7"}
 EXPECT
+it "refuses more columns than a record can have"
+awk 'BEGIN { for (k = 0; k < 3; k++) { printf k ? "a,x" : "text,label"; for (i = 0; i < 1200; i++) printf k ? ",1" : ",c" i; print "" } }' >wide.csv
+run split-stratified wide.csv -o none.zst
+exit_is 65
+err_has 'wide.csv:1: row has more than 1000 fields; leave columns out'
+absent none.zst
 it "leaves out what has no name, and another column called text"
 printf ',text,body,label\n0,no,a,x\n1,no,b,y\n' >index.csv
 sh_run 'split-stratified --text body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort; split-stratified --text text --label body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
