@@ -185,12 +185,18 @@ void rows_forget_keys(struct rows *r)
     r->key = NULL;
 }
 
-void rows_free(struct rows *r)
+void rows_forget_records(struct rows *r)
 {
     spool_free(&r->records);
     buf_free(&r->batch);
     free(r->batch_at);
     free(r->at);
+    r->batch_at = r->at = NULL;
+}
+
+void rows_free(struct rows *r)
+{
+    rows_forget_records(r);
     free(r->class_of);
     free(r->key);
     labels_free(&r->labels);

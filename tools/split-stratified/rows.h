@@ -34,8 +34,9 @@ MUST_USE int rows_read(struct rows *r, struct examples *e, const struct labels *
 MUST_USE int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n);
 /* The I-th that was fetched, as a record that borrows R's memory. */
 void rows_get(const struct rows *r, int64_t i, struct record *rec);
-/* For when nobody compares texts any more. */
+/* For when nobody compares texts any more, and when nobody fetches. */
 void rows_forget_keys(struct rows *r);
+void rows_forget_records(struct rows *r);
 void rows_free(struct rows *r);
 
 #endif

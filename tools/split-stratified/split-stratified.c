@@ -198,6 +198,7 @@ int main(int argc, char **argv)
     if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
         die_err();
+    rows_forget_records(&rows);
     const int64_t overlap = say_leak(&sample, &rows, first);
 
     free(first);

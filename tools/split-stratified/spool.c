@@ -105,4 +105,5 @@ void spool_free(struct spool *s)
         (void)close(s->fd);
     buf_free(&s->last);
     buf_free(&s->block);
+    *s = (struct spool){ 0 };
 }
