@@ -173,7 +173,7 @@ struct chunk {
     const struct mask *mask;
     const float *init; /* (nr), or NULL */
     bool first;
-    bool codes; /* the tiles read the weight themselves: few rows, and codes they can read */
+    bool few; /* the tiles read the weight themselves */
 };
 
 /* Weights that are wanted soon: ROWS runs of N elements, the first at FIRST of the flattened one.
@@ -188,7 +188,7 @@ static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const flo
     const struct gemm_term *const term = &g->term[t];
     const struct weight *const w = term->b;
     const int64_t kc = min_i64(KC, term->K - k0);
-    const bool first = t == 0 && k0 == 0, rounded = w->round == DT_F16 || w->round == DT_BF16;
+    const bool first = t == 0 && k0 == 0;
 
     return (struct chunk){
         .g = g,
@@ -198,7 +198,7 @@ static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const flo
         .mask = term->out_mask && term->out_mask->drop->p > 0 ? term->out_mask : NULL,
         .init = first && g->bias ? init : NULL,
         .first = first,
-        .codes = b->rows <= FEW && term->b_trans && !rounded && nf4_by_eight(w) && kc % 8 == 0,
+        .few = b->rows <= FEW && term->b_trans && !term->b_ld && few_can_read(w, kc),
     };
 }
 
@@ -291,7 +291,7 @@ static void make_tile(const struct chunk *s, int m, const float *a, const float 
     if (panel)
         cpu_isa()->tile(m, s->kc, a, panel, c, ldc, init, add);
     else
-        cpu_isa()->tile_codes(m, s->kc, a, s->term->b, s->k0, weight_row(s, n0), c, ldc, init, add);
+        cpu_isa()->tile_few(m, s->kc, a, s->term->b, s->k0, weight_row(s, n0), c, ldc, init, add);
 }
 
 /* One panel of B against panels of A from row m0 of c on. */
@@ -335,14 +335,14 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
             for (int64_t n = n0; n < n1; n += isa->nr) {
                 if (s.init)
                     memcpy(init, g->bias + n, (size_t)min_i64(isa->nr, g->N - n) * sizeof *init);
-                if (!s.codes)
+                if (!s.few)
                     isa->pack_b(panel, s.term->b, weight_ld(&s), s.term->b_trans,
                                 s.term->b_trans ? k0 : weight_row(&s, n), s.kc,
                                 s.term->b_trans ? weight_row(&s, n) : n);
 
                 const struct ahead ahead = ahead_of(&s, n0, n, n1);
 
-                sweep(&s, &ahead, a, s.codes ? NULL : panel, b->first + m0, b->first + m1, n);
+                sweep(&s, &ahead, a, s.few ? NULL : panel, b->first + m0, b->first + m1, n);
             }
         }
 }
@@ -426,6 +426,18 @@ static int64_t elements(const struct gemm *g)
     return g->N * total_k(g) * (g->M + 8) / 64;
 }
 
+/* What is little work to pack is packed before the threads begin: they would wait longer. */
+static int64_t pack_at_once(const struct block *b)
+{
+    const int64_t pieces = pack_pieces(b);
+
+    if (b->rows > FEW)
+        return 0;
+    for (int64_t i = 0; i < pieces; i++)
+        pack_piece(b, i);
+    return pieces;
+}
+
 void gemm_run(const struct gemm *g, float *work)
 {
     if (cpu_bf16() && g->term[0].b->round == DT_BF16) {
@@ -440,14 +452,16 @@ void gemm_run(const struct gemm *g, float *work)
     struct block b = { .g = g, .packed = work };
 
     while (next_block(&b, omp_get_max_threads())) {
-        const int64_t pieces = pack_pieces(&b);
+        const int64_t packed = pack_at_once(&b), pieces = pack_pieces(&b);
         const int64_t tasks = parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup);
 
 #pragma omp parallel
         {
+            if (packed < pieces) {
 #pragma omp for schedule(dynamic)
-            for (int64_t i = 0; i < pieces; i++)
-                pack_piece(&b, i);
+                for (int64_t i = packed; i < pieces; i++)
+                    pack_piece(&b, i);
+            }
 #pragma omp for schedule(dynamic)
             for (int64_t i = 0; i < tasks; i++)
                 run_task(&b, i);

@@ -14,7 +14,7 @@ enum {
     KC = 256, /* terms of a product added in one chain: part of the result's definition */
     MR_MAX = 14,
     NR_MAX = 32, /* largest tile of any instruction set */
-    FEW = 4,     /* rows up to which codes are not expanded into a panel first */
+    FEW = 4,     /* rows up to which a weight is not expanded into a panel first */
 };
 
 /* Dropout over the elements (token, channel) of an activation. */
@@ -34,9 +34,9 @@ struct isa {
     void (*tile)(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add);
     /* The same for mr <= FEW, with what pack_b would make of W's rows n0.. and columns k0..; only
-     * if nf4_by_eight(w) and kc is a multiple of 8. */
-    void (*tile_codes)(int mr, int64_t kc, const float *a, const struct weight *w, int64_t k0,
-                       int64_t n0, float *c, int64_t ldc, const float *init, bool add);
+     * if few_can_read(w, kc). */
+    void (*tile_few)(int mr, int64_t kc, const float *a, const struct weight *w, int64_t k0,
+                     int64_t n0, float *c, int64_t ldc, const float *init, bool add);
     /* to (kc, m) = the m <= isa.mr rows transposed. */
     void (*pack_a)(float *to, const float *const *row, int m, int64_t kc);
     /* dst (kc, nr) = columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w, whose
@@ -84,6 +84,15 @@ struct isa {
 static inline bool nf4_by_eight(const struct weight *w)
 {
     return w->dtype == DT_NF4 && w->cols % 8 == 0 && w->block % 8 == 0;
+}
+
+/* Whether tile_few knows such a weight; its rows follow one another. */
+static inline bool few_can_read(const struct weight *w, int64_t kc)
+{
+    if (w->round == DT_F16 || w->round == DT_BF16)
+        return false;
+    return nf4_by_eight(w) ? kc % 8 == 0
+                           : (w->dtype == DT_F16 || w->dtype == DT_BF16) && kc % 16 == 0;
 }
 
 extern const struct isa isa_portable;

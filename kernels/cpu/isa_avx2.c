@@ -6,14 +6,14 @@
 #include "vec_quantize.h"
 #include "vec_rows.h"
 #include "vec_tile.h"
-#include "vec_tile_codes.h"
+#include "vec_tile_few.h"
 
 const struct isa isa_avx2 = {
     .name = "avx2",
     .mr = MR,
     .nr = NR,
     .tile = tile,
-    .tile_codes = tile_codes,
+    .tile_few = tile_few,
     .pack_a = pack_a,
     .pack_b = pack_b,
     .span = span,

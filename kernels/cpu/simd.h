@@ -40,8 +40,11 @@ typedef __m512i vi;
 #define vf_scale2(a, t)                                                                            \
     _mm512_castsi512_ps(                                                                           \
         _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(t), 23)))
-#define vf_abs(a)    _mm512_abs_ps(a)
-#define vf_of_f16(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#define vf_abs(a)            _mm512_abs_ps(a)
+#define vi_shift_right(a, n) _mm512_srli_epi32(a, n)
+#define vi_shift_left(a, n)  _mm512_slli_epi32(a, n)
+#define vf_of_bits(a)        _mm512_castsi512_ps(a)
+#define vf_of_f16(p)         _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm512_castsi512_ps(_mm512_slli_epi32(                                                         \
         _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(p))), 16))
@@ -65,8 +68,11 @@ typedef __m256i vi;
 #define vf_scale2(a, t)                                                                            \
     _mm256_castsi256_ps(                                                                           \
         _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
-#define vf_abs(a)    _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
-#define vf_of_f16(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define vf_abs(a)            _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+#define vi_shift_right(a, n) _mm256_srli_epi32(a, n)
+#define vi_shift_left(a, n)  _mm256_slli_epi32(a, n)
+#define vf_of_bits(a)        _mm256_castsi256_ps(a)
+#define vf_of_f16(p)         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vf_of_bf16(p)                                                                              \
     _mm256_castsi256_ps(_mm256_slli_epi32(                                                         \
         _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p))), 16))
@@ -143,6 +149,9 @@ FORCE_INLINE vf vf_of_bf16(const void *p)
 #define vf_unless_less(x, y, a) ((vf)((vi)(a) & ~((x) < (y))))
 #define vf_scale2(a, t)         ((vf)((vu)(a) + ((vu)(t) << 23)))
 #define vf_abs(a)               ((vf)((vi)(a)&0x7fffffff))
+#define vi_shift_right(a, n)    ((vi)((vu)(a) >> (n)))
+#define vi_shift_left(a, n)     ((vi)((vu)(a) << (n)))
+#define vf_of_bits(a)           ((vf)(a))
 typedef uint32_t vu __attribute__((vector_size(16)));
 #endif
 

@@ -9,8 +9,7 @@
 static const float nf4_value[16] = NF4_VALUES;
 
 /*
- * nf4_gather: dword i at p + at[i], eight codes of W different rows. nf4_turn: the same for eight
- * dwords one after another, from the 32 bytes at p + at[i].
+ * nf4_gather: dword i at p + at[i], eight codes of W different rows.
  * nf4_pick: the values of code number J (0..7 in the order of the weight) of each dword. A byte
  * holds its first element in the high nibble, so code j stands at bit 8 * (j / 2) + 4 * (1 - j %
  * 2). nf4_run: values of the W codes in the W/2 bytes at p.
@@ -21,38 +20,6 @@ static const float nf4_value[16] = NF4_VALUES;
 FORCE_INLINE vi nf4_gather(const uint8_t *p, const int32_t *at)
 {
     return _mm512_i32gather_epi32(_mm512_loadu_si512(at), p, 1);
-}
-
-/* Rows I and I + 4 of the 32 bytes, as lanes of one vector. */
-FORCE_INLINE __m512i nf4_two_rows(const uint8_t *p, const int32_t *at, int i)
-{
-    const __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(p + at[i]));
-    const __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(p + at[i + 4]));
-
-    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
-
-FORCE_INLINE void nf4_turn(vi out[8], const uint8_t *p, const int32_t *at)
-{
-    __m512i a[2][4]; /* [h][j]: dwords j and j + 4 of four rows each, 8 h.. and 8 h + 4.. */
-
-    UNROLL(2)
-    for (int h = 0; h < 2; h++) {
-        const __m512i r0 = nf4_two_rows(p, at, 8 * h), r1 = nf4_two_rows(p, at, 8 * h + 1),
-                      r2 = nf4_two_rows(p, at, 8 * h + 2), r3 = nf4_two_rows(p, at, 8 * h + 3);
-        const __m512i lo01 = _mm512_unpacklo_epi32(r0, r1), hi01 = _mm512_unpackhi_epi32(r0, r1),
-                      lo23 = _mm512_unpacklo_epi32(r2, r3), hi23 = _mm512_unpackhi_epi32(r2, r3);
-
-        a[h][0] = _mm512_unpacklo_epi64(lo01, lo23);
-        a[h][1] = _mm512_unpackhi_epi64(lo01, lo23);
-        a[h][2] = _mm512_unpacklo_epi64(hi01, hi23);
-        a[h][3] = _mm512_unpackhi_epi64(hi01, hi23);
-    }
-    UNROLL(4)
-    for (int j = 0; j < 4; j++) {
-        out[j] = _mm512_shuffle_i32x4(a[0][j], a[1][j], 0x88);
-        out[j + 4] = _mm512_shuffle_i32x4(a[0][j], a[1][j], 0xdd);
-    }
 }
 
 FORCE_INLINE vf nf4_look_up(vi codes)
@@ -77,19 +44,6 @@ FORCE_INLINE vi nf4_gather(const uint8_t *p, const int32_t *at)
 {
     return _mm256_i32gather_epi32((const int *)(const void *)p,
                                   _mm256_loadu_si256((const __m256i *)(const void *)at), 1);
-}
-
-FORCE_INLINE void nf4_turn(vi out[8], const uint8_t *p, const int32_t *at)
-{
-    const float *row[8];
-    __m256 t[8];
-
-    for (int i = 0; i < 8; i++)
-        row[i] = (const float *)(const void *)(p + at[i]);
-    transposed8(t, row, 0);
-    UNROLL(8)
-    for (int j = 0; j < 8; j++)
-        out[j] = _mm256_castps_si256(t[j]);
 }
 
 /* Bits 0-2 pick out of eight; bit 3, moved to the sign, says which eight. */
@@ -123,12 +77,6 @@ FORCE_INLINE vi nf4_gather(const uint8_t *p, const int32_t *at)
                             (uint32_t)b[3] << 24);
     }
     return rows;
-}
-
-FORCE_INLINE void nf4_turn(vi out[8], const uint8_t *p, const int32_t *at)
-{
-    for (int j = 0; j < 8; j++)
-        out[j] = nf4_gather(p + 4 * j, at);
 }
 
 FORCE_INLINE vf nf4_pick(vi rows, int j)

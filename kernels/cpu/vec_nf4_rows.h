@@ -92,7 +92,7 @@ FORCE_INLINE void nf4_rows_scale(struct nf4_rows *r)
 FORCE_INLINE void nf4_rows_fill(struct nf4_rows *r)
 {
     if (r->columns >= 64)
-        nf4_turn(r->eight, r->codes, r->at);
+        turn_rows(r->eight, r->codes, r->at);
     else
         for (int j = 0; j < r->columns / 8; j++)
             r->eight[j] = nf4_gather(r->codes + 4 * j, r->at);

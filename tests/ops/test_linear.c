@@ -22,6 +22,8 @@ static const struct shape shapes[] = {
     { { 20, 13 }, 2, 160, 160, 5, DT_NF4, DT_F32, 0.05f, true, false, 0 },
     { { 4, 3 }, 2, 37, 95, 16, DT_NF4, DT_F16, 0, false, true, 0 },
     { { 1 }, 1, 95, 2560, 16, DT_NF4, DT_F32, 0, true, false, 0 },
+    { { 1 }, 1, 95, 272, 0, DT_F16, DT_F32, 0, true, false, 0 },
+    { { 1, 2 }, 2, 70, 2560, 4, DT_BF16, DT_F32, 0, true, false, 0 },
     { { 60, 41 }, 2, 130, 192, 16, DT_NF4, DT_BF16, 0.05f, true, true, 0 },
     { { 50, 43 }, 2, 131, 650, 8, DT_F16, DT_BF16, 0.05f, true, false, 0 },
     { { 500, 270 }, 2, 290, 640, 4, DT_NF4, DT_BF16, 0.05f, true, true, 0 },

@@ -1,0 +1,183 @@
+/* vec_tile_few.h - the inner kernel for few rows, where reading the weight is what takes time.
+ * Included by isa_*.c only. */
+#ifndef VEC_TILE_FEW_H
+#define VEC_TILE_FEW_H
+
+#include "vec_nf4_rows.h"
+#include "vec_tile.h"
+
+/*
+ * Limits: reading the weight once, and for each vector of values what makes it and a multiply-add a
+ * row. NF4 (a shift, a look-up, a product): Zen 4, one core, 15 Gelem/s from its second cache, 8.4
+ * GB/s, where the three pipes that do it would allow 19; Xeon with AVX-512, 16.7.
+ */
+
+/* ---- NF4 ---- */
+
+/* Column J of the eight at hand: its values, and their part of the sums. */
+#define ADD_COLUMN(j)                                                                              \
+    do {                                                                                           \
+        const vf b0 = vf_mul(nf4_pick(eight0, j), s0), b1 = vf_mul(nf4_pick(eight1, j), s1);       \
+                                                                                                   \
+        UNROLL(4)                                                                                  \
+        for (int i = 0; i < rows; i++) {                                                           \
+            const vf x = vf_set(a[(k + (j)) * rows + i]);                                          \
+                                                                                                   \
+            left[i] = vf_fma(x, b0, left[i]);                                                      \
+            right[i] = vf_fma(x, b1, right[i]);                                                    \
+        }                                                                                          \
+    } while (0)
+
+FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restrict a,
+                                  const struct weight *w, int64_t k0, int64_t n0, float *c,
+                                  int64_t ldc, const float *init, bool add)
+{
+    struct nf4_rows first, second;
+    vf left[FEW], right[FEW];
+    /* the next rows, of which each chunk asks for its share in the order in which they lie */
+    const int64_t later = (n0 + NR) * w->cols + k0 * NR;
+    const uint8_t *const ahead = weight_bytes(w) + later / 2;
+    const float *const ahead_scale = weight_scales(w) + later / w->block;
+
+    nf4_rows_begin(&first, w, k0, kc, n0);
+    nf4_rows_begin(&second, w, k0, kc, least(n0 + W, w->rows - 1));
+    for (int i = 0; i < rows; i++)
+        left[i] = right[i] = vf_set(0.0f);
+    for (int64_t k = 0; k < kc; k += 8) {
+        const vi eight0 = nf4_rows_next(&first), eight1 = nf4_rows_next(&second);
+        const vf s0 = vf_load(first.scale), s1 = vf_load(second.scale);
+
+        for (int i = 0; i < NR * 8 / 2; i += 64)
+            __builtin_prefetch(ahead + k * NR / 2 + i, 0, 2);
+        if (k % 32 == 0)
+            __builtin_prefetch(ahead_scale + k * NR / w->block, 0, 2);
+        ADD_COLUMN(0);
+        ADD_COLUMN(1);
+        ADD_COLUMN(2);
+        ADD_COLUMN(3);
+        ADD_COLUMN(4);
+        ADD_COLUMN(5);
+        ADD_COLUMN(6);
+        ADD_COLUMN(7);
+    }
+    put_sums(rows, left, right, c, ldc, init, add);
+}
+#undef ADD_COLUMN
+
+/* ---- half floats: Zen 4, from memory, 19 GB/s on one core and 28 on two, of 32 that reading gave
+ * ---- */
+
+/* The halves in the low, and in the high, bits of W dwords. */
+#if defined(__AVX512F__)
+FORCE_INLINE vf low_f16(vi d)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(d));
+}
+#elif defined(__AVX2__)
+FORCE_INLINE vf low_f16(vi d)
+{
+    const __m256i x = _mm256_and_si256(d, _mm256_set1_epi32(0xffff));
+
+    return _mm256_cvtph_ps(
+        _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)));
+}
+#else
+FORCE_INLINE vf low_f16(vi d)
+{
+    vf a;
+
+    for (int i = 0; i < W; i++)
+        a[i] = f32_of_f16((uint16_t)d[i]);
+    return a;
+}
+#endif
+
+FORCE_INLINE vf low_half(vi d, const bool brain)
+{
+    return brain ? vf_of_bits(vi_shift_left(d, 16)) : low_f16(d);
+}
+
+FORCE_INLINE vf high_half(vi d, const bool brain)
+{
+    const vi high = vi_shift_right(d, 16);
+
+    return brain ? vf_of_bits(vi_shift_left(high, 16)) : low_f16(high);
+}
+
+/* Column K of the chunk: its part of the sums. */
+#define ADD_HALVES(k, x0, x1)                                                                      \
+    do {                                                                                           \
+        const vf b0 = x0, b1 = x1;                                                                 \
+                                                                                                   \
+        UNROLL(4)                                                                                  \
+        for (int i = 0; i < rows; i++) {                                                           \
+            const vf x = vf_set(a[(k)*rows + i]);                                                  \
+                                                                                                   \
+            left[i] = vf_fma(x, b0, left[i]);                                                      \
+            right[i] = vf_fma(x, b1, right[i]);                                                    \
+        }                                                                                          \
+    } while (0)
+
+FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
+                                   const float *restrict a, const struct weight *w, int64_t k0,
+                                   int64_t n0, float *c, int64_t ldc, const float *init, bool add)
+{
+    const uint8_t *p = weight_bytes(w) + 2 * (n0 * w->cols + k0);
+    /* the next rows, of which each chunk asks for its share in the order in which they lie */
+    const uint8_t *const ahead = weight_bytes(w) + 2 * ((n0 + NR) * w->cols + k0 * NR);
+    int32_t at[NR];
+    vf left[FEW], right[FEW];
+
+    for (int i = 0; i < NR; i++)
+        at[i] = (int32_t)(least(i, w->rows - 1 - n0) * w->cols * 2);
+    for (int i = 0; i < rows; i++)
+        left[i] = right[i] = vf_set(0.0f);
+    for (int64_t k = 0; k < kc; k += 16, p += 32) {
+        vi l[8], r[8];
+
+        for (int i = 0; i < NR * 32; i += 64)
+            __builtin_prefetch(ahead + k * 2 * NR + i, 0, 2);
+        turn_rows(l, p, at);
+        turn_rows(r, p, at + W);
+        UNROLL(8)
+        for (int j = 0; j < 8; j++) {
+            ADD_HALVES(k + 2 * j, low_half(l[j], brain), low_half(r[j], brain));
+            ADD_HALVES(k + 2 * j + 1, high_half(l[j], brain), high_half(r[j], brain));
+        }
+    }
+    put_sums(rows, left, right, c, ldc, init, add);
+}
+#undef ADD_HALVES
+
+/* ---- any of them ---- */
+
+#define TILE(rows)                                                                                 \
+    do {                                                                                           \
+        if (w->dtype == DT_NF4)                                                                    \
+            tile_codes_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                            \
+        else if (w->dtype == DT_BF16)                                                              \
+            tile_halves_rows(rows, true, kc, a, w, k0, n0, c, ldc, init, add);                     \
+        else                                                                                       \
+            tile_halves_rows(rows, false, kc, a, w, k0, n0, c, ldc, init, add);                    \
+    } while (0)
+static void tile_few(int mr, int64_t kc, const float *a, const struct weight *w, int64_t k0,
+                     int64_t n0, float *c, int64_t ldc, const float *init, bool add)
+{
+    switch (mr) {
+    case 1:
+        TILE(1);
+        break;
+    case 2:
+        TILE(2);
+        break;
+    case 3:
+        TILE(3);
+        break;
+    case 4:
+        TILE(4);
+        break;
+    }
+}
+#undef TILE
+
+#endif
