@@ -138,6 +138,8 @@ static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64
             const int64_t row = min_i64(n0 + i, w->rows - 1), at = row * w->cols + k0 + k;
 
             fetch(w, at + BF16_TILE * w->cols, bits); /* of the panel after this */
+            if (!bits)
+                fetch(w, at + BF16_TILE * w->cols + BF16_STEP, bits);
             if (bits) {
                 const __m512i table = nf4_table(w, at >> bits);
 
@@ -204,38 +206,45 @@ static __m512 dot_pairs(__m512 sum, const uint16_t *pair, __m512i b)
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(x), (__m512bh)b);
 }
 
+/* ROWS is a constant where this is inlined: at most 8, whose sums stay in registers. */
+FORCE_INLINE void tile_rows(const int rows, int64_t steps, const uint16_t *a, const uint16_t *b,
+                            float *c, bool add)
+{
+    __m512 left[8], right[8];
+
+    UNROLL(8)
+    for (int i = 0; i < rows; i++) {
+        left[i] = add ? _mm512_load_ps(c + i * BF16_TILE) : _mm512_setzero_ps();
+        right[i] = add ? _mm512_load_ps(c + i * BF16_TILE + 16) : _mm512_setzero_ps();
+    }
+    for (int64_t s = 0; s < steps; s++)
+        for (int k = 0; k < BF16_STEP; k += 2) {
+            const uint16_t *const pairs = b + (s * BF16_STEP + k) * BF16_TILE;
+            const __m512i b0 = _mm512_load_si512(pairs), b1 = _mm512_load_si512(pairs + BF16_TILE);
+
+            UNROLL(8)
+            for (int i = 0; i < rows; i++) {
+                const uint16_t *const x = a + (s * BF16_TILE + i) * BF16_STEP + k;
+
+                left[i] = dot_pairs(left[i], x, b0);
+                right[i] = dot_pairs(right[i], x, b1);
+            }
+        }
+    UNROLL(8)
+    for (int i = 0; i < rows; i++) {
+        _mm512_store_ps(c + i * BF16_TILE, left[i]);
+        _mm512_store_ps(c + i * BF16_TILE + 16, right[i]);
+    }
+}
+
 static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add)
 {
-    enum { ROWS = 8 }; /* whose sums stay in registers */
-
-    for (int first = 0; first < rows; first += ROWS, a += ROWS * BF16_STEP, c += ROWS * BF16_TILE) {
-        __m512 left[ROWS], right[ROWS];
-
-        UNROLL(8)
-        for (int i = 0; i < ROWS; i++) {
-            left[i] = add ? _mm512_load_ps(c + i * BF16_TILE) : _mm512_setzero_ps();
-            right[i] = add ? _mm512_load_ps(c + i * BF16_TILE + 16) : _mm512_setzero_ps();
-        }
-        for (int64_t s = 0; s < steps; s++)
-            for (int k = 0; k < BF16_STEP; k += 2) {
-                const uint16_t *const pairs = b + (s * BF16_STEP + k) * BF16_TILE;
-                const __m512i b0 = _mm512_load_si512(pairs),
-                              b1 = _mm512_load_si512(pairs + BF16_TILE);
-
-                UNROLL(8)
-                for (int i = 0; i < ROWS; i++) {
-                    const uint16_t *const x = a + (s * BF16_TILE + i) * BF16_STEP + k;
-
-                    left[i] = dot_pairs(left[i], x, b0);
-                    right[i] = dot_pairs(right[i], x, b1);
-                }
-            }
-        UNROLL(8)
-        for (int i = 0; i < ROWS; i++) {
-            _mm512_store_ps(c + i * BF16_TILE, left[i]);
-            _mm512_store_ps(c + i * BF16_TILE + 16, right[i]);
-        }
-    }
+    for (; rows > 2; rows -= 8, a += 8 * BF16_STEP, c += 8 * BF16_TILE)
+        tile_rows(8, steps, a, b, c, add);
+    if (rows == 2)
+        tile_rows(2, steps, a, b, c, add);
+    else if (rows == 1)
+        tile_rows(1, steps, a, b, c, add);
 }
 
 const struct bf16_isa bf16_avx512 = {
