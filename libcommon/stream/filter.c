@@ -21,7 +21,8 @@ struct filter {
 static void add(struct filter *f, const char *field, size_t len, const char *value, bool absent)
 {
     f->only = xnrealloc(f->only, (size_t)f->n + 1, sizeof *f->only);
-    f->only[f->n++] = (struct condition){ xstrndup(field, len), xstrdup(value), absent, false, false };
+    f->only[f->n++] =
+        (struct condition){ xstrndup(field, len), xstrdup(value), absent, false, false };
 }
 
 struct filter *filter_new(const struct cli_common *common)

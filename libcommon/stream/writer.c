@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include "behind.h"
 #include "outfile.h"
 #include "reader.h"
 #include "stream_header.h"
@@ -7,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and compressed at a time */
 
@@ -15,6 +17,9 @@ struct writer {
     struct zout *z;
     struct sha256 *sha;
     struct buf chunk;
+    bool alone;            /* no second thread is wanted */
+    struct behind *behind; /* hashes and compresses; from the second chunk on, so that small
+                            * streams start no thread */
     uint64_t records;
     const struct reader *from;
     struct stream_input *input; /* besides the streams that FROM reads */
@@ -23,6 +28,7 @@ struct writer {
 
 static void release(struct writer *w)
 {
+    behind_free(w->behind);
     zout_free(w->z);
     sha256_free(w->sha);
     buf_free(&w->chunk);
@@ -30,13 +36,31 @@ static void release(struct writer *w)
     free(w);
 }
 
+static int put_bytes(void *writer, const void *bytes, size_t n)
+{
+    struct writer *w = writer;
+
+    sha256_add(w->sha, bytes, n);
+    return zout_write(w->z, bytes, n);
+}
+
+/* What is in hand goes into the file, here and now. */
 static int flush_chunk(struct writer *w)
 {
-    sha256_add(w->sha, w->chunk.p, w->chunk.n);
-    if (zout_write(w->z, w->chunk.p, w->chunk.n) < 0)
+    if ((w->behind && behind_wait(w->behind) < 0) || put_bytes(w, w->chunk.p, w->chunk.n) < 0)
         return -1;
     buf_clear(&w->chunk);
     return 0;
+}
+
+/* The same while the caller makes the next chunk: compressing takes a third of a tool's time. */
+static int pass_chunk(struct writer *w)
+{
+    if (!w->behind && !w->alone) {
+        w->behind = behind_new(put_bytes, w);
+        w->alone = !w->behind;
+    }
+    return w->behind ? behind_give(w->behind, &w->chunk) : flush_chunk(w);
 }
 
 /* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
@@ -70,6 +94,7 @@ int writer_open(struct writer **out, const struct cli_common *common, enum strea
     w->z = zout_new(f, (int)common->level);
     w->sha = sha256_new();
     w->from = from;
+    w->alone = common->threads == 1 || sysconf(_SC_NPROCESSORS_ONLN) < 2;
     if (put_header(w, kind, labels, before) < 0) {
         writer_abort(w);
         return -1;
@@ -91,7 +116,7 @@ int writer_put(struct writer *w, struct record *rec)
                        ITEM_BYTES_MAX >> 20);
     buf_add(&w->chunk, p, n);
     w->records++;
-    return w->chunk.n >= CHUNK_BYTES ? flush_chunk(w) : 0;
+    return w->chunk.n >= CHUNK_BYTES ? pass_chunk(w) : 0;
 }
 
 static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
