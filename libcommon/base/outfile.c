@@ -270,10 +270,12 @@ static int write_out(struct outfile *f, const char *p, size_t n)
             continue;
         if (done < 0) {
             f->failed = true;
-            return err_set(EXIT_IO,
-                           errno == EPIPE ? "%s: cannot write: the program that reads it has ended"
-                                          : "%s: cannot write: %s",
-                           f->name, strerror(errno));
+            return err_set(
+                EXIT_IO,
+                errno == EPIPE
+                    ? "%s: cannot write: the program that reads it has ended; see what it says"
+                    : "%s: cannot write: %s",
+                f->name, strerror(errno));
         }
         p += done;
         n -= (size_t)done;

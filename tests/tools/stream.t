@@ -71,8 +71,14 @@ then
 	ok
 	sh_run "cat '$dir/large.zst' | promptify -t financial-sentiment | cmp - '$dir/p.zst'"
 	ok
+	# chunks that a thread compresses behind the tool: the same bytes without it, and its errors are met
+	run promptify -j 1 -t financial-sentiment "$dir/large.zst" -o "$dir/alone.zst"
+	same "$dir/p.zst" "$dir/alone.zst"
+	run promptify -j 2 -t financial-sentiment "$dir/large.zst" -o /dev/full
+	exit_is 74
+	one_line
 else
-	skip "zstd is not installed"
+	for i in 1 2 3; do skip "zstd is not installed"; done
 	skip "zstd is not installed"
 	skip "zstd is not installed"
 	skip "zstd is not installed"
