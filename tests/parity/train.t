@@ -102,6 +102,31 @@ def check_optimisers():
         compare(f"{run['optim']}, micro-batches of {run['batch']}, {run['norm']}", got, run["steps"])
 
 
+def check_bfloat16(model, instructions):
+    """The curve stays within 2 % of float32's at every step, and logits within 1 % of the largest."""
+    base = os.path.join(golden, model)
+    with open(os.path.join(base, "oracle.json")) as f:
+        args = json.load(f)["args"]
+    os.environ["SLMTOOLS_CPU"] = instructions
+    got = train(model, "cpu", "nf4", [
+        "--compute-dtype", "bfloat16", "--learning-rate", args["lr"], "--max-steps", args["steps"], "--warmup-ratio",
+        args["warmup"], "--weight-decay", args["wd"], "--max-grad-norm", args["clip"], "--gradient-accumulation-steps", args["accum"]])
+    want = lines(os.path.join(base, "train.jsonl"))
+    far = [abs(g["loss"] - w["loss"]) / w["loss"] for g, w in zip(got, want, strict=True)]
+    report(1e-6 < max(far) <= 0.02, f"{model} in bfloat16 by {instructions}: loss {max(far):.1e} of 0.02")
+    logits = []
+    for dtype in "float32", "bfloat16":
+        subprocess.run(["predict", "-q", "-m", os.path.join(base, "nf4"), path(model), "--mode", "logits", "--compute-dtype",
+                        dtype, "--limit", "4", "--force", "-o", path("logits")], check=True)
+        rows = subprocess.run(["peek", "--jsonl", path("logits")], check=True, capture_output=True).stdout.splitlines()
+        logits.append([json.loads(r)["logits"] for r in rows])
+    del os.environ["SLMTOOLS_CPU"]
+    far = max(abs(a - b) for x, y in zip(*logits, strict=True) for a, b in zip(x, y)) / max(abs(a) for x in logits[0] for a in x)
+    report(1e-6 < far <= 0.01, f"{model} in bfloat16 by {instructions}: logits {far:.1e} of 0.01 of the largest")
+
+
+with open("/proc/cpuinfo") as f:
+    flags = f.read().split()
 for model in ("phi-tiny", "phi-odd"):
     subprocess.run(["peek", "--from-jsonl", "--kind", "tokens", "-o", path(model),
                     os.path.join(golden, model, "records.jsonl")], check=True)
@@ -109,6 +134,8 @@ for model in ("phi-tiny", "phi-odd"):
         check(model, device, "train.jsonl", [])
         check(model, device, "train-completion.jsonl", ["--loss", "completion"])
         check(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
+    for instructions in ["portable"] + [i for i, flag in (("avx2", "avx2"), ("avx512bf16", "avx512_bf16")) if flag in flags]:
+        check_bfloat16(model, instructions)
 check_optimisers()
 print(f"1..{tests}")
 sys.exit(failures > 0)
