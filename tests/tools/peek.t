@@ -277,10 +277,11 @@ for sig in INT TERM HUP
 do
 	mkdir sig
 	mkfifo fifo
-	# a shell without job control starts background jobs with SIGINT ignored; python does not
+	# a shell without job control starts background jobs with SIGINT ignored, and nohup ignores SIGHUP
 	run python3 - "$sig" <<'PY'
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 p = subprocess.Popen(["peek", "--from-jsonl", "--labels", "a,b", "fifo", "-o", "sig/out"])
 w = open("fifo", "w")
 w.write('{"text":"x"}\n' * 100000)
