@@ -59,27 +59,32 @@ static int64_t offset(const struct block *b, int64_t row, int64_t k)
            (k - first) * BF16_TILE;
 }
 
+static const float *row_of_a(const struct gemm_term *t, int64_t m)
+{
+    return t->a + (t->a_rows ? t->a_rows[m] : m) * t->lda;
+}
+
 /* One row of A, 0 behind its last. */
 static void pack_row(const struct block *b, int64_t row)
 {
     const struct gemm_term *const t = &b->g->term[0];
-    const int64_t in_panel = row % BF16_TILE, line = b->first + row;
-    const float *const x = t->a + (t->a_rows && row < b->rows ? t->a_rows[line] : line) * t->lda;
+    const int64_t in_panel = row % BF16_TILE;
+    const bool there = row < b->rows;
+    const float *const x = row_of_a(t, b->first + (there ? row : 0));
 
     for (int64_t k = 0; k < t->K; k += CHUNK)
-        b->isa->pack_a(b->packed + offset(b, row - in_panel, k) + in_panel * BF16_STEP, x + k,
-                       min_i64(CHUNK, t->K - k), row < b->rows);
+        b->isa->pack_a(b->packed + offset(b, row - in_panel, k) + in_panel * BF16_STEP,
+                       BF16_STEP * BF16_TILE, x + k, min_i64(CHUNK, t->K - k), there);
 }
 
-/* The sums of a panel's columns, N0.. of c, become elements of c. */
-static void finish(const struct block *b, const float *sums, int64_t n0)
+/* The sums of a panel's columns, N0.. of c, become elements of ROWS rows of c. */
+static void finish(const struct gemm *g, int64_t first, int64_t rows, const float *sums, int64_t n0)
 {
-    const struct gemm *const g = b->g;
     const int64_t n = min_i64(BF16_TILE, g->N - n0);
 
-    for (int64_t row = 0; row < b->rows; row++) {
+    for (int64_t row = 0; row < rows; row++) {
         const float *const x = sums + row * BF16_TILE;
-        float *const c = g->c + (b->first + row) * g->ldc + n0;
+        float *const c = g->c + (first + row) * g->ldc + n0;
         const float *const base = g->add ? c : g->bias ? g->bias + n0 : NULL;
 
         if (base)
@@ -113,7 +118,7 @@ static void run_task(const struct block *b, int64_t n0, int64_t n1)
                            t->b_trans ? t->b_first + n : n);
             sweep(b, sums, panel, k, kc);
             if (k + kc == t->K)
-                finish(b, sums, n);
+                finish(b->g, b->first, b->rows, sums, n);
         }
     }
 }
@@ -135,6 +140,30 @@ static void run_block(const struct block *b)
     }
 }
 
+/* Few rows with a weight that is read but once. */
+static void run_few(const struct bf16_isa *isa, const struct gemm *g, uint16_t *packed)
+{
+    const struct gemm_term *const t = &g->term[0];
+    const int64_t lda = round_up(t->K, BF16_STEP);
+
+    for (int64_t m = 0; m < g->M; m++)
+        isa->pack_a(packed + m * lda, BF16_STEP, row_of_a(t, m), t->K, true);
+#pragma omp parallel for schedule(dynamic, 4)
+    for (int64_t n = 0; n < g->N; n += BF16_TILE) {
+        float sums[FEW * BF16_TILE];
+
+        isa->few((int)g->M, packed, lda, t->b, t->b_first + n, sums);
+        finish(g, 0, g->M, sums, n);
+    }
+}
+
+static bool is_few(const struct bf16_isa *isa, const struct gemm *g)
+{
+    const struct gemm_term *const t = &g->term[0];
+
+    return isa->few && g->M <= FEW && t->b_trans && !t->b_ld && few_can_read(t->b, t->K);
+}
+
 void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work)
 {
     struct block b = { .isa = isa, .g = g, .sums = work };
@@ -142,6 +171,10 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work)
 
     assert(g->terms == 1 && g->step == 1 && !g->term[0].a_trans && !g->term[0].a_mask &&
            g->term[0].a_scale == 1);
+    if (is_few(isa, g)) {
+        run_few(isa, g, work);
+        return;
+    }
     b.ngroup = min_i64(BLOCK_COLS, round_up(parts(g->N, tasks), BF16_TILE));
     for (; b.first < g->M; b.first += b.rows) {
         b.rows = min_i64(round_up(parts(g->M, blocks), BF16_TILE), g->M - b.first);

@@ -28,9 +28,9 @@ struct bf16_isa {
     /* Each thread calls these around its tiles. */
     void (*begin)(void);
     void (*end)(void);
-    /* A row of n floats, or of 0 where it is not THERE, of a panel of A: step s at to + s * STEP *
-     * TILE, the last filled up with 0. */
-    void (*pack_a)(uint16_t *to, const float *row, int64_t n, bool there);
+    /* A row of n floats, or of 0 where it is not THERE, rounded: step s at to + s * LD, the last
+     * filled up with 0. */
+    void (*pack_a)(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
     /* dst (kc/2 up to whole steps, TILE, 2) = pairs along k of columns n0.. of the matrix B, rows
      * k0..: B is w transposed (trans) or w. 0 behind kc, anything finite behind w's end. */
     void (*pack_b)(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
@@ -38,6 +38,10 @@ struct bf16_isa {
     /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, TILE,
      * STEP), b (steps * STEP / 2, TILE, 2). */
     void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add);
+    /* The same for rows <= FEW of A, rounded and LDA apart, with all of w's rows n0.. where they
+     * lie; only if few_can_read(w, w->cols). NULL: not there. */
+    void (*few)(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
+                float *c);
 };
 
 #ifdef __x86_64__
@@ -45,9 +49,11 @@ extern const struct bf16_isa bf16_avx512, bf16_amx;
 /* Whether the system lets this process use the tile registers; asks for it. */
 bool bf16_amx_allowed(void);
 /* The first packs for the second. */
-void bf16_pack_a(uint16_t *to, const float *row, int64_t n, bool there);
+void bf16_pack_a(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
 void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                  int64_t n0);
+void bf16_few(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
+              float *c);
 #endif
 
 /* As gemm_run, for a product of one term with nothing but a_rows on its A. */

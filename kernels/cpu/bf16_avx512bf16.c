@@ -22,10 +22,10 @@ static __m512i bf16_part(const float *x, int64_t n)
                    _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), x + 16));
 }
 
-void bf16_pack_a(uint16_t *to, const float *row, int64_t n, bool there)
+void bf16_pack_a(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there)
 {
     for (int64_t k = 0; k < n; k += BF16_STEP)
-        _mm512_store_si512(to + k * BF16_TILE,
+        _mm512_store_si512(to + k / BF16_STEP * ld,
                            there ? bf16_part(row + k, n - k) : _mm512_setzero_si512());
 }
 
@@ -254,4 +254,5 @@ const struct bf16_isa bf16_avx512 = {
     .pack_a = bf16_pack_a,
     .pack_b = bf16_pack_b,
     .tile = tile,
+    .few = bf16_few,
 };

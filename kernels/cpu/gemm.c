@@ -56,6 +56,11 @@ size_t gemm_work(int64_t M, int64_t K)
     return cpu_bf16() && bf16_work(M, K) > floats ? bf16_work(M, K) : floats;
 }
 
+static bool rounds(const struct weight *w)
+{
+    return w->round == DT_F16 || w->round == DT_BF16;
+}
+
 /* ---- packing A ---- */
 
 /* Row (or with a_trans, column) LINE of A, elements FIRST..FIRST+n-1 of a's row, ready for use: a
@@ -74,7 +79,7 @@ static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first
             tmp[i] = x[i] * t->a_scale;
         x = tmp;
     }
-    if (t->b->round == DT_F16 || t->b->round == DT_BF16) {
+    if (rounds(t->b)) {
         for (int64_t i = 0; i < n; i++)
             tmp[i] = f32_rounded(x[i], t->b->round);
         x = tmp;
@@ -198,7 +203,7 @@ static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const flo
         .mask = term->out_mask && term->out_mask->drop->p > 0 ? term->out_mask : NULL,
         .init = first && g->bias ? init : NULL,
         .first = first,
-        .few = b->rows <= FEW && term->b_trans && !term->b_ld && few_can_read(w, kc),
+        .few = b->rows <= FEW && term->b_trans && !term->b_ld && !rounds(w) && few_can_read(w, kc),
     };
 }
 

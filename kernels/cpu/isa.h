@@ -34,7 +34,7 @@ struct isa {
     void (*tile)(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add);
     /* The same for mr <= FEW, with what pack_b would make of W's rows n0.. and columns k0..; only
-     * if few_can_read(w, kc). */
+     * if few_can_read(w, kc) and W is not rounded. */
     void (*tile_few)(int mr, int64_t kc, const float *a, const struct weight *w, int64_t k0,
                      int64_t n0, float *c, int64_t ldc, const float *init, bool add);
     /* to (kc, m) = the m <= isa.mr rows transposed. */
@@ -86,11 +86,9 @@ static inline bool nf4_by_eight(const struct weight *w)
     return w->dtype == DT_NF4 && w->cols % 8 == 0 && w->block % 8 == 0;
 }
 
-/* Whether tile_few knows such a weight; its rows follow one another. */
+/* Whether few rows can be multiplied with KC columns of such a weight where it lies. */
 static inline bool few_can_read(const struct weight *w, int64_t kc)
 {
-    if (w->round == DT_F16 || w->round == DT_BF16)
-        return false;
     return nf4_by_eight(w) ? kc % 8 == 0
                            : (w->dtype == DT_F16 || w->dtype == DT_BF16) && kc % 16 == 0;
 }

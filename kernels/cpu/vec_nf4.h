@@ -4,7 +4,6 @@
 
 #include "nf4_code.h"
 #include "simd.h"
-#include "vec_transpose.h"
 
 static const float nf4_value[16] = NF4_VALUES;
 

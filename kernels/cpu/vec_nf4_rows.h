@@ -5,6 +5,7 @@
 
 #include "isa.h"
 #include "vec_nf4.h"
+#include "vec_turn.h"
 
 static inline const uint8_t *weight_bytes(const struct weight *w)
 {

@@ -172,11 +172,11 @@ static void portable_has_them_too_where_nothing_is_fused(void **state)
 
 /* ---- a row alone ---- */
 
-static void row_alone(int width, enum dtype round)
+static void row_alone(enum dtype dtype, int width, enum dtype round)
 {
     for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
-        const struct weight w = random_weight(o, DT_NF4, O, width, 64, round, 1);
+        const struct weight w = random_weight(o, dtype, O, width, 64, round, 1);
         const struct dev *const x = put_random(o, N * width, 2), *const bias = put_random(o, O, 3);
         struct dev *const y = room(o, N * O);
 
@@ -201,9 +201,15 @@ static void row_alone(int width, enum dtype round)
 static void a_row_alone_is_the_row_among_others(void **state)
 {
     (void)state;
-    row_alone(C, DT_F32);
-    row_alone(C, DT_BF16);
-    row_alone(640, DT_F32); /* rows of whole blocks */
+    static const enum dtype round[] = { DT_F32, DT_BF16 };
+
+    for (int i = 0; i < COUNT(round); i++) {
+        row_alone(DT_NF4, C, round[i]);
+        row_alone(DT_NF4, 640, round[i]); /* rows of whole blocks */
+        row_alone(DT_F16, 656, round[i]);
+        row_alone(DT_BF16, 656, round[i]);
+        row_alone(DT_F16, 655, round[i]);
+    }
 }
 
 static void loss_alone(enum dtype round)

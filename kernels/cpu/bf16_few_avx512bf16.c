@@ -1,0 +1,146 @@
+/*
+ * Products in bfloat16 of few rows with a weight that is read where it lies: a panel of it would be
+ * used but once. The sums are those of the tile: pair after pair along k, 0 behind the last.
+ */
+#include "bf16.h"
+#include "vec_nf4_rows.h"
+
+enum { FEW_COLUMNS = 2 * W };
+
+/* Pairs along k as the instruction wants them, from the even and the odd columns of W rows. */
+static inline __m512i pairs_of(__m512 even, __m512 odd)
+{
+    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+
+    return _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+}
+
+/* Pair number P of the rows of A, times that of the weight's rows in X0 and X1. */
+#define ADD_PAIR(p, x0, x1)                                                                        \
+    do {                                                                                           \
+        const __m512bh b0 = (__m512bh)(x0), b1 = (__m512bh)(x1);                                   \
+                                                                                                   \
+        UNROLL(4)                                                                                  \
+        for (int i = 0; i < rows; i++) {                                                           \
+            int32_t pair;                                                                          \
+                                                                                                   \
+            memcpy(&pair, a + i * lda + 2 * (p), sizeof pair);                                     \
+            const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);                                  \
+                                                                                                   \
+            left[i] = _mm512_dpbf16_ps(left[i], x, b0);                                            \
+            right[i] = _mm512_dpbf16_ps(right[i], x, b1);                                          \
+        }                                                                                          \
+    } while (0)
+
+/* ---- NF4 ---- */
+
+#define PAIR_OF_CODES(eight, p, scale)                                                             \
+    pairs_of(_mm512_mul_ps(nf4_pick(eight, 2 * (p)), scale),                                       \
+             _mm512_mul_ps(nf4_pick(eight, 2 * (p) + 1), scale))
+#define ADD_CODES(p)                                                                               \
+    ADD_PAIR(k / 2 + (p), PAIR_OF_CODES(eight0, p, s0), PAIR_OF_CODES(eight1, p, s1))
+
+FORCE_INLINE void add_codes(const int rows, __m512 *left, __m512 *right, const uint16_t *a,
+                            int64_t lda, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    struct nf4_rows first, second;
+    /* the next rows, of which each chunk asks for its share in the order in which they lie */
+    const int64_t later = (n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS;
+    const uint8_t *const ahead = weight_bytes(w) + later / 2;
+    const float *const ahead_scale = weight_scales(w) + later / w->block;
+
+    nf4_rows_begin(&first, w, k0, kc, n0);
+    nf4_rows_begin(&second, w, k0, kc, least(n0 + W, w->rows - 1));
+    for (int64_t k = 0; k < kc; k += 8) {
+        const __m512i eight0 = nf4_rows_next(&first), eight1 = nf4_rows_next(&second);
+        const __m512 s0 = vf_load(first.scale), s1 = vf_load(second.scale);
+
+        for (int i = 0; i < FEW_COLUMNS * 8 / 2; i += 64)
+            __builtin_prefetch(ahead + k * FEW_COLUMNS / 2 + i, 0, 2);
+        if (k % 32 == 0)
+            __builtin_prefetch(ahead_scale + k * FEW_COLUMNS / w->block, 0, 2);
+        ADD_CODES(0);
+        ADD_CODES(1);
+        ADD_CODES(2);
+        ADD_CODES(3);
+    }
+}
+
+/* ---- half floats ---- */
+
+/* The pairs in W dwords of two halves. */
+FORCE_INLINE __m512i pairs_of_halves(__m512i d, const bool brain)
+{
+    return brain ? d
+                 : pairs_of(_mm512_cvtph_ps(_mm512_cvtepi32_epi16(d)),
+                            _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(d, 16))));
+}
+
+FORCE_INLINE void add_halves(const int rows, const bool brain, __m512 *left, __m512 *right,
+                             const uint16_t *a, int64_t lda, const struct weight *w, int64_t k0,
+                             int64_t kc, int64_t n0)
+{
+    const uint8_t *p = weight_bytes(w) + 2 * (n0 * w->cols + k0);
+    const uint8_t *const ahead =
+        weight_bytes(w) + 2 * ((n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS);
+    int32_t at[FEW_COLUMNS];
+
+    for (int i = 0; i < FEW_COLUMNS; i++)
+        at[i] = (int32_t)(least(i, w->rows - 1 - n0) * w->cols * 2);
+    for (int64_t k = 0; k < kc; k += 16, p += 32) {
+        __m512i l[8], r[8];
+
+        for (int i = 0; i < FEW_COLUMNS * 32; i += 64)
+            __builtin_prefetch(ahead + k * 2 * FEW_COLUMNS + i, 0, 2);
+        turn_rows(l, p, at);
+        turn_rows(r, p, at + W);
+        UNROLL(8)
+        for (int j = 0; j < 8; j++)
+            ADD_PAIR(k / 2 + j, pairs_of_halves(l[j], brain), pairs_of_halves(r[j], brain));
+    }
+}
+
+/* ---- any of them ---- */
+
+FORCE_INLINE void few_rows(const int rows, const uint16_t *a, int64_t lda, const struct weight *w,
+                           int64_t n0, float *c)
+{
+    __m512 left[FEW], right[FEW];
+
+    for (int i = 0; i < rows; i++)
+        left[i] = right[i] = _mm512_setzero_ps();
+    for (int64_t k = 0; k < w->cols; k += KC) {
+        const int64_t kc = least(KC, w->cols - k);
+
+        if (w->dtype == DT_NF4)
+            add_codes(rows, left, right, a + k, lda, w, k, kc, n0);
+        else if (w->dtype == DT_BF16)
+            add_halves(rows, true, left, right, a + k, lda, w, k, kc, n0);
+        else
+            add_halves(rows, false, left, right, a + k, lda, w, k, kc, n0);
+    }
+    for (int i = 0; i < rows; i++) {
+        vf_store(c + i * BF16_TILE, left[i]);
+        vf_store(c + i * BF16_TILE + W, right[i]);
+    }
+}
+
+void bf16_few(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
+              float *c)
+{
+    switch (rows) {
+    case 1:
+        few_rows(1, a, lda, w, n0, c);
+        break;
+    case 2:
+        few_rows(2, a, lda, w, n0, c);
+        break;
+    case 3:
+        few_rows(3, a, lda, w, n0, c);
+        break;
+    case 4:
+        few_rows(4, a, lda, w, n0, c);
+        break;
+    }
+}
