@@ -31,11 +31,6 @@ void bf16_pack_a(uint16_t *to, int64_t ld, const float *row, int64_t n, bool the
 
 /* ---- B ---- */
 
-static const uint8_t *weight_bytes(const struct weight *w)
-{
-    return (const uint8_t *)(const void *)w->data;
-}
-
 /* Where 64 codes from a multiple of 64 of a row on always lie in one block of NF4, the binary
  * logarithm of a block's size; else 0. */
 static int block_bits(const struct weight *w)
@@ -50,7 +45,7 @@ static int block_bits(const struct weight *w)
 static __m512i nf4_table(const struct weight *w, int64_t block)
 {
     static const float value[16] = NF4_VALUES;
-    const __m512 scale = _mm512_set1_ps(const_f32(w->absmax)[block]);
+    const __m512 scale = _mm512_set1_ps(weight_scales(w)[block]);
     const __m512 x = _mm512_mul_ps(_mm512_loadu_ps(value), scale);
 
     return bf16_of(x, x);
@@ -122,7 +117,7 @@ static void fetch(const struct weight *w, int64_t at, int bits)
 {
     __builtin_prefetch(weight_bytes(w) + (bits ? at / 2 : at * 2));
     if (bits)
-        __builtin_prefetch(const_f32(w->absmax) + (at >> bits));
+        __builtin_prefetch(weight_scales(w) + (at >> bits));
 }
 
 /* 16 columns of a panel: rows n0.. of the weight, the last one standing in for those behind it. */

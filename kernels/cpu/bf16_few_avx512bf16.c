@@ -3,6 +3,7 @@
  * used but once. The sums are those of the tile: pair after pair along k, 0 behind the last.
  */
 #include "bf16.h"
+#include "vec_half.h"
 #include "vec_nf4_rows.h"
 
 enum { FEW_COLUMNS = 2 * W };
@@ -51,7 +52,7 @@ FORCE_INLINE void add_codes(const int rows, __m512 *left, __m512 *right, const u
     const float *const ahead_scale = weight_scales(w) + later / w->block;
 
     nf4_rows_begin(&first, w, k0, kc, n0);
-    nf4_rows_begin(&second, w, k0, kc, least(n0 + W, w->rows - 1));
+    nf4_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
     for (int64_t k = 0; k < kc; k += 8) {
         const __m512i eight0 = nf4_rows_next(&first), eight1 = nf4_rows_next(&second);
         const __m512 s0 = vf_load(first.scale), s1 = vf_load(second.scale);
@@ -86,8 +87,7 @@ FORCE_INLINE void add_halves(const int rows, const bool brain, __m512 *left, __m
         weight_bytes(w) + 2 * ((n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS);
     int32_t at[FEW_COLUMNS];
 
-    for (int i = 0; i < FEW_COLUMNS; i++)
-        at[i] = (int32_t)(least(i, w->rows - 1 - n0) * w->cols * 2);
+    half_rows(at, FEW_COLUMNS, w, w->cols, n0);
     for (int64_t k = 0; k < kc; k += 16, p += 32) {
         __m512i l[8], r[8];
 
@@ -111,7 +111,7 @@ FORCE_INLINE void few_rows(const int rows, const uint16_t *a, int64_t lda, const
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = _mm512_setzero_ps();
     for (int64_t k = 0; k < w->cols; k += KC) {
-        const int64_t kc = least(KC, w->cols - k);
+        const int64_t kc = min_i64(KC, w->cols - k);
 
         if (w->dtype == DT_NF4)
             add_codes(rows, left, right, a + k, lda, w, k, kc, n0);

@@ -39,16 +39,6 @@ static inline const int32_t *const_i32(const struct dev *d)
     return (const int32_t *)(const void *)d;
 }
 
-static inline int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int64_t max_i64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static inline struct mask mask_of(const struct dropout *d, const struct packed *rows)
 {
     return (struct mask){ d, const_i32(rows->pos), (const uint32_t *)(const void *)rows->sample };

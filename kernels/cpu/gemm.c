@@ -231,29 +231,31 @@ static void fetch_run(const struct weight *w, int64_t first, int64_t n)
 }
 
 /* Where what is likely wanted behind the panel at column N of a task's n0..n1 begins: the next
- * columns, the next chunk, or the next task. Nothing for the weight as it lies: its panels' runs
- * are shorter than a cache line. */
+ * columns, the next chunk, or the next task. */
 static struct ahead ahead_of(const struct chunk *s, int64_t n0, int64_t n, int64_t n1)
 {
     const int64_t nr = cpu_isa()->nr;
+    const struct gemm_term *const t = s->term;
     int64_t k0 = s->k0;
 
     if (n + nr < n1) {
         n += nr;
-    } else if (k0 + KC < s->term->K) {
+    } else if (k0 + KC < t->K) {
         k0 += KC;
         n = n0;
     } else {
         k0 = 0;
         n = n1;
     }
-    if (!s->term->b_trans || n >= s->g->N)
+    if (n >= s->g->N)
         return (struct ahead){ .rows = 0 };
 
-    const int64_t row = s->term->b_first + n;
+    const int64_t row = t->b_first + (t->b_trans ? n : k0), col = t->b_trans ? k0 : n;
+    const int64_t kc = min_i64(KC, t->K - k0);
 
-    return (struct ahead){ row * weight_ld(s) + k0, min_i64(nr, s->term->b->rows - row),
-                           min_i64(KC, s->term->K - k0) };
+    return (struct ahead){ row * weight_ld(s) + col,
+                           t->b_trans ? min_i64(nr, t->b->rows - row) : kc,
+                           t->b_trans ? kc : min_i64(nr, t->b->cols - n) };
 }
 
 /* Asks for part PART of PARTS of it: the machine does not foresee short runs of many rows, and can

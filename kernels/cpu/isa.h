@@ -80,6 +80,26 @@ struct isa {
     float (*nf4_block)(uint8_t *codes, const float *x, int64_t n, bool short_block, int zero_code);
 };
 
+static inline int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline const uint8_t *weight_bytes(const struct weight *w)
+{
+    return (const uint8_t *)(const void *)w->data;
+}
+
+static inline const float *weight_scales(const struct weight *w)
+{
+    return (const float *)(const void *)w->absmax;
+}
+
 /* Whether eight codes from a multiple of eight on always lie in one block, in whole bytes. */
 static inline bool nf4_by_eight(const struct weight *w)
 {

@@ -1,26 +1,11 @@
-/* vec_nf4_rows.h - the columns of W rows of an NF4 weight, eight after eight. Included by isa_*.c
- * only. */
+/* vec_nf4_rows.h - the columns of W rows of an NF4 weight, eight after eight. Included by
+ * kernels of one instruction set only. */
 #ifndef VEC_NF4_ROWS_H
 #define VEC_NF4_ROWS_H
 
 #include "isa.h"
 #include "vec_nf4.h"
 #include "vec_turn.h"
-
-static inline const uint8_t *weight_bytes(const struct weight *w)
-{
-    return (const uint8_t *)(const void *)w->data;
-}
-
-static inline const float *weight_scales(const struct weight *w)
-{
-    return (const float *)(const void *)w->absmax;
-}
-
-static inline int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* Eight codes of each row lie in a dword; with each shift (nf4_pick) they give the values of one
  * column of all rows, which is the order a panel wants. */
@@ -66,7 +51,7 @@ FORCE_INLINE void nf4_rows_begin(struct nf4_rows *r, const struct weight *w, int
     r->next = 8;
     r->scale = r->scales[0];
     for (int i = 0; i < W; i++) {
-        r->row[i] = (int32_t)least(i, w->rows - 1 - n0);
+        r->row[i] = (int32_t)min_i64(i, w->rows - 1 - n0);
         r->at[i] = r->row[i] * (int32_t)(w->cols / 2);
     }
     if (nf4_whole_blocks(w))

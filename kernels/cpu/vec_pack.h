@@ -9,6 +9,7 @@
 #include "dtype.h"
 #include "isa.h"
 #include "simd.h"
+#include "vec_half.h"
 #include "vec_nf4.h"
 #include "vec_nf4_rows.h"
 #include "vec_tile.h"
@@ -46,7 +47,7 @@ static void span_nf4(float *out, const struct weight *w, int64_t first, int64_t 
 {
     for (int64_t i = 0; i < n;) {
         const int64_t block = (first + i) / w->block;
-        const int64_t end = least(n, (block + 1) * w->block - first);
+        const int64_t end = min_i64(n, (block + 1) * w->block - first);
 
         span_block(out + i, weight_bytes(w), weight_scales(w)[block], first + i, end - i);
         i = end;
@@ -99,7 +100,7 @@ static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k
     const float *row[8];
 
     for (int i = 0; i < 8; i++) {
-        span_exact(rows[i], w, least(n0 + i, w->rows - 1) * ld + k0, kc);
+        span_exact(rows[i], w, min_i64(n0 + i, w->rows - 1) * ld + k0, kc);
         row[i] = rows[i];
     }
     transpose_rows8(dst, NR, row, kc);
@@ -126,15 +127,41 @@ static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_
     }
 }
 
+/* The same for W rows of half floats, 16 columns at a time. */
+FORCE_INLINE void pack_half_rows(float *dst, const struct weight *w, const bool brain, int64_t ld,
+                                 int64_t k0, int64_t kc, int64_t n0)
+{
+    const uint8_t *p = weight_bytes(w) + 2 * (n0 * ld + k0);
+    int32_t at[W];
+
+    half_rows(at, W, w, ld, n0);
+    for (int64_t k = 0; k < kc; k += 16, p += 32) {
+        vi pair[8];
+
+        turn_rows(pair, p, at);
+        UNROLL(8)
+        for (int j = 0; j < 8; j++) {
+            vf_store(dst + (k + 2 * j) * NR, low_half(pair[j], brain));
+            vf_store(dst + (k + 2 * j + 1) * NR, high_half(pair[j], brain));
+        }
+    }
+}
+
 static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
                             int64_t n0)
 {
     if (nf4_by_eight(w) && kc % 8 == 0)
         for (int j = 0; j < NR; j += W)
-            pack_nf4_rows(dst + j, w, k0, kc, least(n0 + j, w->rows - 1));
+            pack_nf4_rows(dst + j, w, k0, kc, min_i64(n0 + j, w->rows - 1));
+    else if (w->dtype == DT_F16 && kc % 16 == 0)
+        for (int j = 0; j < NR; j += W)
+            pack_half_rows(dst + j, w, false, ld, k0, kc, min_i64(n0 + j, w->rows - 1));
+    else if (w->dtype == DT_BF16 && kc % 16 == 0)
+        for (int j = 0; j < NR; j += W)
+            pack_half_rows(dst + j, w, true, ld, k0, kc, min_i64(n0 + j, w->rows - 1));
     else
         for (int j = 0; j < NR; j += 8)
-            pack_rows8(dst + j, w, ld, k0, kc, least(n0 + j, w->rows - 1));
+            pack_rows8(dst + j, w, ld, k0, kc, min_i64(n0 + j, w->rows - 1));
 }
 
 /* dst (kc, NR) = rows of the weight as they lie, NF4 of which a panel's part of a row is in one
@@ -173,7 +200,7 @@ static void pack_dense_straight(float *dst, const struct weight *w, int64_t ld, 
 static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
                           int64_t n0)
 {
-    const int64_t n = least(NR, w->cols - n0);
+    const int64_t n = min_i64(NR, w->cols - n0);
 
     if (nf4_by_eight(w) && n == NR && w->cols % w->block == 0 && w->block % NR == 0) {
         pack_nf4_straight(dst, w, k0, kc, n0);

@@ -3,6 +3,7 @@
 #ifndef VEC_TILE_FEW_H
 #define VEC_TILE_FEW_H
 
+#include "vec_half.h"
 #include "vec_nf4_rows.h"
 #include "vec_tile.h"
 
@@ -44,7 +45,7 @@ FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restr
     const float *const ahead_scale = weight_scales(w) + later / w->block;
 
     nf4_rows_begin(&first, w, k0, kc, n0);
-    nf4_rows_begin(&second, w, k0, kc, least(n0 + W, w->rows - 1));
+    nf4_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = vf_set(0.0f);
     for (int64_t k = 0; k < kc; k += 8) {
@@ -70,43 +71,6 @@ FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restr
 
 /* ---- half floats ---- */
 
-/* The halves in the low, and in the high, bits of W dwords. */
-#if defined(__AVX512F__)
-FORCE_INLINE vf low_f16(vi d)
-{
-    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(d));
-}
-#elif defined(__AVX2__)
-FORCE_INLINE vf low_f16(vi d)
-{
-    const __m256i x = _mm256_and_si256(d, _mm256_set1_epi32(0xffff));
-
-    return _mm256_cvtph_ps(
-        _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)));
-}
-#else
-FORCE_INLINE vf low_f16(vi d)
-{
-    vf a;
-
-    for (int i = 0; i < W; i++)
-        a[i] = f32_of_f16((uint16_t)d[i]);
-    return a;
-}
-#endif
-
-FORCE_INLINE vf low_half(vi d, const bool brain)
-{
-    return brain ? vf_of_bits(vi_shift_left(d, 16)) : low_f16(d);
-}
-
-FORCE_INLINE vf high_half(vi d, const bool brain)
-{
-    const vi high = vi_shift_right(d, 16);
-
-    return brain ? vf_of_bits(vi_shift_left(high, 16)) : low_f16(high);
-}
-
 /* Zen 4, from memory: 19 GB/s on one core and 23 to 28 on two, of 32 that plain reading gave. */
 FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
                                    const float *restrict a, const struct weight *w, int64_t k0,
@@ -118,8 +82,7 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
     int32_t at[NR];
     vf left[FEW], right[FEW];
 
-    for (int i = 0; i < NR; i++)
-        at[i] = (int32_t)(least(i, w->rows - 1 - n0) * w->cols * 2);
+    half_rows(at, NR, w, w->cols, n0);
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = vf_set(0.0f);
     for (int64_t k = 0; k < kc; k += 16, p += 32) {
