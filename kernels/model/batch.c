@@ -49,21 +49,26 @@ static void append_tokens(struct batch *b, const uint32_t *ids, int64_t n, int64
     b->tokens += n;
 }
 
+int64_t batch_rows(int64_t n)
+{
+    return n > 1 ? n - 1 : n;
+}
+
 int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target,
                   float weight, uint32_t sample)
 {
-    const int64_t start = b->tokens;
+    const int64_t start = b->tokens, rows = batch_rows(n);
 
     assert(first_target >= 1);
-    append_tokens(b, ids, n, 0);
+    append_tokens(b, ids, rows, 0);
     for (int64_t i = first_target - 1; i < n - 1; i++) {
         b->target[start + i] = (int32_t)ids[i + 1];
         b->weight[start + i] = weight;
     }
     *new_seq(b) = (struct seq){ .q_start = (int32_t)start,
-                                .q_len = (int32_t)n,
+                                .q_len = (int32_t)rows,
                                 .k_start = (int32_t)start,
-                                .k_len = (int32_t)n,
+                                .k_len = (int32_t)rows,
                                 .sample = sample };
     return b->seqs - 1;
 }

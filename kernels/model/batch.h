@@ -26,8 +26,10 @@ void batch_free(struct batch *b);
 /*
  * Appends a training or scoring sequence: IDS (n >= 1); targets are the next tokens of positions
  * first_target-1 .. n-2 (first_target >= 1: the first token that is predicted), each with WEIGHT.
- * SAMPLE names it to dropout. Returns its index.
+ * SAMPLE names it to dropout. The last token is a target only: nothing depends on what the model
+ * makes of it, so that batch_rows(n) of them become rows of the batch. Returns its index.
  */
+int64_t batch_rows(int64_t n);
 int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target,
                   float weight, uint32_t sample);
 

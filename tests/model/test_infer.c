@@ -4,6 +4,7 @@
  * batch.
  */
 #include "golden.h"
+#include "whole.h"
 
 enum { RECORDS = 12, ROWS = 512 };
 
@@ -44,7 +45,7 @@ static void set_up(struct setup *s, const char *device)
     must(kv_cache_new(&s->kv, s->model, ROWS, ROWS));
     s->V = model_config(s->model)->vocab;
     assert_int_equal(golden_records(s->rec, RECORDS, "phi-tiny", "test"), RECORDS);
-    batch_add(&b, first(s)->ids, first(s)->n, 1, 0, 0);
+    add_whole(&b, first(s)->ids, first(s)->n);
     s->want = infer(s, &b, NULL);
     batch_free(&b);
 }
@@ -62,7 +63,7 @@ static void neighbours_do_not_matter(struct setup *s)
     struct batch b = BATCH_INIT;
 
     for (int i = RECORDS - 1; i >= 0; i--)
-        batch_add(&b, s->rec[i].ids, s->rec[i].n, 1, 0, 0);
+        add_whole(&b, s->rec[i].ids, s->rec[i].n);
     float *got = infer(s, &b, NULL);
     const float *mine = got + b.seq[RECORDS - 1].q_start * s->V;
 

@@ -69,7 +69,8 @@ static void losses_are_those_of_the_logits(const char *device)
         assert_true(fabs((double)nll[i] - nll_of(logits + i * V, V, b.target[i])) < 1e-5);
         assert_int_equal(best[i], best_of(logits + i * V, V));
     }
-    assert_true(b.target[1] < 0 && b.target[2] == 511 && b.target[6] < 0 && b.target[7] < 0);
+    assert_int_equal(b.tokens, 6 + 1 + 3); /* last tokens are targets only */
+    assert_true(b.target[1] < 0 && b.target[2] == 511 && b.target[6] < 0 && b.target[7] == 0);
     free(logits);
     batch_free(&b);
     model_close(m);

@@ -4,6 +4,7 @@
  */
 #include "golden.h"
 #include "model/prompts.h"
+#include "whole.h"
 
 #include <string.h>
 
@@ -58,7 +59,7 @@ static void whole(struct setup *s, const uint32_t *ids, int64_t n, float *logits
     const int32_t last = (int32_t)n - 1;
 
     batch_clear(&s->batch);
-    batch_add(&s->batch, ids, n, 1, 0, 0);
+    add_whole(&s->batch, ids, n);
     infer(s, NULL, &last, 1, logits);
 }
 

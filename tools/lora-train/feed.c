@@ -31,7 +31,7 @@ static const struct train_record *pick(const struct train_set *set, const int64_
 /* Whether a batch that holds TOKENS ends before record X. */
 static bool is_full(int64_t tokens, const struct train_record *x, int64_t budget)
 {
-    return tokens && tokens + x->n > budget;
+    return tokens && tokens + batch_rows(x->n) > budget;
 }
 
 int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t n, int64_t budget)
@@ -41,7 +41,7 @@ int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t
     for (int64_t i = 0; i < n; i++) {
         const struct train_record *x = pick(set, record, i);
 
-        tokens = is_full(tokens, x, budget) ? x->n : tokens + x->n;
+        tokens = (is_full(tokens, x, budget) ? 0 : tokens) + batch_rows(x->n);
         largest = tokens > largest ? tokens : largest;
     }
     return largest;
