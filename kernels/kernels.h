@@ -120,7 +120,7 @@ struct ops {
      * are wanted), absmax f32 ((N+block-1)/block); BLOCK even, at most 4096. NUMERICS B.2, as bitsandbytes computes it on the
      * CPU (zero_code 7) or on CUDA (0). They differ in an all-zero block (codes 7 or 0), and in a
      * short last block, which the CPU divides by its scale, at least 1e-38, instead of multiplying
-     * by the reciprocal. */
+     * by the reciprocal. A block with a value that is not finite has such a scale, and any codes. */
     int (*nf4_quantize)(struct dev *codes, struct dev *absmax, const struct dev *w, enum dtype dtype,
                         int64_t n, int block, int zero_code);
     /* out (O*C) f32 = the weight expanded and rounded; any dtype of struct weight. */

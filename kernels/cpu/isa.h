@@ -76,8 +76,10 @@ struct isa {
     void (*add3)(float *out, const float *a, const float *b, const float *x, int64_t n);
     double (*sum_squares)(const float *x, int64_t n);
 
-    /* One block of NF4: codes (n/2, the odd one's neighbour is 0's code), returns its scale. */
-    float (*nf4_block)(uint8_t *codes, const float *x, int64_t n, bool short_block, int zero_code);
+    /* Elements FIRST.. (n) of the flattened dense weight, where a block of w->block begins, into
+     * their places among its codes (NULL: not wanted) and scales; as nf4_quantize says. */
+    void (*nf4_blocks)(uint8_t *codes, float *absmax, const struct weight *w, int64_t first,
+                       int64_t n, int zero_code);
 };
 
 static inline int64_t min_i64(int64_t a, int64_t b)

@@ -29,5 +29,5 @@ const struct isa isa_avx2 = {
     .norm_slope = norm_slope,
     .add3 = add3,
     .sum_squares = sum_squares,
-    .nf4_block = nf4_block,
+    .nf4_blocks = nf4_blocks,
 };

@@ -135,58 +135,63 @@ static int expand(struct dev *out, const struct weight *w)
 static int nf4_quantize(struct dev *codes, struct dev *absmax, const struct dev *w,
                         enum dtype dtype, int64_t n, int block, int zero_code)
 {
-    const struct weight flat = { .dtype = dtype, .data = w };
-    const int64_t blocks = (n + block - 1) / block, together = SPAN / block;
+    const struct weight flat = { .dtype = dtype, .data = w, .block = block };
+    const int64_t together = SPAN / block * block;
 
 #pragma omp parallel for schedule(static) if (worth_threads(n))
-    for (int64_t b = 0; b < blocks; b += together) {
-        const int64_t first = b * block, count = min_i64(together * block, n - first);
-        float x[SPAN];
-
-        cpu_isa()->span(x, &flat, first, count);
-        for (int64_t i = 0; i < count; i += block)
-            f32(absmax)[(first + i) / block] = cpu_isa()->nf4_block(
-                codes ? (uint8_t *)(void *)codes + (first + i) / 2 : NULL, x + i,
-                min_i64(block, count - i), count - i < block, zero_code);
-    }
+    for (int64_t i = 0; i < n; i += together)
+        cpu_isa()->nf4_blocks((uint8_t *)(void *)codes, f32(absmax), &flat, i,
+                              min_i64(together, n - i), zero_code);
     return 0;
 }
 
-/* Whether any of n elements of SIZE bytes has all bits of EXPONENT set: infinity or NaN. */
-static bool any_nonfinite(const uint8_t *x, size_t size, uint32_t exponent, int64_t n)
+/* The largest of n elements without their signs, as bits: compilers make vectors of it. */
+static uint32_t most_bits(const uint8_t *x, enum dtype dtype, int64_t n)
 {
-    uint32_t bad = 0;
+    if (dtype == DT_F32) {
+        int32_t most = 0;
 
-    if (size == 4)
         for (int64_t i = 0; i < n; i++) {
-            uint32_t u;
+            int32_t u;
 
             memcpy(&u, x + 4 * i, sizeof u);
-            bad |= (u & exponent) == exponent;
+            u &= 0x7fffffff;
+            most = u > most ? u : most;
         }
-    else
-        for (int64_t i = 0; i < n; i++) {
-            uint16_t u;
+        return (uint32_t)most;
+    }
+    int16_t most = 0;
 
-            memcpy(&u, x + 2 * i, sizeof u);
-            bad |= (u & exponent) == exponent;
-        }
-    return bad != 0;
+    for (int64_t i = 0; i < n; i++) {
+        int16_t u;
+
+        memcpy(&u, x + 2 * i, sizeof u);
+        u &= 0x7fff;
+        most = u > most ? u : most;
+    }
+    return (uint32_t)most;
+}
+
+/* All bits of the exponent are set in infinity and NaN, and in nothing smaller. */
+static bool any_nonfinite(const uint8_t *x, enum dtype dtype, int64_t n)
+{
+    const uint32_t exponent = dtype == DT_F32 ? 0x7f800000 : dtype == DT_F16 ? 0x7c00 : 0x7f80;
+
+    return most_bits(x, dtype, n) >= exponent;
 }
 
 static int find_nonfinite(int64_t *bad, const struct dev *x, enum dtype dtype, int64_t n)
 {
-    const size_t size = dtype == DT_F32 ? 4 : 2;
-    const uint32_t exponent = dtype == DT_F32 ? 0x7f800000 : dtype == DT_F16 ? 0x7c00 : 0x7f80;
+    const size_t size = dtype_size(dtype);
     const uint8_t *const bytes = (const uint8_t *)(const void *)x;
     int64_t first = n;
 
 #pragma omp parallel for schedule(static) reduction(min : first) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
-        if (any_nonfinite(bytes + (size_t)i * size, size, exponent, min_i64(SPAN, n - i)))
+        if (any_nonfinite(bytes + (size_t)i * size, dtype, min_i64(SPAN, n - i)))
             first = min_i64(first, i);
     for (; first < n; first++)
-        if (any_nonfinite(bytes + (size_t)first * size, size, exponent, 1))
+        if (any_nonfinite(bytes + (size_t)first * size, dtype, 1))
             break;
     *bad = first < n ? first : -1;
     return 0;

@@ -33,17 +33,28 @@ static void pack(uint8_t *codes, const float *x, int64_t n)
         codes[i / 2] = (uint8_t)(code_of(x[i]) << 4 | code_of(x[i + 1]));
 }
 
+/* The largest without its sign; NaN when one is not finite. */
+static float largest(const float *x, int64_t n)
+{
+    float most = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i]))
+            return NAN;
+        most = fmaxf(most, fabsf(x[i]));
+    }
+    return most;
+}
+
 /*
  * Scales x (n) of one block in place and returns the scale to store. bitsandbytes multiplies by the
  * reciprocal; its CPU code divides in a short last block instead, and stores the scale it took.
  */
 static float scale_block(float *x, int64_t n, bool short_block, int zero_code)
 {
-    float most = 0;
-
-    for (int64_t i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(x[i]));
-    const float least = zero_code == 7 ? fmaxf(most, LEAST_SCALE) : most, inverse = 1.0f / least;
+    const float most = largest(x, n);
+    const float least = zero_code == 7 && most < LEAST_SCALE ? LEAST_SCALE : most;
+    const float inverse = 1.0f / least;
     const bool divide = zero_code == 7 && short_block;
 
     for (int64_t i = 0; i < n + n % 2; i++)

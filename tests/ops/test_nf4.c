@@ -150,6 +150,85 @@ static void half_types_are_read_exactly(void **state)
     }
 }
 
+/* For each half as the scale, halves around each threshold times it: the four nearest. */
+static uint16_t *halves_at_thresholds(enum dtype dtype, int scales)
+{
+    uint16_t *const x = host((size_t)scales * 64 * sizeof *x);
+
+    for (int s = 0; s < scales; s++) {
+        const float scale = dtype == DT_F16 ? f32_of_f16((uint16_t)s) : f32_of_bf16((uint16_t)s);
+        uint16_t *const block = x + 64 * s;
+
+        memset(block, 0, 64 * sizeof *block);
+        block[60] = (uint16_t)(s | 0x8000 * (s % 2));
+        for (int i = 0; i < 60; i++) {
+            const float near = scale * threshold[i / 4];
+            const uint16_t h = dtype == DT_F16 ? f16_of_f32(near) : bf16_of_f32(near);
+            const int size = (h & 0x7fff) - 2 + i % 4;
+
+            block[i] = (uint16_t)((h & 0x8000) | (size < 0 ? 0 : size > s ? s : size));
+        }
+    }
+    return x;
+}
+
+/* Every finite half is a scale; blocks of 32 and 128 share the work of 64. */
+static void halves_have_the_codes_of_their_floats(void **state)
+{
+    (void)state;
+    for (int brain = 0; brain < 2; brain++)
+        for (int block = 32; block <= 128; block *= 2) {
+            const enum dtype dtype = brain ? DT_BF16 : DT_F16;
+            const int scales = brain ? 0x7f80 : 0x7c00, n = 64 * scales;
+            const void *const x = halves_at_thresholds(dtype, scales);
+            const size_t before = n_held;
+            void *want[2] = { NULL, NULL };
+
+            for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+                const struct ops *const o = &tables[t];
+                struct dev *const codes = hold(o, o->alloc((size_t)n / 2));
+                struct dev *const absmax = room(o, n / block);
+                void *const got[2] = { host((size_t)n / 2), host((size_t)(n / block) * 4) };
+
+                assert_int_equal(o->nf4_quantize(codes, absmax, put_bytes(o, x, (size_t)n * 2),
+                                                 dtype, n, block, 7 * (block == 64)),
+                                 0);
+                assert_int_equal(o->get(got[0], codes, (size_t)n / 2), 0);
+                assert_int_equal(o->get(got[1], absmax, (size_t)(n / block) * 4), 0);
+                for (int i = 0; i < 2; i++)
+                    want[i] = want[i] ? want[i] : got[i];
+                assert_memory_equal(got[0], want[0], (size_t)n / 2);
+                assert_memory_equal(got[1], want[1], (size_t)(n / block) * 4);
+            }
+            release_from(before);
+        }
+}
+
+/* One value in one of three blocks: the last is short. */
+static void a_scale_is_finite_where_its_weights_are(void **state)
+{
+    static const uint32_t not_finite[2] = { 0x7f800000, 0xffc00001 };
+    enum { N = 64 + 64 + 24 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
+        for (int i = 0; i < 3 * 2 * N; i++) {
+            static const enum dtype dtypes[3] = { DT_F32, DT_F16, DT_BF16 };
+            const enum dtype dtype = dtypes[i / (2 * N)];
+            const int bad = i % N;
+            float x[N] = { 0 };
+            uint16_t half[N] = { 0 };
+
+            memcpy(&x[bad], &not_finite[i / N % 2], sizeof *x);
+            half[bad] = dtype == DT_F16 ? f16_of_f32(x[bad]) : bf16_of_f32(x[bad]);
+            const struct quantised q =
+                quantise(&tables[t], dtype == DT_F32 ? (void *)x : half, dtype, N, 64, i % 2 * 7);
+
+            for (int b = 0; b < 3; b++)
+                assert_int_equal(!isfinite(q.absmax[b]), b == bad / 64);
+        }
+}
+
 /* Three elements of a 1x3 matrix; the second row of codes checks the single rounding: 0.6961928
  * times 3 is 2.0885785, whose neighbours in float16 are 2.08789 and 2.08984, in bfloat16 2.07812
  * and 2.09375. */
@@ -272,6 +351,8 @@ int main(void)
         OP_TEST(zero_blocks_follow_cpu_or_cuda),
         OP_TEST(an_odd_end_is_padded_with_zero),
         OP_TEST(half_types_are_read_exactly),
+        OP_TEST(halves_have_the_codes_of_their_floats),
+        OP_TEST(a_scale_is_finite_where_its_weights_are),
         OP_TEST(expansion_is_a_product_rounded_once),
         OP_TEST(blocks_run_over_the_flattened_matrix),
         OP_TEST(not_finite_is_found_first),
