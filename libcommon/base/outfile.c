@@ -2,6 +2,7 @@
 
 #include "mem.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -182,7 +183,8 @@ struct outfile {
     char *path; /* final name; NULL: written in place (standard output, a device) */
     char *name; /* for messages */
     struct unfinished *temp;
-    bool force, failed;
+    bool force;
+    _Atomic bool failed;
     size_t n;
     char buffer[BUFFER_BYTES];
 };
@@ -261,6 +263,16 @@ int outfile_open(struct outfile **out, const char *path, bool force, bool binary
     return 0;
 }
 
+static int write_fail(struct outfile *f)
+{
+    f->failed = true;
+    return err_set(EXIT_IO,
+                   errno == EPIPE
+                       ? "%s: cannot write: the program that reads it has ended; see what it says"
+                       : "%s: cannot write: %s",
+                   f->name, strerror(errno));
+}
+
 static int write_out(struct outfile *f, const char *p, size_t n)
 {
     while (n) {
@@ -268,17 +280,29 @@ static int write_out(struct outfile *f, const char *p, size_t n)
 
         if (done < 0 && errno == EINTR)
             continue;
-        if (done < 0) {
-            f->failed = true;
-            return err_set(
-                EXIT_IO,
-                errno == EPIPE
-                    ? "%s: cannot write: the program that reads it has ended; see what it says"
-                    : "%s: cannot write: %s",
-                f->name, strerror(errno));
-        }
+        if (done < 0)
+            return write_fail(f);
         p += done;
         n -= (size_t)done;
+    }
+    return 0;
+}
+
+int outfile_write_at(struct outfile *f, uint64_t offset, const void *bytes, size_t n)
+{
+    const char *p = bytes;
+
+    assert(f->temp);
+    while (n) {
+        const ssize_t done = pwrite(f->fd, p, n, (off_t)offset);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return write_fail(f);
+        p += done;
+        n -= (size_t)done;
+        offset += (uint64_t)done;
     }
     return 0;
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct outfile;
 
@@ -25,6 +26,9 @@ void outfile_prepare(void);
  * end. BINARY true: a terminal is refused. Installs the signal handlers on first use. */
 MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
 MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
+/* The bytes from OFFSET on, beside those that outfile_write puts from the beginning; several
+ * threads may do so at once. Only where a regular file is being made. */
+MUST_USE int outfile_write_at(struct outfile *f, uint64_t offset, const void *bytes, size_t n);
 /* Writes out what is buffered: a full disk shows now, before another output is put in place. */
 MUST_USE int outfile_flush(struct outfile *f);
 /* Flushes, checks every earlier write, renames. Releases F on success and on failure. */

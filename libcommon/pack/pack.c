@@ -186,6 +186,29 @@ void pack_close(struct pack *p)
     free(p);
 }
 
+/*
+ * Whole pages, and those before them that a fault maps along: what is read from beginning to end
+ * in pieces leaves none behind.
+ */
+void pack_let_go(const struct pack *p, const uint8_t *data, size_t n)
+{
+    enum { MAPPED_ALONG = 1 << 16 };
+
+    for (int i = 0; i < p->regions; i++) {
+        const struct region *r = &p->region[i];
+        const uintptr_t start = (uintptr_t)r->p, from = (uintptr_t)data, end = from + n;
+
+        if (!r->mapped || from < start || end > start + r->n)
+            continue;
+        const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), behind = end / page * page;
+        const uintptr_t before = from / MAPPED_ALONG * MAPPED_ALONG;
+        const uintptr_t first = before > start ? before : start;
+
+        if (behind > first)
+            (void)madvise((char *)r->p + (first - start), behind - first, MADV_DONTNEED);
+    }
+}
+
 const char *pack_name(const struct pack *p)
 {
     return p->name;

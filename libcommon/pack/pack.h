@@ -31,6 +31,9 @@ const char *pack_name(const struct pack *p);            /* for messages: the pat
 const struct pack_file *pack_find(const struct pack *p, const char *name);
 int pack_count(const struct pack *p);
 const struct pack_file *pack_at(const struct pack *p, int i);   /* sorted by name */
+/* N bytes at DATA are not read again soon: pages of a mapped file stop counting as this process's
+ * memory, and are mapped anew when they are read after all. Others stay. */
+void pack_let_go(const struct pack *p, const uint8_t *data, size_t n);
 /* SHA-256 over names and contents of the files that make the model: *.json and *.safetensors,
  * sorted by name. Independent of folder or tar. */
 void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
@@ -43,6 +46,10 @@ MUST_USE int pack_create(struct pack_writer **w, const char *path, bool force, i
 MUST_USE int pack_begin(struct pack_writer *w, const char *name, uint64_t size);
 MUST_USE int pack_write(struct pack_writer *w, const void *bytes, size_t n);
 MUST_USE int pack_end(struct pack_writer *w);
+/* Files of a folder need not come from beginning to end: bytes may be put at their OFFSET, each
+ * once, by several threads at once, beside those of pack_write, which come first. */
+bool pack_is_folder(const struct pack_writer *w);
+MUST_USE int pack_write_at(struct pack_writer *w, uint64_t offset, const void *bytes, size_t n);
 MUST_USE int pack_put(struct pack_writer *w, const char *name, const void *bytes, size_t n);
 MUST_USE int pack_commit(struct pack_writer *w);        /* releases W either way */
 void pack_abort(struct pack_writer *w);

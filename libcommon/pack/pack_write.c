@@ -15,10 +15,10 @@ struct pack_writer {
     struct outfile *file; /* the archive, or the folder's file in hand */
     struct archive *a;    /* NULL: a folder */
     struct archive_entry *entry;
-    ZSTD_CCtx *zstd; /* NULL: not compressed */
-    char *room;      /* what zstd made */
-    uint64_t left;   /* bytes of the file in hand still to come */
-    char *name;      /* of the file in hand */
+    ZSTD_CCtx *zstd;       /* NULL: not compressed */
+    char *room;            /* what zstd made */
+    _Atomic uint64_t left; /* bytes of the file in hand still to come */
+    char *name;            /* of the file in hand */
 };
 
 /* ---- tar ---- */
@@ -175,6 +175,18 @@ int pack_write(struct pack_writer *w, const void *bytes, size_t n)
     assert(n <= w->left);
     w->left -= n;
     return w->a ? write_entry(w, bytes, n) : outfile_write(w->file, bytes, n);
+}
+
+bool pack_is_folder(const struct pack_writer *w)
+{
+    return w->dir;
+}
+
+int pack_write_at(struct pack_writer *w, uint64_t offset, const void *bytes, size_t n)
+{
+    assert(pack_is_folder(w) && n <= w->left);
+    w->left -= n;
+    return outfile_write_at(w->file, offset, bytes, n);
 }
 
 int pack_end(struct pack_writer *w)

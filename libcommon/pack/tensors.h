@@ -50,6 +50,10 @@ int tensors_declare(struct tensors_writer *w, const char *name, enum dtype t, in
 MUST_USE int tensors_write_begin(struct tensors_writer *w, struct pack_writer *out, const char *file);
 const int *tensors_write_order(const struct tensors_writer *w);
 MUST_USE int tensors_write_data(struct tensors_writer *w, const void *bytes, size_t n); /* in pieces */
+/* Where pack_is_folder: bytes of tensor INDEX from FROM on, each once, by several threads at once;
+ * all tensors then, and none with tensors_write_data. */
+MUST_USE int tensors_write_at(struct tensors_writer *w, int index, size_t from, const void *bytes,
+                              size_t n);
 MUST_USE int tensors_write_end(struct tensors_writer *w);    /* every byte was given; releases W */
 void tensors_writer_free(struct tensors_writer *w);          /* after a failure; NULL is fine */
 

@@ -11,14 +11,15 @@ struct declared {
     enum dtype dtype;
     int rank, index;
     int64_t shape[TENSOR_RANK_MAX];
-    size_t bytes;
+    size_t bytes, from; /* FROM the beginning of the file */
 };
 
 struct tensors_writer {
     struct declared *t; /* as declared; after begin in the order of the file */
-    int *order;
-    int n, at;   /* the tensor whose bytes come next */
-    size_t done; /* bytes of it that came */
+    int *order;         /* which was declared as what comes next */
+    int *place;         /* where in the order stands what was declared */
+    int n, at;          /* the tensor whose bytes come next */
+    size_t done;        /* bytes of it that came */
     struct pack_writer *out;
 };
 
@@ -64,18 +65,26 @@ static void put_entry(struct buf *b, const struct declared *t, size_t from)
     buf_printf(b, "],\"data_offsets\":[%zu,%zu]}", from, from + t->bytes);
 }
 
-/* The header behind its length; *DATA is the size of what follows it. */
-static void put_header(struct buf *b, const struct tensors_writer *w, size_t *data)
+enum { PREFIX = 8 }; /* the length of the header */
+
+/* The header behind its length; *SIZE is that of the file. */
+static void put_header(struct buf *b, struct tensors_writer *w, size_t *size)
 {
-    *data = 0;
+    size_t data = 0;
+
     buf_puts(b, "{\"__metadata__\":{\"format\":\"pt\"}");
     for (int i = 0; i < w->n; i++) {
-        put_entry(b, &w->t[i], *data);
-        *data += w->t[i].bytes;
+        put_entry(b, &w->t[i], data);
+        data += w->t[i].bytes;
     }
     buf_putc(b, '}');
     while (b->n % 8)
         buf_putc(b, ' ');
+    *size = PREFIX + b->n;
+    for (int i = 0; i < w->n; i++) {
+        w->t[i].from = *size;
+        *size += w->t[i].bytes;
+    }
 }
 
 /* Goes past tensors without bytes. */
@@ -90,22 +99,24 @@ static void next_tensor(struct tensors_writer *w)
 int tensors_write_begin(struct tensors_writer *w, struct pack_writer *out, const char *file)
 {
     struct buf header = BUF_INIT;
-    uint8_t length[8];
-    size_t data;
+    uint8_t length[PREFIX];
+    size_t size;
     int rc;
 
     if (w->n)
         qsort(w->t, (size_t)w->n, sizeof *w->t, by_file_order);
     w->order = xnmalloc((size_t)w->n, sizeof *w->order);
+    w->place = xnmalloc((size_t)w->n, sizeof *w->place);
     for (int i = 0; i < w->n; i++) {
         assert(!i || strcmp(w->t[i - 1].name, w->t[i].name));
         w->order[i] = w->t[i].index;
+        w->place[w->order[i]] = i;
     }
     w->out = out;
-    put_header(&header, w, &data);
-    for (int i = 0; i < 8; i++)
+    put_header(&header, w, &size);
+    for (int i = 0; i < PREFIX; i++)
         length[i] = (uint8_t)((uint64_t)header.n >> 8 * i);
-    rc = pack_begin(out, file, sizeof length + header.n + data);
+    rc = pack_begin(out, file, size);
     if (!rc)
         rc = pack_write(out, length, sizeof length);
     if (!rc)
@@ -130,6 +141,14 @@ int tensors_write_data(struct tensors_writer *w, const void *bytes, size_t n)
     return pack_write(w->out, bytes, n);
 }
 
+int tensors_write_at(struct tensors_writer *w, int index, size_t from, const void *bytes, size_t n)
+{
+    const struct declared *t = &w->t[w->place[index]];
+
+    assert(from <= t->bytes && n <= t->bytes - from);
+    return pack_write_at(w->out, t->from + from, bytes, n);
+}
+
 void tensors_writer_free(struct tensors_writer *w)
 {
     if (!w)
@@ -138,6 +157,7 @@ void tensors_writer_free(struct tensors_writer *w)
         free(w->t[i].name);
     free(w->t);
     free(w->order);
+    free(w->place);
     free(w);
 }
 
@@ -145,7 +165,6 @@ int tensors_write_end(struct tensors_writer *w)
 {
     struct pack_writer *out = w->out;
 
-    assert(w->at == w->n);
     tensors_writer_free(w);
     return pack_end(out);
 }

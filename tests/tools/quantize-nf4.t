@@ -31,6 +31,53 @@ it "gives the same bytes for any number of threads, and on ref"
 quantize-nf4 -j 1 "$model" -o "$dir/b/" && quantize-nf4 -j 3 "$model" -o "$dir/c/" && quantize-nf4 --device ref "$model" -o "$dir/d/"
 check sh -c 'diff -r "$1/a" "$1/b" && diff -r "$1/a" "$1/c" && diff -r "$1/a" "$1/d"' - "$dir"
 
+# The weights of a large tensor are worked on in pieces, into a folder in any order.
+mkmodel --seed 5 --hidden 1536 --partial-rotary-factor 0.5 --layers 1 --vocab 96 --dtype bfloat16 -o "$dir/large"
+it "gives the same bytes in one pass into a folder and in two into a tar"
+quantize-nf4 --skip-modules fc2 "$dir/large" -o "$dir/l1/" && quantize-nf4 --skip-modules fc2 -j 1 "$dir/large" -o "$dir/l2/" &&
+	quantize-nf4 --skip-modules fc2 -j 3 "$dir/large" -o "$dir/l3/" && quantize-nf4 --skip-modules fc2 "$dir/large" -o "$dir/l.tar" &&
+	mkdir "$dir/l4" && tar -C "$dir/l4" -xf "$dir/l.tar"
+check sh -c 'diff -r "$1/l1" "$1/l2" && diff -r "$1/l1" "$1/l3" && diff -r "$1/l1" "$1/l4"' - "$dir"
+it "... which it verifies"
+run quantize-nf4 --skip-modules fc2 --verify "$dir/l1" "$dir/large"
+ok
+
+it "keeps no more of the model in memory than its largest tensor"
+case ${BUILD:-} in
+*asan*) skip "sanitizers take their own" ;;
+*) check python3 - "$dir" <<'IN' ;;
+import os, resource, subprocess, sys
+d = sys.argv[1]
+size = os.path.getsize(d + "/large/model.safetensors")
+for out in "m1/", "m2.tar":
+    subprocess.run(["quantize-nf4", d + "/large", "-o", f"{d}/{out}"], check=True)
+    most = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert most < 0.7 * size, (out, most, size)
+IN
+esac
+
+it "names the first of many values that are not finite"
+cp -r "$dir/large" "$dir/nan"
+python3 - "$dir/nan/model.safetensors" <<'IN'
+import json, struct, sys
+with open(sys.argv[1], "r+b") as f:
+    n = struct.unpack("<Q", f.read(8))[0]
+    h = json.loads(f.read(n))
+    for name, element in ("mlp.fc1", 9000000), ("mlp.fc1", 3000001), ("mlp.fc1", 3000002), ("mlp.fc2", 0):
+        f.seek(8 + n + h[f"model.layers.0.{name}.weight"]["data_offsets"][0] + 2 * element)
+        f.write(b"\x80\x7f")
+IN
+for to in "$dir/no/" "$dir/no.tar" "$dir/no/"
+do
+	run quantize-nf4 "$dir/nan" -o "$to"
+	[ "$rc" = 70 ] && grep -q "nan: tensor 'model.layers.0.mlp.fc1.weight' is not a finite number at element 3000001;" "$dir/err" || break
+	[ ! -e "$to" ] || break
+	rc=passed
+done
+[ "$rc" = passed ]
+report $? "$rc: $(cat "$dir/err")"
+rm -rf "$dir/large" "$dir/nan" "$dir"/l[1-4] "$dir/l.tar" "$dir/m1" "$dir/m2.tar"
+
 it "writes a tar with the same files"
 quantize-nf4 "$model" -o "$dir/a.tar" && mkdir "$dir/untar" && tar -C "$dir/untar" -xf "$dir/a.tar"
 check diff -r "$dir/a" "$dir/untar"

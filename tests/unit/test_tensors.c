@@ -181,9 +181,24 @@ static const struct {
 
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
-static void write_samples(const char *path)
+/* The bytes of a sample, N: in two pieces, or the second half first. */
+static void write_sample(struct tensors_writer *w, int which, size_t n, bool anywhere)
 {
     static const uint8_t bytes[64] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+
+    if (anywhere) {
+        assert_int_equal(tensors_write_at(w, which, n / 2, bytes + n / 2, n - n / 2), 0);
+        assert_int_equal(tensors_write_at(w, which, 0, bytes, n / 2), 0);
+    } else {
+        assert_int_equal(tensors_write_data(w, bytes, n / 2), 0);
+        assert_int_equal(tensors_write_data(w, bytes + n / 2, n - n / 2), 0);
+    }
+}
+
+/* Into a folder from the last to the first, else in the order of the file. */
+static void write_samples(const char *path)
+{
+    const bool anywhere = path[strlen(path) - 1] == '/';
     struct tensors_writer *w = tensors_writer_new();
     struct pack_writer *out;
 
@@ -194,13 +209,12 @@ static void write_samples(const char *path)
                          i);
     assert_int_equal(tensors_write_begin(w, out, "model.safetensors"), 0);
     for (int i = 0; i < SAMPLES; i++) {
-        const int which = tensors_write_order(w)[i];
+        const int which = tensors_write_order(w)[anywhere ? SAMPLES - 1 - i : i];
         size_t n = dtype_size(samples[which].dtype);
 
         for (int d = 0; d < samples[which].rank; d++)
             n *= (size_t)samples[which].shape[d];
-        assert_int_equal(tensors_write_data(w, bytes, n / 2), 0); /* in two pieces */
-        assert_int_equal(tensors_write_data(w, bytes + n / 2, n - n / 2), 0);
+        write_sample(w, which, n, anywhere);
     }
     assert_int_equal(tensors_write_end(w), 0);
     assert_int_equal(pack_commit(out), 0);
@@ -251,6 +265,29 @@ static void what_is_written_reads_back(void **state)
 }
 
 /* Every half and bfloat16 goes to float and back; rounding is to the nearest, ties to even. */
+static void any_order_gives_the_same_file(void **state)
+{
+    char dir[] = "/tmp/tensors-test-XXXXXX", path[2][64];
+    const struct pack_file *f[2];
+    struct pack *p[2];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(path[i], sizeof path[i], i ? "%s/a/" : "%s/a.tar", dir);
+        write_samples(path[i]);
+        assert_int_equal(pack_open(&p[i], path[i]), 0);
+        f[i] = pack_find(p[i], "model.safetensors");
+    }
+    assert_int_equal(f[0]->size, f[1]->size);
+    assert_memory_equal(f[0]->data, f[1]->data, f[0]->size);
+    for (int i = 0; i < 2; i++) {
+        pack_close(p[i]);
+        outfile_remove(path[i]);
+    }
+    (void)rmdir(dir);
+}
+
 static void types_convert_exactly(void **state)
 {
     (void)state;
@@ -300,10 +337,15 @@ static void types_have_both_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_headers_are_taken),     cmocka_unit_test(bad_headers_are_refused),
-        cmocka_unit_test(short_files_are_refused),    cmocka_unit_test(unaligned_data_are_copied),
-        cmocka_unit_test(changed_headers_do_no_harm), cmocka_unit_test(what_is_written_reads_back),
-        cmocka_unit_test(types_convert_exactly),      cmocka_unit_test(types_have_both_names),
+        cmocka_unit_test(good_headers_are_taken),
+        cmocka_unit_test(bad_headers_are_refused),
+        cmocka_unit_test(short_files_are_refused),
+        cmocka_unit_test(unaligned_data_are_copied),
+        cmocka_unit_test(changed_headers_do_no_harm),
+        cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(any_order_gives_the_same_file),
+        cmocka_unit_test(types_convert_exactly),
+        cmocka_unit_test(types_have_both_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

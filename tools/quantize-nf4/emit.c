@@ -1,10 +1,11 @@
 #include "emit.h"
 
+#include "failure.h"
 #include "mem.h"
 #include "nf4_code.h"
 
 #include <omp.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,9 @@ struct part {
 /* Where parts go: into a file, or beside the bytes they should equal. */
 struct emitter {
     struct plan *plan;
-    struct part *part;
+    struct part *part; /* those of an item follow one another as their kinds do */
     int n;
+    int *weight;                   /* of each item: its first part */
     struct tensors_writer *writer; /* NULL: compare */
     const struct tensor *made;     /* the tensor compared with ... */
     size_t at;                     /* ... and how much of it was */
@@ -90,45 +92,74 @@ static void add_parts(struct emitter *e, const struct item *it)
     }
 }
 
-/* The first thing that went wrong: its line belongs to the thread that met it. */
-struct failure {
-    int code; /* 0: none */
-    char line[1024];
+/* Whose piece is written next. Waiting sleeps, where OpenMP's "ordered" would spin for milliseconds
+ * while another program has the processor. */
+struct turn {
+    pthread_mutex_t lock;
+    pthread_cond_t passed;
+    int64_t next;
 };
 
-static void note_failure(struct failure *f)
+static void turn_wait(struct turn *t, int64_t mine)
 {
-    f->code = err_code();
-    (void)snprintf(f->line, sizeof f->line, "%s", err_text());
+    (void)pthread_mutex_lock(&t->lock);
+    while (t->next != mine)
+        (void)pthread_cond_wait(&t->passed, &t->lock);
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+static void turn_pass(struct turn *t, int64_t next)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    t->next = next;
+    (void)pthread_cond_broadcast(&t->passed);
+    (void)pthread_mutex_unlock(&t->lock);
 }
 
 /* Each thread computes a piece and waits for its turn to write it: meanwhile the others compute. */
 static int put_codes(struct emitter *e, const struct item *it)
 {
-    const int64_t size = it->t->n;
+    const struct plan *p = e->plan;
     struct report_sums sums = { 0 };
-    struct failure bad = { 0 };
+    struct turn turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
+    struct failure bad;
 
-#pragma omp parallel for ordered schedule(static, 1)
-    for (int64_t from = 0; from < size; from += PIECE) {
-        const struct room *room = &e->plan->room[omp_get_thread_num()];
-        const int64_t n = size - from < PIECE ? size - from : PIECE;
-        int rc = plan_codes(e->plan, room, it, from, n);
+    failure_none(&bad, it->t->n);
+#pragma omp parallel for schedule(static, 1)
+    for (int64_t from = 0; from < it->t->n; from += PIECE) {
+        const struct room *room = &p->room[omp_get_thread_num()][0];
+        const struct piece piece = piece_at(it, from);
+        int rc = plan_piece(p, room, &piece, true);
 
-#pragma omp ordered
-        if (!bad.code) {
-            rc = rc < 0 ? rc : put(e, room->host, (size_t)(n + 1) / 2);
+        turn_wait(&turn, from);
+        if (!failure_before(&bad, from)) {
+            rc = rc < 0 ? rc : put(e, room->host_codes, (size_t)(piece.n + 1) / 2);
             if (rc == 0 && e->report)
-                rc = report_piece(e->report, &sums, e->plan, room, it, from, n);
+                rc = report_piece(e->report, &sums, p, room, &piece);
             if (rc < 0)
-                note_failure(&bad);
+                failure_note(&bad, from);
         }
+        turn_pass(&turn, from + PIECE);
     }
-    if (bad.code)
-        return err_set(bad.code, "%s", bad.line);
+    pack_let_go(p->pack, it->t->data, it->t->bytes);
+    if (failure_raise(&bad, it->t->n) < 0)
+        return -1;
     if (e->report)
         report_tensor(e->report, it->t, &sums);
     return 0;
+}
+
+static int put_copy(struct emitter *e, const struct item *it)
+{
+    int rc = 0;
+
+    for (int64_t from = 0; from < it->t->n && !rc; from += PIECE) {
+        const struct piece piece = piece_at(it, from);
+
+        rc = put(e, piece_data(&piece), piece_bytes(&piece));
+        pack_let_go(e->plan->pack, piece_data(&piece), piece_bytes(&piece));
+    }
+    return rc;
 }
 
 static int put_part(struct emitter *e, const struct part *p)
@@ -137,7 +168,7 @@ static int put_part(struct emitter *e, const struct part *p)
 
     switch (p->kind) {
     case WEIGHT:
-        return it->quantised ? put_codes(e, it) : put(e, it->t->data, it->t->bytes);
+        return it->quantised ? put_codes(e, it) : put_copy(e, it);
     case ABSMAX:
         return it->q ? put(e, it->q, (size_t)it->blocks)
                      : put(e, it->absmax, (size_t)it->blocks * sizeof(float));
@@ -156,8 +187,11 @@ static struct emitter start(struct plan *p, struct report *report, struct progre
 {
     struct emitter e = { .plan = p, .report = report, .progress = progress };
 
-    for (int i = 0; i < p->n; i++)
+    e.weight = xnmalloc((size_t)p->n, sizeof *e.weight);
+    for (int i = 0; i < p->n; i++) {
+        e.weight[i] = e.n;
         add_parts(&e, &p->item[i]);
+    }
     return e;
 }
 
@@ -166,24 +200,148 @@ static void release(struct emitter *e)
     for (int i = 0; i < e->n; i++)
         free(e->part[i].name);
     free(e->part);
+    free(e->weight);
     tensors_writer_free(e->writer);
+}
+
+/* ---- in any order ---- */
+
+/* What a thread has computed and not yet written. One thread writes to a file at a time: the others
+ * would spin in the kernel, and rather compute ahead. */
+struct queue {
+    struct piece piece[ROOMS];
+    int n;
+};
+
+struct placing {
+    struct emitter *e;
+    struct queue *queue; /* of each thread */
+    pthread_mutex_t writing;
+};
+
+static int place_copy(const struct emitter *e, const struct piece *piece)
+{
+    const struct item *it = piece->item;
+
+    return tensors_write_at(e->writer, e->weight[it - e->plan->item],
+                            (size_t)(piece_data(piece) - it->t->data), piece_data(piece),
+                            piece_bytes(piece));
+}
+
+static int place_codes(const struct emitter *e, const struct room *room, const struct piece *piece)
+{
+    const int64_t block = e->plan->opt.block;
+    const int weight = e->weight[piece->item - e->plan->item];
+
+    if (tensors_write_at(e->writer, weight + ABSMAX, (size_t)(piece->from / block) * sizeof(float),
+                         room->host_scales,
+                         (size_t)((piece->n + block - 1) / block) * sizeof(float)) < 0)
+        return -1;
+    return tensors_write_at(e->writer, weight, (size_t)piece->from / 2, room->host_codes,
+                            (size_t)(piece->n + 1) / 2);
+}
+
+static int place_queue(const struct placing *p, int thread)
+{
+    struct queue *q = &p->queue[thread];
+    int rc = 0;
+
+    for (int i = 0; i < q->n && !rc; i++)
+        rc = q->piece[i].item->quantised
+                 ? place_codes(p->e, &p->e->plan->room[thread][i], &q->piece[i])
+                 : place_copy(p->e, &q->piece[i]);
+    q->n = 0;
+    return rc;
+}
+
+static int finish_placing(void *context, int thread)
+{
+    struct placing *p = context;
+
+    (void)pthread_mutex_lock(&p->writing);
+    const int rc = place_queue(p, thread);
+
+    (void)pthread_mutex_unlock(&p->writing);
+    return rc;
+}
+
+/* A copy is written at once, while its bytes are in the cache. */
+static int place_piece(void *context, int thread, const struct piece *piece)
+{
+    struct placing *p = context;
+    struct queue *q = &p->queue[thread];
+
+    if (plan_piece(p->e->plan, &p->e->plan->room[thread][q->n], piece, true) < 0)
+        return -1;
+    q->piece[q->n++] = *piece;
+    if (pthread_mutex_trylock(&p->writing) != 0) {
+        if (q->n < ROOMS && piece->item->quantised)
+            return 0;
+        (void)pthread_mutex_lock(&p->writing);
+    }
+    const int rc = place_queue(p, thread);
+
+    (void)pthread_mutex_unlock(&p->writing);
+    return rc;
+}
+
+/* One pass over the weights. */
+static int place_all(struct emitter *e)
+{
+    for (int i = 0; i < e->n; i++) {
+        const struct part *p = &e->part[i];
+
+        if (p->kind == QUANT_MAP &&
+            tensors_write_at(e->writer, i, 0, code_values, sizeof code_values) < 0)
+            return -1;
+        if (p->kind == QUANT_STATE &&
+            tensors_write_at(e->writer, i, 0, p->item->state, strlen(p->item->state)) < 0)
+            return -1;
+    }
+    struct placing p = { e, xcalloc((size_t)e->plan->threads, sizeof *p.queue),
+                         PTHREAD_MUTEX_INITIALIZER };
+    const int rc = plan_each(e->plan, place_piece, finish_placing, &p, e->progress);
+
+    free(p.queue);
+    return rc;
+}
+
+static int put_all(struct emitter *e)
+{
+    int rc = 0;
+
+    for (int i = 0; i < e->n && !rc; i++) {
+        rc = put_part(e, &e->part[tensors_write_order(e->writer)[i]]);
+        progress_to(e->progress, e->plan->n + i + 1);
+    }
+    return rc;
+}
+
+/* The header has the length of all states, of which nested scales are a part; errors are summed up
+ * in their order. */
+static bool fits_one_pass(const struct plan *p, const struct pack_writer *out,
+                          const struct report *report)
+{
+    return pack_is_folder(out) && !p->opt.nested && !report;
 }
 
 int emit_file(struct plan *p, struct pack_writer *out, struct report *report,
               struct progress *progress)
 {
+    const bool one_pass = fits_one_pass(p, out, report);
+
+    if (!one_pass && plan_scan(p, progress) < 0)
+        return -1;
     struct emitter e = start(p, report, progress);
-    int rc;
 
     e.writer = tensors_writer_new();
     for (int i = 0; i < e.n; i++)
         (void)tensors_declare(e.writer, e.part[i].name, e.part[i].dtype, e.part[i].rank,
                               e.part[i].shape);
-    rc = tensors_write_begin(e.writer, out, "model.safetensors");
-    for (int i = 0; i < e.n && !rc; i++) {
-        rc = put_part(&e, &e.part[tensors_write_order(e.writer)[i]]);
-        progress_to(progress, p->n + i + 1);
-    }
+    int rc = tensors_write_begin(e.writer, out, "model.safetensors");
+
+    if (!rc)
+        rc = one_pass ? place_all(&e) : put_all(&e);
     if (!rc) {
         rc = tensors_write_end(e.writer);
         e.writer = NULL;

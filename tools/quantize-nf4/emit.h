@@ -7,10 +7,11 @@
 #include "plan.h"
 #include "report.h"
 
-/* Writes model.safetensors into OUT. REPORT NULL: none is wanted. */
+/* Writes model.safetensors into OUT, with plan_scan where one pass is not enough. REPORT NULL: none
+ * is wanted. */
 MUST_USE int emit_file(struct plan *p, struct pack_writer *out, struct report *report,
                        struct progress *progress);
-/* Compares with MADE: -1 and EXIT_UNMET name the first tensor that differs. */
+/* Compares with MADE, after plan_scan: -1 and EXIT_UNMET name the first tensor that differs. */
 MUST_USE int emit_compare(struct plan *p, const struct tensors *made, struct report *report,
                           struct progress *progress);
 

@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include "failure.h"
 #include "json.h"
 #include "mem.h"
 
@@ -52,70 +53,140 @@ static bool is_float(enum dtype t)
     return t == DT_F32 || t == DT_F16 || t == DT_BF16;
 }
 
-/* ---- a piece of a tensor ---- */
+/* ---- pieces ---- */
 
-static int64_t piece_at(const struct tensor *t, int64_t from)
+struct piece piece_at(const struct item *it, int64_t from)
 {
-    return t->n - from < PIECE ? t->n - from : PIECE;
+    const int64_t left = it->t->n - from;
+
+    return (struct piece){ it, from, left < PIECE ? left : PIECE };
 }
 
-static const struct dev *adopt_piece(const struct ops *ops, const struct tensor *t, int64_t from,
-                                     int64_t n)
+const uint8_t *piece_data(const struct piece *piece)
 {
-    const size_t element = dtype_size(t->dtype);
-
-    return ops->adopt(t->data + (size_t)from * element, (size_t)n * element);
+    return piece->item->t->data + (size_t)piece->from * dtype_size(piece->item->t->dtype);
 }
 
-static int check_finite(const struct plan *p, const struct tensor *t, const struct dev *piece,
-                        int64_t from, int64_t n)
+size_t piece_bytes(const struct piece *piece)
 {
+    return (size_t)piece->n * dtype_size(piece->item->t->dtype);
+}
+
+static int64_t blocks_of(const struct plan *p, int64_t weights)
+{
+    return (weights + p->opt.block - 1) / p->opt.block;
+}
+
+static int check_finite(const struct plan *p, const struct piece *piece, const struct dev *values)
+{
+    const struct tensor *t = piece->item->t;
     int64_t bad;
 
-    if (p->ops->find_nonfinite(&bad, piece, t->dtype, n) < 0)
+    if (p->ops->find_nonfinite(&bad, values, t->dtype, piece->n) < 0)
         return -1;
     return bad < 0 ? 0
                    : err_set(EXIT_NUMERIC,
-                             "tensor '%s' is not a finite number at element %lld; fetch or make "
-                             "the model again",
-                             t->name, (long long)(from + bad));
+                             "%s: tensor '%s' is not a finite number at element %lld; fetch or "
+                             "make the model again",
+                             pack_name(p->pack), t->name, (long long)(piece->from + bad));
 }
 
-int plan_codes(const struct plan *p, const struct room *room, const struct item *it, int64_t from,
-               int64_t n)
+/* A scale is finite where its weights are. */
+static int quantize_piece(const struct plan *p, const struct room *room, const struct piece *piece,
+                          const struct dev *values, bool codes)
 {
-    const struct dev *piece = adopt_piece(p->ops, it->t, from, n);
+    const int64_t blocks = blocks_of(p, piece->n);
+    int64_t bad;
 
-    if (!piece)
+    if (p->ops->nf4_quantize(codes ? room->codes : NULL, room->scales, values,
+                             piece->item->t->dtype, piece->n, (int)p->opt.block, ZERO_CODE) < 0 ||
+        p->ops->find_nonfinite(&bad, room->scales, DT_F32, blocks) < 0)
         return -1;
-    int rc = p->ops->nf4_quantize(room->codes, room->scales, piece, it->t->dtype, n,
-                                  (int)p->opt.block, ZERO_CODE);
+    if (bad >= 0)
+        return check_finite(p, piece, values);
+    if (codes && p->ops->get(room->host_codes, room->codes, (size_t)(piece->n + 1) / 2) < 0)
+        return -1;
+    return p->ops->get(room->host_scales, room->scales, (size_t)blocks * sizeof(float));
+}
 
-    if (!rc)
-        rc = p->ops->get(room->host, room->codes, (size_t)(n + 1) / 2);
-    p->ops->disown(piece);
+int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece, bool codes)
+{
+    if (!is_float(piece->item->t->dtype))
+        return 0;
+    const struct dev *values = p->ops->adopt(piece_data(piece), piece_bytes(piece));
+
+    if (!values)
+        return -1;
+    const int rc = piece->item->quantised ? quantize_piece(p, room, piece, values, codes)
+                                          : check_finite(p, piece, values);
+
+    p->ops->disown(values);
     return rc;
+}
+
+/*
+ * Gives the pages of pieces up to I back, many together, as each time interrupts the processors of
+ * the other threads. A piece that one of them still reads is mapped once more; so those are gone
+ * through twice.
+ */
+static void let_go(const struct plan *p, int i)
+{
+    enum { TOGETHER = 16 };
+    int from = i - 2 * TOGETHER + 1;
+
+    if ((i + 1) % TOGETHER && i + 1 < p->pieces)
+        return;
+    for (from = from < 0 ? 0 : from; from <= i;) {
+        const struct piece *first = &p->piece[from];
+        size_t bytes = 0;
+
+        for (; from <= i && p->piece[from].item == first->item; from++)
+            bytes += piece_bytes(&p->piece[from]);
+        pack_let_go(p->pack, piece_data(first), bytes);
+    }
+}
+
+int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void *context,
+              struct progress *progress)
+{
+    struct failure bad;
+
+    failure_none(&bad, p->pieces);
+#pragma omp parallel
+    {
+        const int thread = omp_get_thread_num();
+
+#pragma omp for schedule(dynamic, 1) nowait
+        for (int i = 0; i < p->pieces; i++) {
+            const struct piece *piece = &p->piece[i];
+
+            if (failure_before(&bad, i))
+                continue;
+            if (work(context, thread, piece) < 0)
+                failure_note(&bad, i);
+            let_go(p, i);
+            if (!thread)
+                progress_to(progress, piece->item - p->item);
+        }
+        if (finish && finish(context, thread) < 0)
+            failure_note(&bad, p->pieces - 1);
+    }
+    return failure_raise(&bad, p->pieces);
 }
 
 /* ---- scales ---- */
 
-static int scan_piece(struct plan *p, const struct item *it, int64_t from, int64_t n)
+static int scan_piece(void *context, int thread, const struct piece *piece)
 {
-    struct dev *const scales = p->room[0].scales;
-    const struct dev *piece = adopt_piece(p->ops, it->t, from, n);
-    const int64_t first = from / p->opt.block, blocks = (n + p->opt.block - 1) / p->opt.block;
+    const struct plan *p = context;
+    const struct room *room = &p->room[thread][0];
 
-    if (!piece)
+    if (plan_piece(p, room, piece, false) < 0)
         return -1;
-    int rc = check_finite(p, it->t, piece, from, n);
-
-    if (!rc && it->quantised)
-        rc = p->ops->nf4_quantize(NULL, scales, piece, it->t->dtype, n, (int)p->opt.block,
-                                  ZERO_CODE);
-    if (!rc && it->quantised)
-        rc = p->ops->get(it->absmax + first, scales, (size_t)blocks * sizeof(float));
-    p->ops->disown(piece);
-    return rc;
+    if (piece->item->quantised)
+        memcpy(piece->item->absmax + piece->from / p->opt.block, room->host_scales,
+               (size_t)blocks_of(p, piece->n) * sizeof(float));
+    return 0;
 }
 
 static void nest(struct item *it, enum nest_compat compat, float *offset)
@@ -146,23 +217,25 @@ static char *state_of(const struct item *it, const struct nf4_options *opt, floa
     return b.p;
 }
 
-static int scan_item(struct plan *p, struct item *it)
+int plan_scan(struct plan *p, struct progress *progress)
 {
-    float offset = 0;
+    for (int i = 0; i < p->n; i++)
+        if (p->item[i].quantised)
+            p->item[i].absmax = xnmalloc((size_t)p->item[i].blocks, sizeof(float));
+    if (plan_each(p, scan_piece, NULL, p, progress) < 0)
+        return -1;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int i = 0; i < p->n; i++)
+        if (p->item[i].quantised && p->opt.nested) {
+            float offset;
 
-    if (it->quantised) {
-        it->blocks = (it->t->n + p->opt.block - 1) / p->opt.block;
-        it->absmax = xnmalloc((size_t)it->blocks, sizeof(float));
-    }
-    for (int64_t from = 0; from < it->t->n; from += PIECE)
-        if (scan_piece(p, it, from, piece_at(it->t, from)) < 0)
-            return -1;
-    if (it->quantised && p->opt.nested)
-        nest(it, p->opt.compat, &offset);
-    if (it->quantised)
-        it->state = state_of(it, &p->opt, offset);
+            nest(&p->item[i], p->opt.compat, &offset);
+            p->item[i].state = state_of(&p->item[i], &p->opt, offset);
+        }
     return 0;
 }
+
+/* ---- the plan ---- */
 
 static int choose(struct item *it, const struct tensor *t, const struct nf4_options *opt)
 {
@@ -178,21 +251,37 @@ static int choose(struct item *it, const struct tensor *t, const struct nf4_opti
     return 0;
 }
 
+static void add_pieces(struct plan *p, const struct item *it)
+{
+    const int more = (int)((it->t->n + PIECE - 1) / PIECE);
+
+    p->piece = xnrealloc(p->piece, (size_t)(p->pieces + more), sizeof *p->piece);
+    for (int i = 0; i < more; i++)
+        p->piece[p->pieces++] = piece_at(it, (int64_t)i * PIECE);
+}
+
+static int make_room(const struct plan *p, struct room *r)
+{
+    const size_t scales = PIECE / (size_t)p->opt.block * sizeof(float);
+
+    r->host_codes = xmalloc(PIECE / 2);
+    r->host_scales = xmalloc(scales);
+    r->codes = p->ops->alloc(PIECE / 2);
+    r->scales = p->ops->alloc(scales);
+    return r->codes && r->scales ? 0 : -1;
+}
+
 static int make_rooms(struct plan *p)
 {
-    p->rooms = omp_get_max_threads();
-    p->room = xcalloc((size_t)p->rooms, sizeof *p->room);
-    for (int i = 0; i < p->rooms; i++) {
-        p->room[i].host = xmalloc(PIECE / 2);
-        p->room[i].codes = p->ops->alloc(PIECE / 2);
-        p->room[i].scales = p->ops->alloc(PIECE / (size_t)p->opt.block * sizeof(float));
-        if (!p->room[i].codes || !p->room[i].scales)
+    p->threads = omp_get_max_threads();
+    p->room = xcalloc((size_t)p->threads, sizeof *p->room);
+    for (int i = 0; i < p->threads * ROOMS; i++)
+        if (make_room(p, &p->room[i / ROOMS][i % ROOMS]) < 0)
             return -1;
-    }
     return 0;
 }
 
-int plan_make(struct plan *p, const struct tensors *model, struct progress *progress)
+int plan_make(struct plan *p, const struct tensors *model)
 {
     const int n = tensors_count(model);
     int quantised = 0;
@@ -202,18 +291,18 @@ int plan_make(struct plan *p, const struct tensors *model, struct progress *prog
     if (make_rooms(p) < 0)
         return -1;
     for (int i = 0; i < n; i++) {
-        if (choose(&p->item[i], tensors_at(model, i), &p->opt) < 0)
+        struct item *it = &p->item[i];
+
+        if (choose(it, tensors_at(model, i), &p->opt) < 0)
             return -1;
-        quantised += p->item[i].quantised;
+        if (it->quantised)
+            it->blocks = blocks_of(p, it->t->n);
+        if (it->quantised && !p->opt.nested)
+            it->state = state_of(it, &p->opt, 0);
+        add_pieces(p, it);
+        quantised += it->quantised;
     }
-    if (!quantised)
-        return err_set(EXIT_DATA, "no linear weight to quantise");
-    for (int i = 0; i < n; i++) {
-        if (is_float(p->item[i].t->dtype) && scan_item(p, &p->item[i]) < 0)
-            return -1;
-        progress_to(progress, i + 1);
-    }
-    return 0;
+    return quantised ? 0 : err_set(EXIT_DATA, "no linear weight to quantise");
 }
 
 void plan_free(struct plan *p)
@@ -225,10 +314,14 @@ void plan_free(struct plan *p)
         free(p->item[i].state);
     }
     free(p->item);
-    for (int i = 0; i < p->rooms; i++) {
-        free(p->room[i].host);
-        p->ops->release(p->room[i].codes);
-        p->ops->release(p->room[i].scales);
+    free(p->piece);
+    for (int i = 0; i < p->threads * ROOMS; i++) {
+        const struct room *r = &p->room[i / ROOMS][i % ROOMS];
+
+        free(r->host_codes);
+        free(r->host_scales);
+        p->ops->release(r->codes);
+        p->ops->release(r->scales);
     }
     free(p->room);
     *p = (struct plan){ 0 };

@@ -1,9 +1,9 @@
 /*
- * plan.h - what becomes of each tensor of a model, and the scales of those that are quantised.
+ * plan.h - what becomes of each tensor of a model, and the pieces of tensors that threads work on.
  *
- * A safetensors file holds its widest types first, so all scales stand before the first code: they
- * are computed beforehand, in one pass over the weights, and kept (1/16 byte a weight). The codes
- * follow in a second pass, piece by piece.
+ * A safetensors file holds its widest types first, so all scales stand before the first code. Where
+ * the file can be written in any order, one pass over the weights makes both. A stream needs two:
+ * plan_scan keeps all scales (1/16 byte a weight), then the codes are computed in the file's order.
  */
 #ifndef QUANTIZE_PLAN_H
 #define QUANTIZE_PLAN_H
@@ -13,9 +13,11 @@
 #include "progress.h"
 #include "tensors.h"
 
-/* Weights worked on at a time: a multiple of every block size, and few enough that what was looked
- * through for NaN is still in the cache when it is quantised. */
-enum { PIECE = 1 << 19 };
+/* Weights worked on at a time: a multiple of every block size, and few enough that they and their
+ * codes stay in the second cache from one step to the next. */
+enum { PIECE = 1 << 18 };
+
+enum { ROOMS = 4 }; /* of each thread: pieces that may be computed before the first is written */
 
 struct nf4_options {
     int64_t block;
@@ -31,32 +33,55 @@ struct item { /* one tensor of the input */
     float *absmax; /* (blocks) as a reader will see them: nested ones coded and expanded */
     uint8_t *q;    /* (blocks) nested: their codes */
     float *nested; /* ((blocks + 255) / 256) */
-    char *state;   /* quant_state as JSON */
+    char *state;   /* quant_state as JSON; of nested ones after plan_scan */
 };
 
-struct plan {
-    const struct ops *ops;
-    struct nf4_options opt;
-    struct item *item; /* in the order of their names */
-    int n;
-    struct room *room; /* one for each thread */
-    int rooms;
+struct piece { /* elements FROM .. FROM + N of a tensor */
+    const struct item *item;
+    int64_t from, n;
 };
 
 struct room { /* of one piece */
     struct dev *codes, *scales;
-    uint8_t *host; /* the codes again */
+    uint8_t *host_codes; /* the same again */
+    float *host_scales;
 };
 
-/* Computes all scales of MODEL; P has ops and opt. -1 names the tensor: values that are not finite
- * (EXIT_NUMERIC), a type that cannot be quantised. plan_free releases what was made in both cases.
- */
-MUST_USE int plan_make(struct plan *p, const struct tensors *model, struct progress *progress);
+struct plan {
+    const struct ops *ops;
+    const struct pack *pack; /* where the tensors come from */
+    struct nf4_options opt;
+    struct item *item; /* in the order of their names */
+    struct piece *piece;
+    int n, pieces;
+    struct room (*room)[ROOMS]; /* of each thread */
+    int threads;
+};
+
+/* Chooses what to quantise in MODEL; P has ops, pack and opt. -1 names the tensor: a type that
+ * cannot be quantised. plan_free releases what was made in both cases. */
+MUST_USE int plan_make(struct plan *p, const struct tensors *model);
 void plan_free(struct plan *p);
 
-/* Quantises weights FROM .. FROM + N of the item into ROOM: (N + 1) / 2 bytes of codes. Several
- * threads may do so, each with its own. */
-MUST_USE int plan_codes(const struct plan *p, const struct room *room, const struct item *it,
-                        int64_t from, int64_t n);
+/* Calls WORK for each piece of each tensor, by all threads in any order, then FINISH (NULL: nothing)
+ * once in each thread. -1 is the failure of the first piece that fails; no later ones are begun. */
+typedef int piece_work(void *context, int thread, const struct piece *piece);
+typedef int piece_finish(void *context, int thread);
+MUST_USE int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void *context,
+                       struct progress *progress);
+
+/* Computes and keeps all scales, and looks at the values of all floats: -1 names the first that is
+ * not finite (EXIT_NUMERIC). */
+MUST_USE int plan_scan(struct plan *p, struct progress *progress);
+
+/* Computes the scales, and where CODES the codes, (n + 1) / 2 bytes, of a piece that is quantised
+ * into ROOM; of others only looks at the values. -1 as plan_scan. */
+MUST_USE int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece,
+                        bool codes);
+/* The bytes of a piece in the model, and how many. */
+const uint8_t *piece_data(const struct piece *piece);
+size_t piece_bytes(const struct piece *piece);
+/* The piece that begins at FROM. */
+struct piece piece_at(const struct item *it, int64_t from);
 
 #endif

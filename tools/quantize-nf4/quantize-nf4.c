@@ -67,7 +67,7 @@ static int compare(struct plan *plan, const char *path, struct report *report,
     struct pack *made;
     int rc = -1;
 
-    if (pack_open(&made, path) < 0)
+    if (plan_scan(plan, progress) < 0 || pack_open(&made, path) < 0)
         return -1;
     if (tensors_open(&t, made, "model") == 0 && emit_compare(plan, t, report, progress) < 0)
         err_in("%s", path);
@@ -89,7 +89,7 @@ static int quantise(const struct source *s, struct plan *plan, struct report *re
 
     if (!o->verify && output_begin(&out, s, &q, NULL, common) < 0)
         goto done;
-    if (plan_make(plan, s->tensors, progress) < 0) {
+    if (plan_make(plan, s->tensors) < 0) {
         err_in("%s", pack_name(s->pack));
         pack_abort(out);
         goto done;
@@ -105,6 +105,7 @@ static int quantise_and_report(const struct source *s, const struct ops *ops,
                                const struct options *o, const struct cli_common *common)
 {
     struct plan plan = { .ops = ops,
+                         .pack = s->pack,
                          .opt = { o->block, o->nested, compat_of(o->compat), o->skip } };
     struct report *report = NULL;
     int rc;

@@ -38,13 +38,11 @@ static int expand(float *to, const struct ops *ops, const struct weight *w)
     return rc;
 }
 
-static int expand_before(float *to, const struct ops *ops, const struct tensor *t, int64_t from,
-                         int64_t n)
+static int expand_before(float *to, const struct ops *ops, const struct piece *piece)
 {
-    const size_t element = dtype_size(t->dtype);
-    struct weight w = { .dtype = t->dtype, .rows = 1, .cols = n };
+    struct weight w = { .dtype = piece->item->t->dtype, .rows = 1, .cols = piece->n };
 
-    w.data = ops->adopt(t->data + (size_t)from * element, (size_t)n * element);
+    w.data = ops->adopt(piece_data(piece), piece_bytes(piece));
     if (!w.data)
         return -1;
     const int rc = expand(to, ops, &w);
@@ -54,17 +52,18 @@ static int expand_before(float *to, const struct ops *ops, const struct tensor *
 }
 
 static int expand_after(float *to, const struct plan *p, const struct room *room,
-                        const struct item *it, int64_t from, int64_t n)
+                        const struct piece *piece)
 {
-    const int64_t first = from / p->opt.block, blocks = (n + p->opt.block - 1) / p->opt.block;
+    const int64_t block = p->opt.block, blocks = (piece->n + block - 1) / block;
     struct weight w = { .dtype = DT_NF4,
                         .data = room->codes,
                         .rows = 1,
-                        .cols = n,
-                        .block = (int)p->opt.block,
+                        .cols = piece->n,
+                        .block = (int)block,
                         .round = DT_F32 };
 
-    w.absmax = p->ops->adopt(it->absmax + first, (size_t)blocks * sizeof(float));
+    w.absmax =
+        p->ops->adopt(piece->item->absmax + piece->from / block, (size_t)blocks * sizeof(float));
     if (!w.absmax)
         return -1;
     const int rc = expand(to, p->ops, &w);
@@ -74,12 +73,11 @@ static int expand_after(float *to, const struct plan *p, const struct room *room
 }
 
 int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
-                 const struct room *room, const struct item *it, int64_t from, int64_t n)
+                 const struct room *room, const struct piece *piece)
 {
-    if (expand_before(r->before, p->ops, it->t, from, n) < 0 ||
-        expand_after(r->after, p, room, it, from, n) < 0)
+    if (expand_before(r->before, p->ops, piece) < 0 || expand_after(r->after, p, room, piece) < 0)
         return -1;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < piece->n; i++) {
         const double was = (double)r->before[i], error = (double)r->after[i] - was;
 
         sums->largest = fmax(sums->largest, fabs(error));

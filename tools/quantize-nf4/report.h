@@ -13,9 +13,9 @@ struct report_sums {               /* over the pieces of one tensor, in their or
 
 /* PATH "-" is standard output. */
 MUST_USE int report_open(struct report **r, const char *path, bool force);
-/* Weights FROM .. FROM + N of the item, whose codes plan_codes has just left in ROOM. */
+/* The piece whose codes plan_piece has just left in ROOM; after plan_scan. */
 MUST_USE int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
-                          const struct room *room, const struct item *it, int64_t from, int64_t n);
+                          const struct room *room, const struct piece *piece);
 void report_tensor(struct report *r, const struct tensor *t, const struct report_sums *sums);
 /* Writes the rows. The file appears with report_commit, which releases R either way. */
 MUST_USE int report_write(struct report *r);
