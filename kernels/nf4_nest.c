@@ -2,6 +2,7 @@
 #include "nf4_nest.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* As torch computes it in float32: for e = 0..6 the middles between 2^e + 1 even steps from 0.1 to
@@ -151,18 +152,18 @@ static uint8_t nearest_cuda(float x)
 {
     int pivot = 127, above = 255, below = 0;
 
-    for (int step = 64; step; step /= 2) {
-        if (x > nest_map[pivot]) {
-            below = pivot;
-            pivot += step;
-        } else {
-            above = pivot;
-            pivot -= step;
-        }
+    for (int step = 64; step; step /= 2) { /* no branches: nobody could foretell them */
+        const bool beyond = x > nest_map[pivot];
+
+        below = beyond ? pivot : below;
+        above = beyond ? above : pivot;
+        pivot += beyond ? step : -step;
     }
-    if (x > nest_map[pivot])
-        return (uint8_t)(x > (nest_map[above] + nest_map[pivot]) * 0.5f ? above : pivot);
-    return (uint8_t)(x < (nest_map[below] + nest_map[pivot]) * 0.5f ? below : pivot);
+    const bool more = x > nest_map[pivot];
+    const int other = more ? above : below;
+    const float middle = (nest_map[other] + nest_map[pivot]) * 0.5f;
+
+    return (uint8_t)((more ? x > middle : x < middle) ? other : pivot);
 }
 
 /* How many midpoints lie strictly below x. */
