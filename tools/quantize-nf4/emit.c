@@ -140,6 +140,9 @@ static int put_codes(struct emitter *e, const struct item *it)
                 failure_note(&bad, from);
         }
         turn_pass(&turn, from + PIECE);
+        if (from / PIECE % LET_GO == LET_GO - 1)
+            pack_let_go(p->pack, it->t->data,
+                        (size_t)(piece_data(&piece) - it->t->data) + piece_bytes(&piece));
     }
     pack_let_go(p->pack, it->t->data, it->t->bytes);
     if (failure_raise(&bad, it->t->n) < 0)

@@ -131,10 +131,9 @@ int plan_piece(const struct plan *p, const struct room *room, const struct piece
  */
 static void let_go(const struct plan *p, int i)
 {
-    enum { TOGETHER = 16 };
-    int from = i - 2 * TOGETHER + 1;
+    int from = i - 2 * LET_GO + 1;
 
-    if ((i + 1) % TOGETHER && i + 1 < p->pieces)
+    if ((i + 1) % LET_GO && i + 1 < p->pieces)
         return;
     for (from = from < 0 ? 0 : from; from <= i;) {
         const struct piece *first = &p->piece[from];

@@ -17,6 +17,7 @@
  * codes stay in the second cache from one step to the next. */
 enum { PIECE = 1 << 18 };
 
+enum { LET_GO = 16 }; /* pieces whose pages are given back together */
 enum { ROOMS = 4 }; /* of each thread: pieces that may be computed before the first is written */
 
 struct nf4_options {
