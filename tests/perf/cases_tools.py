@@ -132,7 +132,9 @@ def files(t):
     d = t.data
     yield Case("quantize-nf4/4 layers of Phi-2, fp16", "s", smaller=True, runs=3,
                ours=lambda: t.seconds("quantize-nf4", d.model(), "-o", f"{d.output('quantized')}/", "--force"),
-               limits={"reading the file": lambda: run("cat", d.model() / "model.safetensors")[0]})
+               limits={"reading the file": lambda: run("cat", d.model() / "model.safetensors")[0],
+                       "writing as much": lambda: run("dd", "if=/dev/zero", f"of={d.output('written')}", "bs=256K", "status=none",
+                                                      f"count={(d.nf4() / 'model.safetensors').stat().st_size >> 18}")[0]})
     yield Case("start/peek --version", "ms", lambda: t.start(d.tools / "peek", "--version"),
                limits={"starting true": lambda: t.start("true")}, smaller=True)
     yield Case("start/peek --count of 8 records", "ms",
