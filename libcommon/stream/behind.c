@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct behind {
     pthread_t thread;
@@ -14,6 +15,11 @@ struct behind {
     int code;   /* exit code of the first error; 0: none */
     char *text; /* and its line, which is per thread */
 };
+
+bool behind_helps(int64_t threads)
+{
+    return threads != 1 && sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
 
 static void take_chunk(struct behind *b)
 {

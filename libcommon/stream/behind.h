@@ -8,6 +8,8 @@
 
 struct behind;
 
+/* Whether a second thread is of use when THREADS are wanted (0: as many as the machine has). */
+bool behind_helps(int64_t threads);
 /* TAKE is called for one chunk at a time, in their order; -1 is an error (err.h), behind which
  * nothing is taken any more. NULL when no thread can be had: then do it yourself. */
 struct behind *behind_new(int (*take)(void *user, const void *bytes, size_t n), void *user);

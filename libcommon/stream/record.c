@@ -556,19 +556,48 @@ void record_set_f32(struct record *r, const char *key, const float *v, size_t n)
     set_array(r, key, FIELD_F32, n, sizeof *v);
 }
 
-const uint8_t *record_encode(struct record *r, size_t *n)
+/* The record as a map; the value of OPEN (NULL: none), a field of it, is left out at *AT. */
+static const uint8_t *encode(struct record *r, const char *open, size_t *n, size_t *at)
 {
     struct buf *b = &r->encoded;
 
     sort(r);
+    const struct field *left_out = open ? record_find(r, open) : NULL;
+
     buf_clear(b);
     item_put_map(b, (uint64_t)r->n);
     for (int i = 0; i < r->n; i++) {
         const struct field *f = &r->field[i];
 
         item_put_text(b, f->key, f->key_len);
-        buf_add(b, f->raw, f->raw_len);
+        if (f == left_out)
+            *at = b->n;
+        else
+            buf_add(b, f->raw, f->raw_len);
     }
     *n = b->n;
     return (const uint8_t *)b->p;
+}
+
+const uint8_t *record_encode(struct record *r, size_t *n)
+{
+    return encode(r, NULL, n, NULL);
+}
+
+const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at)
+{
+    if (!record_find(r, key))
+        (void)insert(r, key, strlen(key));
+    return encode(r, key, n, at);
+}
+
+int record_fits(struct record *r, size_t n)
+{
+    if (r->n > RECORD_FIELDS_MAX)
+        return err_set(EXIT_DATA, "record %s: more than %d fields with those that are added here",
+                       record_name(r), RECORD_FIELDS_MAX);
+    if (n > ITEM_BYTES_MAX)
+        return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(r),
+                       ITEM_BYTES_MAX >> 20);
+    return 0;
 }

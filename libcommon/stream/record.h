@@ -69,6 +69,11 @@ const char *record_name(struct record *r);
 
 /* The whole record as deterministic CBOR map; the bytes belong to the record. */
 const uint8_t *record_encode(struct record *r, size_t *n);
+/* The same for a field KEY whose value is not known yet: one CBOR item that goes in between the
+ * first *AT bytes and the rest. What KEY was before is gone, and R good for record_clear only. */
+const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at);
+/* -1 when a stream does not take R, which is N bytes (EXIT_DATA, names the record). */
+MUST_USE int record_fits(struct record *r, size_t n);
 
 /* Fills R from the map at P, whose bytes it borrows: 1 with the map's length in *LEN, 0 when N bytes
  * do not hold it, -1 when it is no record (EXIT_DATA). POSITION is its place in the stream. */

@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "err.h"
+#include "mem.h"
 #include "record.h"
 #include "sha256.h"
 
@@ -77,6 +78,9 @@ MUST_USE int stream_is_at(const char *path);
 MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
                          const struct labels *labels, const struct reader *from);
 MUST_USE int writer_put(struct writer *w, struct record *rec);
+/* The same for RECORDS whole records that record_encode made and record_fits let pass, one behind
+ * the other. ENCODED is empty then, and has other memory if there is much in it. */
+MUST_USE int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records);
 /* Adds an input's digest to the end map; WHAT is "stream", "table", "model", "adapter",
  * "tokenizer", "template", ... Streams read through FROM are added by the library. */
 void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES]);

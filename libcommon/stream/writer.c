@@ -6,9 +6,9 @@
 #include "stream_header.h"
 #include "zstream.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and compressed at a time */
 
@@ -17,9 +17,11 @@ struct writer {
     struct zout *z;
     struct sha256 *sha;
     struct buf chunk;
-    bool alone;            /* no second thread is wanted */
-    struct behind *behind; /* hashes and compresses; from the second chunk on, so that small
-                            * streams start no thread */
+    bool alone;              /* no second thread is wanted */
+    struct behind *behind;   /* hashes and compresses; from the second chunk on, so that small
+                              * streams start no thread */
+    atomic_bool compressing; /* it does, and leaves sha alone */
+    bool hashed;             /* the bytes it takes are */
     uint64_t records;
     const struct reader *from;
     struct stream_input *input; /* besides the streams that FROM reads */
@@ -40,27 +42,45 @@ static int put_bytes(void *writer, const void *bytes, size_t n)
 {
     struct writer *w = writer;
 
-    sha256_add(w->sha, bytes, n);
-    return zout_write(w->z, bytes, n);
+    if (!w->hashed)
+        sha256_add(w->sha, bytes, n);
+    atomic_store(&w->compressing, true);
+    const int rc = zout_write(w->z, bytes, n);
+
+    atomic_store(&w->compressing, false);
+    return rc;
 }
 
-/* What is in hand goes into the file, here and now. */
-static int flush_chunk(struct writer *w)
+/* What is in CHUNK goes into the file, here and now. */
+static int flush(struct writer *w, struct buf *chunk)
 {
-    if ((w->behind && behind_wait(w->behind) < 0) || put_bytes(w, w->chunk.p, w->chunk.n) < 0)
+    if (w->behind && behind_wait(w->behind) < 0)
         return -1;
-    buf_clear(&w->chunk);
+    w->hashed = false;
+    if (put_bytes(w, chunk->p, chunk->n) < 0)
+        return -1;
+    buf_clear(chunk);
     return 0;
 }
 
-/* The same while the caller makes the next chunk: compressing takes a third of a tool's time. */
-static int pass_chunk(struct writer *w)
+/* The same while the caller makes the next chunk: compressing takes a third of a tool's time. Who
+ * would have to wait for it hashes instead. */
+static int pass(struct writer *w, struct buf *chunk)
 {
     if (!w->behind && !w->alone) {
         w->behind = behind_new(put_bytes, w);
         w->alone = !w->behind;
     }
-    return w->behind ? behind_give(w->behind, &w->chunk) : flush_chunk(w);
+    if (!w->behind)
+        return flush(w, chunk);
+    const bool hashed = atomic_load(&w->compressing);
+
+    if (hashed)
+        sha256_add(w->sha, chunk->p, chunk->n);
+    if (behind_wait(w->behind) < 0)
+        return -1;
+    w->hashed = hashed;
+    return behind_give(w->behind, chunk);
 }
 
 /* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
@@ -77,7 +97,7 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
     if (labels && labels->n > LABELS_MAX)
         return err_set(EXIT_DATA, "%s: more than %d labels", outfile_name(w->f), LABELS_MAX);
     stream_header_put(&w->chunk, kind, labels, before);
-    return flush_chunk(w) < 0 ? -1 : zout_flush(w->z);
+    return flush(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
 }
 
 int writer_open(struct writer **out, const struct cli_common *common, enum stream_kind kind,
@@ -94,7 +114,7 @@ int writer_open(struct writer **out, const struct cli_common *common, enum strea
     w->z = zout_new(f, (int)common->level);
     w->sha = sha256_new();
     w->from = from;
-    w->alone = common->threads == 1 || sysconf(_SC_NPROCESSORS_ONLN) < 2;
+    w->alone = !behind_helps(common->threads);
     if (put_header(w, kind, labels, before) < 0) {
         writer_abort(w);
         return -1;
@@ -108,15 +128,24 @@ int writer_put(struct writer *w, struct record *rec)
     size_t n;
     const uint8_t *p = record_encode(rec, &n);
 
-    if (record_count(rec) > RECORD_FIELDS_MAX)
-        return err_set(EXIT_DATA, "record %s: more than %d fields with those that are added here",
-                       record_name(rec), RECORD_FIELDS_MAX);
-    if (n > ITEM_BYTES_MAX)
-        return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(rec),
-                       ITEM_BYTES_MAX >> 20);
+    if (record_fits(rec, n) < 0)
+        return -1;
     buf_add(&w->chunk, p, n);
     w->records++;
-    return w->chunk.n >= CHUNK_BYTES ? pass_chunk(w) : 0;
+    return w->chunk.n >= CHUNK_BYTES ? pass(w, &w->chunk) : 0;
+}
+
+int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records)
+{
+    w->records += (uint64_t)records;
+    if (w->chunk.n + encoded->n < CHUNK_BYTES) {
+        buf_add(&w->chunk, encoded->p, encoded->n);
+        buf_clear(encoded);
+        return 0;
+    }
+    if (w->chunk.n && pass(w, &w->chunk) < 0)
+        return -1;
+    return pass(w, encoded);
 }
 
 static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
@@ -140,7 +169,7 @@ static int put_end(struct writer *w)
         return err_set(EXIT_NUMERIC, "the input was not read to its end");
     for (int i = 0; i < streams; i++)
         add_input(w, "stream", reader_digest(w->from, i));
-    if (flush_chunk(w) < 0)
+    if (flush(w, &w->chunk) < 0)
         return -1;
     sha256_peek(w->sha, e.digest);
     stream_end_put(&w->chunk, &e, w->input, w->inputs);

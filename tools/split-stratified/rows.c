@@ -1,13 +1,15 @@
 #include "rows.h"
 
-#include <assert.h>
+#include "item.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     DIFFERENT_MAX = 1000, /* labels; a column with more of them is something else */
-    BATCH_MIN = 16 << 20, /* bytes */
+    BATCH_MIN = 8 << 20,  /* bytes; there are two, one that is made and one that is written */
     BATCHES = 16,         /* or a few more: each reads all of the spool */
+    SPLIT_MAX = 6,        /* bytes of the longest value of split */
 };
 
 /* Index of a label, which is added when the set is not FIXED. */
@@ -30,12 +32,18 @@ static int class_of_label(struct rows *r, const char *label, size_t n, bool fixe
     return r->labels.n - 1;
 }
 
+/* What the spool has of a row: where in its record the value of split goes, and the record. */
 static int keep(struct rows *r, struct record *rec, int class)
 {
     const struct field *text = record_find(rec, "text");
-    size_t n;
-    const uint8_t *bytes = record_encode(rec, &n);
+    const text_key key = text_key_of(text->data, text->n);
+    size_t n, open;
+    const uint8_t *bytes = record_encode_open(rec, "split", &n, &open);
+    const uint32_t head = (uint32_t)open;
+    uint8_t *to;
 
+    if (record_fits(rec, n + SPLIT_MAX) < 0)
+        return -1;
     if (r->n == r->cap) {
         r->cap = r->cap ? 2 * r->cap : 1024;
         r->at = xnrealloc(r->at, (size_t)r->cap, sizeof *r->at);
@@ -44,8 +52,12 @@ static int keep(struct rows *r, struct record *rec, int class)
     }
     r->at[r->n] = spool_size(&r->records);
     r->class_of[r->n] = class;
-    r->key[r->n++] = text_key_of(text->data, text->n);
-    return spool_add(&r->records, bytes, n);
+    r->key[r->n++] = key;
+    if (spool_add(&r->records, sizeof head + n, &to) < 0)
+        return -1;
+    memcpy(to, &head, sizeof head);
+    memcpy(to + sizeof head, bytes, n);
+    return 0;
 }
 
 static bool is_same_set(const struct labels *a, const struct labels *b)
@@ -84,6 +96,12 @@ static void order_labels(struct rows *r, const char *set)
     free(now);
 }
 
+void rows_init(struct rows *r, int64_t threads)
+{
+    *r = (struct rows){ 0 };
+    spool_init(&r->records, threads);
+}
+
 int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set,
               struct progress *progress)
 {
@@ -92,7 +110,6 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
     size_t n;
     int got;
 
-    *r = (struct rows){ 0 };
     if (labels)
         labels_copy(&r->labels, labels);
     while ((got = examples_next(e, &rec)) > 0) {
@@ -115,68 +132,84 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
     return got;
 }
 
+/* Bytes of the row's record without the value of split. */
 static size_t bytes_of(const struct rows *r, int64_t row)
 {
-    return (row + 1 < r->n ? r->at[row + 1] : spool_size(&r->records)) - r->at[row];
+    const size_t end = row + 1 < r->n ? r->at[row + 1] : spool_size(&r->records);
+
+    return end - r->at[row] - sizeof(uint32_t);
 }
 
-struct wish {
-    int64_t row, turn;
-};
-
-static int by_row(const void *va, const void *vb)
+static void put_record(uint8_t *to, const uint8_t *kept, size_t bytes, const struct buf *split)
 {
-    const struct wish *a = va, *b = vb;
+    uint32_t open;
 
-    return a->row < b->row ? -1 : a->row > b->row;
+    memcpy(&open, kept, sizeof open);
+    kept += sizeof open;
+    memcpy(to, kept, open);
+    memcpy(to + open, split->p, split->n);
+    memcpy(to + open + split->n, kept + open, bytes - open);
 }
 
-/* Reads N rows in ascending order. */
-static int read_batch(struct rows *r, const struct wish *wish, int64_t n)
+/* Puts every row that is wished for where it is wanted, in the order in which the spool has them.
+ */
+static int put_wishes(struct rows *r, const struct buf *split, uint8_t *to)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const size_t bytes = bytes_of(r, wish[i].row);
-        const void *p;
+    for (int64_t row = 0; row < r->n; row++) {
+        const uint8_t *kept;
 
-        if (spool_read(&r->records, r->at[wish[i].row], bytes, &p) < 0)
+        if (r->wish[row] < 0)
+            continue;
+        const size_t bytes = bytes_of(r, row);
+
+        if (spool_read(&r->records, r->at[row], sizeof(uint32_t) + bytes, &kept) < 0)
             return -1;
-        r->batch_at[wish[i].turn] = r->batch.n;
-        buf_add(&r->batch, p, bytes);
+        for (int64_t i = r->wish[row]; i >= 0; i = r->next[i])
+            put_record(to + r->to[i], kept, bytes, split);
+        r->wish[row] = -1;
     }
     return 0;
 }
 
-int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n)
+/* Room for the wishes that come at once. */
+static void make_wishes(struct rows *r, int64_t n)
+{
+    if (!r->wish) {
+        r->wish = xnmalloc((size_t)r->n, sizeof *r->wish);
+        for (int64_t row = 0; row < r->n; row++)
+            r->wish[row] = -1;
+    }
+    r->next = xnrealloc(r->next, (size_t)n, sizeof *r->next);
+    r->to = xnrealloc(r->to, (size_t)n, sizeof *r->to);
+}
+
+int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n, const char *split, struct buf *to)
 {
     const size_t share = spool_size(&r->records) / BATCHES;
     const size_t room = share > BATCH_MIN ? share : BATCH_MIN;
-    size_t bytes = bytes_of(r, row[0]);
+    struct buf value = BUF_INIT;
     int64_t got = 1;
 
-    while (got < n && bytes + bytes_of(r, row[got]) <= room)
-        bytes += bytes_of(r, row[got++]);
-    struct wish *wish = xnmalloc((size_t)got, sizeof *wish);
+    item_put_text(&value, split, strlen(split));
+    size_t bytes = bytes_of(r, row[0]) + value.n;
 
-    for (int64_t i = 0; i < got; i++)
-        wish[i] = (struct wish){ row[i], i };
-    qsort(wish, (size_t)got, sizeof *wish, by_row);
-    r->batch_at = xnrealloc(r->batch_at, (size_t)got, sizeof *r->batch_at);
-    buf_clear(&r->batch);
-    buf_reserve(&r->batch, bytes > room ? bytes : room); /* once: what grows is copied */
-    const int rc = read_batch(r, wish, got);
+    for (; got < n && bytes + bytes_of(r, row[got]) + value.n <= room; got++)
+        bytes += bytes_of(r, row[got]) + value.n;
+    make_wishes(r, got);
+    bytes = 0;
+    for (int64_t i = 0; i < got; i++) {
+        r->next[i] = r->wish[row[i]];
+        r->wish[row[i]] = i;
+        r->to[i] = bytes;
+        bytes += bytes_of(r, row[i]) + value.n;
+    }
+    buf_clear(to);
+    buf_reserve(to, bytes > room ? bytes : room); /* once: what grows is copied */
+    to->n = bytes;
+    const int rc = put_wishes(r, &value, (uint8_t *)to->p);
 
-    free(wish);
+    buf_free(&value);
     return rc < 0 ? -1 : got;
-}
-
-void rows_get(const struct rows *r, int64_t i, struct record *rec)
-{
-    const size_t at = r->batch_at[i];
-    size_t len;
-    const int got = record_parse(rec, (const uint8_t *)r->batch.p + at, r->batch.n - at, &len, i);
-
-    assert(got == 1); /* these bytes were made by record_encode */
-    (void)got;
 }
 
 void rows_forget_keys(struct rows *r)
@@ -188,10 +221,12 @@ void rows_forget_keys(struct rows *r)
 void rows_forget_records(struct rows *r)
 {
     spool_free(&r->records);
-    buf_free(&r->batch);
-    free(r->batch_at);
+    free(r->wish);
+    free(r->next);
+    free(r->to);
     free(r->at);
-    r->batch_at = r->at = NULL;
+    r->wish = r->next = NULL;
+    r->to = r->at = NULL;
 }
 
 void rows_free(struct rows *r)

@@ -13,15 +13,17 @@
 
 struct rows {
     int64_t n, cap;
-    struct spool records; /* as the stream has them */
+    struct spool records; /* encoded but for the value of the field split, and where that goes */
     size_t *at;           /* (n) where each begins */
     int *class_of;        /* (n) index into labels */
     text_key *key;        /* (n) of the text */
     struct labels labels;
-    struct buf batch; /* the records that were fetched, ascending */
-    size_t *batch_at; /* where the first, second, ... that was asked for is in it */
+    int64_t *wish; /* (n) for each row the first place where it is wanted, -1: none ... */
+    int64_t *next; /* and for each place the next one that wants the same row */
+    size_t *to;    /* where the place begins in what is fetched */
 };
 
+void rows_init(struct rows *r, int64_t threads); /* 0: as many as the machine has */
 /*
  * Reads all of E. LABELS (may be NULL) is the label set, and a row with another label an error that
  * names the row. Else the labels are those that occur: in the order of share/labels/SET where that
@@ -29,11 +31,10 @@ struct rows {
  */
 MUST_USE int rows_read(struct rows *r, struct examples *e, const struct labels *labels,
                        const char *set, struct progress *progress);
-/* Fetches the records of the rows ROW (n), or as many of the first of them as are wanted in memory
- * at once, at least one; returns how many. What was fetched before is gone. */
-MUST_USE int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n);
-/* The I-th that was fetched, as a record that borrows R's memory. */
-void rows_get(const struct rows *r, int64_t i, struct record *rec);
+/* Puts into TO the records of the rows ROW (n), in this order and with the field split SPLIT, or as
+ * many of the first of them as are wanted in memory at once, at least one; returns how many. */
+MUST_USE int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n, const char *split,
+                            struct buf *to);
 /* For when nobody compares texts any more, and when nobody fetches. */
 void rows_forget_keys(struct rows *r);
 void rows_forget_records(struct rows *r);

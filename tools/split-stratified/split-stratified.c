@@ -132,35 +132,19 @@ static void say_replaced(const struct table *t)
              (long long)table_replaced_rows(t), o.recipe ? ", as in the article" : "");
 }
 
-/* Writes N rows, of PART, as many at a time as are fetched. */
-static int put_part(struct writer *w, struct rows *r, const int64_t *row, int64_t n, int part,
-                    struct record *rec)
-{
-    int64_t got;
-
-    for (; n > 0; n -= got, row += got) {
-        got = rows_fetch(r, row, n);
-        if (got < 0)
-            return -1;
-        for (int64_t i = 0; i < got; i++) {
-            rows_get(r, i, rec);
-            record_set_text(rec, "split", part_name[part], strlen(part_name[part]));
-            if (writer_put(w, rec) < 0)
-                return -1;
-        }
-    }
-    return 0;
-}
-
 static int put(struct writer *w, struct rows *r, const struct sample *s)
 {
-    struct record *rec = record_new();
-    int rc = 0;
+    struct buf batch = BUF_INIT;
+    int64_t got = 0;
 
-    for (int part = 0; rc == 0 && part < PARTS; part++)
-        rc = put_part(w, r, s->row[part], s->n[part], part, rec);
-    record_free(rec);
-    return rc;
+    for (int part = 0; got >= 0 && part < PARTS; part++)
+        for (int64_t at = 0; got >= 0 && at < s->n[part]; at += got) {
+            got = rows_fetch(r, s->row[part] + at, s->n[part] - at, part_name[part], &batch);
+            if (got >= 0 && writer_put_encoded(w, &batch, got) < 0)
+                got = -1;
+        }
+    buf_free(&batch);
+    return got < 0 ? -1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -182,6 +166,7 @@ int main(int argc, char **argv)
         o.in.table.encoding = "utf-8:replace";
     if (examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
+    rows_init(&rows, o.common.threads);
     progress = progress_open(&o.common, "rows", -1);
     if (rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set, progress) < 0)
         die_err();

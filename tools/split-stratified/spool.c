@@ -5,7 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IN_MEMORY = 8 << 20, BLOCK = 1 << 18 };
+enum {
+    IN_MEMORY = 8 << 20, /* bytes, before there is a file */
+    PIECE = 1 << 20,     /* is written at a time, when there is one */
+    BLOCK = 1 << 18,     /* is read */
+};
 
 static const char *folder(void)
 {
@@ -34,30 +38,55 @@ static int open_file(struct spool *s)
     return s->fd < 0 ? fail(error) : 0;
 }
 
+static int write_piece(void *spool, const void *bytes, size_t n)
+{
+    struct spool *s = spool;
+
+    for (size_t done = 0; done < n;) {
+        const ssize_t wrote =
+            pwrite(s->fd, (const char *)bytes + done, n - done, (off_t)(s->written + done));
+
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return fail(errno);
+        done += (size_t)wrote;
+    }
+    s->written += n;
+    return 0;
+}
+
 /* Brings what is in memory to the end of the file. */
 static int move_to_file(struct spool *s)
 {
-    if (!s->in_file && open_file(s) < 0)
-        return -1;
-    for (size_t done = 0; done < s->last.n;) {
-        const ssize_t n = pwrite(s->fd, s->last.p + done, s->last.n - done, (off_t)s->in_file);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail(errno);
-        done += (size_t)n;
-        s->in_file += (size_t)n;
+    if (!s->in_file) {
+        if (open_file(s) < 0)
+            return -1;
+        s->behind = s->alone ? NULL : behind_new(write_piece, s);
     }
+    s->in_file += s->last.n;
+    if (s->behind)
+        return behind_give(s->behind, &s->last);
+    if (write_piece(s, s->last.p, s->last.n) < 0)
+        return -1;
     buf_clear(&s->last);
     return 0;
 }
 
-int spool_add(struct spool *s, const void *bytes, size_t n)
+void spool_init(struct spool *s, int64_t threads)
 {
-    if (s->last.n && s->last.n + n > IN_MEMORY && move_to_file(s) < 0)
+    *s = (struct spool){ .alone = !behind_helps(threads) };
+}
+
+int spool_add(struct spool *s, size_t n, uint8_t **to)
+{
+    const size_t most = s->in_file ? PIECE : IN_MEMORY;
+
+    if (s->last.n && s->last.n + n > most && move_to_file(s) < 0)
         return -1;
-    buf_add(&s->last, bytes, n);
+    buf_reserve(&s->last, n);
+    *to = (uint8_t *)s->last.p + s->last.n;
+    s->last.n += n;
     return 0;
 }
 
@@ -71,6 +100,8 @@ static int read_block(struct spool *s, size_t at, size_t n)
 {
     const size_t want = n > BLOCK ? n : s->in_file - at < BLOCK ? s->in_file - at : BLOCK;
 
+    if (s->behind && behind_wait(s->behind) < 0)
+        return -1;
     buf_clear(&s->block);
     buf_reserve(&s->block, want);
     s->block_at = at;
@@ -87,20 +118,21 @@ static int read_block(struct spool *s, size_t at, size_t n)
     return 0;
 }
 
-int spool_read(struct spool *s, size_t at, size_t n, const void **bytes)
+int spool_read(struct spool *s, size_t at, size_t n, const uint8_t **bytes)
 {
     if (at >= s->in_file) {
-        *bytes = s->last.p + (at - s->in_file);
+        *bytes = (const uint8_t *)s->last.p + (at - s->in_file);
         return 0;
     }
     if ((at < s->block_at || at + n > s->block_at + s->block.n) && read_block(s, at, n) < 0)
         return -1;
-    *bytes = s->block.p + (at - s->block_at);
+    *bytes = (const uint8_t *)s->block.p + (at - s->block_at);
     return 0;
 }
 
 void spool_free(struct spool *s)
 {
+    behind_free(s->behind);
     if (s->in_file)
         (void)close(s->fd);
     buf_free(&s->last);
