@@ -75,10 +75,42 @@ static void swap(int64_t *a, int64_t *b)
     *b = kept;
 }
 
+/* mt19937_interval for MAX, MAX - 1, ..., N of them and none 0. No branch depends on what is drawn.
+ */
+static void intervals(struct mt19937 *g, uint32_t *to, uint32_t max, int n)
+{
+    for (int got = 0; got < n;) {
+        const uint32_t most = max - (uint32_t)got;
+
+        to[got] = mt19937_u32(g) & (UINT32_MAX >> __builtin_clz(most));
+        got += to[got] <= most;
+    }
+}
+
+enum { DRAWS = 64 };
+
+/* Draws come first, so that what they choose is on its way from memory when it is swapped. */
+static int64_t shuffle_down(struct mt19937 *g, int64_t *v, int64_t i)
+{
+    uint32_t draw[DRAWS];
+    const int n = i < DRAWS ? (int)i : DRAWS;
+
+    intervals(g, draw, (uint32_t)i, n);
+    for (int k = 0; k < n; k++)
+        __builtin_prefetch(&v[draw[k]], 1);
+    for (int k = 0; k < n; k++)
+        swap(&v[i - k], &v[draw[k]]);
+    return i - n;
+}
+
 void mt19937_shuffle(struct mt19937 *g, int64_t *v, int64_t n)
 {
-    for (int64_t i = n - 1; i > 0; i--)
+    int64_t i = n - 1;
+
+    for (; i > UINT32_MAX; i--)
         swap(&v[i], &v[mt19937_interval(g, (uint64_t)i)]);
+    while (i > 0)
+        i = shuffle_down(g, v, i);
 }
 
 void mt19937_permutation(struct mt19937 *g, int64_t *out, int64_t n)
