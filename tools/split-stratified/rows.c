@@ -36,7 +36,7 @@ static int class_of_label(struct rows *r, const char *label, size_t n, bool fixe
 static int keep(struct rows *r, struct record *rec, int class)
 {
     const struct field *text = record_find(rec, "text");
-    const text_key key = text_key_of(text->data, text->n);
+    const struct text_key key = text_key_of(r->point, text->data, text->n);
     size_t n, open;
     const uint8_t *bytes = record_encode_open(rec, "split", &n, &open);
     const uint32_t head = (uint32_t)open;
@@ -100,6 +100,7 @@ void rows_init(struct rows *r, int64_t threads)
 {
     *r = (struct rows){ 0 };
     spool_init(&r->records, threads);
+    text_points_draw(r->point);
 }
 
 int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set,

@@ -16,7 +16,8 @@ struct rows {
     struct spool records; /* encoded but for the value of the field split, and where that goes */
     size_t *at;           /* (n) where each begins */
     int *class_of;        /* (n) index into labels */
-    text_key *key;        /* (n) of the text */
+    struct text_key *key; /* (n) of the text */
+    struct text_point point[2]; /* that keys are made at */
     struct labels labels;
     int64_t *wish; /* (n) for each row the first place where it is wanted, -1: none ... */
     int64_t *next; /* and for each place the next one that wants the same row */

@@ -5,13 +5,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Two texts with the same key are taken for the same: 128 bits, of which a table of 10^12 texts has
- * a pair in common once in 10^14 tables. */
-__extension__ typedef unsigned __int128 text_key;
+/*
+ * Two texts with the same key are taken for the same. A key is the text, as the coefficients of a
+ * polynomial modulo 2^61 - 1, at two points that are drawn anew in each run: whatever two texts of
+ * N bytes are, and whoever chose them, their keys agree for (N / 7)^2 of 2^122 pairs of points.
+ * Nothing but equality may depend on a key.
+ */
+struct text_key {
+    uint64_t at[2];
+};
 
-text_key text_key_of(const void *text, size_t n); /* FNV-1a */
+struct text_point {
+    uint64_t x, square;
+};
+
+void text_points_draw(struct text_point x[2]);
+struct text_key text_key_of(const struct text_point x[2], const void *text, size_t n);
 
 /* For every one of N rows the first row that has its key, which mostly is the row itself; free it. */
-int64_t *first_of_text(const text_key *key, int64_t n);
+int64_t *first_of_text(const struct text_key *key, int64_t n);
 
 #endif
