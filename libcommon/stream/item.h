@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 enum {
+    ITEM_HEAD_MAX = 9,         /* bytes of the longest head */
     ITEM_DEPTH_MAX = 16,       /* arrays, maps and tags inside each other */
     ITEM_BYTES_MAX = 64 << 20, /* of one record, header or end map */
 };
@@ -54,6 +55,10 @@ struct items {
 MUST_USE int items_next(struct items *s, struct item *it, enum item_kind kind, const char *what);
 /* Passes over one whole item; *RAW (may be NULL) gets where it began. */
 MUST_USE int items_skip(struct items *s, const uint8_t **raw, size_t *n);
+
+/* Writes the head of KIND (ITEM_UINT, ITEM_TEXT, ITEM_MAP) with the number U to TO, which has room for
+ * ITEM_HEAD_MAX; returns its bytes. */
+size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t u);
 
 /* Appends in deterministic encoding: shortest heads, shortest float that keeps the value. */
 void item_put_uint(struct buf *b, uint64_t u);

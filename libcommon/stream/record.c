@@ -462,21 +462,26 @@ void record_set_raw(struct record *r, const char *key, size_t key_len, const uin
         die(EXIT_NUMERIC, "field '%.*s': a value of our own is not valid", (int)key_len, key);
 }
 
-/* The field KEY with the value that was made in r->value; what it says is the caller's to fill in.
- */
-static struct field *set(struct record *r, const char *key, enum field_type type)
+/* The field KEY, whose value is RAW in the arena; what it says is the caller's to fill in. */
+static struct field *place(struct record *r, const char *key, enum field_type type,
+                           const uint8_t *raw, size_t n)
 {
-    const size_t key_len = strlen(key), n = r->value.n;
+    const size_t key_len = strlen(key);
     struct field *f = find(r, key, key_len);
-    uint8_t *copy = arena_take(r, n);
 
-    memcpy(copy, r->value.p, n);
     if (!f)
         f = insert(r, key, key_len);
-    *f = (struct field){
-        .key = f->key, .key_len = key_len, .type = type, .raw = copy, .raw_len = n
-    };
+    *f =
+        (struct field){ .key = f->key, .key_len = key_len, .type = type, .raw = raw, .raw_len = n };
     return f;
+}
+
+/* The same with the value that was made in r->value. */
+static struct field *set(struct record *r, const char *key, enum field_type type)
+{
+    const size_t n = r->value.n;
+
+    return place(r, key, type, memcpy(arena_take(r, n), r->value.p, n), n);
 }
 
 /* The same for N elements of SIZE bytes that end the value. */
@@ -491,16 +496,22 @@ static void set_array(struct record *r, const char *key, enum field_type type, s
 
 void record_set_text(struct record *r, const char *key, const char *text, size_t n)
 {
-    buf_clear(&r->value);
-    item_put_text(&r->value, text, n);
-    set_array(r, key, FIELD_TEXT, n, 1);
+    uint8_t *raw = arena_take(r, ITEM_HEAD_MAX + n);
+    const size_t head = item_write_head(raw, ITEM_TEXT, n);
+
+    if (n)
+        memcpy(raw + head, text, n);
+    struct field *f = place(r, key, FIELD_TEXT, raw, head + n);
+
+    f->data = raw + head;
+    f->n = n;
 }
 
 void record_set_uint(struct record *r, const char *key, uint64_t value)
 {
-    buf_clear(&r->value);
-    item_put_uint(&r->value, value);
-    set(r, key, FIELD_UINT)->u = value;
+    uint8_t *raw = arena_take(r, ITEM_HEAD_MAX);
+
+    place(r, key, FIELD_UINT, raw, item_write_head(raw, ITEM_UINT, value))->u = value;
 }
 
 void record_set_int(struct record *r, const char *key, int64_t value)
@@ -556,39 +567,55 @@ void record_set_f32(struct record *r, const char *key, const float *v, size_t n)
     set_array(r, key, FIELD_F32, n, sizeof *v);
 }
 
-/* The record as a map; the value of OPEN (NULL: none), a field of it, is left out at *AT. */
-static const uint8_t *encode(struct record *r, const char *open, size_t *n, size_t *at)
+/* More bytes than the record takes as a map. */
+static size_t encoded_most(const struct record *r)
 {
-    struct buf *b = &r->encoded;
+    size_t most = ITEM_HEAD_MAX;
 
-    sort(r);
-    const struct field *left_out = open ? record_find(r, open) : NULL;
+    for (int i = 0; i < r->n; i++)
+        most += ITEM_HEAD_MAX + r->field[i].key_len + r->field[i].raw_len;
+    return most;
+}
 
-    buf_clear(b);
-    item_put_map(b, (uint64_t)r->n);
+/* The record as a map; the value of OPEN (NULL: none), a field of it, is left out at *AT. */
+static const uint8_t *encode(struct record *r, const struct field *open, size_t *n, size_t *at)
+{
+    buf_clear(&r->encoded);
+    buf_reserve(&r->encoded, encoded_most(r));
+    uint8_t *const begin = (uint8_t *)r->encoded.p;
+    uint8_t *p = begin + item_write_head(begin, ITEM_MAP, (uint64_t)r->n);
+
     for (int i = 0; i < r->n; i++) {
         const struct field *f = &r->field[i];
 
-        item_put_text(b, f->key, f->key_len);
-        if (f == left_out)
-            *at = b->n;
-        else
-            buf_add(b, f->raw, f->raw_len);
+        p += item_write_head(p, ITEM_TEXT, f->key_len);
+        memcpy(p, f->key, f->key_len);
+        p += f->key_len;
+        if (f == open) {
+            *at = (size_t)(p - begin);
+        } else {
+            memcpy(p, f->raw, f->raw_len);
+            p += f->raw_len;
+        }
     }
-    *n = b->n;
-    return (const uint8_t *)b->p;
+    *n = r->encoded.n = (size_t)(p - begin);
+    return begin;
 }
 
 const uint8_t *record_encode(struct record *r, size_t *n)
 {
+    sort(r);
     return encode(r, NULL, n, NULL);
 }
 
 const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at)
 {
-    if (!record_find(r, key))
-        (void)insert(r, key, strlen(key));
-    return encode(r, key, n, at);
+    const size_t key_len = strlen(key);
+
+    sort(r);
+    const struct field *open = find(r, key, key_len);
+
+    return encode(r, open ? open : insert(r, key, key_len), n, at);
 }
 
 int record_fits(struct record *r, size_t n)
