@@ -67,6 +67,7 @@ static int open_table(struct examples *e, const char *const *paths,
     const char *path = paths && paths[0] ? paths[0] : "-";
     struct table_options table = opt->table;
 
+    table.threads = common->threads;
     table.wanted[0] = opt->text;
     table.wanted[1] = opt->label;
     if (paths && paths[0] && paths[1])

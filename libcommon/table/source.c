@@ -1,5 +1,6 @@
 #include "source.h"
 
+#include "behind.h"
 #include "input.h"
 #include "libarchive.h"
 #include "mem.h"
@@ -15,19 +16,45 @@ struct source {
     struct archive *a; /* NULL: a bare table */
     char *name;
     struct sha256 *digest; /* of what is read only once, a bare table or a pipe; NULL: a file */
+    struct behind *behind; /* hashes, from the second block on: small tables start no thread */
+    bool alone;            /* no thread is wanted */
+    bool second;           /* a block was hashed before */
     bool archive, guessed; /* zip or tar; its member was not named */
     bool ended;
     int64_t at;
-    size_t first; /* bytes at the beginning of block that nobody has taken yet */
-    uint8_t block[BLOCK];
+    size_t first;     /* bytes at the beginning of block that nobody has taken yet */
+    struct buf block; /* lent, and hashed when the next is wanted */
 };
 
 static int rewind_input(struct source *s)
 {
     s->first = 0;
+    buf_clear(&s->block);
     return input_seek(s->in, 0, SEEK_SET) == 0
                ? 0
                : err_set(EXIT_IO, "%s: cannot be read again", input_name(s->in));
+}
+
+static int hash(void *digest, const void *bytes, size_t n)
+{
+    sha256_add(digest, bytes, n);
+    return 0;
+}
+
+/* Hashes the block, if that is wanted, and leaves an empty one. */
+static int hash_block(struct source *s)
+{
+    if (s->digest && s->second && !s->behind && !s->alone) {
+        s->behind = behind_new(hash, s->digest);
+        s->alone = !s->behind;
+    }
+    s->second = s->block.n > 0;
+    if (s->behind)
+        return behind_give(s->behind, &s->block);
+    if (s->digest)
+        sha256_add(s->digest, s->block.p, s->block.n);
+    buf_clear(&s->block);
+    return 0;
 }
 
 /* The next bytes of the file into block; *N is 0 at its end. */
@@ -35,10 +62,14 @@ static int next_block(struct source *s, size_t *n)
 {
     *n = s->first;
     s->first = 0;
-    if (!*n && input_read(s->in, s->block, sizeof s->block, n) < 0)
+    if (*n)
+        return 0;
+    if (hash_block(s) < 0)
         return -1;
-    if (s->digest)
-        sha256_add(s->digest, s->block, *n);
+    buf_reserve(&s->block, BLOCK);
+    if (input_read(s->in, s->block.p, BLOCK, n) < 0)
+        return -1;
+    s->block.n = *n;
     return 0;
 }
 
@@ -46,15 +77,18 @@ static int next_block(struct source *s, size_t *n)
 static int looks_bare(struct source *s)
 {
     static const uint8_t zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+    struct buf *b = &s->block;
     size_t got = 1;
 
-    for (; s->first < LOOK_AT && got; s->first += got)
-        if (input_read(s->in, s->block + s->first, sizeof s->block - s->first, &got) < 0)
+    buf_reserve(b, BLOCK);
+    for (; b->n < LOOK_AT && got; b->n += got)
+        if (input_read(s->in, b->p + b->n, BLOCK - b->n, &got) < 0)
             return -1;
-    for (size_t i = 0; i < s->first && i < LOOK_AT; i++)
-        if (s->block[i] < '\t' || (s->block[i] > '\r' && s->block[i] < ' '))
+    s->first = b->n;
+    for (size_t i = 0; i < b->n && i < LOOK_AT; i++)
+        if ((unsigned char)b->p[i] < '\t' || (b->p[i] > '\r' && (unsigned char)b->p[i] < ' '))
             return 0;
-    return s->first < sizeof zstd || memcmp(s->block, zstd, sizeof zstd) != 0;
+    return b->n < sizeof zstd || memcmp(b->p, zstd, sizeof zstd) != 0;
 }
 
 static la_ssize_t on_read(struct archive *a, void *user, const void **bytes)
@@ -66,7 +100,7 @@ static la_ssize_t on_read(struct archive *a, void *user, const void **bytes)
         la.archive_set_error(a, EXIT_IO, "%s", err_text());
         return ARCHIVE_FATAL;
     }
-    *bytes = s->block;
+    *bytes = s->block.p;
     return (la_ssize_t)n;
 }
 
@@ -304,7 +338,7 @@ static int open_any(struct source *s, const char *path, const char *member)
                : 0;
 }
 
-int source_open(struct source **out, const char *path, const char *member)
+int source_open(struct source **out, const char *path, const char *member, int64_t threads)
 {
     struct source *s = xcalloc(1, sizeof *s);
 
@@ -314,6 +348,7 @@ int source_open(struct source **out, const char *path, const char *member)
     }
     s->name = xstrdup(input_name(s->in));
     s->guessed = !member;
+    s->alone = !behind_helps(threads);
     if (open_any(s, path, member) < 0) {
         source_close(s);
         return -1;
@@ -347,10 +382,13 @@ int source_read(struct source *s, const uint8_t **bytes, size_t *n)
 {
     int rc = 0;
 
-    *bytes = s->block;
+    *bytes = NULL;
     for (*n = 0; !*n && !s->ended && rc == 0;) {
         rc = s->a ? read_packed(s, bytes, n) : next_block(s, n);
-        s->ended = s->ended || (!s->a && !*n);
+        if (!s->a) {
+            *bytes = (const uint8_t *)s->block.p;
+            s->ended = !*n;
+        }
     }
     return rc;
 }
@@ -373,6 +411,8 @@ int source_digest(struct source *s, uint8_t out[SHA256_BYTES])
     while (n > 0) /* of a pipe only what the archive reader did not ask for */
         if (next_block(s, &n) < 0)
             return -1;
+    behind_free(s->behind);
+    s->behind = NULL;
     sha256_done(s->digest, out);
     s->digest = NULL;
     return 0;
@@ -385,7 +425,9 @@ void source_close(struct source *s)
     if (s->a)
         la.archive_read_free(s->a);
     input_close(s->in);
+    behind_free(s->behind);
     sha256_free(s->digest);
+    buf_free(&s->block);
     free(s->name);
     free(s);
 }

@@ -17,9 +17,11 @@ struct source;
 /*
  * MEMBER names a file of an archive by its whole path; NULL: the only .csv, .tsv, .jsonl or .ndjson
  * file there is. None or two are an error that lists them. An archive on a pipe can only be read
- * once: there a second table is found by source_read, after the first one's end.
+ * once: there a second table is found by source_read, after the first one's end. THREADS 1: none but
+ * the caller's; 0: as many as the machine has.
  */
-MUST_USE int source_open(struct source **s, const char *path, const char *member);
+MUST_USE int source_open(struct source **s, const char *path, const char *member,
+                         int64_t threads);
 /* The next block, good until the next call; *N is 0 at the end only. */
 MUST_USE int source_read(struct source *s, const uint8_t **bytes, size_t *n);
 /* For messages: "news.csv", "archive.zip/news.csv", "standard input". */

@@ -410,7 +410,7 @@ int table_open(struct table **out, const char *path, const struct table_options 
     t->p = xmalloc(1);
     t->cap = 1;
     t->row = -1;
-    if (source_open(&t->src, path, opt->member) < 0 || open_columns(t, opt) < 0) {
+    if (source_open(&t->src, path, opt->member, opt->threads) < 0 || open_columns(t, opt) < 0) {
         table_close(t);
         return -1;
     }

@@ -23,6 +23,7 @@ struct table_options {
     const char *member;     /* file inside an archive; NULL: the only table there is */
     const char *header;     /* yes|no|auto */
     const char *wanted[2];  /* columns that will be looked for, which tells auto more; NULL: none */
+    int64_t threads;        /* 1: none besides the caller's; 0: as many as the machine has */
     bool lines;             /* every line is one row with the single column "text" */
 };
 

@@ -49,13 +49,23 @@ static int scan_quoted(struct span *s, const char *p, size_t *i, size_t n, bool 
     return 1;
 }
 
-static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, char delimiter)
+/* Where C is first at I or behind it, or N. */
+static size_t find(const char *p, size_t i, size_t n, char c)
 {
-    size_t end = *i;
+    const char *at = i < n ? memchr(p + i, c, n - i) : NULL;
 
-    s->at = end;
-    while (end < n && p[end] != delimiter && p[end] != '\n')
-        end++;
+    return at ? (size_t)(at - p) : n;
+}
+
+/* *LINE is where a line ends, and looked for again only when it was passed. */
+static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, char delimiter,
+                      size_t *line)
+{
+    if (*line < *i)
+        *line = find(p, *i, n, '\n');
+    size_t end = find(p, *i, *line, delimiter);
+
+    s->at = *i;
     *i = end;
     if (end > s->at && p[end - 1] == '\r' && (end == n || p[end] == '\n'))
         end--;
@@ -66,6 +76,8 @@ static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, char d
 int csv_scan(struct spans *f, const char *p, size_t n, bool last, char delimiter, bool quotes,
              size_t *used)
 {
+    size_t line = find(p, 0, n, '\n');
+
     f->n = 0;
     for (size_t i = 0;; i++) {
         struct span *s = next_span(f);
@@ -74,8 +86,8 @@ int csv_scan(struct spans *f, const char *p, size_t n, bool last, char delimiter
         if (f->n > COLUMNS_MAX)
             return err_set(EXIT_DATA, "row has more than %d fields; is it a table?", COLUMNS_MAX);
         s->doubled = false;
-        const int got =
-            quoted ? scan_quoted(s, p, &i, n, last, delimiter) : scan_plain(s, p, &i, n, delimiter);
+        const int got = quoted ? scan_quoted(s, p, &i, n, last, delimiter)
+                               : scan_plain(s, p, &i, n, delimiter, &line);
 
         if (got <= 0 || (i == n && !last))
             return got < 0 ? -1 : 0;

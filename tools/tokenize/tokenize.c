@@ -39,7 +39,9 @@ struct input {
 static int input_open(struct input *in, const struct options *o, const struct work *work,
                       const struct cli_common *common, const char *const *paths)
 {
-    const struct table_options lines = { .encoding = "utf-8", .lines = true };
+    const struct table_options lines = { .encoding = "utf-8",
+                                         .threads = common->threads,
+                                         .lines = true };
     const int kinds = work->decode ? KIND_TOKENS | KIND_PREDICTIONS : KIND_EXAMPLES | KIND_PROMPTS;
 
     *in = (struct input){ .limit = common->limit };
