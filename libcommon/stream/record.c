@@ -257,6 +257,7 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
     struct field *f = &r->field[r->n];
     struct item key, value;
     size_t value_len = 0;
+    uint8_t head[ITEM_HEAD_MAX];
     int rc = item_head(&key, p, n);
 
     if (rc <= 0)
@@ -266,6 +267,7 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
                        key.kind == ITEM_TEXT ? "empty" : item_kind_name(key.kind));
     f->key = (const char *)key.data;
     f->key_len = key.n;
+    f->pair = item_write_head(head, ITEM_TEXT, key.n) == key.len - key.n ? p : NULL;
     rc = item_whole(&value, &value_len, p + key.len, n - key.len);
     if (rc > 0 && classify(f, &value, p + key.len, value_len) < 0)
         rc = -1;
@@ -426,62 +428,76 @@ const char *record_name(struct record *r)
 
 /* ---- writing ---- */
 
-static struct field *insert(struct record *r, const char *key, size_t n)
+/* The field called KEY, or a new one where the order wants it. */
+static struct field *slot(struct record *r, const char *key, size_t n)
 {
-    int at = 0;
+    struct field *f = r->sorted ? NULL : find(r, key, n);
+    int at = r->n, order = 1;
 
     assert(n > 0);
-    make_room(r);
+    if (f)
+        return f;
     sort(r);
-    while (at < r->n && key_order(r->field[at].key, r->field[at].key_len, key, n) < 0)
-        at++;
-    struct field *f = &r->field[at];
-
+    while (at > 0 &&
+           (order = key_order(key, n, r->field[at - 1].key, r->field[at - 1].key_len)) < 0)
+        at--;
+    if (at > 0 && order == 0)
+        return &r->field[at - 1];
+    make_room(r);
+    f = &r->field[at];
     memmove(f + 1, f, (size_t)(r->n - at) * sizeof *f);
     r->n++;
-    char *copy = arena_take(r, n);
+    return f;
+}
 
-    memcpy(copy, key, n);
-    *f = (struct field){ .key = copy, .key_len = n };
+/* KEY as CBOR, and at *VALUE room for MOST bytes of its value. */
+static uint8_t *take_pair(struct record *r, const char *key, size_t key_len, size_t most,
+                          uint8_t **value)
+{
+    uint8_t *pair = arena_take(r, ITEM_HEAD_MAX + key_len + most);
+    uint8_t *to = pair + item_write_head(pair, ITEM_TEXT, key_len);
+
+    memcpy(to, key, key_len);
+    *value = to + key_len;
+    return pair;
+}
+
+/* The field of PAIR, whose value is the N bytes at RAW; what they say is the caller's to fill in.
+ */
+static struct field *place(struct record *r, const uint8_t *pair, size_t key_len,
+                           enum field_type type, const uint8_t *raw, size_t n)
+{
+    const char *key = (const char *)raw - key_len;
+    struct field *f = slot(r, key, key_len);
+
+    *f = (struct field){
+        .key = key, .key_len = key_len, .type = type, .raw = raw, .raw_len = n, .pair = pair
+    };
     return f;
 }
 
 void record_set_raw(struct record *r, const char *key, size_t key_len, const uint8_t *raw, size_t n)
 {
-    struct field *f = find(r, key, key_len);
-    uint8_t *copy = arena_take(r, n);
+    uint8_t *copy, *pair = take_pair(r, key, key_len, n, &copy);
     struct item first;
     size_t len;
 
     memcpy(copy, raw, n);
-    if (!f)
-        f = insert(r, key, key_len);
+    struct field *f = place(r, pair, key_len, FIELD_OTHER, copy, n);
     const int whole = item_whole(&first, &len, copy, n);
 
     if (whole != 1 || len != n || classify(f, &first, copy, n) < 0)
         die(EXIT_NUMERIC, "field '%.*s': a value of our own is not valid", (int)key_len, key);
 }
 
-/* The field KEY, whose value is RAW in the arena; what it says is the caller's to fill in. */
-static struct field *place(struct record *r, const char *key, enum field_type type,
-                           const uint8_t *raw, size_t n)
-{
-    const size_t key_len = strlen(key);
-    struct field *f = find(r, key, key_len);
-
-    if (!f)
-        f = insert(r, key, key_len);
-    *f =
-        (struct field){ .key = f->key, .key_len = key_len, .type = type, .raw = raw, .raw_len = n };
-    return f;
-}
-
-/* The same with the value that was made in r->value. */
+/* The field KEY with the value that was made in r->value. */
 static struct field *set(struct record *r, const char *key, enum field_type type)
 {
-    const size_t n = r->value.n;
+    const size_t key_len = strlen(key), n = r->value.n;
+    uint8_t *raw, *pair = take_pair(r, key, key_len, n, &raw);
 
-    return place(r, key, type, memcpy(arena_take(r, n), r->value.p, n), n);
+    memcpy(raw, r->value.p, n);
+    return place(r, pair, key_len, type, raw, n);
 }
 
 /* The same for N elements of SIZE bytes that end the value. */
@@ -496,12 +512,13 @@ static void set_array(struct record *r, const char *key, enum field_type type, s
 
 void record_set_text(struct record *r, const char *key, const char *text, size_t n)
 {
-    uint8_t *raw = arena_take(r, ITEM_HEAD_MAX + n);
+    const size_t key_len = strlen(key);
+    uint8_t *raw, *pair = take_pair(r, key, key_len, ITEM_HEAD_MAX + n, &raw);
     const size_t head = item_write_head(raw, ITEM_TEXT, n);
 
     if (n)
         memcpy(raw + head, text, n);
-    struct field *f = place(r, key, FIELD_TEXT, raw, head + n);
+    struct field *f = place(r, pair, key_len, FIELD_TEXT, raw, head + n);
 
     f->data = raw + head;
     f->n = n;
@@ -509,9 +526,11 @@ void record_set_text(struct record *r, const char *key, const char *text, size_t
 
 void record_set_uint(struct record *r, const char *key, uint64_t value)
 {
-    uint8_t *raw = arena_take(r, ITEM_HEAD_MAX);
+    const size_t key_len = strlen(key);
+    uint8_t *raw, *pair = take_pair(r, key, key_len, ITEM_HEAD_MAX, &raw);
+    const size_t n = item_write_head(raw, ITEM_UINT, value);
 
-    place(r, key, FIELD_UINT, raw, item_write_head(raw, ITEM_UINT, value))->u = value;
+    place(r, pair, key_len, FIELD_UINT, raw, n)->u = value;
 }
 
 void record_set_int(struct record *r, const char *key, int64_t value)
@@ -577,26 +596,34 @@ static size_t encoded_most(const struct record *r)
     return most;
 }
 
-/* The record as a map; the value of OPEN (NULL: none), a field of it, is left out at *AT. */
+/* Copies field F as CBOR to P; returns where it ends. */
+static uint8_t *put_field(uint8_t *p, const struct field *f)
+{
+    if (f->pair) {
+        const size_t n = (size_t)(f->raw + f->raw_len - f->pair);
+
+        memcpy(p, f->pair, n);
+        return p + n;
+    }
+    p += item_write_head(p, ITEM_TEXT, f->key_len);
+    memcpy(p, f->key, f->key_len);
+    memcpy(p + f->key_len, f->raw, f->raw_len);
+    return p + f->key_len + f->raw_len;
+}
+
+/* The record as a map; *AT gets where the field OPEN (NULL: none) ends. */
 static const uint8_t *encode(struct record *r, const struct field *open, size_t *n, size_t *at)
 {
+    sort(r);
     buf_clear(&r->encoded);
     buf_reserve(&r->encoded, encoded_most(r));
     uint8_t *const begin = (uint8_t *)r->encoded.p;
     uint8_t *p = begin + item_write_head(begin, ITEM_MAP, (uint64_t)r->n);
 
     for (int i = 0; i < r->n; i++) {
-        const struct field *f = &r->field[i];
-
-        p += item_write_head(p, ITEM_TEXT, f->key_len);
-        memcpy(p, f->key, f->key_len);
-        p += f->key_len;
-        if (f == open) {
+        p = put_field(p, &r->field[i]);
+        if (&r->field[i] == open)
             *at = (size_t)(p - begin);
-        } else {
-            memcpy(p, f->raw, f->raw_len);
-            p += f->raw_len;
-        }
     }
     *n = r->encoded.n = (size_t)(p - begin);
     return begin;
@@ -604,18 +631,16 @@ static const uint8_t *encode(struct record *r, const struct field *open, size_t 
 
 const uint8_t *record_encode(struct record *r, size_t *n)
 {
-    sort(r);
     return encode(r, NULL, n, NULL);
 }
 
 const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at)
 {
     const size_t key_len = strlen(key);
+    uint8_t *raw, *pair = take_pair(r, key, key_len, 0, &raw);
 
     sort(r);
-    const struct field *open = find(r, key, key_len);
-
-    return encode(r, open ? open : insert(r, key, key_len), n, at);
+    return encode(r, place(r, pair, key_len, FIELD_OTHER, raw, 0), n, at);
 }
 
 int record_fits(struct record *r, size_t n)

@@ -30,6 +30,7 @@ struct field {
     size_t n;
     const uint8_t *raw;     /* the value as CBOR, RAW_LEN bytes */
     size_t raw_len;
+    const uint8_t *pair;    /* the key as CBOR and RAW right behind it; NULL: they are apart */
 };
 
 struct record;              /* opaque; made by record_new or lent by reader_next */
