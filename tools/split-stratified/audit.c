@@ -14,25 +14,23 @@ struct text {
 
 struct inquiry {
     const struct rows *rows;
-    const int64_t *first;
     uint8_t *parts; /* of each row */
     struct text *text;
 };
 
-static void inquire(struct inquiry *q, const struct rows *r, const struct sample *s,
-                    const int64_t *first)
+static void inquire(struct inquiry *q, const struct rows *r, const struct sample *s)
 {
-    *q = (struct inquiry){ r, first, xcalloc((size_t)r->n, sizeof *q->parts),
+    *q = (struct inquiry){ r, xcalloc((size_t)r->n, sizeof *q->parts),
                            xcalloc((size_t)r->n, sizeof *q->text) };
     for (int part = 0; part < PARTS; part++)
         for (int64_t i = 0; i < s->n[part]; i++)
             q->parts[s->row[part][i]] |= (uint8_t)(1 << part);
     for (int64_t i = 0; i < r->n; i++) {
-        struct text *t = &q->text[first[i]];
+        struct text *t = &q->text[r->first[i]];
 
         t->rows++;
         t->parts |= q->parts[i];
-        t->conflict = t->conflict || r->class_of[i] != r->class_of[first[i]];
+        t->conflict = t->conflict || r->class_of[i] != r->class_of[r->first[i]];
     }
 }
 
@@ -60,7 +58,7 @@ static void print_text(const struct inquiry *q, const char *kind, int64_t first)
 
     (void)fprintf(stderr, "%s: audit: %s:", err_tool(), kind);
     for (int64_t i = first; i < q->rows->n && shown < SHOWN; i++)
-        if (q->first[i] == first) {
+        if (q->rows->first[i] == first) {
             (void)fputs(shown++ ? "," : "", stderr);
             print_row(q, i);
         }
@@ -88,12 +86,12 @@ static void print_all(const struct inquiry *q)
                   (long long)conflicts, (long long)overlap);
 }
 
-int64_t audit(const struct rows *r, const struct sample *s, const int64_t *first, bool print)
+int64_t audit(const struct rows *r, const struct sample *s, bool print)
 {
     struct inquiry q;
     int64_t overlap = 0;
 
-    inquire(&q, r, s, first);
+    inquire(&q, r, s);
     for (int64_t i = 0; i < r->n; i++)
         overlap += in_many_parts(&q.text[i]);
     if (print)

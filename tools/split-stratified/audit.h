@@ -6,10 +6,10 @@
 #include "sample.h"
 
 /*
- * FIRST is first_of_text. Returns the number of texts that are in more than one part. PRINT: says
+ * Returns the number of texts that are in more than one part. PRINT: says
  * on standard error which rows have the same text and label (duplicates), the same text and another
  * label (conflicts), and are in more than one part (overlap): the first few of each, then how many.
  */
-int64_t audit(const struct rows *r, const struct sample *s, const int64_t *first, bool print);
+int64_t audit(const struct rows *r, const struct sample *s, bool print);
 
 #endif

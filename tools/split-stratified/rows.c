@@ -33,30 +33,33 @@ static int class_of_label(struct rows *r, const char *label, size_t n, bool fixe
 }
 
 /* What the spool has of a row: where in its record the value of split goes, and the record. */
-static int keep(struct rows *r, struct record *rec, int class)
+static int keep_record(struct rows *r, struct record *rec)
 {
-    const struct field *text = record_find(rec, "text");
-    const struct text_key key = text_key_of(r->point, text->data, text->n);
     size_t n, open;
     const uint8_t *bytes = record_encode_open(rec, "split", &n, &open);
     const uint32_t head = (uint32_t)open;
     uint8_t *to;
 
-    if (record_fits(rec, n + SPLIT_MAX) < 0)
-        return -1;
-    if (r->n == r->cap) {
-        r->cap = r->cap ? 2 * r->cap : 1024;
-        r->at = xnrealloc(r->at, (size_t)r->cap, sizeof *r->at);
-        r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
-        r->key = xnrealloc(r->key, (size_t)r->cap, sizeof *r->key);
-    }
-    r->at[r->n] = spool_size(&r->records);
-    r->class_of[r->n] = class;
-    r->key[r->n++] = key;
-    if (spool_add(&r->records, sizeof head + n, &to) < 0)
+    if (record_fits(rec, n + SPLIT_MAX) < 0 || spool_add(&r->records, sizeof head + n, &to) < 0)
         return -1;
     memcpy(to, &head, sizeof head);
     memcpy(to + sizeof head, bytes, n);
+    r->bytes[r->n] = (uint32_t)n;
+    return 0;
+}
+
+static int keep(struct rows *r, struct record *rec, int class)
+{
+    const struct field *text = record_find(rec, "text");
+
+    if (r->n == r->cap) {
+        r->cap = r->cap ? 2 * r->cap : 1024;
+        r->bytes = xnrealloc(r->bytes, (size_t)r->cap, sizeof *r->bytes);
+        r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
+    }
+    if (texts_add(r->texts, text->data, text->n) < 0 || keep_record(r, rec) < 0)
+        return -1;
+    r->class_of[r->n++] = class;
     return 0;
 }
 
@@ -100,7 +103,7 @@ void rows_init(struct rows *r, int64_t threads)
 {
     *r = (struct rows){ 0 };
     spool_init(&r->records, threads);
-    text_points_draw(r->point);
+    r->texts = texts_new(threads);
 }
 
 int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set,
@@ -130,15 +133,8 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
                        examples_name(e));
     if (got == 0 && !labels)
         order_labels(r, set);
+    r->first = texts_first(r->texts);
     return got;
-}
-
-/* Bytes of the row's record without the value of split. */
-static size_t bytes_of(const struct rows *r, int64_t row)
-{
-    const size_t end = row + 1 < r->n ? r->at[row + 1] : spool_size(&r->records);
-
-    return end - r->at[row] - sizeof(uint32_t);
 }
 
 static void put_record(uint8_t *to, const uint8_t *kept, size_t bytes, const struct buf *split)
@@ -156,23 +152,23 @@ static void put_record(uint8_t *to, const uint8_t *kept, size_t bytes, const str
  */
 static int put_wishes(struct rows *r, const struct buf *split, uint8_t *to)
 {
+    size_t at = 0;
+
     for (int64_t row = 0; row < r->n; row++) {
+        const size_t bytes = sizeof(uint32_t) + r->bytes[row];
         const uint8_t *kept;
 
-        if (r->wish[row] < 0)
-            continue;
-        const size_t bytes = bytes_of(r, row);
-
-        if (spool_read(&r->records, r->at[row], sizeof(uint32_t) + bytes, &kept) < 0)
+        if (r->wish[row] >= 0 && spool_read(&r->records, at, bytes, &kept) < 0)
             return -1;
-        for (int64_t i = r->wish[row]; i >= 0; i = r->next[i])
-            put_record(to + r->to[i], kept, bytes, split);
+        for (int32_t i = r->wish[row]; i >= 0; i = r->next[i])
+            put_record(to + r->to[i], kept, r->bytes[row], split);
         r->wish[row] = -1;
+        at += bytes;
     }
     return 0;
 }
 
-/* Room for the wishes that come at once. */
+/* Room for N wishes that come at once. */
 static void make_wishes(struct rows *r, int64_t n)
 {
     if (!r->wish) {
@@ -189,34 +185,26 @@ int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n, const char *sp
     const size_t share = spool_size(&r->records) / BATCHES;
     const size_t room = share > BATCH_MIN ? share : BATCH_MIN;
     struct buf value = BUF_INIT;
-    int64_t got = 1;
+    int32_t got = 1;
 
     item_put_text(&value, split, strlen(split));
-    size_t bytes = bytes_of(r, row[0]) + value.n;
+    size_t bytes = r->bytes[row[0]] + value.n;
 
-    for (; got < n && bytes + bytes_of(r, row[got]) + value.n <= room; got++)
-        bytes += bytes_of(r, row[got]) + value.n;
+    for (; got < n && got < INT32_MAX && bytes + r->bytes[row[got]] + value.n <= room; got++)
+        bytes += r->bytes[row[got]] + value.n;
     make_wishes(r, got);
-    bytes = 0;
-    for (int64_t i = 0; i < got; i++) {
-        r->next[i] = r->wish[row[i]];
-        r->wish[row[i]] = i;
-        r->to[i] = bytes;
-        bytes += bytes_of(r, row[i]) + value.n;
-    }
     buf_clear(to);
     buf_reserve(to, bytes > room ? bytes : room); /* once: what grows is copied */
-    to->n = bytes;
+    for (int32_t i = 0; i < got; i++) {
+        r->next[i] = r->wish[row[i]];
+        r->wish[row[i]] = i;
+        r->to[i] = to->n;
+        to->n += r->bytes[row[i]] + value.n;
+    }
     const int rc = put_wishes(r, &value, (uint8_t *)to->p);
 
     buf_free(&value);
     return rc < 0 ? -1 : got;
-}
-
-void rows_forget_keys(struct rows *r)
-{
-    free(r->key);
-    r->key = NULL;
 }
 
 void rows_forget_records(struct rows *r)
@@ -225,15 +213,16 @@ void rows_forget_records(struct rows *r)
     free(r->wish);
     free(r->next);
     free(r->to);
-    free(r->at);
+    free(r->bytes);
     r->wish = r->next = NULL;
-    r->to = r->at = NULL;
+    r->to = NULL;
+    r->bytes = NULL;
 }
 
 void rows_free(struct rows *r)
 {
     rows_forget_records(r);
     free(r->class_of);
-    free(r->key);
+    free(r->first);
     labels_free(&r->labels);
 }

@@ -1,5 +1,5 @@
 /*
- * rows.h - all rows of the input: what label and which text each has in memory, whole records in a
+ * rows.h - all rows of the input: what label each has, and which text, in memory, whole records in a
  * spool. So memory grows with the number of rows, not with their length.
  */
 #ifndef ROWS_H
@@ -14,13 +14,13 @@
 struct rows {
     int64_t n, cap;
     struct spool records; /* encoded but for the value of the field split, and where that goes */
-    size_t *at;           /* (n) where each begins */
+    uint32_t *bytes;      /* (n) of each there */
     int *class_of;        /* (n) index into labels */
-    struct text_key *key; /* (n) of the text */
-    struct text_point point[2]; /* that keys are made at */
+    int64_t *first;       /* (n) the first row with the same text */
+    struct texts *texts;  /* which finds it */
     struct labels labels;
-    int64_t *wish; /* (n) for each row the first place where it is wanted, -1: none ... */
-    int64_t *next; /* and for each place the next one that wants the same row */
+    int32_t *wish; /* (n) for each row the first place where it is wanted, -1: none ... */
+    int32_t *next; /* and for each place the next one that wants the same row */
     size_t *to;    /* where the place begins in what is fetched */
 };
 
@@ -36,8 +36,7 @@ MUST_USE int rows_read(struct rows *r, struct examples *e, const struct labels *
  * many of the first of them as are wanted in memory at once, at least one; returns how many. */
 MUST_USE int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n, const char *split,
                             struct buf *to);
-/* For when nobody compares texts any more, and when nobody fetches. */
-void rows_forget_keys(struct rows *r);
+/* For when nobody fetches any more. */
 void rows_forget_records(struct rows *r);
 void rows_free(struct rows *r);
 

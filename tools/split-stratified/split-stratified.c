@@ -10,7 +10,6 @@
 #include "rows.h"
 #include "sample.h"
 #include "stream.h"
-#include "texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,13 +89,13 @@ static int make_plan(struct plan *plan)
     return 0;
 }
 
-static int choose(struct sample *s, const struct rows *r, const int64_t *first,
-                  const struct plan *plan)
+static int choose(struct sample *s, const struct rows *r, const struct plan *plan)
 {
     struct population p;
     int rc;
 
-    population_init(&p, r->class_of, first, r->n, (const char *const *)r->labels.name, r->labels.n);
+    population_init(&p, r->class_of, r->first, r->n, (const char *const *)r->labels.name,
+                    r->labels.n);
     if (o.recipe)
         rc = sample_seed(s, &p, plan->seed);
     else
@@ -106,7 +105,7 @@ static int choose(struct sample *s, const struct rows *r, const int64_t *first,
 }
 
 /* Says what the parts share; returns the number of texts, 0 where nobody wants to know it. */
-static int64_t say_leak(const struct sample *s, const struct rows *r, const int64_t *first)
+static int64_t say_leak(const struct sample *s, const struct rows *r)
 {
     if (o.recipe)
         warn("the article's flaw: of %lld eval draws %lld are train rows and %lld are test rows; "
@@ -114,10 +113,10 @@ static int64_t say_leak(const struct sample *s, const struct rows *r, const int6
              (long long)s->n[EVAL], (long long)sample_overlap(s, EVAL, TRAIN, r->n),
              (long long)sample_overlap(s, EVAL, TEST, r->n));
     if (o.audit)
-        return audit(r, s, first, true);
+        return audit(r, s, true);
     if (o.recipe || o.common.quiet)
         return 0;
-    const int64_t texts = audit(r, s, first, false);
+    const int64_t texts = audit(r, s, false);
 
     if (texts > 0)
         warn("%lld text%s in more than one part, in several rows each; --audit lists them",
@@ -143,6 +142,7 @@ static int put(struct writer *w, struct rows *r, const struct sample *s)
             if (got >= 0 && writer_put_encoded(w, &batch, got) < 0)
                 got = -1;
         }
+    rows_forget_records(r); /* while the last of them are compressed */
     buf_free(&batch);
     return got < 0 ? -1 : 0;
 }
@@ -172,10 +172,7 @@ int main(int argc, char **argv)
         die_err();
     progress_close(progress);
     say_replaced(examples_table(in));
-    int64_t *first = first_of_text(rows.key, rows.n);
-
-    rows_forget_keys(&rows);
-    if (choose(&sample, &rows, first, &plan) < 0) {
+    if (choose(&sample, &rows, &plan) < 0) {
         if (err_code() == EXIT_DATA)
             (void)err_in("%s", examples_name(in));
         die_err();
@@ -183,10 +180,8 @@ int main(int argc, char **argv)
     if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
         die_err();
-    rows_forget_records(&rows);
-    const int64_t overlap = say_leak(&sample, &rows, first);
+    const int64_t overlap = say_leak(&sample, &rows);
 
-    free(first);
     sample_free(&sample);
     rows_free(&rows);
     labels_free(&labels);

@@ -1,13 +1,20 @@
 #include "texts.h"
 
+#include "behind.h"
 #include "mem.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-enum { COEFFICIENT = 7, AHEAD = 16 }; /* bytes; rows whose slots are asked for beforehand */
+enum {
+    COEFFICIENT = 7, /* bytes */
+    CHUNK = 1 << 18, /* of texts, which the thread takes at a time */
+    AHEAD = 16,      /* rows whose slots are asked for beforehand */
+    FEW = 1 << 10,   /* rows and slots in the beginning */
+};
 
 static const uint64_t prime = ((uint64_t)1 << 61) - 1;
 
@@ -82,32 +89,131 @@ struct text_key text_key_of(const struct text_point x[2], const void *text, size
                                 reduce(horner(key[1], &x[1], c, d)) } };
 }
 
+/* ---- which rows have the same key ---- */
+
+struct texts {
+    struct text_point x[2];
+    bool alone;            /* no thread is wanted */
+    struct behind *behind; /* takes what follows; from the second chunk on */
+    struct buf chunk;      /* of each text its length and its bytes */
+    struct text_key *key;  /* (n) */
+    int64_t *first;        /* (n) */
+    int64_t n, cap;
+    int64_t *slot; /* (slots, a power of two) first rows by their keys, -1: free */
+    size_t slots;
+};
+
 static bool same(const struct text_key *a, const struct text_key *b)
 {
     return a->at[0] == b->at[0] && a->at[1] == b->at[1];
 }
 
-int64_t *first_of_text(const struct text_key *key, int64_t n)
+/* The slot of KEY, or the free one where it would be. */
+static int64_t *slot_of(const struct texts *t, const struct text_key *key)
 {
-    size_t slots = 2;
+    size_t at = (size_t)key->at[0] & (t->slots - 1);
 
-    while (slots < 2 * (size_t)n)
-        slots *= 2;
-    int64_t *row = xnmalloc(slots, sizeof *row), *first = xnmalloc((size_t)n, sizeof *first);
+    while (t->slot[at] >= 0 && !same(&t->key[t->slot[at]], key))
+        at = (at + 1) & (t->slots - 1);
+    return &t->slot[at];
+}
 
-    for (size_t at = 0; at < slots; at++)
-        row[at] = -1;
-    for (int64_t i = 0; i < n; i++) {
-        size_t at = (size_t)key[i].at[0] & (slots - 1);
+/* At least twice as many slots as there are keys, and the first N rows in theirs. */
+static void make_slots(struct texts *t, int64_t n)
+{
+    t->slots = t->slots ? t->slots : FEW;
+    while (t->slots < 2 * (size_t)t->n)
+        t->slots *= 2;
+    free(t->slot);
+    t->slot = xnmalloc(t->slots, sizeof *t->slot);
+    for (size_t at = 0; at < t->slots; at++)
+        t->slot[at] = -1;
+    for (int64_t i = 0; i < n; i++)
+        if (t->first[i] == i)
+            *slot_of(t, &t->key[i]) = i;
+}
 
-        if (i + AHEAD < n)
-            __builtin_prefetch(&row[(size_t)key[i + AHEAD].at[0] & (slots - 1)], 1);
-        while (row[at] >= 0 && !same(&key[row[at]], &key[i]))
-            at = (at + 1) & (slots - 1);
-        if (row[at] < 0)
-            row[at] = i;
-        first[i] = row[at];
+/* Finds the first row of each from ROW on that has a key. */
+static void find_first(struct texts *t, int64_t row)
+{
+    for (; row < t->n; row++) {
+        if (row + AHEAD < t->n)
+            __builtin_prefetch(&t->slot[t->key[row + AHEAD].at[0] & (t->slots - 1)], 1);
+        int64_t *slot = slot_of(t, &t->key[row]);
+
+        if (*slot < 0)
+            *slot = row;
+        t->first[row] = *slot;
     }
-    free(row);
+}
+
+/* Texts as texts_add puts them. */
+static int take(void *texts, const void *bytes, size_t n)
+{
+    struct texts *t = texts;
+    const int64_t had = t->n;
+    uint32_t len;
+
+    for (const char *p = bytes, *const end = p + n; p < end; p += len) {
+        memcpy(&len, p, sizeof len);
+        p += sizeof len;
+        if (t->n == t->cap) {
+            t->cap *= 2;
+            t->key = xnrealloc(t->key, (size_t)t->cap, sizeof *t->key);
+            t->first = xnrealloc(t->first, (size_t)t->cap, sizeof *t->first);
+        }
+        t->key[t->n++] = text_key_of(t->x, p, len);
+    }
+    if (t->slots < 2 * (size_t)t->n)
+        make_slots(t, had);
+    find_first(t, had);
+    return 0;
+}
+
+struct texts *texts_new(int64_t threads)
+{
+    struct texts *t = xcalloc(1, sizeof *t);
+
+    text_points_draw(t->x);
+    t->alone = !behind_helps(threads);
+    t->cap = FEW;
+    t->key = xnmalloc(FEW, sizeof *t->key);
+    t->first = xnmalloc(FEW, sizeof *t->first);
+    return t;
+}
+
+/* What is in hand goes to the thread. */
+static int pass(struct texts *t)
+{
+    if (!t->behind && !t->alone) {
+        t->behind = behind_new(take, t);
+        t->alone = !t->behind;
+    }
+    if (t->behind)
+        return behind_give(t->behind, &t->chunk);
+    (void)take(t, t->chunk.p, t->chunk.n);
+    buf_clear(&t->chunk);
+    return 0;
+}
+
+int texts_add(struct texts *t, const void *text, size_t n)
+{
+    const uint32_t len = (uint32_t)n;
+
+    buf_add(&t->chunk, &len, sizeof len);
+    buf_add(&t->chunk, text, n);
+    return t->chunk.n >= CHUNK ? pass(t) : 0;
+}
+
+int64_t *texts_first(struct texts *t)
+{
+    behind_free(t->behind);
+    (void)take(t, t->chunk.p, t->chunk.n);
+    int64_t *first = t->first;
+
+    buf_free(&t->chunk);
+    free(t->key);
+    free(t->slot);
+    free(t);
     return first;
 }

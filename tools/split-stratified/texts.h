@@ -1,6 +1,11 @@
-/* texts.h - which rows have the same text. */
+/*
+ * texts.h - which rows have the same text. A thread of its own finds it out, while its caller reads
+ * the next rows.
+ */
 #ifndef TEXTS_H
 #define TEXTS_H
+
+#include "err.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -8,7 +13,7 @@
 /*
  * Two texts with the same key are taken for the same. A key is the text, as the coefficients of a
  * polynomial modulo 2^61 - 1, at two points that are drawn anew in each run: whatever two texts of
- * N bytes are, and whoever chose them, their keys agree for (N / 7)^2 of 2^122 pairs of points.
+ * N bytes are, and whoever chose them, their keys agree for (N / 7 + 3)^2 of 2^122 pairs of points.
  * Nothing but equality may depend on a key.
  */
 struct text_key {
@@ -22,7 +27,13 @@ struct text_point {
 void text_points_draw(struct text_point x[2]);
 struct text_key text_key_of(const struct text_point x[2], const void *text, size_t n);
 
-/* For every one of N rows the first row that has its key, which mostly is the row itself; free it. */
-int64_t *first_of_text(const struct text_key *key, int64_t n);
+struct texts;
+
+struct texts *texts_new(int64_t threads); /* 1: none of its own; 0: as many as the machine has */
+/* The text of the next row. */
+MUST_USE int texts_add(struct texts *t, const void *text, size_t n);
+/* For every row the first one that has its text, which mostly is the row itself; free it. Releases
+ * T. */
+int64_t *texts_first(struct texts *t);
 
 #endif
