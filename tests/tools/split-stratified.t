@@ -89,6 +89,29 @@ test 2
 train 2
 EXPECT
 
+it "a field split that was there is replaced, whatever it was, and its neighbours stay"
+sh_run 'printf "%s\n" "{\"text\":\"a\",\"label\":\"x\",\"split\":[1,2],\"topic\":1}" "{\"text\":\"b\",\"label\":\"x\",\"split\":\"train\",\"zone\":2}" "{\"text\":\"c\",\"label\":\"x\",\"stage\":3}" | peek --from-jsonl --kind examples | split-stratified --train 0 --eval 3 - | peek --jsonl | sort'
+out_is <<'EXPECT'
+{"id": 0, "text": "a", "label": "x", "split": "eval", "topic": 1}
+{"id": 1, "text": "b", "zone": 2, "label": "x", "split": "eval"}
+{"id": 2, "text": "c", "label": "x", "split": "eval", "stage": 3}
+EXPECT
+
+it "texts that only resemble each other are not the same"
+/usr/bin/python3 -c '
+import json
+texts = ["a" * n for n in range(60)] + ["\0" * n + "a" for n in range(1, 40)] + ["a" + "\0" * n for n in range(1, 40)]
+texts += ["\0" * n for n in range(1, 40)] + ["b" * 7 + "c" * n for n in range(1, 30)] + ["c" * n + "b" * 7 for n in range(1, 30)]
+texts += ["x" * 50, "twice" * 9, "x" * 50, "twice" * 9, "a"]
+for i, t in enumerate(texts):
+    print(json.dumps({"text": t, "label": "xy"[i % 2]}))' >resemble.jsonl
+run split-stratified --audit --seed 1 resemble.jsonl -o resemble.zst
+err_has 'rows=240 labels=2 duplicates='
+sh_run 'split-stratified --audit --seed 1 resemble.jsonl -o resemble.zst --force 2>&1 | sed -n "s/.*duplicates=\([0-9]*\) conflicts=\([0-9]*\) .*/\1 \2/p" | awk "{ print \$1 + \$2 }"'
+out_is <<'EXPECT'
+3
+EXPECT
+
 it "reads standard input"
 sh_run 'split-stratified - <days.csv | peek --count'
 out_is <<'EXPECT'
@@ -135,6 +158,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified 
 	it "all rows are there, in the file and in memory"
 	sh_run 'peek --tsv text long.300.zst | tail -n +2 | sort -u | wc -l'
 	[ "$(cat out)" = 300000 ]; report $? "$(cat out err)"
+	it "one thread gives the same bytes"
+	sh_run 'split-stratified -j 1 --train 0.8 --test 0.2 long.csv -o long.one.zst && cmp long.one.zst long.300.zst'
+	ok
 	it "says what to do where there is no room for the file"
 	TMPDIR=$dir/nowhere run split-stratified long.csv -o none.zst
 	exit_is 74

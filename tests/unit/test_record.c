@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void put_is(void (*put)(struct buf *b, uint64_t u), uint64_t u, const char *want, size_t n)
@@ -175,6 +176,68 @@ static void untouched_bytes_pass(void **unused)
     record_free(r);
 }
 
+/* What comes of a record with the value VALUE put where record_encode_open leaves room for it must
+ * be what record_set_text and record_encode make. */
+static void check_open(const uint8_t *in, size_t len, const char *key, const char *value)
+{
+    struct record *a = record_new(), *b = record_new();
+    struct buf got = BUF_INIT;
+    size_t n, used, at;
+
+    assert_int_equal(record_parse(a, in, len, &used, 0), 1);
+    assert_int_equal(record_parse(b, in, len, &used, 0), 1);
+    record_set_text(b, key, value, strlen(value));
+    const uint8_t *open = record_encode_open(a, key, &n, &at);
+
+    buf_add(&got, open, at);
+    item_put_text(&got, value, strlen(value));
+    buf_add(&got, open + at, n - at);
+    const uint8_t *want = record_encode(b, &n);
+
+    assert_int_equal(got.n, n);
+    assert_memory_equal(got.p, want, n);
+    buf_free(&got);
+    record_free(a);
+    record_free(b);
+}
+
+static void a_value_may_come_later(void **unused)
+{
+    static const char first[] = "\xa1\x66source\x07", last[] = "\xa2\x62id\x01\x64text\x61t",
+                      middle[] = "\xa2\x65label\x61x\x65topic\x02",
+                      replaced[] = "\xa3\x62id\x01\x65split\x82\x01\x02\x66source\x07",
+                      unsorted[] = "\xa3\x66source\x07\x65split\x61x\x62id\x01",
+                      long_head[] = "\xa2\x78\x02id\x01\x66source\x07", none[] = "\xa0";
+
+    (void)unused;
+    check_open(BYTES(first), "split", "train");
+    check_open(BYTES(last), "split", "eval");
+    check_open(BYTES(middle), "split", "test");
+    check_open(BYTES(replaced), "split", "train");
+    check_open(BYTES(unsorted), "split", "");
+    check_open(BYTES(long_head), "split", "a value that is longer than a head of one byte");
+    check_open(BYTES(none), "split", "test");
+}
+
+static void too_many_fields_are_refused(void **unused)
+{
+    struct record *r = record_new();
+    char key[16];
+
+    (void)unused;
+    for (int i = 0; i < RECORD_FIELDS_MAX; i++) {
+        (void)snprintf(key, sizeof key, "field %d", i);
+        record_set_uint(r, key, 1);
+    }
+    assert_int_equal(record_fits(r, ITEM_BYTES_MAX), 0);
+    assert_int_equal(record_fits(r, ITEM_BYTES_MAX + 1), -1);
+    assert_string_equal(err_text(), "record #-1: larger than 64 MiB");
+    record_set_uint(r, "id", 12);
+    assert_int_equal(record_fits(r, 1), -1);
+    assert_non_null(strstr(err_text(), "record 12: more than 1024 fields"));
+    record_free(r);
+}
+
 static void values_come_back(void **unused)
 {
     static const uint32_t ids[] = { 0, 65535, 70000 };
@@ -231,9 +294,13 @@ static void values_come_back(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shortest_encodings),       cmocka_unit_test(items_that_are_refused),
-        cmocka_unit_test(records_that_are_refused), cmocka_unit_test(untouched_bytes_pass),
+        cmocka_unit_test(shortest_encodings),
+        cmocka_unit_test(items_that_are_refused),
+        cmocka_unit_test(records_that_are_refused),
+        cmocka_unit_test(untouched_bytes_pass),
         cmocka_unit_test(values_come_back),
+        cmocka_unit_test(a_value_may_come_later),
+        cmocka_unit_test(too_many_fields_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -348,6 +348,61 @@ static void the_same_bytes_again(void **unused)
     buf_free(&b);
 }
 
+/* Records that are given encoded, so many at a time, and written by THREADS. */
+static void write_encoded(const char *to, int records, int at_once, int threads)
+{
+    struct cli_common c = CLI_COMMON_INIT;
+    struct record *r = record_new();
+    struct buf b = BUF_INIT;
+    struct writer *w;
+    size_t n;
+
+    c.output = to;
+    c.force = true;
+    c.threads = threads;
+    assert_int_equal(writer_open(&w, &c, KIND_EXAMPLES, NULL, NULL), 0);
+    for (int i = 0; i < records; i++) {
+        record_clear(r);
+        record_set_uint(r, "id", (uint64_t)i);
+        record_set_text(r, "text", "Profit rose sharply, and so did sales", (size_t)(i % 38));
+        if (at_once) {
+            const uint8_t *p = record_encode(r, &n);
+
+            buf_add(&b, p, n);
+        } else {
+            assert_int_equal(writer_put(w, r), 0);
+        }
+        if (at_once && ((i + 1) % at_once == 0 || i + 1 == records)) {
+            assert_int_equal(writer_put_encoded(w, &b, i % at_once + 1), 0);
+            assert_int_equal(b.n, 0);
+        }
+    }
+    assert_int_equal(writer_commit(w), 0);
+    buf_free(&b);
+    record_free(r);
+}
+
+static void encoded_records_are_the_same(void **unused)
+{
+    static const int at_once[] = { 0, 1, 777, 20000, 90000 };
+    struct buf want = BUF_INIT;
+
+    (void)unused;
+    write_encoded(path, 90000, 0, 1);
+    assert_int_equal(read_file(&want, path, 1 << 24), 0);
+    for (size_t i = 0; i < sizeof at_once / sizeof *at_once; i++)
+        for (int threads = 1; threads <= 2; threads++) {
+            struct buf got = BUF_INIT;
+
+            write_encoded(path2, 90000, at_once[i], threads);
+            assert_int_equal(read_file(&got, path2, 1 << 24), 0);
+            assert_int_equal(got.n, want.n);
+            assert_memory_equal(got.p, want.p, want.n);
+            buf_free(&got);
+        }
+    buf_free(&want);
+}
+
 static void label_lists(void **unused)
 {
     struct labels l;
@@ -374,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_missing_seal_is_found),
         cmocka_unit_test(a_stream_is_told_from_other_files),
         cmocka_unit_test(the_same_bytes_again),
+        cmocka_unit_test(encoded_records_are_the_same),
         cmocka_unit_test(label_lists),
     };
 
