@@ -251,13 +251,21 @@ static int classify(struct field *f, const struct item *first, const uint8_t *p,
     return 0;
 }
 
+/* Whether deterministic encoding gives the bytes of this text. */
+static bool has_shortest_head(const struct item *text)
+{
+    const size_t head = text->len - text->n;
+    uint8_t shortest[ITEM_HEAD_MAX];
+
+    return head == 1 || item_write_head(shortest, ITEM_TEXT, text->n) == head;
+}
+
 /* Key and value at P go into the next free field. Results as record_parse. */
 static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len)
 {
     struct field *f = &r->field[r->n];
     struct item key, value;
     size_t value_len = 0;
-    uint8_t head[ITEM_HEAD_MAX];
     int rc = item_head(&key, p, n);
 
     if (rc <= 0)
@@ -267,7 +275,7 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
                        key.kind == ITEM_TEXT ? "empty" : item_kind_name(key.kind));
     f->key = (const char *)key.data;
     f->key_len = key.n;
-    f->pair = item_write_head(head, ITEM_TEXT, key.n) == key.len - key.n ? p : NULL;
+    f->pair = has_shortest_head(&key) ? p : NULL;
     rc = item_whole(&value, &value_len, p + key.len, n - key.len);
     if (rc > 0 && classify(f, &value, p + key.len, value_len) < 0)
         rc = -1;

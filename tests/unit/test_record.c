@@ -222,7 +222,7 @@ static void a_value_may_come_later(void **unused)
 static void too_many_fields_are_refused(void **unused)
 {
     struct record *r = record_new();
-    char key[16];
+    char key[24];
 
     (void)unused;
     for (int i = 0; i < RECORD_FIELDS_MAX; i++) {
