@@ -368,6 +368,10 @@ check("a report for which there is no room: no model, no adapter",
 
 # ---- stopped in the middle ----
 
+# a shell without job control starts background jobs with SIGINT ignored: children would ignore it too, for good
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stopped(name, command, number, out="out", wait=0.0, **more):
     """Stopped as soon as its temporary file is there, or while it waits for input."""
     with tempfile.TemporaryDirectory(dir=".") as folder:
