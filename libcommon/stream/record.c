@@ -619,13 +619,12 @@ static uint8_t *put_field(uint8_t *p, const struct field *f)
     return p + f->key_len + f->raw_len;
 }
 
-/* The record as a map; *AT gets where the field OPEN (NULL: none) ends. */
-static const uint8_t *encode(struct record *r, const struct field *open, size_t *n, size_t *at)
+/* Appends the record as a map to B; *AT gets where in it the field OPEN (NULL: none) ends. */
+static void encode(struct record *r, const struct field *open, struct buf *b, size_t *at)
 {
     sort(r);
-    buf_clear(&r->encoded);
-    buf_reserve(&r->encoded, encoded_most(r));
-    uint8_t *const begin = (uint8_t *)r->encoded.p;
+    buf_reserve(b, encoded_most(r));
+    uint8_t *const begin = (uint8_t *)b->p + b->n;
     uint8_t *p = begin + item_write_head(begin, ITEM_MAP, (uint64_t)r->n);
 
     for (int i = 0; i < r->n; i++) {
@@ -633,13 +632,21 @@ static const uint8_t *encode(struct record *r, const struct field *open, size_t 
         if (&r->field[i] == open)
             *at = (size_t)(p - begin);
     }
-    *n = r->encoded.n = (size_t)(p - begin);
-    return begin;
+    b->n += (size_t)(p - begin);
+    b->p[b->n] = 0;
+}
+
+void record_append(struct record *r, struct buf *b)
+{
+    encode(r, NULL, b, NULL);
 }
 
 const uint8_t *record_encode(struct record *r, size_t *n)
 {
-    return encode(r, NULL, n, NULL);
+    buf_clear(&r->encoded);
+    encode(r, NULL, &r->encoded, NULL);
+    *n = r->encoded.n;
+    return (const uint8_t *)r->encoded.p;
 }
 
 const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at)
@@ -648,7 +655,10 @@ const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, 
     uint8_t *raw, *pair = take_pair(r, key, key_len, 0, &raw);
 
     sort(r);
-    return encode(r, place(r, pair, key_len, FIELD_OTHER, raw, 0), n, at);
+    buf_clear(&r->encoded);
+    encode(r, place(r, pair, key_len, FIELD_OTHER, raw, 0), &r->encoded, at);
+    *n = r->encoded.n;
+    return (const uint8_t *)r->encoded.p;
 }
 
 int record_fits(struct record *r, size_t n)

@@ -9,6 +9,7 @@
 #define RECORD_H
 
 #include "err.h"
+#include "mem.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,6 +71,7 @@ const char *record_name(struct record *r);
 
 /* The whole record as deterministic CBOR map; the bytes belong to the record. */
 const uint8_t *record_encode(struct record *r, size_t *n);
+void record_append(struct record *r, struct buf *b); /* the same, behind what B holds */
 /* The same for a field KEY whose value is not known yet: one CBOR item that goes in between the
  * first *AT bytes and the rest. What KEY was before is gone, and R good for record_clear only. */
 const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at);

@@ -125,12 +125,13 @@ int writer_open(struct writer **out, const struct cli_common *common, enum strea
 
 int writer_put(struct writer *w, struct record *rec)
 {
-    size_t n;
-    const uint8_t *p = record_encode(rec, &n);
+    const size_t before = w->chunk.n;
 
-    if (record_fits(rec, n) < 0)
+    record_append(rec, &w->chunk);
+    if (record_fits(rec, w->chunk.n - before) < 0) {
+        w->chunk.n = before;
         return -1;
-    buf_add(&w->chunk, p, n);
+    }
     w->records++;
     return w->chunk.n >= CHUNK_BYTES ? pass(w, &w->chunk) : 0;
 }

@@ -44,17 +44,15 @@ bool batch_full(const struct batch *b)
 void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file, int64_t row)
 {
     struct item *item = b->item + b->n++;
-    size_t len;
-    const uint8_t *bytes = record_encode(rec, &len);
 
     if (!item->rec)
         item->rec = record_new();
     item->at = b->bytes.n;
-    item->len = len;
+    record_append(rec, &b->bytes);
+    item->len = b->bytes.n - item->at;
     item->position = position;
     item->file = file;
     item->row = row;
-    buf_add(&b->bytes, bytes, len);
 }
 
 static int run_item(struct batch *b, const struct work *work, struct worker *me, struct item *item)
