@@ -165,6 +165,7 @@ int tensors_write_end(struct tensors_writer *w)
 {
     struct pack_writer *out = w->out;
 
+    assert(w->at == w->n || pack_is_folder(out)); /* there they may have come in any order */
     tensors_writer_free(w);
     return pack_end(out);
 }
