@@ -1,12 +1,10 @@
 #include "stream.h"
 
-#include "behind.h"
 #include "outfile.h"
 #include "reader.h"
 #include "stream_header.h"
 #include "zstream.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +15,6 @@ struct writer {
     struct zout *z;
     struct sha256 *sha;
     struct buf chunk;
-    bool alone;              /* no second thread is wanted */
-    struct behind *behind;   /* hashes and compresses; from the second chunk on, so that small
-                              * streams start no thread */
-    atomic_bool compressing; /* it does, and leaves sha alone */
-    bool hashed;             /* the bytes it takes are */
     uint64_t records;
     const struct reader *from;
     struct stream_input *input; /* besides the streams that FROM reads */
@@ -30,7 +23,6 @@ struct writer {
 
 static void release(struct writer *w)
 {
-    behind_free(w->behind);
     zout_free(w->z);
     sha256_free(w->sha);
     buf_free(&w->chunk);
@@ -38,49 +30,18 @@ static void release(struct writer *w)
     free(w);
 }
 
-static int put_bytes(void *writer, const void *bytes, size_t n)
+/* BYTES goes into the file and is empty then; in pieces, which are hashed while they are in the
+ * cache for zstd. */
+static int put(struct writer *w, struct buf *bytes)
 {
-    struct writer *w = writer;
-
-    if (!w->hashed)
-        sha256_add(w->sha, bytes, n);
-    atomic_store(&w->compressing, true);
-    const int rc = zout_write(w->z, bytes, n);
-
-    atomic_store(&w->compressing, false);
-    return rc;
-}
-
-/* What is in CHUNK goes into the file, here and now. */
-static int flush(struct writer *w, struct buf *chunk)
-{
-    if (w->behind && behind_wait(w->behind) < 0)
-        return -1;
-    w->hashed = false;
-    if (put_bytes(w, chunk->p, chunk->n) < 0)
-        return -1;
-    buf_clear(chunk);
-    return 0;
-}
-
-/* The same while the caller makes the next chunk: compressing takes a third of a tool's time. Who
- * would have to wait for it hashes instead. */
-static int pass(struct writer *w, struct buf *chunk)
-{
-    if (!w->behind && !w->alone) {
-        w->behind = behind_new(put_bytes, w);
-        w->alone = !w->behind;
+    for (size_t at = 0, n; at < bytes->n; at += n) {
+        n = bytes->n - at < CHUNK_BYTES ? bytes->n - at : CHUNK_BYTES;
+        sha256_add(w->sha, bytes->p + at, n);
+        if (zout_write(w->z, bytes->p + at, n) < 0)
+            return -1;
     }
-    if (!w->behind)
-        return flush(w, chunk);
-    const bool hashed = atomic_load(&w->compressing);
-
-    if (hashed)
-        sha256_add(w->sha, chunk->p, chunk->n);
-    if (behind_wait(w->behind) < 0)
-        return -1;
-    w->hashed = hashed;
-    return behind_give(w->behind, chunk);
+    buf_clear(bytes);
+    return 0;
 }
 
 /* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
@@ -97,7 +58,7 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
     if (labels && labels->n > LABELS_MAX)
         return err_set(EXIT_DATA, "%s: more than %d labels", outfile_name(w->f), LABELS_MAX);
     stream_header_put(&w->chunk, kind, labels, before);
-    return flush(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
+    return put(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
 }
 
 int writer_open(struct writer **out, const struct cli_common *common, enum stream_kind kind,
@@ -111,10 +72,9 @@ int writer_open(struct writer **out, const struct cli_common *common, enum strea
     struct writer *w = xcalloc(1, sizeof *w);
 
     w->f = f;
-    w->z = zout_new(f, (int)common->level);
+    w->z = zout_new(f, (int)common->level, common->threads);
     w->sha = sha256_new();
     w->from = from;
-    w->alone = !behind_helps(common->threads);
     if (put_header(w, kind, labels, before) < 0) {
         writer_abort(w);
         return -1;
@@ -133,7 +93,7 @@ int writer_put(struct writer *w, struct record *rec)
         return -1;
     }
     w->records++;
-    return w->chunk.n >= CHUNK_BYTES ? pass(w, &w->chunk) : 0;
+    return w->chunk.n >= CHUNK_BYTES ? put(w, &w->chunk) : 0;
 }
 
 int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records)
@@ -144,9 +104,7 @@ int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records)
         buf_clear(encoded);
         return 0;
     }
-    if (w->chunk.n && pass(w, &w->chunk) < 0)
-        return -1;
-    return pass(w, encoded);
+    return put(w, &w->chunk) < 0 ? -1 : put(w, encoded);
 }
 
 static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
@@ -170,7 +128,7 @@ static int put_end(struct writer *w)
         return err_set(EXIT_NUMERIC, "the input was not read to its end");
     for (int i = 0; i < streams; i++)
         add_input(w, "stream", reader_digest(w->from, i));
-    if (flush(w, &w->chunk) < 0)
+    if (put(w, &w->chunk) < 0)
         return -1;
     sha256_peek(w->sha, e.digest);
     stream_end_put(&w->chunk, &e, w->input, w->inputs);

@@ -34,13 +34,15 @@ const char *zin_name(const struct zin *z); /* the path, or "standard input" */
 bool zin_can_reopen(const struct zin *z);  /* an ordinary file, no pipe */
 void zin_close(struct zin *z);             /* NULL is fine */
 
-/* Frames go to F, which stays the caller's. The bytes depend on content and LEVEL only. */
-struct zout *zout_new(struct outfile *f, int level);
+/* Frames go to F, which stays the caller's. The bytes depend on content and LEVEL only: the first
+ * frame has FRAME_BYTES (frames.h), and what is behind it is compressed by THREADS threads, the
+ * caller among them (0: as many as the machine has). */
+struct zout *zout_new(struct outfile *f, int level, int64_t threads);
 /* The first call gives at least three bytes. */
 MUST_USE int zout_write(struct zout *z, const void *bytes, size_t n);
-/* Ends the block, so that a reader gets all there is so far. */
+/* Ends the block, so that a reader gets all there is so far. Only in the first frame. */
 MUST_USE int zout_flush(struct zout *z);
-/* Ends the frame and puts the seal behind it. */
+/* Ends the last frame and puts the seal behind it. */
 MUST_USE int zout_end(struct zout *z);
 void zout_free(struct zout *z); /* NULL is fine */
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 /* In memory where that is there: thousands of files are written. */
 static char folder[] = "/dev/shm/test_stream.XXXXXX";
@@ -252,7 +253,7 @@ static void put_stream(const char *to, const struct buf *content)
     sha256_of(content->p, content->n, e.digest);
     stream_end_put(&all, &e, NULL, 0);
     assert_int_equal(outfile_open(&f, to, true, true), 0);
-    struct zout *z = zout_new(f, 1);
+    struct zout *z = zout_new(f, 1, 2);
 
     assert_int_equal(zout_write(z, all.p, all.n), 0);
     assert_int_equal(zout_end(z), 0);
@@ -385,22 +386,46 @@ static void write_encoded(const char *to, int records, int at_once, int threads)
 static void encoded_records_are_the_same(void **unused)
 {
     static const int at_once[] = { 0, 1, 777, 20000, 90000 };
+    static const int threads[] = { 1, 2, 3, 8 };
     struct buf want = BUF_INIT;
 
     (void)unused;
     write_encoded(path, 90000, 0, 1);
     assert_int_equal(read_file(&want, path, 1 << 24), 0);
     for (size_t i = 0; i < sizeof at_once / sizeof *at_once; i++)
-        for (int threads = 1; threads <= 2; threads++) {
+        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             struct buf got = BUF_INIT;
 
-            write_encoded(path2, 90000, at_once[i], threads);
+            write_encoded(path2, 90000, at_once[i], threads[t]);
             assert_int_equal(read_file(&got, path2, 1 << 24), 0);
             assert_int_equal(got.n, want.n);
             assert_memory_equal(got.p, want.p, want.n);
             buf_free(&got);
         }
     buf_free(&want);
+}
+
+/* Of much content: read as one, and no frame can go missing. */
+static void frames_are_one_stream(void **unused)
+{
+    struct buf b = BUF_INIT;
+    size_t frames = 0, n;
+
+    (void)unused;
+    write_encoded(path, 90000, 0, 3);
+    assert_int_equal(count(path), 90000);
+    assert_int_equal(read_file(&b, path, 1 << 24), 0);
+    for (size_t at = 0; b.n - at > 40; at += n, frames++) { /* the seal */
+        n = ZSTD_findFrameCompressedSize(b.p + at, b.n - at);
+        assert_true(!ZSTD_isError(n) && n < b.n - at);
+        if (at > 0) {
+            put_file(path2, b.p, at);
+            assert_int_equal(count(path2), -1);
+            assert_non_null(strstr(err_text(), "the seal is missing"));
+        }
+    }
+    assert_in_range(frames, 3, 5);
+    buf_free(&b);
 }
 
 static void label_lists(void **unused)
@@ -430,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_stream_is_told_from_other_files),
         cmocka_unit_test(the_same_bytes_again),
         cmocka_unit_test(encoded_records_are_the_same),
+        cmocka_unit_test(frames_are_one_stream),
         cmocka_unit_test(label_lists),
     };
 
