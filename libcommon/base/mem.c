@@ -90,14 +90,12 @@ int add_size(size_t *out, size_t a, size_t b)
     return 0;
 }
 
-void buf_reserve(struct buf *b, size_t more)
+void buf_grow(struct buf *b, size_t more)
 {
     const size_t want = b->n + more + 1;
 
     if (want <= more)
         die(EXIT_MEMORY, "out of memory: %zu bytes were wanted", more);
-    if (want <= b->cap)
-        return;
     b->cap = want > b->cap * 2 ? want : b->cap * 2;
     b->p = xrealloc(b->p, b->cap);
 }

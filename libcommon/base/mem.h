@@ -35,12 +35,19 @@ struct buf {
 };
 
 #define BUF_INIT { NULL, 0, 0 }
-void buf_reserve(struct buf *b, size_t more);       /* room for MORE bytes behind n, and a 0 */
+void buf_grow(struct buf *b, size_t more);          /* for buf_reserve */
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_clear(struct buf *b);                      /* n = 0, keeps the memory */
 void buf_free(struct buf *b);
+
+/* Room for MORE bytes behind n, and a 0. */
+static inline void buf_reserve(struct buf *b, size_t more)
+{
+    if (more >= b->cap - b->n)
+        buf_grow(b, more);
+}
 
 #endif

@@ -273,15 +273,9 @@ int items_skip(struct items *s, const uint8_t **raw, size_t *n)
 /* ---- encoding ---- */
 
 /* Most heads are one byte: this is a fifth of the time that libcbor takes for it. */
-size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t u)
+size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u)
 {
-    static const uint8_t first[] = { [ITEM_UINT] = 0x00, [ITEM_TEXT] = 0x60, [ITEM_MAP] = 0xa0 };
-
     assert(kind == ITEM_UINT || kind == ITEM_TEXT || kind == ITEM_MAP);
-    if (u < 24) {
-        *to = (uint8_t)(first[kind] | u);
-        return 1;
-    }
     if (kind == ITEM_UINT)
         return cbor_encode_uint(u, to, ITEM_HEAD_MAX);
     return kind == ITEM_TEXT ? cbor_encode_string_start(u, to, ITEM_HEAD_MAX)

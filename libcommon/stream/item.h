@@ -56,9 +56,16 @@ MUST_USE int items_next(struct items *s, struct item *it, enum item_kind kind, c
 /* Passes over one whole item; *RAW (may be NULL) gets where it began. */
 MUST_USE int items_skip(struct items *s, const uint8_t **raw, size_t *n);
 
+size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u); /* for the next */
 /* Writes the head of KIND (ITEM_UINT, ITEM_TEXT, ITEM_MAP) with the number U to TO, which has room for
  * ITEM_HEAD_MAX; returns its bytes. */
-size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t u);
+static inline size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t u)
+{
+    if (u >= 24)
+        return item_write_long_head(to, kind, u);
+    *to = (uint8_t)((kind == ITEM_UINT ? 0x00 : kind == ITEM_TEXT ? 0x60 : 0xa0) | u);
+    return 1;
+}
 
 /* Appends in deterministic encoding: shortest heads, shortest float that keeps the value. */
 void item_put_uint(struct buf *b, uint64_t u);

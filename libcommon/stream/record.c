@@ -9,22 +9,13 @@
 #error "typed arrays are kept in the byte order of the stream, which is little-endian"
 #endif
 
-void *record_take(struct record *r, size_t bytes)
+void record_add_block(struct record *r, size_t bytes)
 {
-    const size_t want = (bytes + 15) & ~(size_t)15;
-    struct block *b = r->arena;
+    const size_t size = bytes > 4096 ? bytes : 4096;
+    struct block *b = xmalloc(sizeof *b + size);
 
-    if (!b || b->size - b->used < want) {
-        const size_t size = want > 4096 ? want : 4096;
-
-        b = xmalloc(sizeof *b + size);
-        *b = (struct block){ .next = r->arena, .size = size };
-        r->arena = b;
-    }
-    void *p = b->bytes + b->used;
-
-    b->used += want;
-    return p;
+    *b = (struct block){ .next = r->arena, .size = size };
+    r->arena = b;
 }
 
 /* After a few records one block holds what a record needs, and nothing is allocated any more. */
@@ -91,13 +82,6 @@ const struct field *record_at(const struct record *r, int i)
 
 /* ---- order and search ---- */
 
-int record_key_order(const char *a, size_t na, const char *b, size_t nb)
-{
-    if (na != nb)
-        return na < nb ? -1 : 1;
-    return memcmp(a, b, na);
-}
-
 static int field_order(const void *a, const void *b)
 {
     const struct field *x = a, *y = b;
@@ -118,17 +102,15 @@ const struct field *record_find(const struct record *r, const char *key)
     return record_lookup(r, key, strlen(key));
 }
 
-void record_sort(struct record *r)
+void record_put_in_order(struct record *r)
 {
-    if (!r->sorted && r->n)
+    if (r->n)
         qsort(r->field, (size_t)r->n, sizeof *r->field, field_order);
     r->sorted = true;
 }
 
-void record_make_room(struct record *r)
+void record_add_room(struct record *r)
 {
-    if (r->n < r->cap)
-        return;
     r->cap = r->cap ? 2 * r->cap : 16;
     r->field = xnrealloc(r->field, (size_t)r->cap, sizeof *r->field);
 }

@@ -72,9 +72,11 @@ const char *record_name(struct record *r);
 /* The whole record as deterministic CBOR map; the bytes belong to the record. */
 const uint8_t *record_encode(struct record *r, size_t *n);
 void record_append(struct record *r, struct buf *b); /* the same, behind what B holds */
-/* The same for a field KEY whose value is not known yet: one CBOR item that goes in between the
- * first *AT bytes and the rest. What KEY was before is gone, and R good for record_clear only. */
-const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at);
+/* The same for a field KEY whose value is not known yet: one CBOR item that goes in between as many
+ * of these bytes as it returns and the rest. What KEY was before is gone. */
+size_t record_append_open(struct record *r, const char *key, struct buf *b);
+/* How many of the bytes of R, which was put somewhere last, end with its field F. */
+size_t record_end_of(const struct record *r, const struct field *f);
 /* -1 when a stream does not take R, which is N bytes (EXIT_DATA, names the record). */
 MUST_USE int record_fits(struct record *r, size_t n);
 

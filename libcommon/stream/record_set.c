@@ -217,16 +217,26 @@ const uint8_t *record_encode(struct record *r, size_t *n)
     return (const uint8_t *)r->encoded.p;
 }
 
-const uint8_t *record_encode_open(struct record *r, const char *key, size_t *n, size_t *at)
+size_t record_append_open(struct record *r, const char *key, struct buf *b)
 {
     const size_t key_len = strlen(key);
     uint8_t *raw, *pair = take_pair(r, key, key_len, 0, &raw);
+    size_t at;
 
     record_sort(r);
-    buf_clear(&r->encoded);
-    encode(r, place(r, pair, key_len, FIELD_OTHER, raw, 0), &r->encoded, at);
-    *n = r->encoded.n;
-    return (const uint8_t *)r->encoded.p;
+    encode(r, place(r, pair, key_len, FIELD_OTHER, raw, 0), b, &at);
+    return at;
+}
+
+size_t record_end_of(const struct record *r, const struct field *f)
+{
+    uint8_t head[ITEM_HEAD_MAX];
+    size_t end = item_write_head(head, ITEM_MAP, (uint64_t)r->n);
+
+    for (const struct field *at = r->field; at <= f; at++)
+        end += at->pair ? (size_t)(at->raw + at->raw_len - at->pair)
+                        : item_write_head(head, ITEM_TEXT, at->key_len) + at->key_len + at->raw_len;
+    return end;
 }
 
 int record_fits(struct record *r, size_t n)

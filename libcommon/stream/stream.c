@@ -53,7 +53,7 @@ int stream_is_at(const char *path)
 int labels_find(const struct labels *l, const char *text, size_t n)
 {
     for (int i = 0; i < l->n; i++)
-        if (strlen(l->name[i]) == n && !memcmp(l->name[i], text, n))
+        if (!strncmp(l->name[i], text, n) && strlen(l->name[i]) == n)
             return i;
     return -1;
 }

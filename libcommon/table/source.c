@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BLOCK = 1 << 17, LOOK_AT = 512, NAMES_SHOWN = 6 };
+enum { BLOCK = 1 << 20, LOOK_AT = 512, NAMES_SHOWN = 6 };
 
 struct source {
     struct input *in;

@@ -158,6 +158,12 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified 
 	it "all rows are there, in the file and in memory"
 	sh_run 'peek --tsv text long.300.zst | tail -n +2 | sort -u | wc -l'
 	[ "$(cat out)" = 300000 ]; report $? "$(cat out err)"
+	it "each record comes with its own text and part, drawn twice or not"
+	sh_run 'split-stratified --train 0.5 --test 0.2 --eval 90000 --eval-replace long.csv -o long.drawn.zst &&
+		peek --tsv id,text,split long.drawn.zst | awk -F "\t" "
+			NR > 1 { n++; if (\$2 + 0 != \$1) bad++; part[\$3]++; if (\$3 == \"eval\" && seen[\$1]++) again++ }
+			END { print n, bad + 0, part[\"train\"], part[\"eval\"], part[\"test\"], (again > 1000) }"'
+	[ "$(cat out)" = "300000 0 150000 90000 60000 1" ]; report $? "$(cat out err)"
 	it "one thread gives the same bytes"
 	sh_run 'split-stratified -j 1 --train 0.8 --test 0.2 long.csv -o long.one.zst && cmp long.one.zst long.300.zst'
 	ok

@@ -176,26 +176,28 @@ static void untouched_bytes_pass(void **unused)
     record_free(r);
 }
 
-/* What comes of a record with the value VALUE put where record_encode_open leaves room for it must
+/* What comes of a record with the value VALUE put where record_append_open leaves room for it must
  * be what record_set_text and record_encode make. */
 static void check_open(const uint8_t *in, size_t len, const char *key, const char *value)
 {
     struct record *a = record_new(), *b = record_new();
-    struct buf got = BUF_INIT;
-    size_t n, used, at;
+    struct buf open = BUF_INIT, got = BUF_INIT;
+    size_t n, used;
 
     assert_int_equal(record_parse(a, in, len, &used, 0), 1);
     assert_int_equal(record_parse(b, in, len, &used, 0), 1);
     record_set_text(b, key, value, strlen(value));
-    const uint8_t *open = record_encode_open(a, key, &n, &at);
+    const size_t at = record_append_open(a, key, &open);
 
-    buf_add(&got, open, at);
+    assert_int_equal(record_end_of(a, record_find(a, key)), at);
+    buf_add(&got, open.p, at);
     item_put_text(&got, value, strlen(value));
-    buf_add(&got, open + at, n - at);
+    buf_add(&got, open.p + at, open.n - at);
     const uint8_t *want = record_encode(b, &n);
 
     assert_int_equal(got.n, n);
     assert_memory_equal(got.p, want, n);
+    buf_free(&open);
     buf_free(&got);
     record_free(a);
     record_free(b);

@@ -7,9 +7,8 @@
 
 enum {
     DIFFERENT_MAX = 1000, /* labels; a column with more of them is something else */
-    BATCH_MIN = 8 << 20,  /* bytes; there are two, one that is made and one that is written */
-    BATCHES = 16,         /* or a few more: each reads all of the spool */
     SPLIT_MAX = 6,        /* bytes of the longest value of split */
+    PIECE = 1 << 20,      /* bytes of records, which are kept at a time */
 };
 
 /* Index of a label, which is added when the set is not FIXED. */
@@ -32,35 +31,80 @@ static int class_of_label(struct rows *r, const char *label, size_t n, bool fixe
     return r->labels.n - 1;
 }
 
-/* What the spool has of a row: where in its record the value of split goes, and the record. */
-static int keep_record(struct rows *r, struct record *rec)
+/* Records as add_record puts them: their texts are looked up and they go to the spool. */
+static int keep(void *rows, const void *bytes, size_t n)
 {
-    size_t n, open;
-    const uint8_t *bytes = record_encode_open(rec, "split", &n, &open);
-    const uint32_t head = (uint32_t)open;
-    uint8_t *to;
+    struct rows *r = rows;
+    const char *p = bytes, *const end = p + n;
+    struct kept kept;
 
-    if (record_fits(rec, n + SPLIT_MAX) < 0 || spool_add(&r->records, sizeof head + n, &to) < 0)
+    for (; p < end; p += kept.bytes) {
+        memcpy(&kept, p, sizeof kept);
+        p += sizeof kept;
+        texts_add(r->texts, p + kept.text, kept.text_bytes);
+    }
+    return spool_add(&r->records, bytes, n);
+}
+
+/* What is in the piece is kept: by a thread of its own, from the second piece on. */
+static int pass_piece(struct rows *r)
+{
+    if (r->helps && !r->behind) {
+        r->behind = behind_new(keep, r);
+        r->helps = r->behind != NULL;
+    }
+    if (r->behind)
+        return behind_give(r->behind, &r->piece);
+    if (keep(r, r->piece.p, r->piece.n) < 0)
         return -1;
-    memcpy(to, &head, sizeof head);
-    memcpy(to + sizeof head, bytes, n);
-    r->bytes[r->n] = (uint32_t)n;
+    buf_clear(&r->piece);
     return 0;
 }
 
-static int keep(struct rows *r, struct record *rec, int class)
+static int add_record(struct rows *r, struct record *rec)
 {
-    const struct field *text = record_find(rec, "text");
+    const size_t at = r->piece.n;
+    struct kept kept;
 
+    buf_reserve(&r->piece, sizeof kept);
+    r->piece.n += sizeof kept;
+    kept.open = (uint32_t)record_append_open(rec, "split", &r->piece);
+    const struct field *text = record_find(rec, "text");
+    const size_t n = r->piece.n - at - sizeof kept;
+
+    if (record_fits(rec, n + SPLIT_MAX) < 0)
+        return -1;
+    kept.bytes = (uint32_t)n;
+    kept.text_bytes = (uint32_t)text->n;
+    kept.text = (uint32_t)record_end_of(rec, text) - kept.text_bytes;
+    memcpy(r->piece.p + at, &kept, sizeof kept);
+    r->bytes[r->n] = kept.bytes;
+    return r->piece.n >= PIECE ? pass_piece(r) : 0;
+}
+
+static int add(struct rows *r, struct record *rec, int class)
+{
     if (r->n == r->cap) {
         r->cap = r->cap ? 2 * r->cap : 1024;
         r->bytes = xnrealloc(r->bytes, (size_t)r->cap, sizeof *r->bytes);
         r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
     }
-    if (texts_add(r->texts, text->data, text->n) < 0 || keep_record(r, rec) < 0)
+    if (add_record(r, rec) < 0)
         return -1;
     r->class_of[r->n++] = class;
     return 0;
+}
+
+/* All that was read is kept. */
+static int finish(struct rows *r)
+{
+    const int rc = pass_piece(r) < 0 || (r->behind && behind_wait(r->behind) < 0) ? -1 : 0;
+
+    behind_free(r->behind);
+    r->behind = NULL;
+    buf_free(&r->piece);
+    r->first = texts_first(r->texts);
+    return rc;
 }
 
 static bool is_same_set(const struct labels *a, const struct labels *b)
@@ -102,8 +146,8 @@ static void order_labels(struct rows *r, const char *set)
 void rows_init(struct rows *r, int64_t threads)
 {
     *r = (struct rows){ 0 };
-    spool_init(&r->records, threads);
-    r->texts = texts_new(threads);
+    r->helps = behind_helps(threads);
+    r->texts = texts_new();
 }
 
 int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set,
@@ -122,7 +166,7 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
 
         if (class < 0)
             return err_in("%s", examples_place(e));
-        if (keep(r, rec, class) < 0)
+        if (add(r, rec, class) < 0)
             return -1;
         progress_to(progress, r->n);
     }
@@ -133,89 +177,13 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
                        examples_name(e));
     if (got == 0 && !labels)
         order_labels(r, set);
-    r->first = texts_first(r->texts);
-    return got;
-}
-
-static void put_record(uint8_t *to, const uint8_t *kept, size_t bytes, const struct buf *split)
-{
-    uint32_t open;
-
-    memcpy(&open, kept, sizeof open);
-    kept += sizeof open;
-    memcpy(to, kept, open);
-    memcpy(to + open, split->p, split->n);
-    memcpy(to + open + split->n, kept + open, bytes - open);
-}
-
-/* Puts every row that is wished for where it is wanted, in the order in which the spool has them.
- */
-static int put_wishes(struct rows *r, const struct buf *split, uint8_t *to)
-{
-    size_t at = 0;
-
-    for (int64_t row = 0; row < r->n; row++) {
-        const size_t bytes = sizeof(uint32_t) + r->bytes[row];
-        const uint8_t *kept;
-
-        if (r->wish[row] >= 0 && spool_read(&r->records, at, bytes, &kept) < 0)
-            return -1;
-        for (int32_t i = r->wish[row]; i >= 0; i = r->next[i])
-            put_record(to + r->to[i], kept, r->bytes[row], split);
-        r->wish[row] = -1;
-        at += bytes;
-    }
-    return 0;
-}
-
-/* Room for N wishes that come at once. */
-static void make_wishes(struct rows *r, int64_t n)
-{
-    if (!r->wish) {
-        r->wish = xnmalloc((size_t)r->n, sizeof *r->wish);
-        for (int64_t row = 0; row < r->n; row++)
-            r->wish[row] = -1;
-    }
-    r->next = xnrealloc(r->next, (size_t)n, sizeof *r->next);
-    r->to = xnrealloc(r->to, (size_t)n, sizeof *r->to);
-}
-
-int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n, const char *split, struct buf *to)
-{
-    const size_t share = spool_size(&r->records) / BATCHES;
-    const size_t room = share > BATCH_MIN ? share : BATCH_MIN;
-    struct buf value = BUF_INIT;
-    int32_t got = 1;
-
-    item_put_text(&value, split, strlen(split));
-    size_t bytes = r->bytes[row[0]] + value.n;
-
-    for (; got < n && got < INT32_MAX && bytes + r->bytes[row[got]] + value.n <= room; got++)
-        bytes += r->bytes[row[got]] + value.n;
-    make_wishes(r, got);
-    buf_clear(to);
-    buf_reserve(to, bytes > room ? bytes : room); /* once: what grows is copied */
-    for (int32_t i = 0; i < got; i++) {
-        r->next[i] = r->wish[row[i]];
-        r->wish[row[i]] = i;
-        r->to[i] = to->n;
-        to->n += r->bytes[row[i]] + value.n;
-    }
-    const int rc = put_wishes(r, &value, (uint8_t *)to->p);
-
-    buf_free(&value);
-    return rc < 0 ? -1 : got;
+    return finish(r) < 0 ? -1 : got;
 }
 
 void rows_forget_records(struct rows *r)
 {
     spool_free(&r->records);
-    free(r->wish);
-    free(r->next);
-    free(r->to);
     free(r->bytes);
-    r->wish = r->next = NULL;
-    r->to = NULL;
     r->bytes = NULL;
 }
 

@@ -5,23 +5,33 @@
 #ifndef ROWS_H
 #define ROWS_H
 
+#include "behind.h"
 #include "examples.h"
 #include "mem.h"
 #include "progress.h"
 #include "spool.h"
 #include "texts.h"
 
+/* What is before each record in the spool. */
+struct kept {
+    uint32_t bytes;            /* of the record, */
+    uint32_t open;             /* before as many of them the value of split goes in, */
+    uint32_t text, text_bytes; /* and where the text is in them */
+};
+
 struct rows {
     int64_t n, cap;
-    struct spool records; /* encoded but for the value of the field split, and where that goes */
-    uint32_t *bytes;      /* (n) of each there */
+    struct spool records; /* each a struct kept, and encoded but for the value of the field split */
+    uint32_t *bytes;      /* (n) of each, without the struct */
     int *class_of;        /* (n) index into labels */
     int64_t *first;       /* (n) the first row with the same text */
-    struct texts *texts;  /* which finds it */
     struct labels labels;
-    int32_t *wish; /* (n) for each row the first place where it is wanted, -1: none ... */
-    int32_t *next; /* and for each place the next one that wants the same row */
-    size_t *to;    /* where the place begins in what is fetched */
+
+    /* while they are read */
+    struct buf piece;      /* records that are not kept yet */
+    struct texts *texts;   /* which finds first */
+    bool helps;            /* a thread is wanted */
+    struct behind *behind; /* and keeps the pieces */
 };
 
 void rows_init(struct rows *r, int64_t threads); /* 0: as many as the machine has */
@@ -32,11 +42,7 @@ void rows_init(struct rows *r, int64_t threads); /* 0: as many as the machine ha
  */
 MUST_USE int rows_read(struct rows *r, struct examples *e, const struct labels *labels,
                        const char *set, struct progress *progress);
-/* Puts into TO the records of the rows ROW (n), in this order and with the field split SPLIT, or as
- * many of the first of them as are wanted in memory at once, at least one; returns how many. */
-MUST_USE int64_t rows_fetch(struct rows *r, const int64_t *row, int64_t n, const char *split,
-                            struct buf *to);
-/* For when nobody fetches any more. */
+/* For when nobody wants them any more. */
 void rows_forget_records(struct rows *r);
 void rows_free(struct rows *r);
 

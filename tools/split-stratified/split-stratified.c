@@ -4,6 +4,7 @@
  * Reads a table, or one of our streams, as a whole; writes every chosen row with the field split,
  * in the order train, eval, test. Which rows: sample.h. Man page: split-stratified.1.
  */
+#include "arrange.h"
 #include "audit.h"
 #include "cli.h"
 #include "examples.h"
@@ -134,15 +135,17 @@ static void say_replaced(const struct table *t)
 static int put(struct writer *w, struct rows *r, const struct sample *s)
 {
     struct buf batch = BUF_INIT;
-    int64_t got = 0;
+    struct arrange *a;
+    int64_t got;
 
-    for (int part = 0; got >= 0 && part < PARTS; part++)
-        for (int64_t at = 0; got >= 0 && at < s->n[part]; at += got) {
-            got = rows_fetch(r, s->row[part] + at, s->n[part] - at, part_name[part], &batch);
-            if (got >= 0 && writer_put_encoded(w, &batch, got) < 0)
-                got = -1;
+    if (arrange_new(&a, r, s, o.common.threads) < 0)
+        return -1;
+    while ((got = arrange_next(a, &batch)) > 0)
+        if (writer_put_encoded(w, &batch, got) < 0) {
+            got = -1;
+            break;
         }
-    rows_forget_records(r); /* while the last of them are compressed */
+    arrange_free(a);
     buf_free(&batch);
     return got < 0 ? -1 : 0;
 }

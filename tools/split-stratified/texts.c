@@ -1,6 +1,5 @@
 #include "texts.h"
 
-#include "behind.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -11,7 +10,7 @@
 
 enum {
     COEFFICIENT = 7, /* bytes */
-    CHUNK = 1 << 18, /* of texts, which the thread takes at a time */
+    BATCH = 1 << 10, /* texts, that are looked up at a time */
     AHEAD = 16,      /* rows whose slots are asked for beforehand */
     FEW = 1 << 10,   /* rows and slots in the beginning */
 };
@@ -93,12 +92,9 @@ struct text_key text_key_of(const struct text_point x[2], const void *text, size
 
 struct texts {
     struct text_point x[2];
-    bool alone;            /* no thread is wanted */
-    struct behind *behind; /* takes what follows; from the second chunk on */
-    struct buf chunk;      /* of each text its length and its bytes */
-    struct text_key *key;  /* (n) */
-    int64_t *first;        /* (n) */
-    int64_t n, cap;
+    struct text_key *key; /* (n) */
+    int64_t *first;       /* (found) */
+    int64_t n, found, cap;
     int64_t *slot; /* (slots, a power of two) first rows by their keys, -1: free */
     size_t slots;
 };
@@ -118,8 +114,8 @@ static int64_t *slot_of(const struct texts *t, const struct text_key *key)
     return &t->slot[at];
 }
 
-/* At least twice as many slots as there are keys, and the first N rows in theirs. */
-static void make_slots(struct texts *t, int64_t n)
+/* At least twice as many slots as there are keys. */
+static void make_slots(struct texts *t)
 {
     t->slots = t->slots ? t->slots : FEW;
     while (t->slots < 2 * (size_t)t->n)
@@ -128,90 +124,56 @@ static void make_slots(struct texts *t, int64_t n)
     t->slot = xnmalloc(t->slots, sizeof *t->slot);
     for (size_t at = 0; at < t->slots; at++)
         t->slot[at] = -1;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < t->found; i++)
         if (t->first[i] == i)
             *slot_of(t, &t->key[i]) = i;
 }
 
-/* Finds the first row of each from ROW on that has a key. */
-static void find_first(struct texts *t, int64_t row)
+/* Looks up the texts that were added. */
+static void find_first(struct texts *t)
 {
-    for (; row < t->n; row++) {
-        if (row + AHEAD < t->n)
-            __builtin_prefetch(&t->slot[t->key[row + AHEAD].at[0] & (t->slots - 1)], 1);
-        int64_t *slot = slot_of(t, &t->key[row]);
+    if (t->slots < 2 * (size_t)t->n)
+        make_slots(t);
+    for (int64_t i = t->found; i < t->n; i++) {
+        if (i + AHEAD < t->n)
+            __builtin_prefetch(&t->slot[t->key[i + AHEAD].at[0] & (t->slots - 1)], 1);
+        int64_t *slot = slot_of(t, &t->key[i]);
 
         if (*slot < 0)
-            *slot = row;
-        t->first[row] = *slot;
+            *slot = i;
+        t->first[i] = *slot;
     }
+    t->found = t->n;
 }
 
-/* Texts as texts_add puts them. */
-static int take(void *texts, const void *bytes, size_t n)
-{
-    struct texts *t = texts;
-    const int64_t had = t->n;
-    uint32_t len;
-
-    for (const char *p = bytes, *const end = p + n; p < end; p += len) {
-        memcpy(&len, p, sizeof len);
-        p += sizeof len;
-        if (t->n == t->cap) {
-            t->cap *= 2;
-            t->key = xnrealloc(t->key, (size_t)t->cap, sizeof *t->key);
-            t->first = xnrealloc(t->first, (size_t)t->cap, sizeof *t->first);
-        }
-        t->key[t->n++] = text_key_of(t->x, p, len);
-    }
-    if (t->slots < 2 * (size_t)t->n)
-        make_slots(t, had);
-    find_first(t, had);
-    return 0;
-}
-
-struct texts *texts_new(int64_t threads)
+struct texts *texts_new(void)
 {
     struct texts *t = xcalloc(1, sizeof *t);
 
     text_points_draw(t->x);
-    t->alone = !behind_helps(threads);
     t->cap = FEW;
     t->key = xnmalloc(FEW, sizeof *t->key);
     t->first = xnmalloc(FEW, sizeof *t->first);
     return t;
 }
 
-/* What is in hand goes to the thread. */
-static int pass(struct texts *t)
+void texts_add(struct texts *t, const void *text, size_t n)
 {
-    if (!t->behind && !t->alone) {
-        t->behind = behind_new(take, t);
-        t->alone = !t->behind;
+    if (t->n == t->cap) {
+        t->cap *= 2;
+        t->key = xnrealloc(t->key, (size_t)t->cap, sizeof *t->key);
+        t->first = xnrealloc(t->first, (size_t)t->cap, sizeof *t->first);
     }
-    if (t->behind)
-        return behind_give(t->behind, &t->chunk);
-    (void)take(t, t->chunk.p, t->chunk.n);
-    buf_clear(&t->chunk);
-    return 0;
-}
-
-int texts_add(struct texts *t, const void *text, size_t n)
-{
-    const uint32_t len = (uint32_t)n;
-
-    buf_add(&t->chunk, &len, sizeof len);
-    buf_add(&t->chunk, text, n);
-    return t->chunk.n >= CHUNK ? pass(t) : 0;
+    t->key[t->n++] = text_key_of(t->x, text, n);
+    if (t->n - t->found == BATCH)
+        find_first(t);
 }
 
 int64_t *texts_first(struct texts *t)
 {
-    behind_free(t->behind);
-    (void)take(t, t->chunk.p, t->chunk.n);
+    find_first(t);
     int64_t *first = t->first;
 
-    buf_free(&t->chunk);
     free(t->key);
     free(t->slot);
     free(t);

@@ -1,11 +1,8 @@
 /*
- * texts.h - which rows have the same text. A thread of its own finds it out, while its caller reads
- * the next rows.
+ * texts.h - which rows have the same text.
  */
 #ifndef TEXTS_H
 #define TEXTS_H
-
-#include "err.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,9 +26,9 @@ struct text_key text_key_of(const struct text_point x[2], const void *text, size
 
 struct texts;
 
-struct texts *texts_new(int64_t threads); /* 1: none of its own; 0: as many as the machine has */
+struct texts *texts_new(void);
 /* The text of the next row. */
-MUST_USE int texts_add(struct texts *t, const void *text, size_t n);
+void texts_add(struct texts *t, const void *text, size_t n);
 /* For every row the first one that has its text, which mostly is the row itself; free it. Releases
  * T. */
 int64_t *texts_first(struct texts *t);
