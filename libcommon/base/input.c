@@ -5,22 +5,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A pipe, and the bytes that input_peek took from it for the one who opens it. */
+struct pipe {
+    struct pipe *next;
+    char *path;
+    int fd;
+    size_t n, used;
+    uint8_t bytes[INPUT_PEEK_MAX];
+};
+
 struct input {
     char *name;
     int fd;
-    bool standard; /* the beginning may be in SEEN */
+    bool standard;
+    struct pipe *pipe; /* NULL: nobody looked before, or it can be read again */
 };
 
-/* Standard input is one per process, and so is what was already taken from it. */
-static struct {
-    uint8_t bytes[INPUT_PEEK_MAX];
-    size_t n, used;
-} seen;
+static struct pipe *looked_at; /* and not opened yet; or standard input, which is one per process */
 
 static int fill(int fd, void *bytes, size_t cap, size_t *n)
 {
@@ -59,51 +66,88 @@ static int open_path(int *fd, const char *path)
     return 0;
 }
 
-static int peek_standard(uint8_t *bytes, size_t cap, size_t *n)
+static bool is_standard(const char *path)
+{
+    return !strcmp(path, "-");
+}
+
+static struct pipe **find_pipe(const char *path)
+{
+    struct pipe **p = &looked_at;
+
+    while (*p && strcmp((*p)->path, path) != 0)
+        p = &(*p)->next;
+    return p;
+}
+
+static void add_pipe(const char *path, int fd)
+{
+    struct pipe *p = xmalloc(sizeof *p);
+
+    memset(p, 0, offsetof(struct pipe, bytes));
+    p->next = looked_at;
+    p->path = xstrdup(path);
+    p->fd = fd;
+    looked_at = p;
+}
+
+static int peek_pipe(struct pipe *p, uint8_t *bytes, size_t cap, size_t *n)
 {
     size_t more = 0;
 
-    if (cap > sizeof seen.bytes)
-        cap = sizeof seen.bytes;
-    if (seen.n < cap && fill_all(STDIN_FILENO, seen.bytes + seen.n, cap - seen.n, &more) < 0)
-        return err_in("standard input");
-    seen.n += more;
-    *n = seen.n < cap ? seen.n : cap;
-    memcpy(bytes, seen.bytes, *n);
+    if (p->n < cap && fill_all(p->fd, p->bytes + p->n, cap - p->n, &more) < 0)
+        return -1;
+    p->n += more;
+    *n = p->n < cap ? p->n : cap;
+    memcpy(bytes, p->bytes, *n);
     return 0;
+}
+
+static const char *name_of(const char *path)
+{
+    return is_standard(path) ? "standard input" : path;
 }
 
 int input_peek(const char *path, uint8_t *bytes, size_t cap, size_t *n)
 {
-    int fd, rc;
+    const size_t most = cap < INPUT_PEEK_MAX ? cap : INPUT_PEEK_MAX;
+    int fd = STDIN_FILENO, rc;
 
-    if (!strcmp(path, "-"))
-        return peek_standard(bytes, cap, n);
-    if (open_path(&fd, path) < 0)
-        return -1;
-    rc = fill_all(fd, bytes, cap < INPUT_PEEK_MAX ? cap : INPUT_PEEK_MAX, n);
-    close(fd);
-    return rc < 0 ? err_in("%s", path) : 0;
+    if (!*find_pipe(path)) {
+        if (!is_standard(path) && open_path(&fd, path) < 0)
+            return -1;
+        if (!is_standard(path) && lseek(fd, 0, SEEK_CUR) >= 0) {
+            rc = fill_all(fd, bytes, most, n);
+            close(fd);
+            return rc < 0 ? err_in("%s", path) : 0;
+        }
+        add_pipe(path, fd);
+    }
+    return peek_pipe(*find_pipe(path), bytes, most, n) < 0 ? err_in("%s", name_of(path)) : 0;
 }
 
 int input_open(struct input **in, const char *path)
 {
-    const bool standard = !strcmp(path, "-");
-    int fd = STDIN_FILENO;
+    struct pipe **at = find_pipe(path), *pipe = *at;
+    int fd = pipe ? pipe->fd : STDIN_FILENO;
 
-    if (!standard && open_path(&fd, path) < 0)
+    if (!pipe && !is_standard(path) && open_path(&fd, path) < 0)
         return -1;
+    if (pipe && !is_standard(path))
+        *at = pipe->next; /* what comes behind is the input's alone */
     *in = xmalloc(sizeof **in);
-    **in = (struct input){ xstrdup(standard ? "standard input" : path), fd, standard };
+    **in = (struct input){ xstrdup(name_of(path)), fd, is_standard(path), pipe };
     return 0;
 }
 
 int input_read(struct input *in, void *bytes, size_t cap, size_t *n)
 {
-    if (in->standard && seen.used < seen.n) {
-        *n = seen.n - seen.used < cap ? seen.n - seen.used : cap;
-        memcpy(bytes, seen.bytes + seen.used, *n);
-        seen.used += *n;
+    struct pipe *p = in->pipe;
+
+    if (p && p->used < p->n) {
+        *n = p->n - p->used < cap ? p->n - p->used : cap;
+        memcpy(bytes, p->bytes + p->used, *n);
+        p->used += *n;
         return 0;
     }
     return fill(in->fd, bytes, cap, n) < 0 ? err_in("%s", in->name) : 0;
@@ -125,6 +169,10 @@ void input_close(struct input *in)
         return;
     if (!in->standard)
         close(in->fd);
+    if (in->pipe && !in->standard) {
+        free(in->pipe->path);
+        free(in->pipe);
+    }
     free(in->name);
     free(in);
 }

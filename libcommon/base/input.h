@@ -3,7 +3,7 @@
  *
  * Whoever reads a path that a user gave (stream.h, table.h) opens it here. So a tool may look at
  * the first bytes with input_peek, decide what they are, and still hand over the path: what was
- * looked at on standard input is read again by the next input_open("-").
+ * looked at on standard input or another pipe is read again by the next input_open of that path.
  */
 #ifndef INPUT_H
 #define INPUT_H

@@ -118,6 +118,17 @@ out_is <<'EXPECT'
 70
 EXPECT
 
+it "reads a named pipe, which cannot be read twice"
+mkfifo pipe
+sh_run 'split-stratified days.csv -o file.zst; cat days.csv >pipe & split-stratified pipe -o piped.zst && cmp piped.zst file.zst'
+ok
+it "which may hold a stream, too"
+sh_run 'cat file.zst >pipe & split-stratified --test 0.5 pipe | peek --count'
+out_is <<'EXPECT'
+70
+EXPECT
+rm -f pipe
+
 it "brings rows with the same text into one part, counts unchanged"
 printf 'x,same\nx,same\nx,j\ny,other\ny,twice\nx,twice\ny,d\ny,e\nx,f\nx,g\nx,h\ny,i\n' >dup.csv
 sh_run 'for seed in 1 2 3 4 5 6 7 8; do split-stratified --seed $seed --audit --label 1 --per-class --train 3 --test 1 --eval 1 dup.csv -o d$seed.zst || echo leak; ./cols split,label d$seed.zst | sort | uniq -c; done | sort | uniq -c | tr -s " \t" "  "'
