@@ -122,8 +122,10 @@ def text(t, p):
 def tables(t, p):
     d = t.data
     yield Case("tables/split 1 M rows", "s", t.split,
-               {"pandas + scikit-learn": p["tables"].question("split", d.table, d.output("split"))}, smaller=True, runs=3)
-    yield Case("tables/promptify 1 M records", "s", t.promptify, smaller=True, runs=3)
+               {"pandas + scikit-learn": p["tables"].question("split", d.table, d.output("split")),
+                "the same as a program": p["tables"].question("program", "split", d.table, d.output("split"))}, smaller=True, runs=5)
+    yield Case("tables/promptify 1 M records", "s", t.promptify,
+               {"pandas, apply": p["tables"].question("prompt", d.table, d.root / "share/templates/financial-sentiment.txt", d.output("prompted.csv"))}, smaller=True, runs=3)
     yield Case("tables/score 1 M records", "s", lambda: t.seconds("score", "--report", "sklearn", d.predictions()),
                {"scikit-learn, labels in memory": p["tables"].question("report", 1000000)}, smaller=True, runs=3)
 

@@ -7,18 +7,19 @@
 #include "predict.h"
 
 #include "cli.h"
+#include "digests.h"
 #include "json.h"
 #include "model/lora.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct source { /* what the records come from, for messages and digests */
-    struct pack *pack;
-    struct pack **adapter;
-    double *scale;
-    char **what; /* of the end map */
+struct source {         /* what the predictions come from */
+    struct pack **pack; /* the model, then its adapters */
+    double *scale;      /* (n) of each adapter; the first is not used */
+    char **what;        /* (n) of the end map */
     int n;
+    struct digests *digests;
 };
 
 static const struct mode *const modes[] = { &mode_labels, &mode_generate, &mode_loss,
@@ -51,65 +52,59 @@ static char *adapter_input(double scale)
     return b.p;
 }
 
-/* The adapters as one set that MODEL goes through, or NULL without adapters. */
-static struct lora_set *open_adapters(struct source *src, struct model *model,
-                                      const struct cli_list *list)
+static int source_open(struct source *src, const char *model, const struct cli_list *adapters)
 {
-    struct lora_set **set = xnmalloc((size_t)list->n, sizeof *set), *joined;
-
-    src->adapter = xnmalloc((size_t)list->n, sizeof(struct pack *));
-    src->scale = xnmalloc((size_t)list->n, sizeof *src->scale);
-    src->what = xnmalloc((size_t)list->n, sizeof *src->what);
-    src->n = list->n;
-    for (int i = 0; i < list->n; i++) {
+    src->pack = xnmalloc((size_t)adapters->n + 1, sizeof(struct pack *));
+    src->scale = xnmalloc((size_t)adapters->n + 1, sizeof *src->scale);
+    src->what = xnmalloc((size_t)adapters->n + 1, sizeof *src->what);
+    src->what[0] = xstrdup("model");
+    if (pack_open(&src->pack[0], model) < 0)
+        return -1;
+    for (src->n = 1; src->n <= adapters->n; src->n++) {
         char *path;
 
-        src->scale[i] = split_scale(list->v[i], &path);
-        if (pack_open(&src->adapter[i], path) < 0 ||
-            lora_load(&set[i], model, src->adapter[i], false) < 0)
-            die_err();
+        src->scale[src->n] = split_scale(adapters->v[src->n - 1], &path);
+        src->what[src->n] = adapter_input(src->scale[src->n]);
+        if (pack_open(&src->pack[src->n], path) < 0)
+            return -1;
         free(path);
-        src->what[i] = adapter_input(src->scale[i]);
     }
-    if (list->n == 0) {
-        free(set);
-        return NULL;
-    }
-    if (list->n == 1 && src->scale[0] == 1) {
-        joined = set[0];
-    } else {
-        if (lora_join(&joined, set, src->scale, list->n) < 0)
+    return 0;
+}
+
+/* The adapters as one set that MODEL goes through, or NULL without adapters. */
+static struct lora_set *load_adapters(const struct source *src, struct model *model)
+{
+    const int n = src->n - 1;
+    struct lora_set **set = xnmalloc((size_t)n, sizeof *set), *joined = NULL;
+
+    for (int i = 0; i < n; i++)
+        if (lora_load(&set[i], model, src->pack[i + 1], false) < 0)
             die_err();
-        for (int i = 0; i < list->n; i++)
+    if (n == 1 && src->scale[1] == 1) {
+        joined = set[0];
+    } else if (n > 0) {
+        if (lora_join(&joined, set, src->scale + 1, n) < 0)
+            die_err();
+        for (int i = 0; i < n; i++)
             lora_free(set[i]);
     }
     free(set);
-    model_use_lora(model, joined);
+    if (joined)
+        model_use_lora(model, joined);
     return joined;
-}
-
-static void add_digests(struct writer *w, const struct source *src)
-{
-    uint8_t digest[SHA256_BYTES];
-
-    pack_digest(src->pack, digest);
-    writer_input(w, "model", digest);
-    for (int i = 0; i < src->n; i++) {
-        pack_digest(src->adapter[i], digest);
-        writer_input(w, src->what[i], digest);
-    }
 }
 
 static void source_close(struct source *src)
 {
+    digests_free(src->digests);
     for (int i = 0; i < src->n; i++) {
-        pack_close(src->adapter[i]);
+        pack_close(src->pack[i]);
         free(src->what[i]);
     }
-    free(src->adapter);
+    free(src->pack);
     free(src->scale);
     free(src->what);
-    pack_close(src->pack);
 }
 
 /* A model without a tokenizer is fine for the modes that need none; one that is broken is not. */
@@ -157,7 +152,8 @@ static void run(struct predictor *p, const struct source *src, const char *const
     if (window_run(p, mode, r, w, progress) < 0)
         die_err();
     progress_close(progress);
-    add_digests(w, src);
+    for (int i = 0; i < src->n; i++)
+        writer_input(w, src->what[i], digests_at(src->digests, i));
     if (writer_commit(w) < 0)
         die_err();
     if (mode->end)
@@ -173,13 +169,14 @@ int main(int argc, char **argv)
     struct source src = { 0 };
     const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads);
 
-    if (!ops || pack_open(&src.pack, opt.model) < 0 ||
-        model_open(&p.model, src.pack, ops, dtype_of(opt.compute)) < 0)
+    if (!ops || source_open(&src, opt.model, &opt.adapters) < 0 ||
+        model_open(&p.model, src.pack[0], ops, dtype_of(opt.compute)) < 0)
         die_err();
-    struct lora_set *lora = open_adapters(&src, p.model, &opt.adapters);
+    struct lora_set *lora = load_adapters(&src, p.model);
 
     p.prompts.model = p.model;
-    open_tokenizer(&p, src.pack);
+    open_tokenizer(&p, src.pack[0]);
+    src.digests = digests_new(src.pack, src.n, opt.common.threads);
     run(&p, &src, paths);
 
     prompts_free(&p.prompts);

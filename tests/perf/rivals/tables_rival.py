@@ -1,4 +1,7 @@
-"""pandas and scikit-learn: seconds to read, split and write a table, and to report a million labels."""
+"""pandas and scikit-learn: seconds to read, split and write a table, to make prompts of its rows, and to report a
+million labels. With words on the command line the case of that name, once."""
+import subprocess
+import sys
 import time
 
 from serve import serve
@@ -15,6 +18,24 @@ def split(path, out):
     return time.perf_counter() - start
 
 
+def prompt(path, template, out):
+    """As the article does it: a function for every row."""
+    import pandas
+    text = open(template).read().replace("{completion}", "{label}")
+    start = time.perf_counter()
+    table = pandas.read_csv(path)
+    prompts = pandas.DataFrame(table.apply(lambda row: text.format(text=row["text"], label=row["label"]), axis=1), columns=["text"])
+    prompts.to_csv(out, index=False)
+    return time.perf_counter() - start
+
+
+def program(*words):
+    """A case as a program of its own, from its start to its end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, __file__, *words], check=True)
+    return time.perf_counter() - start
+
+
 def report(n):
     import numpy
     from sklearn.metrics import classification_report, confusion_matrix
@@ -27,4 +48,8 @@ def report(n):
     return time.perf_counter() - start
 
 
-serve({"split": split, "report": report})
+cases = {"split": split, "prompt": prompt, "report": report, "program": program}
+if sys.argv[1:]:
+    cases[sys.argv[1]](*sys.argv[2:])
+else:
+    serve(cases)
