@@ -46,10 +46,7 @@ FORCE_INLINE void add_codes(const int rows, __m512 *left, __m512 *right, const u
                             int64_t lda, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
 {
     struct nf4_rows first, second;
-    /* the next rows, of which each chunk asks for its share in the order in which they lie */
     const int64_t later = (n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS;
-    const uint8_t *const ahead = weight_bytes(w) + later / 2;
-    const float *const ahead_scale = weight_scales(w) + later / w->block;
 
     nf4_rows_begin(&first, w, k0, kc, n0);
     nf4_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
@@ -57,10 +54,7 @@ FORCE_INLINE void add_codes(const int rows, __m512 *left, __m512 *right, const u
         const __m512i eight0 = nf4_rows_next(&first), eight1 = nf4_rows_next(&second);
         const __m512 s0 = vf_load(first.scale), s1 = vf_load(second.scale);
 
-        for (int i = 0; i < FEW_COLUMNS * 8 / 2; i += 64)
-            __builtin_prefetch(ahead + k * FEW_COLUMNS / 2 + i, 0, 2);
-        if (k % 32 == 0)
-            __builtin_prefetch(ahead_scale + k * FEW_COLUMNS / w->block, 0, 2);
+        nf4_ask_ahead(w, later, k, FEW_COLUMNS);
         ADD_CODES(0);
         ADD_CODES(1);
         ADD_CODES(2);
@@ -83,16 +77,14 @@ FORCE_INLINE void add_halves(const int rows, const bool brain, __m512 *left, __m
                              int64_t kc, int64_t n0)
 {
     const uint8_t *p = weight_bytes(w) + 2 * (n0 * w->cols + k0);
-    const uint8_t *const ahead =
-        weight_bytes(w) + 2 * ((n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS);
+    const int64_t later = (n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS;
     int32_t at[FEW_COLUMNS];
 
     half_rows(at, FEW_COLUMNS, w, w->cols, n0);
     for (int64_t k = 0; k < kc; k += 16, p += 32) {
         __m512i l[8], r[8];
 
-        for (int i = 0; i < FEW_COLUMNS * 32; i += 64)
-            __builtin_prefetch(ahead + k * 2 * FEW_COLUMNS + i, 0, 2);
+        half_ask_ahead(w, later, k, FEW_COLUMNS);
         turn_rows(l, p, at);
         turn_rows(r, p, at + W);
         UNROLL(8)

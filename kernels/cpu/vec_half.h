@@ -15,6 +15,13 @@ static inline void half_rows(int32_t *at, int n, const struct weight *w, int64_t
         at[i] = (int32_t)(min_i64(i, w->rows - 1 - n0) * ld * 2);
 }
 
+/* As nf4_ask_ahead, at each chunk of 16 columns. */
+FORCE_INLINE void half_ask_ahead(const struct weight *w, int64_t later, int64_t k, const int rows)
+{
+    for (int i = 0; i < rows * 32; i += 64)
+        __builtin_prefetch(weight_bytes(w) + 2 * (later + k * rows) + i, 0, 2);
+}
+
 /* The halves in the low, and in the high, bits of W dwords. */
 #if defined(__AVX512F__)
 FORCE_INLINE vf low_f16(vi d)

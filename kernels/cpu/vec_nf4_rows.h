@@ -98,4 +98,16 @@ FORCE_INLINE vi nf4_rows_next(struct nf4_rows *r)
     return r->eight[r->next++];
 }
 
+/* Asks for what a later run over other rows, from their element LATER on, takes: at each chunk of 8
+ * columns from K on for its share, ROWS rows of them, in the order in which they lie. */
+FORCE_INLINE void nf4_ask_ahead(const struct weight *w, int64_t later, int64_t k, const int rows)
+{
+    const int64_t element = later + k * rows;
+
+    for (int i = 0; i < rows * 8 / 2; i += 64)
+        __builtin_prefetch(weight_bytes(w) + element / 2 + i, 0, 2);
+    if (k % 32 == 0)
+        __builtin_prefetch(weight_scales(w) + element / w->block, 0, 2);
+}
+
 #endif

@@ -39,10 +39,7 @@ FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restr
 {
     struct nf4_rows first, second;
     vf left[FEW], right[FEW];
-    /* the next rows, of which each chunk asks for its share in the order in which they lie */
     const int64_t later = (n0 + NR) * w->cols + k0 * NR;
-    const uint8_t *const ahead = weight_bytes(w) + later / 2;
-    const float *const ahead_scale = weight_scales(w) + later / w->block;
 
     nf4_rows_begin(&first, w, k0, kc, n0);
     nf4_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
@@ -52,10 +49,7 @@ FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restr
         const vi eight0 = nf4_rows_next(&first), eight1 = nf4_rows_next(&second);
         const vf s0 = vf_load(first.scale), s1 = vf_load(second.scale);
 
-        for (int i = 0; i < NR * 8 / 2; i += 64)
-            __builtin_prefetch(ahead + k * NR / 2 + i, 0, 2);
-        if (k % 32 == 0)
-            __builtin_prefetch(ahead_scale + k * NR / w->block, 0, 2);
+        nf4_ask_ahead(w, later, k, NR);
         ADD_CODE(0);
         ADD_CODE(1);
         ADD_CODE(2);
@@ -77,8 +71,7 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
                                    int64_t n0, float *c, int64_t ldc, const float *init, bool add)
 {
     const uint8_t *p = weight_bytes(w) + 2 * (n0 * w->cols + k0);
-    /* the next rows, of which each chunk asks for its share in the order in which they lie */
-    const uint8_t *const ahead = weight_bytes(w) + 2 * ((n0 + NR) * w->cols + k0 * NR);
+    const int64_t later = (n0 + NR) * w->cols + k0 * NR;
     int32_t at[NR];
     vf left[FEW], right[FEW];
 
@@ -88,8 +81,7 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
     for (int64_t k = 0; k < kc; k += 16, p += 32) {
         vi l[8], r[8];
 
-        for (int i = 0; i < NR * 32; i += 64)
-            __builtin_prefetch(ahead + k * 2 * NR + i, 0, 2);
+        half_ask_ahead(w, later, k, NR);
         turn_rows(l, p, at);
         turn_rows(r, p, at + W);
         UNROLL(8)

@@ -130,13 +130,28 @@ def tables(t, p):
                {"scikit-learn, labels in memory": p["tables"].question("report", 1000000)}, smaller=True, runs=3)
 
 
+def from_disk(path, *command):
+    """Seconds of a command when the file at PATH is not in memory."""
+    os.sync()
+    with open(path, "rb") as f:
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return run(*command)[0]
+
+
 def files(t):
     d = t.data
+
+    def weights():
+        return d.model() / "model.safetensors"
+
     yield Case("quantize-nf4/4 layers of Phi-2, fp16", "s", smaller=True, runs=3,
                ours=lambda: t.seconds("quantize-nf4", d.model(), "-o", f"{d.output('quantized')}/", "--force"),
-               limits={"reading the file": lambda: run("cat", d.model() / "model.safetensors")[0],
+               limits={"reading the file": lambda: run("cat", weights())[0],
                        "writing as much": lambda: run("dd", "if=/dev/zero", f"of={d.output('written')}", "bs=256K", "status=none",
                                                       f"count={(d.nf4() / 'model.safetensors').stat().st_size >> 18}")[0]})
+    yield Case("quantize-nf4/the same, from disk", "s", smaller=True, runs=3,
+               ours=lambda: from_disk(weights(), d.tools / "quantize-nf4", d.model(), "-o", f"{d.output('quantized')}/", "--force"),
+               limits={"reading the file": lambda: from_disk(weights(), "cat", weights())})
     yield Case("start/peek --version", "ms", lambda: t.start(d.tools / "peek", "--version"),
                limits={"starting true": lambda: t.start("true")}, smaller=True)
     yield Case("start/peek --count of 8 records", "ms",
