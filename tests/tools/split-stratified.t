@@ -175,6 +175,10 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified 
 			NR > 1 { n++; if (\$2 + 0 != \$1) bad++; part[\$3]++; if (\$3 == \"eval\" && seen[\$1]++) again++ }
 			END { print n, bad + 0, part[\"train\"], part[\"eval\"], part[\"test\"], (again > 1000) }"'
 	[ "$(cat out)" = "300000 0 150000 90000 60000 1" ]; report $? "$(cat out err)"
+	it "rows may be larger than what is put in order at a time"
+	awk 'BEGIN { for (i = 0; i < 15; i++) printf "%s,%0*d\n", i % 3 ? "good" : "bad", i % 2 ? 3000000 : 30, i }' >large.csv
+	sh_run 'split-stratified --train 0.6 --test 0.4 large.csv | peek --tsv id,text | awk "NR > 1 { n += \$2 == \$1; bytes += length(\$2) } END { print n, bytes }"'
+	[ "$(cat out)" = "15 21000240" ]; report $? "$(cut -c 1-200 out err)"
 	it "one thread gives the same bytes"
 	sh_run 'split-stratified -j 1 --train 0.8 --test 0.2 long.csv -o long.one.zst && cmp long.one.zst long.300.zst'
 	ok

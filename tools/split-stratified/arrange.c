@@ -83,18 +83,18 @@ static void make_piles(struct arrange *a)
     const size_t share = a->bytes / PILES_MAX + 1;
     const size_t most = share > PILE_BYTES ? share : PILE_BYTES;
     int64_t place = 0;
-    size_t at = 0;
+    size_t at = 0, stretch = 0; /* of the present pile */
+    struct pile *p = NULL;
 
     for (int part = 0; part < PARTS; part++)
         for (int64_t i = 0; i < a->s->n[part]; i++, place++) {
-            const int p = (int)(at / most);
-
-            if (a->piles <= p) {
-                a->pile[p] = (struct pile){ .first = place, .at = at };
-                a->piles = p + 1;
+            if (!p || at / most > stretch) {
+                p = &a->pile[a->piles++];
+                *p = (struct pile){ .first = place, .at = at };
+                stretch = at / most;
             }
-            a->pile[p].n++;
-            a->pile_of[place] = (uint8_t)p;
+            p->n++;
+            a->pile_of[place] = (uint8_t)(p - a->pile);
             at += bytes_at(a, part, i);
             if (i + AHEAD < a->s->n[part])
                 __builtin_prefetch(&a->rows->bytes[a->s->row[part][i + AHEAD]]);
@@ -131,7 +131,10 @@ static int put_down(struct arrange *a, struct pile *p)
     else if (tempfile_write(p->fd, p->hand.p, p->hand.n, at) < 0)
         return -1;
     p->bytes += p->hand.n;
-    buf_clear(&p->hand);
+    if (p->hand.n > HAND)
+        buf_free(&p->hand); /* a record as large as that is rare */
+    else
+        buf_clear(&p->hand);
     return 0;
 }
 
@@ -167,7 +170,7 @@ static int deal(struct arrange *a, int64_t place, const uint8_t *from)
     memcpy(to + kept.open, split->p, split->n);
     memcpy(to + kept.open + split->n, from + kept.open, kept.bytes - kept.open);
     p->hand.n += all;
-    return 0;
+    return p->hand.n >= HAND ? put_down(a, p) : 0;
 }
 
 /* Piles [from, to), whose records one thread deals, and the number of their file. */
