@@ -301,6 +301,19 @@ static void make_tile(const struct chunk *s, int m, const float *a, const float 
         cpu_isa()->tile_few(m, s->kc, a, s->term->b, s->k0, weight_row(s, n0), c, ldc, init, add);
 }
 
+/* Asks for the tile of c at row M0 and column N0: its rows are far from each other, and each is
+ * short. */
+static void fetch_c(const struct gemm *g, int64_t m0, int64_t m1, int64_t n0)
+{
+    const float *const c = g->c + n0 * g->step;
+    const int64_t last = min_i64(cpu_isa()->nr, g->N - n0) - 1;
+
+    for (int64_t m = m0; m < m1; m++) {
+        __builtin_prefetch(c + m * g->ldc, 1);
+        __builtin_prefetch(c + m * g->ldc + last * g->step, 1);
+    }
+}
+
 /* One panel of B against panels of A from row m0 of c on. */
 static void sweep(const struct chunk *s, const struct ahead *ahead, const float *a,
                   const float *panel, int64_t m0, int64_t m1, int64_t n0)
@@ -320,6 +333,7 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
             make_tile(s, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
                       !s->first || g->add);
         } else {
+            fetch_c(g, m0, m0 + m, n0);
             make_tile(s, m, a, panel, n0, tile, isa->nr, NULL, false);
             put_tile(s, tile, m0, m, n0, n);
         }
