@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <zstd.h>
 
 enum {
     THREADS_MAX = 8,
@@ -37,7 +36,7 @@ static int threads_for(int64_t wanted)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
-static ZSTD_CCtx *new_context(int level)
+ZSTD_CCtx *frames_context(int level)
 {
     ZSTD_CCtx *zstd = ZSTD_createCCtx();
 
@@ -54,7 +53,7 @@ struct frames *frames_new(int level, int64_t threads)
     f->level = level;
     f->threads = threads_for(threads);
     f->slots = f->threads > 1 ? f->threads + 2 : 1;
-    f->own = new_context(level);
+    f->own = frames_context(level);
     (void)pthread_mutex_init(&f->lock, NULL);
     (void)pthread_cond_init(&f->work, NULL);
     (void)pthread_cond_init(&f->made, NULL);
@@ -91,7 +90,7 @@ static void make_next(struct frames *f, ZSTD_CCtx *zstd)
 static void *help(void *arg)
 {
     struct frames *f = arg;
-    ZSTD_CCtx *zstd = new_context(f->level);
+    ZSTD_CCtx *zstd = frames_context(f->level);
 
     (void)pthread_mutex_lock(&f->lock);
     for (;;) {

@@ -10,6 +10,8 @@
 
 #include "mem.h"
 
+#include <zstd.h>
+
 struct frames;
 
 enum { FRAME_BYTES = 1 << 20 }; /* of content; the last frame has what is left */
@@ -26,5 +28,8 @@ void frames_end(struct frames *f);
  * 0: none is ready and there is room for more, or, when ALL, there is none; -1 with an error. */
 MUST_USE int frames_take(struct frames *f, bool all, const struct buf **frame);
 void frames_free(struct frames *f); /* NULL is fine */
+
+/* A compressor as it makes these frames, the caller's. */
+ZSTD_CCtx *frames_context(int level);
 
 #endif

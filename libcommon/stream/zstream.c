@@ -275,10 +275,7 @@ struct zout *zout_new(struct outfile *f, int level, int64_t threads)
     z->level = level;
     z->threads = threads;
     z->sha = sha256_new();
-    z->zstd = ZSTD_createCCtx();
-    if (!z->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_compressionLevel, level)) ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_checksumFlag, 1)))
-        die(EXIT_MEMORY, "out of memory: zstd cannot start");
+    z->zstd = frames_context(level);
     return z;
 }
 
