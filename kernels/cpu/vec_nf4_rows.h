@@ -102,12 +102,12 @@ FORCE_INLINE vi nf4_rows_next(struct nf4_rows *r)
  * columns from K on for its share, ROWS rows of them, in the order in which they lie. */
 FORCE_INLINE void nf4_ask_ahead(const struct weight *w, int64_t later, int64_t k, const int rows)
 {
-    const int64_t element = later + k * rows;
+    const uint8_t *const codes = weight_bytes(w) + later / 2 + k * (rows / 2);
 
     for (int i = 0; i < rows * 8 / 2; i += 64)
-        __builtin_prefetch(weight_bytes(w) + element / 2 + i, 0, 2);
+        __builtin_prefetch(codes + i, 0, 2);
     if (k % 32 == 0)
-        __builtin_prefetch(weight_scales(w) + element / w->block, 0, 2);
+        __builtin_prefetch(weight_scales(w) + later / w->block + k * rows / w->block, 0, 2);
 }
 
 #endif
