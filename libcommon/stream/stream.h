@@ -79,7 +79,7 @@ MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enu
                          const struct labels *labels, const struct reader *from);
 MUST_USE int writer_put(struct writer *w, struct record *rec);
 /* The same for RECORDS whole records that record_encode made and record_fits let pass, one behind
- * the other. ENCODED is empty then, and has other memory if there is much in it. */
+ * the other. ENCODED is empty then. */
 MUST_USE int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records);
 /* Adds an input's digest to the end map; WHAT is "stream", "table", "model", "adapter",
  * "tokenizer", "template", ... Streams read through FROM are added by the library. */

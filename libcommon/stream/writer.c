@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and compressed at a time */
+enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and given to zstd at a time */
 
 struct writer {
     struct outfile *f;
