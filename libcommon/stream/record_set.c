@@ -187,32 +187,23 @@ static uint8_t *put_field(uint8_t *p, const struct field *f)
     return p + f->key_len + f->raw_len;
 }
 
-/* Appends the record as a map to B; *AT gets where in it the field OPEN (NULL: none) ends. */
-static void encode(struct record *r, const struct field *open, struct buf *b, size_t *at)
+void record_append(struct record *r, struct buf *b)
 {
     record_sort(r);
     buf_reserve(b, encoded_most(r));
     uint8_t *const begin = (uint8_t *)b->p + b->n;
     uint8_t *p = begin + item_write_head(begin, ITEM_MAP, (uint64_t)r->n);
 
-    for (int i = 0; i < r->n; i++) {
+    for (int i = 0; i < r->n; i++)
         p = put_field(p, &r->field[i]);
-        if (&r->field[i] == open)
-            *at = (size_t)(p - begin);
-    }
     b->n += (size_t)(p - begin);
     b->p[b->n] = 0;
-}
-
-void record_append(struct record *r, struct buf *b)
-{
-    encode(r, NULL, b, NULL);
 }
 
 const uint8_t *record_encode(struct record *r, size_t *n)
 {
     buf_clear(&r->encoded);
-    encode(r, NULL, &r->encoded, NULL);
+    record_append(r, &r->encoded);
     *n = r->encoded.n;
     return (const uint8_t *)r->encoded.p;
 }
@@ -221,11 +212,12 @@ size_t record_append_open(struct record *r, const char *key, struct buf *b)
 {
     const size_t key_len = strlen(key);
     uint8_t *raw, *pair = take_pair(r, key, key_len, 0, &raw);
-    size_t at;
 
     record_sort(r);
-    encode(r, place(r, pair, key_len, FIELD_OTHER, raw, 0), b, &at);
-    return at;
+    const struct field *open = place(r, pair, key_len, FIELD_OTHER, raw, 0);
+
+    record_append(r, b);
+    return record_end_of(r, open);
 }
 
 size_t record_end_of(const struct record *r, const struct field *f)

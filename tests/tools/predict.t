@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What predict promises on its command line. Exactness against the real libraries: tests/parity."""
+import hashlib
 import json
 import math
 import os
@@ -220,6 +221,23 @@ check("... and one less itself is nothing", close(plain, plus("", "=-1")[0], 1e-
 end = streams.end(plus("=0.5")[1])
 check("model, adapter and its scale are in the end map",
       {"model", "adapter=0.5", "stream"} <= {i["what"] for i in end["inputs"]}, end)
+
+
+def pack_digest(folder):
+    """Names, sizes and contents of what makes a model, in the order of the names."""
+    h = hashlib.sha256()
+    for name in sorted(n for n in os.listdir(folder) if n.endswith((".json", ".safetensors"))):
+        with open(os.path.join(folder, name), "rb") as f:
+            data = f.read()
+        h.update(name.encode() + b"\0" + struct.pack("<Q", len(data)) + data)
+    return h.digest()
+
+
+packs = {"model": pack_digest(os.path.join(tiny, "nf4")), "adapter": pack_digest(os.path.join(tiny, "adapter-final"))}
+for threads in "1", "2":
+    said = streams.end(run("-m", os.path.join(tiny, "nf4"), "-j", threads, "--mode", "loss", "-a", os.path.join(tiny, "adapter-final"), rows=[]).stdout)
+    said = {i["what"]: i["sha256"] for i in said["inputs"]}
+    check(f"their digests are those of their files, -j {threads}", {w: said.get(w) for w in packs} == packs, said)
 
 # ---- what is refused ----
 
