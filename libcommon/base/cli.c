@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "cli_help.h"
+#include "cli_nearest.h"
 #include "outfile.h"
 #include "share.h"
 #include "utf8.h"
@@ -61,7 +62,7 @@ static struct cli_opt *common_rows(struct cli_common *c)
           .help = "0: as many as there are; the result is the same for any", .max = 1024,
           .silent = true },
         { 0, "device", CLI_TEXT, &c->device, .arg = "auto|cpu|cuda[:N]|ref",
-          .help = "where to compute", .silent = true },
+          .offered = "auto|cpu|ref", .help = "where to compute", .silent = true },
         { 'l', "level", CLI_INT, &c->level, .arg = "N", .help = "zstd level of the output, 1 to 22",
           .min = 1, .max = 22, .silent = true },
         { 0, "progress", CLI_CHOICE, &c->progress, .arg = "auto|never|json",
@@ -69,7 +70,7 @@ static struct cli_opt *common_rows(struct cli_common *c)
         { 'q', "quiet", CLI_FLAG, &c->quiet, .help = "no warnings", .silent = true },
         { 'v', "verbose", CLI_FLAG, &c->verbose, .help = "say more on standard error",
           .silent = true },
-        { 0, "help", CLI_FLAG, &ask_help, .help = "print this text", .silent = true },
+        { 'h', "help", CLI_FLAG, &ask_help, .help = "print this text", .silent = true },
         { 0, "version", CLI_FLAG, &ask_version, .help = "print the version", .silent = true },
         { .type = CLI_END },
     };
@@ -290,19 +291,24 @@ static void set_flag(struct row *r, bool on)
 
 /* ---- the command line ---- */
 
-static _Noreturn void unknown(const char *dashes, const char *name, size_t n)
+/* The word that was not known, and the option that may have been meant. */
+static _Noreturn void unknown_name(const char *name, size_t n)
 {
-    die(EXIT_USAGE, "unknown option '%s%.*s'; see %s --help", dashes, (int)n, name, err_tool());
+    const char **known = xnmalloc((size_t)state.rows, sizeof *known), *meant;
+
+    for (int i = 0; i < state.rows; i++)
+        known[i] = state.row[i].opt->name;
+    meant = cli_nearest(name, n, known, state.rows);
+    if (meant)
+        die(EXIT_USAGE, "unknown option '--%.*s'; did you mean '--%s'?", (int)n, name, meant);
+    die(EXIT_USAGE, "unknown option '--%.*s'; see %s --help", (int)n, name, err_tool());
 }
 
 static struct row *find_long(const char *name, size_t n)
 {
-    for (int i = 0; i < state.rows; i++) {
-        const char *known = state.row[i].opt->name;
-
-        if (strlen(known) == n && !memcmp(known, name, n))
+    for (int i = 0; i < state.rows; i++)
+        if (cli_is_name(name, n, state.row[i].opt->name))
             return &state.row[i];
-    }
     return NULL;
 }
 
@@ -320,18 +326,18 @@ static void parse_long(const char *name)
     struct row *r = find_long(name, n);
     bool on = true;
 
-    if (!r && n > 3 && !memcmp(name, "no-", 3)) {
+    if (!r && n > 3 && cli_is_name(name, 3, "no-")) {
         r = find_long(name + 3, n - 3);
         on = false;
         if (r && !r->opt->negatable)
             r = NULL;
     }
     if (!r)
-        unknown("--", name, n);
+        unknown_name(name, n);
     if (r->opt->type != CLI_FLAG)
         set(r, value ? value : next_value(r->opt));
     else if (value)
-        die(EXIT_USAGE, "option '--%.*s' takes no value", (int)n, name);
+        die(EXIT_USAGE, "option '--%.*s' takes no value; leave '%s' out", (int)n, name, value - 1);
     else
         set_flag(r, on);
 }
@@ -346,7 +352,7 @@ static void parse_letters(const char *letters)
             if (state.row[i].opt->letter == *letters)
                 r = &state.row[i];
         if (!r)
-            unknown("-", letters, 1);
+            die(EXIT_USAGE, "unknown option '-%c'; see %s --help", *letters, err_tool());
         if (r->opt->type != CLI_FLAG) {
             set(r, letters[1] ? letters + 1 : next_value(r->opt));
             return;

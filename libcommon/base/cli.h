@@ -2,7 +2,8 @@
  * cli.h - one option table per tool: it parses, it is the help text, and it fills the chain.
  *
  * A table holds pointers to the tool's variables, which carry the defaults before cli_parse. Long
- * option names are a contract and must be given whole.
+ * option names are a contract and must be given whole; "_" is taken for "-" in them, so that the
+ * names of Hugging Face's scripts work. One that is not known is refused with the nearest there is.
  * "--name value" and "--name=value" mean the same; "--" ends the options; "@FILE" reads further
  * arguments from FILE, split at white space, with '...' and "..." quoting and # comments. Of an
  * option that is given twice the last one holds; options and operands may be mixed.
@@ -47,6 +48,8 @@ struct cli_opt {
     bool silent;            /* does not change the result: left out of the chain */
     const char *group;      /* heading printed before this row in --help, NULL: same group */
     bool *given;            /* set when the user gave it; NULL: not wanted */
+    const char *offered;    /* what --help prints for .arg where this build cannot do all of that; "":
+                             * the row is not printed, all but its default is refused */
 };
 
 /* Options that every tool has (INTERFACE, "Common to all"). */

@@ -108,6 +108,7 @@ static void put_row(struct buf *b, const struct cli_opt *o)
 {
     struct buf help = BUF_INIT;
     const size_t start = b->n;
+    const char *arg = o->offered ? o->offered : o->arg;
 
     if (o->group)
         buf_printf(b, "\n%s:\n", o->group);
@@ -117,8 +118,8 @@ static void put_row(struct buf *b, const struct cli_opt *o)
         buf_printf(b, "  -%c, ", o->letter);
     else
         buf_puts(b, "      ");
-    buf_printf(b, "--%s%s%s%s", o->negatable ? "[no-]" : "", o->name, o->arg ? " " : "",
-               o->arg ? o->arg : "");
+    buf_printf(b, "--%s%s%s%s", o->negatable ? "[no-]" : "", o->name, arg ? " " : "",
+               arg ? arg : "");
     if (b->n - line + 2 > COLUMN)
         buf_printf(b, "\n%*s", COLUMN, "");
     else
@@ -136,5 +137,6 @@ void cli_help(struct buf *b, const struct cli *cli, const struct cli_opt *const 
         buf_puts(b, "\nOptions:\n");
     for (int i = 0; i < n; i++)
         for (const struct cli_opt *o = tables[i]; o->type != CLI_END; o++)
-            put_row(b, o);
+            if (!o->offered || *o->offered)
+                put_row(b, o);
 }

@@ -45,6 +45,10 @@ int err_in(const char *fmt, ...)
     va_start(ap, fmt);
     format(front, fmt, ap);
     va_end(ap);
+    const size_t n = strlen(front);
+
+    if (!strncmp(line, front, n) && line[n] == ':') /* who failed has said it */
+        return -1;
     memcpy(back, line, sizeof back);
     (void)snprintf(line, sizeof line, "%.900s: %.1100s", front, back);
     return -1;

@@ -35,7 +35,7 @@ enum {
 /* Keeps the line and CODE (an exit code from above). Returns -1, always. */
 int err_set(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Puts "FMT: " in front of the line that is there. Returns -1, always. */
+/* Puts "FMT: " in front of the line that is there, unless it begins so. Returns -1, always. */
 int err_in(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 const char *err_text(void); /* "" when nothing has failed */

@@ -14,6 +14,10 @@ do
 	"$t" --help | sed -n 's/^ *\(-., \)\?--/--/p' | cut -d' ' -f1 | options | grep -vxFf "$dir/common" >"$dir/help"
 	described "tools/$t/$t.1.scd" | grep -vxFf "$dir/common" >"$dir/man"
 	check diff "$dir/help" "$dir/man"
+	it "$t(1) describes no option twice"
+	sed '1,/^# OPTIONS/d; /^# EXAMPLES/,$d' "tools/$t/$t.1.scd" | grep '^\*-' | sed 's/--\[no-\]/--/g' |
+		grep -oE -- '--[a-z][a-z0-9-]+' | sort | uniq -d >"$dir/twice"
+	check diff "$dir/twice" /dev/null
 	it "$t(1) is a page"
 	check sh -c "scdoc <tools/$t/$t.1.scd >/dev/null"
 done

@@ -14,10 +14,10 @@
 
 struct values {
     struct cli_common common;
-    int64_t r;
+    int64_t r, steps, later;
     double rate;
     bool shuffle, both;
-    const char *text, *name, *file, *choice;
+    const char *text, *name, *file, *choice, *kind;
     struct cli_list words;
 };
 
@@ -36,6 +36,9 @@ static void tool(int argc, char **argv)
         { 'n', "name", CLI_NAME, &v.name, .arg = "NAME|FILE", .help = "name" },
         { 'f', "file", CLI_FILE, &v.file, .arg = "FILE", .help = "file" },
         { 'c', "choice", CLI_CHOICE, &v.choice, .arg = "a|bc|d", .help = "choice" },
+        { 0, "max-steps", CLI_INT, &v.steps, .arg = "N", .help = "steps" },
+        { 0, "kind", CLI_CHOICE, &v.kind, .arg = "now|later", .help = "kind", .offered = "now" },
+        { 0, "later", CLI_INT, &v.later, .arg = "N", .help = "later", .offered = "" },
         { 'w', "word", CLI_LIST, &v.words, .arg = "WORD", .help = "word" },
         { .type = CLI_END },
     };
@@ -114,10 +117,13 @@ static void mistakes_are_one_line(void **unused)
 {
     (void)unused;
     expect("--x", 2, "tool: error: unknown option '--x'; see tool --help\n");
-    expect("--ran 3", 2, "tool: error: unknown option '--ran'; see tool --help\n");
+    expect("--ran 3", 2, "tool: error: unknown option '--ran'; did you mean '--rank'?\n");
+    expect("--shufle", 2, "tool: error: unknown option '--shufle'; did you mean '--shuffle'?\n");
+    expect("--verson", 2, "tool: error: unknown option '--verson'; did you mean '--version'?\n");
+    expect("--ve", 2, "tool: error: unknown option '--ve'; see tool --help\n");
     expect("-bx", 2, "tool: error: unknown option '-x'; see tool --help\n");
     expect("--no-both", 2, "tool: error: unknown option '--no-both'; see tool --help\n");
-    expect("--both=1", 2, "tool: error: option '--both' takes no value; see --help\n");
+    expect("--both=1", 2, "tool: error: option '--both' takes no value; leave '=1' out\n");
     expect("--rank", 2, "tool: error: option '--rank' wants a value: N; see --help\n");
     expect("--rank 3x", 2,
            "tool: error: option '--rank': '3x' is not a whole number; see --help\n");
@@ -145,6 +151,32 @@ static void mistakes_are_one_line(void **unused)
     expect("@/nowhere/x", 66,
            "tool: error: /nowhere/x: cannot open: No such file or directory; check the name and "
            "the permissions\n");
+}
+
+static void names_of_hugging_face_are_understood(void **unused)
+{
+    (void)unused;
+    expect("--max_steps 3 --max_steps=4", 0, "max-steps=4|");
+    expect("--no_shuffle", 0, "no-shuffle|");
+    expect("--max_step 3", 2,
+           "tool: error: unknown option '--max_step'; did you mean '--max-steps'?\n");
+    expect("--max_text a_b", 2, "tool: error: unknown option '--max_text'; see tool --help\n");
+    expect("-t a_b", 0, "text=a_b|");
+}
+
+/* What a build cannot do is not offered, but known: its refusal is the tool's, with a reason. */
+static void help_offers_what_there_is(void **unused)
+{
+    char out[8192], same[8192];
+
+    (void)unused;
+    assert_int_equal(run("-h", out, sizeof out), 0);
+    assert_int_equal(run("--help", same, sizeof same), 0);
+    assert_string_equal(out, same);
+    assert_non_null(strstr(out, "--device auto|cpu|ref\n"));
+    assert_non_null(strstr(out, "--kind now  "));
+    assert_null(strstr(out, "later"));
+    expect("--kind later --later 2", 0, "kind=later later=2|");
 }
 
 static void option_files_are_words(void **unused)
@@ -187,6 +219,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_is_canonical),
         cmocka_unit_test(mistakes_are_one_line),
+        cmocka_unit_test(names_of_hugging_face_are_understood),
+        cmocka_unit_test(help_offers_what_there_is),
         cmocka_unit_test(option_files_are_words),
         cmocka_unit_test(help_shows_defaults_in_80_columns),
     };

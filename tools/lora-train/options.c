@@ -211,7 +211,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X",
           .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
         { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16",
-          .help = "what the matrix products round to" },
+          .offered = "float32|bfloat16", .help = "what the matrix products round to" },
 
         { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE",
           .help = "JSON lines about the steps", .group = "Reports" },
