@@ -1,5 +1,7 @@
 #include "share.h"
 
+#include "utf8.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -139,4 +141,81 @@ int read_file(struct buf *b, const char *path, size_t max)
     if (!standard)
         (void)close(fd);
     return rc;
+}
+
+/* ---- text that people write ---- */
+
+/* Other programs' "Unicode": a mark, or a first character of ASCII with a zero byte beside it. */
+static bool is_utf16(const unsigned char *p, size_t n)
+{
+    return n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff) ||
+                      (p[0] == 0) != (p[1] == 0));
+}
+
+/* The first byte that a text has not, N when there is none. */
+static size_t first_bad(const char *p, size_t n)
+{
+    const size_t good = utf8_valid(p, n);
+    const char *zero = memchr(p, 0, good);
+
+    return zero ? (size_t)(zero - p) : good;
+}
+
+static int refuse_byte(const struct buf *b, size_t at, const char *name)
+{
+    size_t line = 1, start = 0;
+
+    for (size_t i = 0; i < at; i++)
+        if (b->p[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    return err_set(EXIT_DATA, "%s:%zu: byte %zu is %s; save the file as UTF-8 text", name, line,
+                   at - start + 1, b->p[at] ? "not valid UTF-8" : "zero");
+}
+
+/* Line ends: as many CR as there are before an LF are a part of it, any other CR is one. */
+static void unify_lines(struct buf *b)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < b->n;) {
+        const size_t returns = strspn(b->p + i, "\r");
+
+        i += returns;
+        for (size_t k = 0; b->p[i] != '\n' && k < returns; k++)
+            b->p[to++] = '\n';
+        if (i < b->n)
+            b->p[to++] = b->p[i++];
+    }
+    b->n = to;
+    b->p[to] = 0;
+}
+
+int text_tidy(struct buf *b, const char *name)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    buf_reserve(b, 0);
+    b->p[b->n] = 0;
+    if (is_utf16((const unsigned char *)b->p, b->n))
+        return err_set(EXIT_DATA, "%s: is UTF-16 text; save it as UTF-8", name);
+    const size_t bad = first_bad(b->p, b->n);
+
+    if (bad < b->n)
+        return refuse_byte(b, bad, name);
+    if (!strncmp(b->p, mark, strlen(mark))) {
+        b->n -= strlen(mark);
+        memmove(b->p, b->p + strlen(mark), b->n + 1);
+    }
+    if (memchr(b->p, '\r', b->n))
+        unify_lines(b);
+    return 0;
+}
+
+int read_text(struct buf *b, const char *path, size_t max)
+{
+    if (read_file(b, path, max) < 0)
+        return -1;
+    return text_tidy(b, strcmp(path, "-") ? path : "standard input");
 }

@@ -14,5 +14,10 @@
 char *share_find(const char *kind, const char *name, const char *suffix);
 /* A whole small file, at most MAX bytes; EXIT_NOINPUT when it cannot be opened. "-" is stdin. */
 MUST_USE int read_file(struct buf *b, const char *path, size_t max);
+/* The same for a file that people write, whatever system they wrote it on: as text_tidy leaves it. */
+MUST_USE int read_text(struct buf *b, const char *path, size_t max);
+/* Takes the byte order mark off, and makes every line end (CR LF, CR CR LF, CR) an LF. EXIT_DATA,
+ * with line and byte, where it is no UTF-8 or holds a zero byte; NAME is what messages call it. */
+MUST_USE int text_tidy(struct buf *b, const char *name);
 
 #endif

@@ -149,7 +149,7 @@ int labels_load(struct labels *l, const char *name_or_list)
     if (list)
         buf_puts(&text, name_or_list);
     else if (!(path = share_find("labels", name_or_list, "")) ||
-             read_file(&text, path, 1 << 20) < 0)
+             read_text(&text, path, 1 << 20) < 0)
         rc = -1;
     if (!rc && check_names(&text, l, list ? ',' : '\n') < 0) {
         labels_free(l);

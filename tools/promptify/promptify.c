@@ -80,7 +80,7 @@ static const char *answer_of(const struct job *j, const char *label, size_t *n)
     return label;
 }
 
-/* The text of share/KIND/NAME+SUFFIX, else of the file NAME. */
+/* The text of share/KIND/NAME+SUFFIX, else of the file NAME; the digest is that of the file. */
 static int load(struct buf *text, const char *kind, const char *name, const char *suffix,
                 uint8_t digest[SHA256_BYTES])
 {
@@ -88,11 +88,13 @@ static int load(struct buf *text, const char *kind, const char *name, const char
 
     if (!path && access(name, F_OK) < 0)
         return -1;
-    const int rc = read_file(text, path ? path : name, FILE_MAX);
+    int rc = read_file(text, path ? path : name, FILE_MAX);
 
     free(path);
-    if (rc == 0)
+    if (rc == 0) {
         sha256_of(text->p, text->n, digest);
+        rc = text_tidy(text, name);
+    }
     return rc;
 }
 
