@@ -1,6 +1,7 @@
 #include "outfile.h"
 
 #include "mem.h"
+#include "stop.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,29 +84,9 @@ static void remove_unfinished(void)
             outfile_remove(unfinished[i].path);
 }
 
-static void say(const char *s)
-{
-    const ssize_t ignored = write(STDERR_FILENO, s, strlen(s));
-
-    (void)ignored;
-}
-
-static void on_signal(int sig)
-{
-    remove_unfinished();
-    say(err_tool());
-    say(sig == SIGINT    ? ": error: interrupted"
-        : sig == SIGTERM ? ": error: terminated"
-                         : ": error: hung up");
-    say("; the output was not finished, run it again\n");
-    _exit(EXIT_STOPPED);
-}
-
 void outfile_prepare(void)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
     static bool done;
-    struct sigaction act = { .sa_handler = on_signal }, old;
 
     if (done)
         return;
@@ -113,10 +95,7 @@ void outfile_prepare(void)
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
             _exit(EXIT_IO);
-    (void)sigfillset(&act.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup */
-            (void)sigaction(signals[i], &act, NULL);
+    stop_prepare(remove_unfinished);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
     (void)atexit(remove_unfinished);
@@ -176,6 +155,55 @@ static int put_in_place(const char *temp, const char *path, bool force)
     return rename(temp, path);
 }
 
+/* ---- room ---- */
+
+/* The folder that PATH is in. */
+static void put_folder_of(struct buf *b, const char *path)
+{
+    size_t n = strlen(path);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    n ? buf_add(b, path, n) : buf_puts(b, ".");
+}
+
+static int no_room(const char *name, uint64_t bytes, const char *why)
+{
+    return err_set(EXIT_IO, "%s: %.1f MB are wanted: %s; make room or choose another place", name,
+                   (double)bytes * 1e-6, why);
+}
+
+/* What a file system does not tell is taken for enough. */
+static int compare_room(const char *name, uint64_t bytes, const struct statvfs *fs)
+{
+    const uint64_t size = fs->f_frsize ? fs->f_frsize : fs->f_bsize;
+    char why[64];
+
+    if (!size || fs->f_blocks == 0 || fs->f_bavail >= bytes / size + (bytes % size != 0))
+        return 0;
+    (void)snprintf(why, sizeof why, "only %.1f MB are free",
+                   (double)fs->f_bavail * (double)size * 1e-6);
+    return no_room(name, bytes, why);
+}
+
+int outfile_room(const char *path, uint64_t bytes)
+{
+    struct buf folder = BUF_INIT;
+    struct statvfs fs;
+    struct stat st;
+
+    if (!strcmp(path, "-") ||
+        (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+        return 0;
+    put_folder_of(&folder, path);
+    const int rc = statvfs(folder.p, &fs);
+
+    buf_free(&folder);
+    return rc < 0 ? 0 : compare_room(path, bytes, &fs);
+}
+
 /* ---- one file ---- */
 
 struct outfile {
@@ -183,7 +211,7 @@ struct outfile {
     char *path; /* final name; NULL: written in place (standard output, a device) */
     char *name; /* for messages */
     struct unfinished *temp;
-    bool force;
+    bool force, reserved; /* RESERVED: there may be more of it on the disk than was written */
     _Atomic bool failed;
     size_t n;
     char buffer[BUFFER_BYTES];
@@ -322,6 +350,34 @@ int outfile_write(struct outfile *f, const void *bytes, size_t n)
     return 0;
 }
 
+/* Not all file systems can: then free bytes are all that may be known. */
+int outfile_reserve(struct outfile *f, uint64_t bytes)
+{
+    struct statvfs fs;
+    int rc;
+
+    if (!f->temp || !bytes)
+        return 0;
+    do
+        rc = fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
+    while (rc < 0 && errno == EINTR);
+    f->reserved = f->reserved || rc == 0;
+    if (rc == 0)
+        return 0;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+        return no_room(f->name, bytes, strerror(errno));
+    return fstatvfs(f->fd, &fs) < 0 ? 0 : compare_room(f->name, bytes, &fs);
+}
+
+/* Gives back what was set aside and not used. */
+static void trim(struct outfile *f)
+{
+    struct stat st;
+
+    if (f->reserved && fstat(f->fd, &st) == 0 && ftruncate(f->fd, st.st_size) == 0)
+        f->reserved = false;
+}
+
 int outfile_flush(struct outfile *f)
 {
     const size_t n = f->n;
@@ -336,6 +392,7 @@ int outfile_commit(struct outfile *f)
 {
     int rc = outfile_flush(f);
 
+    trim(f);
     if (f->fd > STDERR_FILENO && close(f->fd) < 0 && !rc)
         rc = err_set(EXIT_IO, "%s: cannot write: %s", f->name, strerror(errno));
     f->fd = STDOUT_FILENO;

@@ -2,10 +2,9 @@
  * outfile.h - output files that appear whole or not at all.
  *
  * A file is written beside its final name under a temporary one and renamed by outfile_commit.
- * Whatever ends the process before that (die, a signal, return from main) removes it. SIGINT,
- * SIGTERM and SIGHUP print one line and exit with EXIT_STOPPED; SIGPIPE is ignored, so a closed
- * pipe, and a file that outgrows the shell's limit, is an ordinary write error (EXIT_IO). "-" is
- * standard output.
+ * Whatever ends the process before that (die, a signal as stop.h has it, return from main) removes
+ * it. SIGPIPE is ignored, so a closed pipe, and a file that outgrows the shell's limit, is an ordinary
+ * write error (EXIT_IO). "-" is standard output.
  */
 #ifndef OUTFILE_H
 #define OUTFILE_H
@@ -29,6 +28,10 @@ MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
 /* The bytes from OFFSET on, beside those that outfile_write puts from the beginning; several
  * threads may do so at once. Only where a regular file is being made. */
 MUST_USE int outfile_write_at(struct outfile *f, uint64_t offset, const void *bytes, size_t n);
+/* Sets BYTES of the disk aside for F, where its file system can, until outfile_commit gives back what
+ * was not used; where it cannot, only looks whether they are free. EXIT_IO when they are not.
+ * Standard output, pipes and devices have room. */
+MUST_USE int outfile_reserve(struct outfile *f, uint64_t bytes);
 /* Writes out what is buffered: a full disk shows now, before another output is put in place. */
 MUST_USE int outfile_flush(struct outfile *f);
 /* Flushes, checks every earlier write, renames. Releases F on success and on failure. */
@@ -37,6 +40,10 @@ MUST_USE int outfile_commit(struct outfile *f);
 void outfile_abort(struct outfile *f);
 /* What messages call it: the path, or "standard output". */
 const char *outfile_name(const struct outfile *f);
+
+/* Whether BYTES are free where PATH (a file, or a folder that a "/" may end) is or will be; EXIT_IO
+ * with how many there are when they are not. Sets nothing aside. */
+MUST_USE int outfile_room(const char *path, uint64_t bytes);
 
 /* The same for a folder: made as a temporary sibling of PATH, renamed by outdir_commit. TEMP gets
  * the path to write files into; owned by D. With FORCE a folder that holds a config.json or an

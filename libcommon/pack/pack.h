@@ -42,6 +42,8 @@ void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
  * Archives are deterministic: no time, owner 0, mode 0644, files in the order they are put. */
 struct pack_writer;
 MUST_USE int pack_create(struct pack_writer **w, const char *path, bool force, int level);
+/* Sets BYTES aside for all that will be put, as outfile_reserve does, until the first pack_begin. */
+MUST_USE int pack_reserve(struct pack_writer *w, uint64_t bytes);
 /* One file: begin with its exact SIZE, then bytes, then end. */
 MUST_USE int pack_begin(struct pack_writer *w, const char *name, uint64_t size);
 MUST_USE int pack_write(struct pack_writer *w, const void *bytes, size_t n);

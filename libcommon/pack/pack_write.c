@@ -13,10 +13,11 @@ struct pack_writer {
     struct outdir *dir;
     const char *temp;     /* where the folder's files go until commit */
     struct outfile *file; /* the archive, or the folder's file in hand */
+    struct outfile *room; /* of a folder: a file that holds what was set aside */
     struct archive *a;    /* NULL: a folder */
     struct archive_entry *entry;
     ZSTD_CCtx *zstd;       /* NULL: not compressed */
-    char *room;            /* what zstd made */
+    char *packed;          /* what zstd made */
     _Atomic uint64_t left; /* bytes of the file in hand still to come */
     char *name;            /* of the file in hand */
 };
@@ -29,12 +30,12 @@ static int compress_on(struct pack_writer *w, const void *bytes, size_t n, ZSTD_
     size_t more;
 
     do {
-        ZSTD_outBuffer out = { w->room, ZSTD_CStreamOutSize(), 0 };
+        ZSTD_outBuffer out = { w->packed, ZSTD_CStreamOutSize(), 0 };
 
         more = ZSTD_compressStream2(w->zstd, &out, &in, end);
         if (ZSTD_isError(more))
             return err_set(EXIT_NUMERIC, "zstd: %s", ZSTD_getErrorName(more));
-        if (outfile_write(w->file, w->room, out.pos) < 0)
+        if (outfile_write(w->file, w->packed, out.pos) < 0)
             return -1;
     } while (in.pos < n || (end == ZSTD_e_end && more));
     return 0;
@@ -68,7 +69,7 @@ static int archive_fail(const struct pack_writer *w)
 static void start_zstd(struct pack_writer *w, int level)
 {
     w->zstd = ZSTD_createCCtx();
-    w->room = xmalloc(ZSTD_CStreamOutSize());
+    w->packed = xmalloc(ZSTD_CStreamOutSize());
     if (!w->zstd)
         die(EXIT_MEMORY, "out of memory: zstd wants a context");
     (void)ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level);
@@ -118,6 +119,7 @@ static int write_entry(struct pack_writer *w, const char *p, size_t n)
 
 static void release(struct pack_writer *w)
 {
+    outfile_abort(w->room);
     outfile_abort(w->file);
     w->file = NULL;
     if (w->a) {
@@ -126,7 +128,7 @@ static void release(struct pack_writer *w)
     }
     outdir_abort(w->dir);
     ZSTD_freeCCtx(w->zstd);
-    free(w->room);
+    free(w->packed);
     free(w->name);
     free(w);
 }
@@ -153,6 +155,25 @@ int pack_create(struct pack_writer **out, const char *path, bool force, int leve
     return 0;
 }
 
+/* A new file NAME of the folder. */
+static int open_inside(struct pack_writer *w, struct outfile **f, const char *name)
+{
+    struct buf path = BUF_INIT;
+
+    buf_printf(&path, "%s/%s", w->temp, name);
+    const int rc = outfile_open(f, path.p, false, false);
+
+    buf_free(&path);
+    return rc;
+}
+
+int pack_reserve(struct pack_writer *w, uint64_t bytes)
+{
+    if (!w->a && !w->room && open_inside(w, &w->room, "room") < 0)
+        return -1;
+    return outfile_reserve(w->a ? w->file : w->room, bytes);
+}
+
 int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
 {
     assert(!w->name && !strchr(name, '/'));
@@ -160,14 +181,9 @@ int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
     w->left = size;
     if (w->a)
         return begin_entry(w, name, size);
-
-    struct buf path = BUF_INIT;
-
-    buf_printf(&path, "%s/%s", w->temp, name);
-    const int rc = outfile_open(&w->file, path.p, false, false);
-
-    buf_free(&path);
-    return rc;
+    outfile_abort(w->room);
+    w->room = NULL;
+    return open_inside(w, &w->file, name);
 }
 
 int pack_write(struct pack_writer *w, const void *bytes, size_t n)

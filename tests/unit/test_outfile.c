@@ -3,6 +3,7 @@
 
 #include "mem.h"
 #include "share.h"
+#include "stop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,6 +184,32 @@ static void a_full_disk_is_an_error(void **unused)
     write_file("/dev/null", "x", false);
 }
 
+static void room_is_set_aside_and_given_back(void **unused)
+{
+    struct outfile *f;
+    struct stat st;
+
+    (void)unused;
+    assert_int_equal(outfile_room(in("a"), 1), 0);
+    assert_int_equal(outfile_room("a", 1), 0);
+    assert_int_equal(outfile_room("dir/", UINT64_MAX / 2), -1);
+    assert_int_equal(err_code(), EXIT_IO);
+    assert_non_null(strstr(err_text(), "are free"));
+    assert_int_equal(outfile_room("-", UINT64_MAX / 2), 0);
+    assert_int_equal(outfile_room("/dev/null", UINT64_MAX / 2), 0);
+    assert_int_equal(outfile_open(&f, in("a"), true, false), 0);
+    assert_int_equal(outfile_reserve(f, 1 << 22), 0);
+    assert_int_equal(outfile_write(f, "small", 5), 0);
+    assert_int_equal(outfile_commit(f), 0);
+    assert_int_equal(stat("a", &st), 0);
+    assert_true(st.st_size == 5 && st.st_blocks * 512 < 1 << 20);
+    assert_int_equal(outfile_open(&f, in("a"), true, false), 0);
+    assert_int_equal(outfile_reserve(f, UINT64_C(1) << 61), -1);
+    assert_int_equal(err_code(), EXIT_IO);
+    outfile_abort(f);
+    assert_int_equal(entries(folder), 2);
+}
+
 /* Every way out of a process removes what is not finished. */
 static void exit_and_signals_clean_up(void **unused)
 {
@@ -217,6 +244,34 @@ static void exit_and_signals_clean_up(void **unused)
         assert_int_equal(WEXITSTATUS(status), EXIT_STOPPED);
         assert_int_equal(entries(folder), 2);
     }
+}
+
+/* The first signal is the program's to answer, the second ends it. */
+static void the_first_signal_may_be_deferred(void **unused)
+{
+    int status;
+    const pid_t pid = fork();
+
+    (void)unused;
+    if (pid == 0) {
+        struct outfile *f;
+
+        (void)close(2);
+        if (outfile_open(&f, in("new"), false, false) < 0)
+            _exit(1);
+        stop_defer();
+        if (stop_asked())
+            _exit(2);
+        (void)raise(SIGTERM);
+        if (!stop_asked() || outfile_write(f, "x", 1) < 0 || outfile_flush(f) < 0)
+            _exit(3);
+        (void)raise(SIGINT);
+        _exit(4);
+    }
+    (void)waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_STOPPED);
+    assert_int_equal(entries(folder), 2);
 }
 
 /* A folder DIR whose file NAME holds TEXT. */
@@ -269,7 +324,9 @@ int main(void)
         cmocka_unit_test(a_link_stays_a_link),
         cmocka_unit_test(large_writes_and_small_ones),
         cmocka_unit_test(a_full_disk_is_an_error),
+        cmocka_unit_test(room_is_set_aside_and_given_back),
         cmocka_unit_test(exit_and_signals_clean_up),
+        cmocka_unit_test(the_first_signal_may_be_deferred),
         cmocka_unit_test(folders),
     };
 

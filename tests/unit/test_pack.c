@@ -255,6 +255,9 @@ static void write_model(const char *path)
     struct pack_writer *w;
 
     assert_int_equal(pack_create(&w, path, false, 3), 0);
+    assert_int_equal(pack_reserve(w, UINT64_C(1) << 61), -1);
+    assert_int_equal(err_code(), EXIT_IO);
+    assert_int_equal(pack_reserve(w, 1 << 20), 0);
     assert_int_equal(pack_put(w, "notes.txt", "notes", 5), 0);
     assert_int_equal(pack_begin(w, "model.safetensors", 7), 0);
     assert_int_equal(pack_write(w, "wei", 3), 0);
