@@ -115,11 +115,20 @@ $(BUILD)/man/%: %.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
+INSTALLED := $(filter-out $(HELPERS),$(TOOLS))
+COMPLETIONS = PATH="$(abspath $(BUILD))/bin:$$PATH" share/completions/completions
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1 man7)
-	for t in $(filter-out $(HELPERS),$(TOOLS)); do \
+	for t in $(INSTALLED); do \
 	  install -m 755 $(BUILD)/bin/$$t $(DESTDIR)$(PREFIX)/bin/$(PROGRAM_PREFIX)$$t || exit 1; done
-	cp -R $(filter-out share/man,$(wildcard share/*)) $(DESTDIR)$(PREFIX)/share/slmtools/
+	install -d $(BASH_DIR) $(ZSH_DIR)
+	$(COMPLETIONS) zsh "$(PROGRAM_PREFIX)" $(INSTALLED) > $(ZSH_DIR)/_$(PROGRAM_PREFIX)slmtools
+	for t in $(INSTALLED); do \
+	  $(COMPLETIONS) bash "$(PROGRAM_PREFIX)" $$t > $(BASH_DIR)/$(PROGRAM_PREFIX)$$t || exit 1; done
+	cp -R $(filter-out share/man share/completions,$(wildcard share/*)) $(DESTDIR)$(PREFIX)/share/slmtools/
 	for m in $(notdir $(filter %.1,$(MAN))); do \
 	  install -m 644 $(BUILD)/man/$$m $(DESTDIR)$(PREFIX)/share/man/man1/$(PROGRAM_PREFIX)$$m || exit 1; done
 	install -m 644 $(BUILD)/man/slmtools.7 $(DESTDIR)$(PREFIX)/share/man/man7
