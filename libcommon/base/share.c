@@ -81,33 +81,79 @@ static void list_names(struct buf *out, const char *folder, const char *suffix)
     free(name);
 }
 
-char *share_find(const char *kind, const char *name, const char *suffix)
+/* 1: PATH can be read; 0: it is not there; -1: it is there and cannot be read. */
+static int is_there(const char *path)
 {
-    char **root = roots(), *found = NULL;
-    struct buf path = BUF_INIT, known = BUF_INIT;
-    const bool plain = *name && !strchr(name, '/') && name[0] != '.';
+    if (access(path, R_OK) == 0)
+        return 1;
+    return errno == ENOENT ? 0
+                           : err_set(EXIT_NOINPUT, "%s: cannot read: %s", path, strerror(errno));
+}
 
-    for (int i = 0; root[i] && !found; i++) {
+/* The roots that are there move to the front. */
+static int keep_roots(char **root)
+{
+    const char *set = getenv("SLMTOOLS_SHARE");
+    struct buf all = BUF_INIT;
+    int n = 0, rc = 1;
+
+    for (int i = 0; rc >= 0 && root[i]; i++) {
+        char *const one = root[i];
+
+        buf_printf(&all, "%s%s", i ? ", " : "", one);
+        rc = is_there(one);
+        if (rc == 0 && set && !strcmp(one, set))
+            rc = err_set(EXIT_NOINPUT, "SLMTOOLS_SHARE is %s, which is not there; correct it", one);
+        root[i] = root[n];
+        root[n] = one;
+        n += rc > 0;
+    }
+    if (rc >= 0 && n == 0)
+        rc = err_set(EXIT_NOINPUT, "there is no share folder (%s); set SLMTOOLS_SHARE to it",
+                     all.p ? all.p : "this system does not say where the program is");
+    buf_free(&all);
+    return rc < 0 ? -1 : n;
+}
+
+/* The error for a name that is nowhere: the names that are. */
+static void list_known(char *const *root, int n, const char *kind, const char *name,
+                       const char *suffix)
+{
+    struct buf path = BUF_INIT, known = BUF_INIT;
+
+    for (int i = 0; i < n && !known.n; i++) {
+        buf_clear(&path);
+        buf_printf(&path, "%s/%s", root[i], kind);
+        list_names(&known, path.p, suffix);
+    }
+    (void)err_set(EXIT_NOINPUT, "no '%s' in share/%s; there are: %s", name, kind,
+                  known.n ? known.p : "none (set SLMTOOLS_SHARE to the folder 'share')");
+    buf_free(&path);
+    buf_free(&known);
+}
+
+int share_find(char **found, const char *kind, const char *name, const char *suffix)
+{
+    char **root = roots();
+    struct buf path = BUF_INIT;
+    const bool plain = *name && !strchr(name, '/') && name[0] != '.' && strlen(name) < NAME_MAX / 2;
+    const int n = keep_roots(root);
+    int rc = n < 0 ? -1 : 0;
+
+    for (int i = 0; plain && rc == 0 && i < n; i++) {
         buf_clear(&path);
         buf_printf(&path, "%s/%s/%s%s", root[i], kind, name, suffix);
-        if (plain && access(path.p, R_OK) == 0)
-            found = xstrdup(path.p);
+        rc = is_there(path.p);
     }
-    if (!found) {
-        for (int i = 0; root[i] && !known.n; i++) {
-            buf_clear(&path);
-            buf_printf(&path, "%s/%s", root[i], kind);
-            list_names(&known, path.p, suffix);
-        }
-        err_set(EXIT_NOINPUT, "no '%s' in share/%s; there are: %s", name, kind,
-                known.n ? known.p : "none (set SLMTOOLS_SHARE to the folder 'share')");
-    }
+    if (rc > 0)
+        *found = xstrdup(path.p);
+    if (rc == 0)
+        list_known(root, n, kind, name, suffix);
     for (int i = 0; root[i]; i++)
         free(root[i]);
     free(root);
     buf_free(&path);
-    buf_free(&known);
-    return found;
+    return rc;
 }
 
 int read_file(struct buf *b, const char *path, size_t max)

@@ -9,9 +9,13 @@
 
 #include "mem.h"
 
-/* The path of share/KIND/NAME+SUFFIX when NAME has no '/' and the file is there, else NULL and an
- * error (EXIT_NOINPUT) that lists the names there are. KIND "templates", "labels", ... Free it. */
-char *share_find(const char *kind, const char *name, const char *suffix);
+/*
+ * The path of share/KIND/NAME+SUFFIX, KIND "templates", "labels", ...: 1 and *PATH, to be freed; 0
+ * when there is no such file (an error is set that lists the names there are); -1 when there is no
+ * share folder at all, none where SLMTOOLS_SHARE says, or when it cannot be read: then nobody knows
+ * whether there is such a file. A NAME with a '/' is none. Errors are EXIT_NOINPUT.
+ */
+MUST_USE int share_find(char **path, const char *kind, const char *name, const char *suffix);
 /* A whole small file, at most MAX bytes; EXIT_NOINPUT when it cannot be opened. "-" is stdin. */
 MUST_USE int read_file(struct buf *b, const char *path, size_t max);
 /* The same for a file that people write, whatever system they wrote it on: as text_tidy leaves it. */

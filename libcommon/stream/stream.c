@@ -3,7 +3,6 @@
 #include "item.h"
 #include "share.h"
 #include "stream_header.h"
-#include "utf8.h"
 #include "zstream.h"
 
 #include <stdlib.h>
@@ -103,59 +102,79 @@ void labels_free(struct labels *l)
     *l = (struct labels){ 0 };
 }
 
-/* The names in TEXT between SEPARATOR; empty ones are an error in a list, nothing in a file. */
+void labels_list(const struct labels *l, struct buf *b)
+{
+    const size_t start = b->n;
+    int i;
+
+    for (i = 0; i < l->n && b->n - start < 200; i++)
+        buf_printf(b, "%s%s", i ? ", " : "", l->name[i]);
+    if (i < l->n)
+        buf_printf(b, " and %d more", l->n - i);
+}
+
+/* One more name, which the user wrote. */
+static int take_name(struct labels *l, const char *name, size_t n)
+{
+    if (!n)
+        return err_set(EXIT_DATA, "a label is empty");
+    if (labels_find(l, name, n) >= 0)
+        return err_set(EXIT_DATA, "the label '%.*s' is there twice", (int)n, name);
+    if (l->n == LABELS_MAX)
+        return err_set(EXIT_DATA, "more than %d labels", LABELS_MAX);
+    labels_add(l, name, n);
+    return 0;
+}
+
+/* The names in TEXT between commas, or lines that are not empty. */
 static int split_names(struct labels *l, const char *text, char separator)
 {
     const char stop[] = { separator, 0 };
+    int rc = 0;
 
     for (;;) {
-        size_t n = strcspn(text, stop);
+        const size_t n = strcspn(text, stop);
 
-        if (separator == '\n' && n && text[n - 1] == '\r')
-            n--;
-        if (!n && separator == ',')
-            return err_set(EXIT_DATA, "a label is empty");
-        if (n && labels_find(l, text, n) >= 0)
-            return err_set(EXIT_DATA, "the label '%.*s' is there twice", (int)n, text);
-        if (l->n == LABELS_MAX)
-            return err_set(EXIT_DATA, "more than %d labels", LABELS_MAX);
-        if (n)
-            labels_add(l, text, n);
-        text += strcspn(text, stop);
-        if (!*text++)
-            return 0;
+        if (n || separator == ',')
+            rc = take_name(l, text, n);
+        if (rc < 0 || !text[n])
+            return rc;
+        text += n + 1;
     }
 }
 
-static int check_names(struct buf *text, struct labels *l, char separator)
-{
-    if (text->n && (memchr(text->p, 0, text->n) || utf8_valid(text->p, text->n) != text->n))
-        return err_set(EXIT_DATA, "labels must be valid UTF-8");
-    if (split_names(l, text->p ? text->p : "", separator) < 0)
-        return -1;
-    return l->n >= 2 ? 0
-                     : err_set(EXIT_DATA, "at least two labels are needed, there is %s",
-                               l->n ? "one" : "none");
-}
-
-int labels_load(struct labels *l, const char *name_or_list)
+int labels_of_set(struct labels *l, const char *name)
 {
     struct buf text = BUF_INIT;
     char *path = NULL;
-    const bool list = strchr(name_or_list, ',') != NULL;
-    int rc = 0;
+    int rc = share_find(&path, "labels", name, "");
 
     *l = (struct labels){ 0 };
-    if (list)
-        buf_puts(&text, name_or_list);
-    else if (!(path = share_find("labels", name_or_list, "")) ||
-             read_text(&text, path, 1 << 20) < 0)
+    if (rc > 0 && read_text(&text, path, 1 << 20) < 0)
         rc = -1;
-    if (!rc && check_names(&text, l, list ? ',' : '\n') < 0) {
+    if (rc > 0 && split_names(l, text.p, '\n') < 0)
+        rc = err_in("%s", path);
+    if (rc > 0 && !l->n)
+        rc = err_set(EXIT_DATA, "%s: is empty; it has a label a line", path);
+    if (rc < 0)
         labels_free(l);
-        rc = err_in("%s", path ? path : "labels");
-    }
     free(path);
     buf_free(&text);
     return rc;
+}
+
+int labels_load(struct labels *l, const struct cli_list *given)
+{
+    int rc = 0;
+
+    *l = (struct labels){ 0 };
+    if (given->n == 1 && !strchr(given->v[0], ',') && (rc = labels_of_set(l, given->v[0])) != 0)
+        return rc < 0 ? -1 : 0;
+    if (given->n == 1)
+        rc = split_names(l, given->v[0], ',');
+    for (int i = 0; given->n > 1 && rc == 0 && i < given->n; i++)
+        rc = take_name(l, given->v[i], strlen(given->v[i]));
+    if (rc < 0)
+        labels_free(l);
+    return rc < 0 ? err_in("labels") : 0;
 }

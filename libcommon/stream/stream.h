@@ -39,8 +39,14 @@ void labels_set_answer(struct labels *l, int i, const char *text, size_t n);
 bool labels_same(const struct labels *a, const struct labels *b);      /* names, order and answers */
 void labels_copy(struct labels *to, const struct labels *from);
 void labels_free(struct labels *l);
-/* share/labels/NAME when that is there, else "a,b,c"; at least two, no doubles. */
-MUST_USE int labels_load(struct labels *l, const char *name_or_list);
+/* The label set share/labels/NAME: 1; 0 when there is no such set (the error lists those there
+ * are); -1 when nobody can tell, or it is no list of names without doubles. */
+MUST_USE int labels_of_set(struct labels *l, const char *name);
+/* What --labels was given: one value is the name of such a set, else labels with commas between them
+ * (without a comma: one label); each of several values is one label, commas and all. */
+MUST_USE int labels_load(struct labels *l, const struct cli_list *given);
+/* "a, b, c" for a message, cut off where it gets long. */
+void labels_list(const struct labels *l, struct buf *b);
 
 struct reader;
 struct writer;

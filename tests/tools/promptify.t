@@ -115,7 +115,7 @@ err_has "moves.csv:1: label 'up' is not one of positive, neutral, negative"
 absent none.zst
 it "refuses a label without an answer"
 printf 'up\tyes\nx\ty\n' >half
-run promptify -t say.txt --verbalizer half --only id=1 moves.csv -o t.zst
+run promptify -t say.txt --verbalizer half --only id=0 moves.csv -o t.zst
 ok
 printf 'text,label\na,sideways\n' >side.csv
 run promptify -t say.txt --verbalizer half side.csv -o none.zst

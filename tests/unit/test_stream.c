@@ -428,19 +428,58 @@ static void frames_are_one_stream(void **unused)
     buf_free(&b);
 }
 
+/* What --labels with these values gives: the labels with '|' between them; "!" and what is wrong.
+ */
+static void labels_are(const char *want, int n, const char **values)
+{
+    const struct cli_list given = { values, n };
+    struct labels l;
+    struct buf got = BUF_INIT;
+
+    if (labels_load(&l, &given) < 0)
+        buf_printf(&got, "!%s", err_text());
+    for (int i = 0; i < l.n; i++)
+        buf_printf(&got, "%s%s", i ? "|" : "", l.name[i]);
+    assert_string_equal(got.p, want);
+    labels_free(&l);
+    buf_free(&got);
+}
+#define LABELS(want, ...)                                                                          \
+    labels_are(want, (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)),              \
+               (const char *[]){ __VA_ARGS__ })
+
 static void label_lists(void **unused)
 {
+    (void)unused;
+    LABELS("b|a|c", "b,a,c");
+    LABELS("x", "x");
+    LABELS("a,b|c", "a,b", "c");
+    LABELS("positive|neutral|negative", "financial-sentiment");
+    LABELS("financial-sentiment|x", "financial-sentiment", "x");
+    LABELS("!labels: a label is empty", "a,");
+    LABELS("!labels: a label is empty", "a", "");
+    LABELS("!labels: the label 'a' is there twice", "a,b,a");
+    LABELS("!labels: the label 'a' is there twice", "a", "a");
+}
+
+/* No set of that name is one thing, no way to know is another. */
+static void label_sets(void **unused)
+{
     struct labels l;
+    char *was = xstrdup(getenv("SLMTOOLS_SHARE") ? getenv("SLMTOOLS_SHARE") : "");
 
     (void)unused;
-    assert_int_equal(labels_load(&l, "b,a,c"), 0);
-    assert_int_equal(l.n, 3);
-    assert_int_equal(labels_find(&l, "a", 1), 1);
-    assert_int_equal(labels_find(&l, "ab", 2), -1);
+    assert_int_equal(labels_of_set(&l, "financial-sentiment"), 1);
+    assert_string_equal(l.name[1], "neutral");
     labels_free(&l);
-    assert_int_equal(labels_load(&l, "a,"), -1);
-    assert_int_equal(labels_load(&l, "a,b,a"), -1);
-    assert_int_equal(labels_load(&l, "no-such-set"), -1);
+    assert_int_equal(labels_of_set(&l, "no-such-set"), 0);
+    assert_non_null(strstr(err_text(), "there are: financial-sentiment"));
+    assert_int_equal(setenv("SLMTOOLS_SHARE", "/nonexistent/share", 1), 0);
+    assert_int_equal(labels_of_set(&l, "financial-sentiment"), -1);
+    assert_int_equal(labels_of_set(&l, "no-such-set"), -1);
+    assert_int_equal(err_code(), EXIT_NOINPUT);
+    assert_int_equal(setenv("SLMTOOLS_SHARE", was, 1), 0);
+    free(was);
 }
 
 int main(void)
@@ -457,6 +496,7 @@ int main(void)
         cmocka_unit_test(encoded_records_are_the_same),
         cmocka_unit_test(frames_are_one_stream),
         cmocka_unit_test(label_lists),
+        cmocka_unit_test(label_sets),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -151,8 +151,8 @@ static int prepare(struct maker *m)
 {
     const struct peek *p = m->p;
 
-    if (p->labels)
-        return labels_load(&m->labels, p->labels) < 0 ? -1 : start(m);
+    if (p->labels.n)
+        return labels_load(&m->labels, &p->labels) < 0 ? -1 : start(m);
     m->waiting = tmpfile();
     if (!m->waiting)
         return wait_failed();

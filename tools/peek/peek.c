@@ -83,7 +83,7 @@ int main(int argc, char **argv)
           .group = "Making a stream" },
         { 0, "kind", CLI_CHOICE, &p.kind, .arg = "examples|prompts|tokens|predictions",
           .help = "its kind", .given = &kind_given },
-        { 0, "labels", CLI_NAME, &p.labels, .arg = "NAME|a,b,c",
+        { 0, "labels", CLI_LIST, &p.labels, .arg = "NAME|a,b,c",
           .help = "its labels; else those of the field label, sorted" },
         { .type = CLI_END },
     };
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 
     if (tokens && !p.model)
         die(EXIT_USAGE, "--tokens needs --model, whose tokenizer made the ids");
-    if (!from_jsonl && (kind_given || p.labels))
+    if (!from_jsonl && (kind_given || p.labels.n))
         die(EXIT_USAGE, "--kind and --labels go with --from-jsonl");
     if (head >= 0 && (p.common.limit < 0 || head < p.common.limit))
         p.common.limit = head;

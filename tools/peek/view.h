@@ -16,7 +16,8 @@ struct peek {
     const char *const *paths;     /* operands; empty: standard input */
     struct outfile *out;          /* NULL for make_stream */
     const char *text, *tsv, *csv; /* a field; field names with commas between them */
-    const char *model, *diff, *kind, *labels;
+    const char *model, *diff, *kind;
+    struct cli_list labels;
 };
 
 /* Records, view_records.c. */

@@ -4,6 +4,7 @@
  * Adds prompt and completion to every record by filling in a template. Records are read, changed
  * and written one by one, from one of our streams or straight from a table. Man page: promptify.1.
  */
+#include "answers.h"
 #include "cli.h"
 #include "examples.h"
 #include "progress.h"
@@ -21,7 +22,7 @@ static struct options {
     struct cli_common common;
     struct examples_options in;
     const char *template, *verbalizer, *completion;
-    struct cli_list set;
+    struct cli_list set, labels;
 } o = {
     .common = CLI_COMMON_INIT,
     .in = { .table = { .encoding = "auto", .header = "auto" } },
@@ -33,6 +34,8 @@ static const struct cli_opt opts[] = {
       .help = "the prompt with {text} and other fields", .required = true, .group = "Prompt" },
     { 0, "verbalizer", CLI_NAME, &o.verbalizer, .arg = "NAME|FILE",
       .help = "answer for each label: lines of label, tab, answer" },
+    { 0, "labels", CLI_LIST, &o.labels, .arg = "NAME|a,b,c",
+      .help = "the labels and their order; another label is an error" },
     { 0, "completion", CLI_TEXT, &o.completion, .arg = "TEXT|none",
       .help = "this answer for every record, or none for any" },
     { 0, "set", CLI_LIST, &o.set, .arg = "KEY=VALUE",
@@ -65,6 +68,7 @@ static const struct cli cli = {
 struct job {
     struct template *template;
     struct verbalizer verbalizer; /* labels.n 0: the label is the answer */
+    struct labels of_template;    /* what its answers are to be; n 0: anything */
     struct labels labels;         /* of the output; n 0: not known */
     uint8_t template_digest[SHA256_BYTES], verbalizer_digest[SHA256_BYTES];
 };
@@ -80,13 +84,14 @@ static const char *answer_of(const struct job *j, const char *label, size_t *n)
     return label;
 }
 
-/* The text of share/KIND/NAME+SUFFIX, else of the file NAME; the digest is that of the file. */
+/* The text of share/KIND/NAME+SUFFIX (1), else of the file NAME (0); the digest is the file's. */
 static int load(struct buf *text, const char *kind, const char *name, const char *suffix,
                 uint8_t digest[SHA256_BYTES])
 {
-    char *path = share_find(kind, name, suffix);
+    char *path = NULL;
+    const int found = share_find(&path, kind, name, suffix);
 
-    if (!path && access(name, F_OK) < 0)
+    if (found <= 0 && access(name, F_OK) < 0)
         return -1;
     int rc = read_file(text, path ? path : name, FILE_MAX);
 
@@ -95,41 +100,63 @@ static int load(struct buf *text, const char *kind, const char *name, const char
         sha256_of(text->p, text->n, digest);
         rc = text_tidy(text, name);
     }
-    return rc;
+    return rc < 0 ? -1 : found > 0;
 }
 
-/* The label set for an input without one: the verbalizer's, or the one called like the template. */
-static int find_labels(struct job *j)
+/* The template, and where it is one of share's the labels it is made for. */
+static int load_template(struct job *j)
 {
-    if (j->verbalizer.labels.n > 0) {
-        labels_copy(&j->labels, &j->verbalizer.labels);
-        return 0;
-    }
-    char *path = share_find("labels", o.template, "");
-    const int rc = path ? labels_load(&j->labels, o.template) : 0;
+    struct buf text = BUF_INIT;
+    int rc = load(&text, "templates", o.template, ".txt", j->template_digest);
+    const bool shared = rc > 0;
 
-    free(path);
+    if (rc >= 0)
+        rc = template_parse(&j->template, o.template, text.p, text.n);
+    if (rc >= 0 && shared)
+        rc = labels_of_set(&j->of_template, o.template);
+    buf_free(&text);
+    return rc < 0 ? -1 : 0;
+}
+
+static int load_verbalizer(struct job *j)
+{
+    struct buf text = BUF_INIT;
+    int rc = load(&text, "verbalizers", o.verbalizer, "", j->verbalizer_digest);
+
+    if (rc >= 0)
+        rc = verbalizer_parse(&j->verbalizer, o.verbalizer, text.p, text.n);
+    buf_free(&text);
     return rc;
 }
 
 static int prepare(struct job *j)
 {
-    struct buf text = BUF_INIT;
-    int rc = load(&text, "templates", o.template, ".txt", j->template_digest);
-
-    if (rc == 0)
-        rc = template_parse(&j->template, o.template, text.p, text.n);
-    buf_clear(&text);
-    if (rc == 0 && o.verbalizer) {
-        rc = load(&text, "verbalizers", o.verbalizer, "", j->verbalizer_digest);
-        if (rc == 0)
-            rc = verbalizer_parse(&j->verbalizer, o.verbalizer, text.p, text.n);
-    }
-    buf_free(&text);
-    for (int i = 0; rc == 0 && i < o.set.n; i++)
+    for (int i = 0; i < o.set.n; i++)
         if (!strchr(o.set.v[i], '=') || o.set.v[i][0] == '=')
-            rc = err_set(EXIT_USAGE, "--set '%s' is not KEY=VALUE", o.set.v[i]);
-    return rc < 0 ? rc : find_labels(j);
+            return err_set(EXIT_USAGE, "--set '%s' is not KEY=VALUE", o.set.v[i]);
+    if (load_template(j) < 0 || (o.verbalizer && load_verbalizer(j) < 0))
+        return -1;
+    return o.labels.n ? labels_load(&j->labels, &o.labels) : 0;
+}
+
+/* ---- labels ---- */
+
+/* The labels are those of --labels, else of the input, the verbalizer, or the template. */
+static void find_labels(struct job *j, const struct labels *input)
+{
+    const struct labels *in_turn[] = { input, &j->verbalizer.labels, &j->of_template };
+
+    for (size_t i = 0; j->labels.n == 0 && i < sizeof in_turn / sizeof *in_turn; i++)
+        for (int k = 0; in_turn[i] && k < in_turn[i]->n; k++) /* answers are made anew */
+            labels_add(&j->labels, in_turn[i]->name[k], strlen(in_turn[i]->name[k]));
+}
+
+static int check_fit(const struct job *j)
+{
+    if (o.completion)
+        return 0;
+    return o.verbalizer ? answers_of_verbalizer(&j->labels, &j->verbalizer.labels, o.verbalizer)
+                        : answers_of_template(&j->labels, &j->of_template, o.template);
 }
 
 static bool is_test(const struct record *rec)
@@ -139,7 +166,8 @@ static bool is_test(const struct record *rec)
     return f && f->type == FIELD_TEXT && f->n == 4 && !memcmp(f->data, "test", 4);
 }
 
-/* What a record's completion is made of: 1, 0 when it gets none, -1 when its label is unknown. */
+/* What a record's completion is made of: 1, 0 when it gets none, -1 when its label is unknown. A
+ * record to test on gets none, but its label has to be one that can be predicted. */
 static int find_answer(const struct job *j, struct record *rec, const char **answer, size_t *n)
 {
     const int has = record_get_text(rec, "label", answer, n);
@@ -151,12 +179,12 @@ static int find_answer(const struct job *j, struct record *rec, const char **ans
     if (o.completion) {
         *answer = o.completion;
         *n = strlen(o.completion);
-        return strcmp(o.completion, "none") != 0;
+        return strcmp(o.completion, "none") != 0 && !is_test(rec);
     }
     if (has == 0) /* a table of prompts and completions has no labels */
-        return record_get_text(rec, "completion", answer, n);
+        return is_test(rec) ? 0 : record_get_text(rec, "completion", answer, n);
     *answer = answer_of(j, *answer, n);
-    return *answer ? 1 : -1;
+    return *answer ? !is_test(rec) : -1;
 }
 
 /* Copies REC to TO without the field KEY. */
@@ -181,7 +209,7 @@ static struct record *complete(const struct job *j, struct record *rec, struct s
 {
     const char *answer;
     size_t n;
-    const int has = is_test(rec) ? 0 : find_answer(j, rec, &answer, &n);
+    const int has = find_answer(j, rec, &answer, &n);
 
     if (has < 0 || template_prompt(j->template, rec, &o.set, &s->prompt) < 0 ||
         (has && template_completion(j->template, rec, &o.set, answer, n, &s->completion) < 0))
@@ -223,7 +251,7 @@ static int put_all(struct writer *w, struct examples *in, const struct job *j)
 
 /* Tells predict which completion stands for each label. A template whose completion depends on the
  * record has no such thing, and neither has --completion. */
-static void note_answers(struct job *j)
+static int note_answers(struct job *j)
 {
     struct record *none = record_new();
     struct buf completion = BUF_INIT;
@@ -244,6 +272,7 @@ static void note_answers(struct job *j)
         j->labels = noted;
     buf_free(&completion);
     record_free(none);
+    return all && j->labels.n ? answers_differ(&j->labels) : 0;
 }
 
 int main(int argc, char **argv)
@@ -255,11 +284,9 @@ int main(int argc, char **argv)
 
     if (prepare(&job) < 0 || examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
-    if (examples_reader(in) && reader_labels(examples_reader(in))->n > 0) {
-        labels_free(&job.labels);
-        labels_copy(&job.labels, reader_labels(examples_reader(in)));
-    }
-    note_answers(&job);
+    find_labels(&job, examples_reader(in) ? reader_labels(examples_reader(in)) : NULL);
+    if (check_fit(&job) < 0 || note_answers(&job) < 0)
+        die_err();
     if (writer_open(&out, &o.common, KIND_PROMPTS, &job.labels, examples_reader(in)) < 0)
         die_err();
     writer_input(out, "template", job.template_digest);
@@ -269,6 +296,7 @@ int main(int argc, char **argv)
         die_err();
     examples_close(in);
     labels_free(&job.labels);
+    labels_free(&job.of_template);
     verbalizer_free(&job.verbalizer);
     template_free(job.template);
     return 0;

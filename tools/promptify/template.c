@@ -138,8 +138,8 @@ int template_parse(struct template **out, const char *name, const char *text, si
     int rc = 0;
 
     t->gap = xstrdup(" ");
-    if (utf8_valid(text, n) != n)
-        rc = err_set(EXIT_DATA, "byte %zu is not valid UTF-8", utf8_valid(text, n));
+    if (utf8_valid(text, n) != n || memchr(text, 0, n)) /* names of fields are C strings below */
+        rc = err_set(EXIT_DATA, "is not UTF-8 text");
     if (rc == 0)
         rc = parse(t, text, text + n);
     if (rc < 0) {
@@ -172,6 +172,25 @@ static const char *value_set(const struct cli_list *set, const struct piece *key
     return NULL;
 }
 
+static int no_field(const struct record *rec, const char *name)
+{
+    struct buf known = BUF_INIT;
+
+    for (int i = 0; i < record_count(rec) && known.n < 200; i++) {
+        const struct field *f = record_at(rec, i);
+
+        buf_puts(&known, i ? ", " : "");
+        buf_add(&known, f->key, f->key_len);
+    }
+    (void)err_set(
+        EXIT_DATA,
+        "there is no field '%s', which the template names; there are: %s; or give it with "
+        "--set %s=...",
+        name, known.p ? known.p : "none", name);
+    buf_free(&known);
+    return -1;
+}
+
 static int put_field(struct buf *b, const struct record *rec, const struct cli_list *set,
                      const struct piece *key)
 {
@@ -183,10 +202,7 @@ static int put_field(struct buf *b, const struct record *rec, const struct cli_l
         return 0;
     }
     if (!f)
-        return err_set(EXIT_DATA,
-                       "there is no field '%s', which the template names; give it with "
-                       "--set %s=...",
-                       key->text, key->text);
+        return no_field(rec, key->text);
     if (f->type == FIELD_TEXT)
         buf_add(b, f->data, f->n);
     else if (f->type == FIELD_UINT)

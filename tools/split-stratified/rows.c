@@ -121,14 +121,18 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Puts the labels that were found into their final order. */
-static void order_labels(struct rows *r, const char *set)
+/* Puts the labels that were found into their final order: that of SET where they are its labels.
+ * Without SET nobody knows whether they are, and the order is a part of the result. */
+static int order_labels(struct rows *r, const char *set)
 {
     struct labels known, was;
+
+    if (labels_of_set(&known, set) <= 0)
+        return err_in("no order of labels without --labels");
     int *now = xnmalloc((size_t)r->labels.n, sizeof *now);
 
     labels_copy(&was, &r->labels);
-    if (labels_load(&known, set) == 0 && is_same_set(&known, &was)) {
+    if (is_same_set(&known, &was)) {
         labels_free(&r->labels);
         r->labels = known;
     } else {
@@ -141,6 +145,7 @@ static void order_labels(struct rows *r, const char *set)
         r->class_of[i] = now[r->class_of[i]];
     labels_free(&was);
     free(now);
+    return 0;
 }
 
 void rows_init(struct rows *r, int64_t threads)
@@ -176,7 +181,7 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
                        "some where --only or --limit choose",
                        examples_name(e));
     if (got == 0 && !labels)
-        order_labels(r, set);
+        got = order_labels(r, set);
     return finish(r) < 0 ? -1 : got;
 }
 

@@ -19,7 +19,8 @@ struct options {
     struct cli_common common;
     struct examples_options in;
     const char *size[PARTS];
-    const char *compat, *recipe, *labels;
+    const char *compat, *recipe;
+    struct cli_list labels;
     bool per_class, eval_replace, audit;
 };
 
@@ -42,7 +43,7 @@ static const struct cli_opt opts[] = {
       .help = "train and test as train_test_split gives them", .group = "Which rows" },
     { 0, "recipe", CLI_CHOICE, &o.recipe, .arg = "seed",
       .help = "the article's split: 900, 150 and 900 rows, with its leak" },
-    { 0, "labels", CLI_TEXT, &o.labels, .arg = "NAME|a,b,c",
+    { 0, "labels", CLI_LIST, &o.labels, .arg = "NAME|a,b,c",
       .help = "the label set and its order; another label is an error" },
     { 0, "audit", CLI_FLAG, &o.audit,
       .help = "report duplicates, conflicting labels and overlap; exit 1 on overlap", .silent = true },
@@ -154,7 +155,7 @@ int main(int argc, char **argv)
 {
     static const char article_set[] = "financial-sentiment";
     const char *const *files = cli_parse(argc, argv, &cli);
-    const char *labels_wanted = o.labels ? o.labels : o.recipe ? article_set : NULL;
+    const bool labels_wanted = o.labels.n > 0 || o.recipe;
     struct labels labels = { 0 };
     struct examples *in;
     struct writer *out;
@@ -163,7 +164,8 @@ int main(int argc, char **argv)
     struct rows rows;
     struct progress *progress;
 
-    if (make_plan(&plan) < 0 || (labels_wanted && labels_load(&labels, labels_wanted) < 0))
+    if (make_plan(&plan) < 0 || (o.labels.n && labels_load(&labels, &o.labels) < 0) ||
+        (!o.labels.n && o.recipe && labels_of_set(&labels, article_set) <= 0))
         die_err();
     if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
         o.in.table.encoding = "utf-8:replace";
