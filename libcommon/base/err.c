@@ -1,5 +1,7 @@
 #include "err.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +14,31 @@ static _Thread_local int code_of_line = EXIT_NUMERIC;
 static char tool[64] = "slmtools";
 static int talk = 1;
 
-/* One error is one line, whatever a file name or a field holds. */
+/* One error is one line that does nothing to a terminal, whatever a file name or a field holds. A
+ * byte that is no UTF-8 stays (names of files are bytes), but not one that a terminal obeys. */
 static void flatten(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' || *s == 127)
-            *s = '?';
+    char *to = s;
+    size_t n = strlen(s);
+
+    while (n > 0) {
+        size_t good = utf8_valid(s, n);
+        int len = 1;
+
+        for (n -= good; good > 0; good -= (size_t)len, s += len) {
+            if (utf8_is_control(utf8_decode(s, &len)))
+                *to++ = '?';
+            else
+                for (int i = 0; i < len; i++)
+                    *to++ = s[i];
+        }
+        if (n > 0) {
+            *to++ = (unsigned char)*s < 0xa0 ? '?' : *s;
+            s++;
+            n--;
+        }
+    }
+    *to = 0;
 }
 
 static void PRINTF_LIKE(2, 0) format(char to[LINE_MAX_BYTES], const char *fmt, va_list ap)

@@ -130,3 +130,30 @@ void utf8_replace(struct buf *b, const char *p, size_t n)
         }
     }
 }
+
+bool utf8_is_control(uint32_t cp)
+{
+    return cp < ' ' || (cp >= 0x7f && cp <= 0x9f) || (cp >= 0x202a && cp <= 0x202e) ||
+           (cp >= 0x2066 && cp <= 0x2069);
+}
+
+void utf8_show(struct buf *b, const char *p, size_t n)
+{
+    const char *const end = p + n;
+
+    while (p < end) {
+        const char *const good = p + utf8_valid(p, (size_t)(end - p));
+        int len;
+
+        for (; p < good; p += len) {
+            const uint32_t cp = utf8_decode(p, &len);
+
+            if (utf8_is_control(cp) && cp != '\n' && cp != '\t')
+                buf_printf(b, "\\u%04x", (unsigned)cp);
+            else
+                buf_add(b, p, (size_t)len);
+        }
+        if (p < end)
+            buf_printf(b, "\\x%02x", (unsigned char)*p++);
+    }
+}

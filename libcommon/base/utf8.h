@@ -4,6 +4,7 @@
 
 #include "mem.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,5 +18,13 @@ int utf8_encode(uint32_t cp, char out[4]);
 /* Appends the N bytes at P, each piece that is not valid as one U+FFFD: the longest beginning of a
  * sequence that could have become valid, or one byte (Unicode, section 3.9; Python and Rust too). */
 void utf8_replace(struct buf *b, const char *p, size_t n);
+
+/* Whether CP, out of data, may do something to a terminal or to how the text around it reads: control
+ * characters (C0, DEL, C1) and those that turn the direction of writing (U+202A to U+202E, U+2066 to
+ * U+2069). */
+bool utf8_is_control(uint32_t cp);
+/* Appends N bytes for eyes: control characters as \uXXXX, but tab and newline as they are; bytes that
+ * are no UTF-8 as \xXX. */
+void utf8_show(struct buf *b, const char *p, size_t n);
 
 #endif

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NONE = -1, NOWHERE = -2 }; /* in place of an index of the tally's labels */
+
 struct named {
     const char *name;
-    int at; /* index in the tally's labels, -1: none */
+    int at; /* index in the tally's labels, or NONE, or NOWHERE */
 };
 
 static int by_name(const void *a, const void *b)
@@ -16,22 +18,30 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-static bool occurs(const struct tally *t, int n, int label)
+static int64_t count_of(const struct tally *t, int truth, int pred)
 {
-    if (tally_none(t, label) > 0)
-        return true;
-    for (int i = 0; i < n; i++)
-        if (tally_count(t, label, i) > 0 || tally_count(t, i, label) > 0)
-            return true;
-    return false;
+    if (truth < 0 || pred == NOWHERE)
+        return 0;
+    return pred == NONE ? tally_none(t, truth) : tally_count(t, truth, pred);
 }
 
-static bool none_occurs(const struct tally *t, int n)
+/* How often label AT was true, how often it was predicted, among N labels and none. */
+static int64_t times_true(const struct tally *t, int n, int at)
 {
+    int64_t sum = count_of(t, at, NONE);
+
     for (int i = 0; i < n; i++)
-        if (tally_none(t, i) > 0)
-            return true;
-    return false;
+        sum += count_of(t, at, i);
+    return sum;
+}
+
+static int64_t times_predicted(const struct tally *t, int n, int at)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += count_of(t, i, at);
+    return sum;
 }
 
 /* Which labels are reported, in their order; returns how many. */
@@ -41,29 +51,34 @@ static int choose(struct named *list, const struct tally *t, const struct labels
     int n = 0;
 
     for (int i = 0; i < l->n; i++)
-        if (order != ORDER_SKLEARN || occurs(t, l->n, i))
+        if (order != ORDER_SKLEARN || times_true(t, l->n, i) || times_predicted(t, l->n, i))
             list[n++] = (struct named){ l->name[i], i };
-    if (order == ORDER_SKLEARN && none_occurs(t, l->n))
-        list[n++] = (struct named){ "none", -1 };
+    if (order == ORDER_SKLEARN && times_predicted(t, l->n, NONE))
+        list[n++] = (struct named){ "none", NONE };
     if (order != ORDER_GIVEN)
         qsort(list, (size_t)n, sizeof *list, by_name);
     return n;
 }
 
-static int64_t count_of(const struct tally *t, int truth, int pred)
+static void take_chosen(struct named *list, const struct labels *l, const struct labels *chosen)
 {
-    if (truth < 0)
-        return 0;
-    return pred < 0 ? tally_none(t, truth) : tally_count(t, truth, pred);
+    for (int i = 0; i < chosen->n; i++) {
+        const char *name = chosen->name[i];
+        const int at = labels_find(l, name, strlen(name));
+
+        list[i] = (struct named){ name, at >= 0 ? at : strcmp(name, "none") ? NOWHERE : NONE };
+    }
 }
 
 void confusion_init(struct confusion *c, const struct tally *t, const struct labels *l,
-                    enum order order)
+                    enum order order, const struct labels *chosen)
 {
-    struct named *list = xnmalloc((size_t)l->n + 1, sizeof *list);
-    const int n = choose(list, t, l, order);
+    struct named *list = xnmalloc((size_t)(chosen ? chosen->n : l->n) + 1, sizeof *list);
+    const int n = chosen ? chosen->n : choose(list, t, l, order);
     const size_t size = (size_t)n;
 
+    if (chosen)
+        take_chosen(list, l, chosen);
     *c = (struct confusion){ n,
                              xnmalloc(size, sizeof *c->name),
                              xcalloc(size * size, sizeof *c->count),
@@ -72,15 +87,11 @@ void confusion_init(struct confusion *c, const struct tally *t, const struct lab
                              xcalloc(size, sizeof *c->predicted) };
     for (int i = 0; i < n; i++) {
         c->name[i] = list[i].name;
-        c->none[i] = order == ORDER_SKLEARN ? 0 : count_of(t, list[i].at, -1);
-        c->support[i] += c->none[i];
-        for (int k = 0; k < n; k++) {
-            const int64_t count = count_of(t, list[i].at, list[k].at);
-
-            c->count[i * n + k] = count;
-            c->support[i] += count;
-            c->predicted[k] += count;
-        }
+        c->none[i] = order == ORDER_SKLEARN ? 0 : count_of(t, list[i].at, NONE);
+        c->support[i] = times_true(t, l->n, list[i].at);
+        c->predicted[i] = times_predicted(t, l->n, list[i].at);
+        for (int k = 0; k < n; k++)
+            c->count[i * n + k] = count_of(t, list[i].at, list[k].at);
     }
     free(list);
 }
@@ -142,28 +153,48 @@ struct label_metrics label_metrics(const struct confusion *c, int i)
     return (struct label_metrics){ precision, recall, f1 };
 }
 
-static void compute_means(struct metrics *m, const struct confusion *c)
+/* Those labels that are true or predicted somewhere; ALL: every one. */
+static double macro_f1(const struct confusion *c, bool all)
 {
-    const size_t n = (size_t)c->n;
-    double *f1 = xnmalloc(n, sizeof *f1), *weighted = xnmalloc(n, sizeof *weighted),
-           *recall = xnmalloc(n, sizeof *recall);
-    int64_t there = 0, supported = 0;
+    double *f1 = xnmalloc((size_t)c->n, sizeof *f1);
+    int64_t n = 0;
+
+    for (int i = 0; i < c->n; i++)
+        if (all || c->support[i] > 0 || c->predicted[i] > 0)
+            f1[n++] = label_metrics(c, i).f1;
+    const double sum = pairwise_sum(f1, n);
+
+    free(f1);
+    return sum / (double)n;
+}
+
+static double weighted_f1(const struct confusion *c)
+{
+    double *weighted = xnmalloc((size_t)c->n, sizeof *weighted);
+    int64_t support = 0;
 
     for (int i = 0; i < c->n; i++) {
-        const struct label_metrics l = label_metrics(c, i);
-
-        weighted[i] = l.f1 * (double)c->support[i];
-        if (c->support[i] > 0)
-            recall[supported++] = l.recall;
-        if (c->support[i] > 0 || c->predicted[i] > 0)
-            f1[there++] = l.f1;
+        weighted[i] = label_metrics(c, i).f1 * (double)c->support[i];
+        support += c->support[i];
     }
-    m->macro_f1 = pairwise_sum(f1, there) / (double)there;
-    m->balanced_accuracy = pairwise_sum(recall, supported) / (double)supported;
-    m->weighted_f1 = pairwise_sum(weighted, c->n) / (double)m->n;
-    free(f1);
+    const double sum = pairwise_sum(weighted, c->n);
+
     free(weighted);
+    return quotient(sum, (double)support);
+}
+
+static double balanced_accuracy(const struct confusion *c)
+{
+    double *recall = xnmalloc((size_t)c->n, sizeof *recall);
+    int64_t n = 0;
+
+    for (int i = 0; i < c->n; i++)
+        if (c->support[i] > 0)
+            recall[n++] = label_metrics(c, i).recall;
+    const double sum = pairwise_sum(recall, n);
+
     free(recall);
+    return sum / (double)n;
 }
 
 /* Matthews' coefficient for many classes (Gorodkin 2004), none among the predicted ones. */
@@ -213,7 +244,9 @@ void metrics_compute(struct metrics *m, const struct confusion *c, const struct 
         m->none += c->none[i];
     }
     m->accuracy = (double)right / (double)m->n;
-    compute_means(m, c);
+    m->macro_f1 = macro_f1(c, false);
+    m->weighted_f1 = weighted_f1(c);
+    m->balanced_accuracy = balanced_accuracy(c);
     m->mcc = mcc(m, c, (double)right);
     m->kappa = kappa(m, c, (double)right);
     m->scored = t->scored > 0;
@@ -222,4 +255,10 @@ void metrics_compute(struct metrics *m, const struct confusion *c, const struct 
         m->brier = t->brier / (double)t->scored;
         m->ece = ece(t);
     }
+}
+
+void metrics_restrict(struct metrics *m, const struct confusion *c)
+{
+    m->macro_f1 = macro_f1(c, true);
+    m->weighted_f1 = weighted_f1(c);
 }

@@ -12,7 +12,8 @@
 
 #include "tally.h"
 
-/* Counts in the order in which they are reported. */
+/* Counts of the labels that are reported, in their order. COUNT is of these; what was predicted or
+ * true beside them is in SUPPORT and PREDICTED alone. */
 struct confusion {
     int n;
     const char **name;  /* (n) */
@@ -38,12 +39,17 @@ enum order {
     ORDER_NAME,    /* all labels by code point */
     ORDER_SKLEARN, /* by code point, those that occur only, and none as one of them */
 };
+/* CHOSEN: these labels in this order, whatever ORDER says; one that occurs nowhere has zeros. NULL:
+ * all of L. */
 void confusion_init(struct confusion *c, const struct tally *t, const struct labels *l,
-                    enum order order);
+                    enum order order, const struct labels *chosen);
 void confusion_free(struct confusion *c);
 
 struct label_metrics label_metrics(const struct confusion *c, int label);
+/* C holds all labels. */
 void metrics_compute(struct metrics *m, const struct confusion *c, const struct tally *t);
+/* macro_f1 and weighted_f1 over the labels of C alone, as with scikit-learn's labels=. */
+void metrics_restrict(struct metrics *m, const struct confusion *c);
 
 /* numpy's sum of float64, which adds in pairs of blocks. */
 double pairwise_sum(const double *v, int64_t n);

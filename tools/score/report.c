@@ -4,6 +4,7 @@
 #include "utf8.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct number {
@@ -67,6 +68,23 @@ int text_width(const char *s)
     return n;
 }
 
+void put_visible(struct buf *b, const char *s)
+{
+    struct buf plain = BUF_INIT;
+
+    for (; *s; s++)
+        if (*s == '\\' || *s == '\t' || *s == '\n' || *s == '\r')
+            buf_printf(&plain, "\\%c",
+                       *s == '\t'   ? 't'
+                       : *s == '\n' ? 'n'
+                       : *s == '\r' ? 'r'
+                                    : '\\');
+        else
+            buf_putc(&plain, *s);
+    utf8_show(b, plain.p ? plain.p : "", plain.n);
+    buf_free(&plain);
+}
+
 static void put_padded(struct buf *b, const char *s, int width)
 {
     buf_puts(b, s);
@@ -117,8 +135,31 @@ static void put_confusion(struct buf *b, const struct confusion *c, int width)
     }
 }
 
-void report_text(struct buf *b, const struct confusion *c, const struct metrics *m)
+/* C with names that do nothing to the lines. */
+static struct confusion with_visible_names(const struct confusion *c)
 {
+    struct confusion shown = *c;
+
+    shown.name = xnmalloc((size_t)c->n, sizeof *shown.name);
+    for (int i = 0; i < c->n; i++) {
+        struct buf name = BUF_INIT;
+
+        put_visible(&name, c->name[i]);
+        shown.name[i] = name.p ? name.p : xstrdup("");
+    }
+    return shown;
+}
+
+static void free_names(struct confusion *shown)
+{
+    for (int i = 0; i < shown->n; i++)
+        free((char *)shown->name[i]);
+    free(shown->name);
+}
+
+void report_text(struct buf *b, const struct confusion *labels, const struct metrics *m)
+{
+    struct confusion shown = with_visible_names(labels), *const c = &shown;
     struct number v[NUMBERS_MAX];
     const int n = list_numbers(v, m), width = widest(c);
 
@@ -133,6 +174,7 @@ void report_text(struct buf *b, const struct confusion *c, const struct metrics 
     put_label_table(b, c, width);
     buf_puts(b, "\nTrue labels down, predicted ones across:\n");
     put_confusion(b, c, width);
+    free_names(c);
 }
 
 /* ---- JSON ---- */
@@ -226,7 +268,9 @@ static bool each_number(const struct confusion *c, const struct metrics *m,
         list_label_numbers(of_label, c, i);
         for (int k = 0; !done && k < LABEL_NUMBERS; k++) {
             buf_clear(&name);
-            buf_printf(&name, "per_label.%s.%s", c->name[i], of_label[k].name);
+            buf_puts(&name, "per_label.");
+            put_visible(&name, c->name[i]);
+            buf_printf(&name, ".%s", of_label[k].name);
             done = take(user, name.p, &of_label[k]);
         }
     }
@@ -237,7 +281,10 @@ static bool each_number(const struct confusion *c, const struct metrics *m,
             const struct number count = { NULL, (double)times, true };
 
             buf_clear(&name);
-            buf_printf(&name, "confusion.%s.%s", c->name[i], none ? "none" : c->name[k]);
+            buf_puts(&name, "confusion.");
+            put_visible(&name, c->name[i]);
+            buf_putc(&name, '.');
+            put_visible(&name, none ? "none" : c->name[k]);
             done = take(user, name.p, &count);
         }
     buf_free(&name);

@@ -17,13 +17,18 @@ bool report_value(const struct confusion *c, const struct metrics *m, const char
                   double *value);
 
 /* print(classification_report(y_true, y_pred, digits=DIGITS)) and print(confusion_matrix(y_true,
- * y_pred)) of scikit-learn 1.2.1 on labels as strings, none being one of them. */
-void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l, int digits);
+ * y_pred)) of scikit-learn 1.2.1 on labels as strings, none being one of them; CHOSEN, which may be
+ * NULL, is labels= of both. */
+void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l,
+                    const struct labels *chosen, int digits);
 
 /* The article's evaluate(): positive is 2, neutral and none are 1, negative is 0. -1: other labels.
  */
 MUST_USE int report_seed(struct buf *b, const struct tally *t, const struct labels *l);
 
+/* Appends S, a label or a value, so that it is a part of one line: \t, \n, \r and \\ as in C, other
+ * control characters as \uXXXX. */
+void put_visible(struct buf *b, const char *s);
 /* Code points of a text, which is what Python pads by. */
 int text_width(const char *s);
 

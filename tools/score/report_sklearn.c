@@ -17,6 +17,7 @@ static void put_name(struct buf *b, const char *name, int width)
 /* How the rows of a report are laid out. */
 struct layout {
     int width, digits;
+    bool all;       /* the labels are those that occur, no more and no fewer */
     bool all_wrong; /* then scikit-learn 1.2 counts in floats, and prints "300.0" */
 };
 
@@ -65,9 +66,37 @@ static int64_t count_right(const struct confusion *c)
     return right;
 }
 
-static void put_averages(struct buf *b, const struct layout *l, const struct confusion *c,
-                         int64_t n)
+static int64_t sum_of(const int64_t *v, int n)
 {
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += v[i];
+    return sum;
+}
+
+/* The average over records, which is the accuracy where every record has one of the labels. */
+static void put_micro(struct buf *b, const struct layout *l, const struct confusion *c)
+{
+    const double right = (double)count_right(c);
+    const int64_t support = sum_of(c->support, c->n), predicted = sum_of(c->predicted, c->n);
+
+    if (!l->all) {
+        const double p = predicted ? right / (double)predicted : 0;
+        const double r = support ? right / (double)support : 0;
+
+        put_row(b, l, "micro avg", (double[]){ p, r, p + r != 0 ? 2.0 * p * r / (p + r) : 0 },
+                support);
+        return;
+    }
+    put_name(b, "accuracy", l->width);
+    buf_printf(b, "  %9s %9s %9.*f", "", "", l->digits, micro_f1(right / (double)support));
+    put_support(b, l, support);
+}
+
+static void put_averages(struct buf *b, const struct layout *l, const struct confusion *c)
+{
+    const int64_t support = sum_of(c->support, c->n);
     struct columns plain, weighted;
 
     for (int i = 0; i < 3; i++) {
@@ -83,22 +112,24 @@ static void put_averages(struct buf *b, const struct layout *l, const struct con
             weighted.v[i][k] = v[i] * (double)c->support[k];
         }
     }
-    put_name(b, "accuracy", l->width);
-    buf_printf(b, "  %9s %9s %9.*f", "", "", l->digits,
-               micro_f1((double)count_right(c) / (double)n));
-    put_support(b, l, n);
-    put_average(b, l, "macro avg", &plain, c->n, c->n, n);
-    put_average(b, l, "weighted avg", &weighted, c->n, (double)n, n);
+    put_micro(b, l, c);
+    put_average(b, l, "macro avg", &plain, c->n, c->n, support);
+    put_average(b, l, "weighted avg", &weighted, c->n, support ? (double)support : 1, support);
     for (int i = 0; i < 3; i++) {
         free(plain.v[i]);
         free(weighted.v[i]);
     }
 }
 
-static void put_classification(struct buf *b, const struct confusion *c, int64_t n, int digits)
+/* OCCUR: the labels that occur, which C holds unless others were chosen. */
+static void put_classification(struct buf *b, const struct confusion *c,
+                               const struct confusion *occur, int digits)
 {
-    struct layout l = { digits > 12 ? digits : 12, digits, count_right(c) == 0 };
+    struct layout l = { digits > 12 ? digits : 12, digits, true, count_right(occur) == 0 };
 
+    for (int i = 0; i < c->n; i++)
+        l.all = l.all && (c->support[i] || c->predicted[i]);
+    l.all = l.all && c->n == occur->n;
     for (int i = 0; i < c->n; i++)
         l.width = text_width(c->name[i]) > l.width ? text_width(c->name[i]) : l.width;
     put_name(b, "", l.width);
@@ -109,7 +140,7 @@ static void put_classification(struct buf *b, const struct confusion *c, int64_t
         put_row(b, &l, c->name[i], (double[]){ one.precision, one.recall, one.f1 }, c->support[i]);
     }
     buf_putc(b, '\n');
-    put_averages(b, &l, c, n);
+    put_averages(b, &l, c);
 }
 
 /* ---- a matrix as numpy prints it (array2string of 1.24 with its default options) ---- */
@@ -194,15 +225,18 @@ static void put_matrix(struct buf *b, const int64_t *v, int n)
     }
 }
 
-void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l, int digits)
+void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l,
+                    const struct labels *chosen, int digits)
 {
-    struct confusion c;
+    struct confusion c, occur;
 
-    confusion_init(&c, t, l, ORDER_SKLEARN);
-    put_classification(b, &c, t->n, digits);
+    confusion_init(&c, t, l, ORDER_SKLEARN, chosen);
+    confusion_init(&occur, t, l, ORDER_SKLEARN, NULL);
+    put_classification(b, &c, &occur, digits);
     buf_putc(b, '\n');
     put_matrix(b, c.count, c.n);
     confusion_free(&c);
+    confusion_free(&occur);
 }
 
 /* ---- the article's evaluate() ---- */
@@ -270,8 +304,8 @@ int report_seed(struct buf *b, const struct tally *t, const struct labels *l)
         return -1;
     put_accuracies(b, &coded);
     buf_puts(b, "\nClassification Report:\n");
-    confusion_init(&c, &coded, &codes, ORDER_SKLEARN);
-    put_classification(b, &c, coded.n, 2);
+    confusion_init(&c, &coded, &codes, ORDER_SKLEARN, NULL);
+    put_classification(b, &c, &c, 2);
     confusion_free(&c);
     buf_puts(b, "\n\nConfusion Matrix:\n");
     put_matrix(b, count, CODES);

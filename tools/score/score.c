@@ -21,7 +21,7 @@ static struct options {
     const char *report, *by;
     int64_t digits;
     bool digits_given;
-    struct cli_list require;
+    struct cli_list require, labels;
 } o = { .common = CLI_COMMON_INIT, .digits = 2 };
 
 /* clang-format off */
@@ -32,6 +32,8 @@ static const struct cli_opt opts[] = {
       .help = "scikit-learn's report and confusion matrix, or the article's output" },
     { 0, "digits", CLI_INT, &o.digits, .arg = "N", .help = "digits of --report sklearn",
       .min = 0, .max = 50, .given = &o.digits_given },
+    { 0, "labels", CLI_LIST, &o.labels, .arg = "NAME|a,b,c",
+      .help = "report these labels in this order; scikit-learn's labels=" },
     { 0, "by", CLI_TEXT, &o.by, .arg = "FIELD", .help = "a report for each value of this field" },
     { 0, "require", CLI_LIST, &o.require, .arg = "CONDITION",
       .help = "'accuracy>=0.8': exit 1 where it does not hold; may be repeated" },
@@ -114,32 +116,55 @@ static int read_all(struct groups *g, struct labels *labels, struct reader *in)
 
 static void put_heading(struct buf *b, const struct group *g)
 {
-    if (o.by && !o.json)
-        buf_printf(b, "%s%s%s%s\n", b->n && !o.tsv ? "\n" : "", o.by, o.tsv ? "\t" : "=", g->value);
+    if (!o.by || o.json)
+        return;
+    buf_printf(b, "%s%s%s", b->n && !o.tsv ? "\n" : "", o.by, o.tsv ? "\t" : "=");
+    put_visible(b, g->value);
+    buf_putc(b, '\n');
 }
 
 static void complain(const char *condition, const struct group *g)
 {
-    (void)fprintf(stderr, "%s: '%s' does not hold", err_tool(), condition);
-    if (o.by)
-        (void)fprintf(stderr, " for %s=%s", o.by, g->value);
-    (void)fputc('\n', stderr);
+    struct buf line = BUF_INIT;
+
+    buf_printf(&line, "%s: '%s' does not hold", err_tool(), condition);
+    if (o.by) {
+        buf_printf(&line, " for %s=", o.by);
+        put_visible(&line, g->value);
+    }
+    (void)fprintf(stderr, "%s\n", line.p);
+    buf_free(&line);
+}
+
+/* All counts and numbers; of the labels that were CHOSEN where some were. */
+static void compute(struct confusion *c, struct metrics *m, const struct tally *t,
+                    const struct labels *labels, const struct labels *chosen, bool named)
+{
+    const enum order order = named ? ORDER_GIVEN : ORDER_NAME;
+
+    confusion_init(c, t, labels, order, NULL);
+    metrics_compute(m, c, t);
+    if (!chosen)
+        return;
+    confusion_free(c);
+    confusion_init(c, t, labels, order, chosen);
+    metrics_restrict(m, c);
 }
 
 /* Appends the report of one group; 1 when all conditions hold, 0 when one does not. */
-static int report(struct buf *b, const struct group *g, const struct labels *labels, bool named)
+static int report(struct buf *b, const struct group *g, const struct labels *labels,
+                  const struct labels *chosen, bool named)
 {
     struct confusion c;
     struct metrics m;
     int holds = 1, rc = 0;
 
     put_heading(b, g);
-    confusion_init(&c, &g->tally, labels, named ? ORDER_GIVEN : ORDER_NAME);
-    metrics_compute(&m, &c, &g->tally);
+    compute(&c, &m, &g->tally, labels, chosen, named);
     if (o.report && !strcmp(o.report, "seed"))
         rc = report_seed(b, &g->tally, labels);
     else if (o.report)
-        report_sklearn(b, &g->tally, labels, (int)o.digits);
+        report_sklearn(b, &g->tally, labels, chosen, (int)o.digits);
     else if (o.json)
         report_json(b, &c, &m, o.by, g->value);
     else if (o.tsv)
@@ -162,10 +187,35 @@ static int check_options(void)
         return err_set(EXIT_USAGE, "--json, --tsv and --report exclude each other");
     if (o.digits_given && (!o.report || strcmp(o.report, "sklearn") != 0))
         return err_set(EXIT_USAGE, "--digits goes with --report sklearn");
+    if (o.labels.n && o.report && !strcmp(o.report, "seed"))
+        return err_set(EXIT_USAGE, "--report seed has its own labels; leave --labels out");
     for (int i = 0; i < o.require.n; i++)
         if (require_check(o.require.v[i]) < 0)
             return -1;
     return 0;
+}
+
+/* As scikit-learn: at least one of the labels that were chosen is a true one. */
+static int check_chosen(const struct labels *chosen, const struct groups *g,
+                        const struct labels *labels)
+{
+    struct buf names = BUF_INIT;
+    int64_t support = 0;
+
+    for (int i = 0; i < g->n; i++) {
+        struct confusion c;
+
+        confusion_init(&c, &g->v[i].tally, labels, ORDER_GIVEN, chosen);
+        for (int k = 0; k < c.n; k++)
+            support += c.support[k];
+        confusion_free(&c);
+    }
+    if (support)
+        return 0;
+    labels_list(chosen, &names);
+    (void)err_set(EXIT_DATA, "no record's label is one of --labels %s", names.p);
+    buf_free(&names);
+    return -1;
 }
 
 static int write_out(const struct buf *b)
@@ -184,13 +234,14 @@ static int write_out(const struct buf *b)
 int main(int argc, char **argv)
 {
     const char *const *files = cli_parse(argc, argv, &cli);
-    struct labels labels = { 0 };
+    struct labels labels = { 0 }, chosen = { 0 };
     struct groups groups = { 0 };
     struct buf out = BUF_INIT;
     struct reader *in;
     int holds = 1;
 
-    if (check_options() < 0 || reader_open(&in, files, KIND_PREDICTIONS, &o.common) < 0)
+    if (check_options() < 0 || (o.labels.n && labels_load(&chosen, &o.labels) < 0) ||
+        reader_open(&in, files, KIND_PREDICTIONS, &o.common) < 0)
         die_err();
     labels_copy(&labels, reader_labels(in));
     if (read_all(&groups, &labels, in) < 0)
@@ -198,8 +249,11 @@ int main(int argc, char **argv)
     if (labels_find(&labels, "none", strlen("none")) >= 0)
         die(EXIT_DATA, "a label is called 'none', which stands for predictions that are no label; "
                        "rename it");
+    if (chosen.n && check_chosen(&chosen, &groups, &labels) < 0)
+        die_err();
     for (int i = 0; i < groups.n; i++) {
-        const int rc = report(&out, &groups.v[i], &labels, reader_labels(in)->n > 0);
+        const int rc = report(&out, &groups.v[i], &labels, chosen.n ? &chosen : NULL,
+                              reader_labels(in)->n > 0);
 
         if (rc < 0)
             die_err();
@@ -213,6 +267,7 @@ int main(int argc, char **argv)
     }
     free(groups.v);
     labels_free(&labels);
+    labels_free(&chosen);
     buf_free(&out);
     reader_close(in);
     return holds ? 0 : EXIT_UNMET;
