@@ -39,7 +39,7 @@ err_has "peek: error: a.zst: no record has a field 'nope'; --jsonl shows what th
 
 it "shows fields as columns"
 run peek --tsv id,text,ids,nope a.zst
-printf 'id\ttext\tids\tnope\n0\ta "b",\\tc\\n\\\\d\t\t\n1\tTäx\t[1, 2, 70000]\t\n17\t\t[]\t\n' >expect; out_is <expect
+printf 'id\ttext\tids\tnope\n0\t"a ""b"",\tc\n\\d"\t\t\n1\tTäx\t[1, 2, 70000]\t\n17\t\t[]\t\n' >expect; out_is <expect
 run peek --csv id,text,ids a.zst
 printf 'id,text,ids\n0,"a ""b"",\tc\n\\d",\n1,Täx,"[1, 2, 70000]"\n17,,[]\n' >expect; out_is <expect
 run peek --tsv id,,text a.zst

@@ -132,34 +132,34 @@ struct columns {
     char **name;
     int n;
     const char *option; /* that asked for them */
-    void (*put)(struct buf *line, const char *value, size_t n);
     char separator;
 };
 
-/* Tabs, newlines and backslashes as in a C string, so that a row is a line. */
-static void put_tsv(struct buf *line, const char *value, size_t n)
+/* Whether a reader of tables could take the value for something else: it holds a separator, a line
+ * end or a quotation mark, has blanks at its ends, or is all there is on the line and empty. */
+static bool needs_quotes(const struct columns *c, const char *value, size_t n)
 {
-    static const char special[] = "\t\n\r\\", letter[] = "tnr\\";
-
-    for (size_t i = 0; i < n; i++) {
-        const char *at = value[i] ? strchr(special, value[i]) : NULL;
-
-        if (at)
-            buf_putc(line, '\\');
-        buf_putc(line, at ? letter[at - special] : value[i]);
-    }
+    if (n == 0)
+        return c->n == 1;
+    for (size_t i = 0; i < n; i++)
+        if (value[i] == c->separator || strchr("\"\r\n", value[i]))
+            return true;
+    return strchr(" \t", value[0]) || strchr(" \t", value[n - 1]);
 }
 
-/* RFC 4180: quotes around what needs them, doubled inside. */
-static void put_csv(struct buf *line, const char *value, size_t n)
+/*
+ * RFC 4180, with a tab for the comma in TSV: quotation marks around what needs them, doubled
+ * inside; a backslash is a backslash. Python's csv module, pandas and spreadsheets read TSV so;
+ * they would not read \t and \n, and a reader that does turns the C:\new of another file into two
+ * lines.
+ */
+static int put_value(const struct columns *c, struct buf *line, const char *value, size_t n)
 {
-    bool quote = false;
-
-    for (size_t i = 0; i < n && !quote; i++)
-        quote = value[i] && strchr(",\"\r\n", value[i]);
-    if (!quote) {
+    if (memchr(value, 0, n))
+        return err_set(EXIT_DATA, "holds U+0000, which no table can; use --jsonl");
+    if (!needs_quotes(c, value, n)) {
         buf_add(line, value, n);
-        return;
+        return 0;
     }
     buf_putc(line, '"');
     for (size_t i = 0; i < n; i++) {
@@ -168,14 +168,16 @@ static void put_csv(struct buf *line, const char *value, size_t n)
         buf_putc(line, value[i]);
     }
     buf_putc(line, '"');
+    return 0;
 }
 
 static int put_row(void *self, struct record *rec, struct buf *line)
 {
     const struct columns *c = self;
     struct buf value = BUF_INIT;
+    int rc = 0;
 
-    for (int i = 0; i < c->n; i++) {
+    for (int i = 0; rc == 0 && i < c->n; i++) {
         const struct field *f = record_find(rec, c->name[i]);
 
         buf_clear(&value);
@@ -185,11 +187,13 @@ static int put_row(void *self, struct record *rec, struct buf *line)
             show_field(&value, f);
         if (i)
             buf_putc(line, c->separator);
-        c->put(line, value.p ? value.p : "", value.n);
+        rc = put_value(c, line, value.p ? value.p : "", value.n);
+        if (rc < 0)
+            (void)err_in("field '%s'", c->name[i]);
     }
     buf_putc(line, '\n');
     buf_free(&value);
-    return 0;
+    return rc;
 }
 
 static void columns_free(struct columns *c)
@@ -222,7 +226,7 @@ static int view_columns(const struct peek *p, struct columns *c, const char *lis
     for (int i = 0; !rc && i < c->n; i++) {
         if (i)
             buf_putc(&line, c->separator);
-        c->put(&line, c->name[i], strlen(c->name[i]));
+        rc = put_value(c, &line, c->name[i], strlen(c->name[i]));
     }
     buf_putc(&line, '\n');
     if (!rc)
@@ -236,14 +240,14 @@ static int view_columns(const struct peek *p, struct columns *c, const char *lis
 
 int view_tsv(const struct peek *p)
 {
-    struct columns c = { .option = "--tsv", .put = put_tsv, .separator = '\t' };
+    struct columns c = { .option = "--tsv", .separator = '\t' };
 
     return view_columns(p, &c, p->tsv);
 }
 
 int view_csv(const struct peek *p)
 {
-    struct columns c = { .option = "--csv", .put = put_csv, .separator = ',' };
+    struct columns c = { .option = "--csv", .separator = ',' };
 
     return view_columns(p, &c, p->csv);
 }
