@@ -99,6 +99,18 @@ int reader_open(struct reader **out, const char *const *paths, int kinds,
     return 0;
 }
 
+int reader_of_header(struct reader **out, const uint8_t *p, size_t n)
+{
+    struct reader *r = xcalloc(1, sizeof *r);
+
+    if (stream_header_parse(&r->joined, p, n) < 0) {
+        reader_close(r);
+        return -1;
+    }
+    *out = r;
+    return 0;
+}
+
 void reader_default_only(struct reader *r, const char *field, const char *value)
 {
     filter_default(r->filter, field, value);
@@ -160,6 +172,11 @@ const uint8_t *reader_header(const struct reader *r, size_t *n)
 {
     *n = r->source[0].header_bytes.n;
     return (const uint8_t *)r->source[0].header_bytes.p;
+}
+
+void reader_put_header(const struct reader *r, struct buf *b)
+{
+    stream_header_put(b, &r->joined);
 }
 
 const uint8_t *reader_end(const struct reader *r, size_t *n)

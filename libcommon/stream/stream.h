@@ -70,7 +70,13 @@ const struct labels *reader_labels(const struct reader *r);
 const uint8_t *reader_header(const struct reader *r, size_t *n);    /* the header's CBOR, for peek */
 const uint8_t *reader_end(const struct reader *r, size_t *n);       /* after reader_next gave 0 */
 const char *reader_name(const struct reader *r);                    /* current file, for messages */
+/* Appends the header of all files together, kind, labels and chains, as CBOR. */
+void reader_put_header(const struct reader *r, struct buf *b);
 void reader_close(struct reader *r);                                /* NULL is fine */
+
+/* A reader of no file at all whose header is the N bytes at P: what a writer follows when records come
+ * from elsewhere (peek --from-jsonl). It has a kind, labels and a chain, and no records. */
+MUST_USE int reader_of_header(struct reader **r, const uint8_t *p, size_t n);
 
 /* Whether PATH looks like one of our streams (zstd whose content starts with the header's tag): how
  * promptify tells a stream from a table. 1, 0, or -1 when it cannot be read. What was looked at on

@@ -231,21 +231,23 @@ void stream_header_join(struct stream_header *to, const struct stream_header *fr
             chain_add(to, from->chain[i].p, from->chain[i].n);
 }
 
-/* The entry of this process. */
-static void put_own_entry(struct buf *b)
+void stream_header_sign(struct stream_header *h)
 {
+    struct buf b = BUF_INIT;
     int n;
     const char *const *option = cli_chain_options(&n);
 
-    item_put_map(b, 3);
-    item_put_key(b, "tool");
-    item_put_key(b, cli_tool());
-    item_put_key(b, "options");
-    item_put_array(b, (uint64_t)n);
+    item_put_map(&b, 3);
+    item_put_key(&b, "tool");
+    item_put_key(&b, cli_tool());
+    item_put_key(&b, "options");
+    item_put_array(&b, (uint64_t)n);
     for (int i = 0; i < n; i++)
-        item_put_key(b, option[i]);
-    item_put_key(b, "version");
-    item_put_key(b, slmtools_version);
+        item_put_key(&b, option[i]);
+    item_put_key(&b, "version");
+    item_put_key(&b, slmtools_version);
+    chain_add(h, b.p, b.n);
+    buf_free(&b);
 }
 
 static void put_names(struct buf *b, const char *key, char *const *name, int n)
@@ -256,27 +258,24 @@ static void put_names(struct buf *b, const char *key, char *const *name, int n)
         item_put_key(b, name[i]);
 }
 
-void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels *labels,
-                       const struct stream_header *from)
+void stream_header_put(struct buf *b, const struct stream_header *h)
 {
-    const bool has_labels = labels && labels->n, has_answers = has_labels && labels->answer;
-    const int chain_n = from ? from->chain_n : 0;
+    const bool has_labels = h->labels.n > 0, has_answers = has_labels && h->labels.answer;
 
     item_put_tag(b, STREAM_TAG);
     item_put_map(b, 4 + (uint64_t)has_labels + has_answers);
     item_put_key(b, "kind");
-    item_put_key(b, stream_kind_name(kind));
+    item_put_key(b, stream_kind_name(h->kind));
     item_put_key(b, "chain");
-    item_put_array(b, (uint64_t)chain_n + 1);
-    for (int i = 0; i < chain_n; i++)
-        buf_add(b, from->chain[i].p, from->chain[i].n);
-    put_own_entry(b);
+    item_put_array(b, (uint64_t)h->chain_n);
+    for (int i = 0; i < h->chain_n; i++)
+        buf_add(b, h->chain[i].p, h->chain[i].n);
     item_put_key(b, "format");
     item_put_key(b, format_name);
     if (has_labels)
-        put_names(b, "labels", labels->name, labels->n);
+        put_names(b, "labels", h->labels.name, h->labels.n);
     if (has_answers)
-        put_names(b, "answers", labels->answer, labels->n);
+        put_names(b, "answers", h->labels.answer, h->labels.n);
     item_put_key(b, "version");
     item_put_uint(b, STREAM_VERSION);
 }

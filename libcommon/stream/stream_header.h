@@ -24,9 +24,10 @@ MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size
 void stream_header_free(struct stream_header *h);
 /* Appends those entries of FROM's chain that TO's does not have yet. */
 void stream_header_join(struct stream_header *to, const struct stream_header *from);
-/* Appends the header of a stream that this process writes; FROM (may be NULL) gives the chain. */
-void stream_header_put(struct buf *b, enum stream_kind kind, const struct labels *labels,
-                       const struct stream_header *from);
+/* Adds the entry of this process to the chain. */
+void stream_header_sign(struct stream_header *h);
+/* Appends the header as CBOR. */
+void stream_header_put(struct buf *b, const struct stream_header *h);
 
 struct stream_input {
     const char *what;

@@ -57,7 +57,15 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
                        outfile_name(w->f), CHAIN_MAX);
     if (labels && labels->n > LABELS_MAX)
         return err_set(EXIT_DATA, "%s: more than %d labels", outfile_name(w->f), LABELS_MAX);
-    stream_header_put(&w->chunk, kind, labels, before);
+    struct stream_header h = { .kind = kind };
+
+    if (labels)
+        labels_copy(&h.labels, labels);
+    if (before)
+        stream_header_join(&h, before);
+    stream_header_sign(&h);
+    stream_header_put(&w->chunk, &h);
+    stream_header_free(&h);
     return put(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
 }
 

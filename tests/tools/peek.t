@@ -135,7 +135,7 @@ bad '{"label":5}' "field 'label' is an unsigned integer; it should be a text"
 bad '{"x":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}' "field 'x': values are nested more than 16 deep"
 run peek --from-jsonl --labels positive,negative in.jsonl -o none
 exit_is 65
-err_has "peek: error: in.jsonl:4: label 'neutral' is not one of --labels"
+err_has "peek: error: in.jsonl:4: label 'neutral' is not one of positive, negative; correct it, or give --labels"
 absent none
 sh_run "printf '{\"a\":1}' | peek --from-jsonl --kind tokens | peek --header"
 out_has '"kind": "tokens"'
@@ -241,7 +241,7 @@ exit_is 2
 err_has "peek: error: --text and --count exclude each other; give one of them"
 run peek --kind tokens a.zst
 exit_is 2
-err_has "--kind and --labels go with --from-jsonl"
+err_has "--kind, --labels and --header-from go with --from-jsonl"
 run peek --from-jsonl --kind songs
 exit_is 2
 err_has "option '--kind': 'songs' is not one of examples, prompts, tokens, predictions"

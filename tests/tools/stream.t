@@ -65,7 +65,7 @@ then
 	sh_run "zstd -dc '$dir/ours.zst' | zstd -19 | peek --diff '$dir/ours.zst'"
 	ok
 	# its first block is larger than what tells most files apart
-	awk 'BEGIN { srand(1); for (i = 0; i < 3000; i++) printf "{\"label\": \"up\", \"text\": \"%x %x %x\"}\n", rand() * 2 ^ 31, rand() * 2 ^ 31, rand() * 2 ^ 31 }' |
+	awk 'BEGIN { srand(1); for (i = 0; i < 3000; i++) printf "{\"label\": \"positive\", \"text\": \"%x %x %x\"}\n", rand() * 2 ^ 31, rand() * 2 ^ 31, rand() * 2 ^ 31 }' |
 		peek --from-jsonl | zstd -dc | zstd -q >"$dir/large.zst"
 	run promptify -t financial-sentiment "$dir/large.zst" -o "$dir/p.zst"
 	ok

@@ -219,7 +219,11 @@ static void make_content(struct buf *b, size_t *header)
     struct record *r = record_new();
     size_t n;
 
-    stream_header_put(b, KIND_TOKENS, NULL, NULL);
+    struct stream_header h = { .kind = KIND_TOKENS };
+
+    stream_header_sign(&h);
+    stream_header_put(b, &h);
+    stream_header_free(&h);
     *header = b->n;
     for (uint32_t i = 0; i < 5; i++) {
         const uint32_t ids[] = { 1, 2, 70000 + i };

@@ -1,3 +1,4 @@
+#include "examples.h"
 #include "filter.h"
 #include "lines.h"
 #include "parse.h"
@@ -9,15 +10,16 @@
 #include <string.h>
 
 /*
- * The header comes first and holds the labels, which are known last. So without --labels the
- * records wait in an unnamed temporary file, and memory does not grow with them.
+ * The header comes first and holds the labels, which are known last. So without --labels or a
+ * header to take them from, the records wait in an unnamed temporary file, and memory does not grow
+ * with them.
  */
 struct maker {
     const struct peek *p;
-    enum stream_kind kind;
     struct labels labels;
-    struct writer *w; /* NULL while records wait */
-    FILE *waiting;    /* NULL: --labels was given */
+    struct reader *from; /* whose header is taken over, or NULL */
+    struct writer *w;    /* NULL while records wait, and before the first line */
+    FILE *waiting;       /* NULL: the labels are known, or the first line is not read yet */
     struct record *rec;
     struct filter *filter;
     struct progress *progress;
@@ -42,7 +44,8 @@ static int put_waiting(struct maker *m)
     return 0;
 }
 
-/* The labels that were met, or a check against those that were given. */
+/* The labels that were met, or a check against those that are known; a header without labels says
+ * nothing of them. */
 static int take_label(struct maker *m)
 {
     const char *text;
@@ -54,15 +57,76 @@ static int take_label(struct maker *m)
     if (rc <= 0 || labels_find(&m->labels, text, n) >= 0)
         return rc < 0 ? -1 : 0;
     if (!m->waiting)
-        return err_set(EXIT_DATA, "label '%.*s' is not one of --labels", (int)n, text);
+        return m->labels.n == 0 ? 0
+                                : label_refuse(&m->labels, text, n, "correct it, or give --labels");
     labels_add(&m->labels, text, n);
     return 0;
 }
 
+static int start(struct maker *m)
+{
+    const enum stream_kind kind = m->p->kind ? stream_kind_of(m->p->kind)
+                                  : m->from  ? reader_kind(m->from)
+                                             : KIND_EXAMPLES;
+
+    return writer_open(&m->w, &m->p->common, kind, &m->labels, m->from);
+}
+
+/* A mistake in the output's name shows before the work, not after it. */
+static int try_output(const struct cli_common *c)
+{
+    struct outfile *f;
+
+    if (outfile_open(&f, c->output, c->force, true) < 0)
+        return -1;
+    outfile_abort(f);
+    return 0;
+}
+
+/* Before the first record: the header where it is known, else a place for records to wait. */
+static int begin(struct maker *m)
+{
+    const struct peek *p = m->p;
+
+    if (p->labels.n && labels_load(&m->labels, &p->labels) < 0)
+        return -1;
+    if (!p->labels.n && m->from)
+        labels_copy(&m->labels, reader_labels(m->from));
+    if (p->labels.n || m->from)
+        return start(m);
+    m->waiting = tmpfile();
+    if (!m->waiting)
+        return wait_failed();
+    return try_output(&p->common);
+}
+
+/* The first line may be a header: 1 when it is. */
+static int take_first(struct maker *m, const char *line, size_t n)
+{
+    struct buf header = BUF_INIT;
+    int rc = parse_header_line(&header, line, n);
+
+    if (rc > 0 && m->from)
+        rc = err_set(EXIT_DATA,
+                     "is a header, and --header-from names another; leave one of them out");
+    if (rc > 0 && reader_of_header(&m->from, (const uint8_t *)header.p, header.n) < 0)
+        rc = -1;
+    if (rc == 0 && m->p->with_header)
+        rc = err_set(EXIT_DATA, "is not the header that peek --jsonl --with-header writes first");
+    buf_free(&header);
+    return rc < 0 || begin(m) < 0 ? -1 : rc;
+}
+
 static int take_line(struct maker *m, const char *line, size_t n)
 {
+    const bool first = !m->w && !m->waiting;
+
     if (strspn(line, " \t\r") >= n) /* the buffer ends in a newline or a 0: this stops there */
         return 0;
+    const int header = first ? take_first(m, line, n) : 0;
+
+    if (header != 0)
+        return header < 0 ? -1 : 0;
     if (parse_record(m->rec, line, n, m->lines++) < 0)
         return -1;
     const int passes = filter_passes(m->filter, m->rec);
@@ -102,11 +166,6 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int start(struct maker *m)
-{
-    return writer_open(&m->w, &m->p->common, m->kind, &m->labels, NULL);
-}
-
 /* All labels are known: the header, then the records that waited. */
 static int release_waiting(struct maker *m)
 {
@@ -136,27 +195,21 @@ static int release_waiting(struct maker *m)
     return rc;
 }
 
-/* A mistake in the output's name shows before the work, not after it. */
-static int try_output(const struct cli_common *c)
+/* The whole of --header-from: only then is its header to be believed, and its digest known. */
+static int read_header(struct maker *m)
 {
-    struct outfile *f;
+    const char *const paths[] = { m->p->header_from, NULL };
+    struct cli_common all = m->p->common;
+    struct record *rec;
+    int rc;
 
-    if (outfile_open(&f, c->output, c->force, true) < 0)
+    all.only.n = 0;
+    all.limit = -1;
+    if (reader_open(&m->from, paths, KIND_ANY, &all) < 0)
         return -1;
-    outfile_abort(f);
-    return 0;
-}
-
-static int prepare(struct maker *m)
-{
-    const struct peek *p = m->p;
-
-    if (p->labels.n)
-        return labels_load(&m->labels, &p->labels) < 0 ? -1 : start(m);
-    m->waiting = tmpfile();
-    if (!m->waiting)
-        return wait_failed();
-    return try_output(&p->common);
+    while ((rc = reader_next(m->from, &rec)) > 0)
+        continue;
+    return rc;
 }
 
 static int make(struct maker *m)
@@ -164,11 +217,13 @@ static int make(struct maker *m)
     static const char *const standard[] = { "-", NULL };
     const char *const *path = m->p->paths[0] ? m->p->paths : standard;
 
-    if (prepare(m) < 0)
+    if (m->p->header_from && read_header(m) < 0)
         return -1;
     for (; *path; path++)
         if (take_input(m, *path) < 0)
             return -1;
+    if (!m->w && !m->waiting && begin(m) < 0) /* there was no line */
+        return -1;
     filter_finish(m->filter);
     if (m->waiting && release_waiting(m) < 0)
         return -1;
@@ -182,10 +237,7 @@ static int make(struct maker *m)
 
 int make_stream(const struct peek *p)
 {
-    struct maker m = { .p = p,
-                       .kind = stream_kind_of(p->kind),
-                       .rec = record_new(),
-                       .filter = filter_new(&p->common) };
+    struct maker m = { .p = p, .rec = record_new(), .filter = filter_new(&p->common) };
 
     m.progress = progress_of(p);
     const int rc = make(&m);
@@ -196,6 +248,7 @@ int make_stream(const struct peek *p)
     if (m.waiting)
         (void)fclose(m.waiting);
     labels_free(&m.labels);
+    reader_close(m.from);
     record_free(m.rec);
     filter_free(m.filter);
     free(m.digest);

@@ -3,6 +3,7 @@
 #include "item.h"
 #include "json.h"
 #include "json_walk.h"
+#include "stream_header.h"
 
 #include <errno.h>
 #include <math.h>
@@ -314,6 +315,27 @@ int parse_record(struct record *rec, const char *line, size_t n, int64_t positio
             err_in("field '%s'", m.v[i].key);
     if (!rc && !record_find(rec, "id"))
         record_set_uint(rec, "id", (uint64_t)position);
+    members_free(&m);
+    return rc;
+}
+
+int parse_header_line(struct buf *b, const char *line, size_t n)
+{
+    struct members m = { 0 };
+
+    if (json_check(line, n) < 0)
+        return -1;
+    line = json_begin(line);
+    if (*line != '{')
+        return 0;
+    members_read(&m, line);
+    int rc = m.n == 1 && m.v[0].n == 0;
+
+    if (rc) {
+        item_put_tag(b, STREAM_TAG);
+        if (put_value(b, m.v[0].value, 0) < 0)
+            rc = -1;
+    }
     members_free(&m);
     return rc;
 }

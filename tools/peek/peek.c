@@ -7,6 +7,7 @@
 #include "view.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* A view and the option that asks for it. */
 struct choice {
@@ -38,6 +39,7 @@ static int run(struct peek *p, int (*view)(const struct peek *p))
         return make_stream(p);
     if (outfile_open(&p->out, p->common.output, p->common.force, false) < 0)
         return -1;
+    p->to_terminal = !strcmp(p->common.output, "-") && isatty(STDOUT_FILENO);
     const int rc = view(p);
 
     if (rc < 0) {
@@ -49,10 +51,10 @@ static int run(struct peek *p, int (*view)(const struct peek *p))
 
 int main(int argc, char **argv)
 {
-    struct peek p = { .common = CLI_COMMON_INIT, .kind = "examples" };
+    struct peek p = { .common = CLI_COMMON_INIT };
     bool jsonl = false, header = false, chain = false, count = false, verify = false,
          tokens = false;
-    bool tensors = false, from_jsonl = false, kind_given = false;
+    bool tensors = false, from_jsonl = false;
     int64_t head = -1;
     const struct cli_opt opts[] = {
         { 0, "jsonl", CLI_FLAG, &jsonl,
@@ -77,14 +79,18 @@ int main(int argc, char **argv)
           .help = "first difference from this stream or model (exit 1)" },
         { 0, "head", CLI_INT, &head, .arg = "N", .help = "show only the first N records",
           .max = 9e15, .group = "Choices" },
+        { 0, "with-header", CLI_FLAG, &p.with_header,
+          .help = "a first line of JSON that says what the header says" },
         { 'm', "model", CLI_FILE, &p.model, .arg = "MODEL",
           .help = "whose tokenizer --tokens uses" },
         { 0, "from-jsonl", CLI_FLAG, &from_jsonl, .help = "make a stream from JSON lines",
           .group = "Making a stream" },
         { 0, "kind", CLI_CHOICE, &p.kind, .arg = "examples|prompts|tokens|predictions",
-          .help = "its kind", .given = &kind_given },
+          .help = "its kind; else the header's, or examples" },
+        { 0, "header-from", CLI_FILE, &p.header_from, .arg = "STREAM",
+          .help = "take kind, labels, answers and chain over from this stream" },
         { 0, "labels", CLI_LIST, &p.labels, .arg = "NAME|a,b,c",
-          .help = "its labels; else those of the field label, sorted" },
+          .help = "its labels; else the header's, or those of the field label, sorted" },
         { .type = CLI_END },
     };
     const struct cli cli = {
@@ -110,8 +116,10 @@ int main(int argc, char **argv)
 
     if (tokens && !p.model)
         die(EXIT_USAGE, "--tokens needs --model, whose tokenizer made the ids");
-    if (!from_jsonl && (kind_given || p.labels.n))
-        die(EXIT_USAGE, "--kind and --labels go with --from-jsonl");
+    if (!from_jsonl && (p.kind || p.labels.n || p.header_from))
+        die(EXIT_USAGE, "--kind, --labels and --header-from go with --from-jsonl");
+    if (p.with_header && ((one && !jsonl && !from_jsonl) || p.header_from))
+        die(EXIT_USAGE, "--with-header goes with --jsonl, or with --from-jsonl alone");
     if (head >= 0 && (p.common.limit < 0 || head < p.common.limit))
         p.common.limit = head;
     const int rc = run(&p, one                             ? one->run

@@ -16,7 +16,11 @@ struct peek {
     const char *const *paths;     /* operands; empty: standard input */
     struct outfile *out;          /* NULL for make_stream */
     const char *text, *tsv, *csv; /* a field; field names with commas between them */
-    const char *model, *diff, *kind;
+    const char *model, *diff;
+    bool to_terminal;             /* OUT is one */
+    bool with_header;             /* a first line of JSON for it, or the first line is to be one */
+    const char *kind;             /* of make_stream; NULL: the header's, else examples */
+    const char *header_from;      /* a stream with the header to take over, or NULL */
     struct cli_list labels;
 };
 
@@ -48,6 +52,8 @@ MUST_USE int diff_tensors(const struct peek *p, const char *a, const char *b);
 /* --from-jsonl, make_stream.c. */
 MUST_USE int make_stream(const struct peek *p);
 
+/* Writes text to P->out; what a terminal might obey, escaped, where it goes to one. */
+MUST_USE int write_text(const struct peek *p, const char *text, size_t n);
 /* The first operand, "-" when there is none. */
 const char *first_path(const struct peek *p);
 /* Records done, on standard error; NULL when text is on the terminal already. */

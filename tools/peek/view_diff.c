@@ -9,7 +9,7 @@ enum { VALUE_MAX = 200 }; /* characters of a value that are shown */
 static int report(const struct peek *p, struct buf *line)
 {
     buf_putc(line, '\n');
-    const int rc = outfile_write(p->out, line->p, line->n);
+    const int rc = write_text(p, line->p, line->n);
 
     buf_free(line);
     return rc < 0 ? -1 : EXIT_UNMET;

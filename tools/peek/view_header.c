@@ -25,7 +25,7 @@ static int read_through(const struct peek *p, struct reader **r, int64_t *n)
 
 static int write_and_free(const struct peek *p, struct buf *b)
 {
-    const int rc = b->n ? outfile_write(p->out, b->p, b->n) : 0;
+    const int rc = b->n ? write_text(p, b->p, b->n) : 0;
 
     buf_free(b);
     return rc;

@@ -1,5 +1,6 @@
 #include "json.h"
 #include "show.h"
+#include "utf8.h"
 #include "view.h"
 
 #include <stdlib.h>
@@ -20,9 +21,38 @@ struct progress *progress_of(const struct peek *p)
                : progress_open(&p->common, "records", -1);
 }
 
+int write_text(const struct peek *p, const char *text, size_t n)
+{
+    struct buf shown = BUF_INIT;
+
+    if (p->to_terminal)
+        utf8_show(&shown, text, n);
+    const int rc = p->to_terminal ? outfile_write(p->out, shown.p ? shown.p : "", shown.n)
+                                  : outfile_write(p->out, text, n);
+
+    buf_free(&shown);
+    return rc;
+}
+
 static int write_line(const struct peek *p, const struct buf *line)
 {
-    return line->n ? outfile_write(p->out, line->p, line->n) : 0;
+    return line->n ? write_text(p, line->p, line->n) : 0;
+}
+
+/* {"": {...}}: a record has no field without a name, so this line is none. */
+static int write_header(const struct peek *p, const struct reader *r)
+{
+    struct buf header = BUF_INIT, line = BUF_INIT;
+
+    reader_put_header(r, &header);
+    buf_puts(&line, "{\"\": ");
+    show_item(&line, (const uint8_t *)header.p, header.n);
+    buf_puts(&line, "}\n");
+    const int rc = write_line(p, &line);
+
+    buf_free(&header);
+    buf_free(&line);
+    return rc;
 }
 
 int for_each_record(const struct peek *p,
@@ -32,13 +62,13 @@ int for_each_record(const struct peek *p,
     struct record *rec;
     struct buf line = BUF_INIT;
     int64_t done = 0;
-    int rc;
 
     if (reader_open(&r, p->paths, KIND_ANY, &p->common) < 0)
         return -1;
+    int rc = p->with_header ? write_header(p, r) : 0;
     struct progress *progress = progress_of(p);
 
-    while ((rc = reader_next(r, &rec)) > 0) {
+    while (rc >= 0 && (rc = reader_next(r, &rec)) > 0) {
         buf_clear(&line);
         rc = each(self, rec, &line);
         if (rc < 0)

@@ -101,7 +101,7 @@ static int list_tensors(const struct peek *p, const char *path)
     for (int i = 0; !rc && i < tensors_count(h.tensors); i++) {
         buf_clear(&line);
         put_row(&line, tensors_at(h.tensors, i));
-        rc = outfile_write(p->out, line.p, line.n);
+        rc = write_text(p, line.p, line.n);
     }
     buf_free(&line);
     holder_close(&h);
@@ -114,7 +114,7 @@ int view_tensors(const struct peek *p)
     static const char *const standard[] = { "-", NULL };
     const char *const *path = p->paths[0] ? p->paths : standard;
 
-    if (outfile_write(p->out, head, sizeof head - 1) < 0)
+    if (write_text(p, head, sizeof head - 1) < 0)
         return -1;
     for (; *path; path++)
         if (list_tensors(p, *path) < 0)
@@ -134,7 +134,7 @@ int verify_tensors(const struct peek *p, const char *path)
         bytes += tensors_at(h.tensors, i)->bytes;
     buf_printf(&line, "%s: %d tensors, %llu bytes, whole\n", pack_name(h.pack),
                tensors_count(h.tensors), bytes);
-    const int rc = outfile_write(p->out, line.p, line.n);
+    const int rc = write_text(p, line.p, line.n);
 
     buf_free(&line);
     holder_close(&h);

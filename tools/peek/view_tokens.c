@@ -69,7 +69,7 @@ int view_tokens(const struct peek *p)
 
     if (tokenizer_open_path(&t, p->model) < 0)
         return -1;
-    int rc = outfile_write(p->out, head, sizeof head - 1);
+    int rc = write_text(p, head, sizeof head - 1);
 
     if (!rc)
         rc = for_each_record(p, put_tokens, t);
