@@ -56,6 +56,8 @@ static struct cli_opt *common_rows(struct cli_common *c)
           .help = "use only records with this value; may be repeated" },
         { 0, "limit", CLI_INT, &c->limit, .arg = "N", .help = "use only the first N records",
           .max = 9e15 },
+        { 0, "limit-per", CLI_TEXT, &c->limit_per, .arg = "FIELD=N",
+          .help = "use only the first N records of each value of FIELD" },
         { 0, "seed", CLI_INT, &c->seed, .arg = "N", .help = "of every random choice",
           .max = 4294967295.0 },
         { 'j', "threads", CLI_INT, &c->threads, .arg = "N",
@@ -407,6 +409,16 @@ static void check_only(const struct cli_list *only)
             die(EXIT_USAGE, "option '--only': '%s' is not FIELD=VALUE", only->v[i]);
 }
 
+static void check_limit_per(const char *text)
+{
+    const char *equals = text ? strrchr(text, '=') : NULL;
+    const size_t n = equals ? strlen(equals + 1) : 0;
+
+    if (text &&
+        (!equals || equals == text || n < 1 || n > 15 || strspn(equals + 1, "0123456789") != n))
+        die(EXIT_USAGE, "option '--limit-per': '%s' is not FIELD=N, with a whole number", text);
+}
+
 static void check_all(void)
 {
     const struct cli *c = state.cli;
@@ -422,6 +434,7 @@ static void check_all(void)
             state.operand[c->max_operands], err_tool(), c->synopsis);
     check_device(c->common->device);
     check_only(&c->common->only);
+    check_limit_per(c->common->limit_per);
 }
 
 /* The text is made before the first value is replaced, while the table still holds the defaults. */

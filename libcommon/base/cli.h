@@ -60,6 +60,7 @@ struct cli_common {
     const char *device;     /* "auto" */
     struct cli_list only;   /* FIELD=VALUE */
     int64_t limit;          /* -1: all records */
+    const char *limit_per;  /* FIELD=N; NULL: no such limit */
     int64_t level;          /* zstd level, 3 */
     bool quiet, verbose, force;
     const char *progress;   /* auto|never|json */

@@ -1,5 +1,6 @@
 #include "filter.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,24 @@ struct condition { /* FIELD=VALUE */
     bool met;           /* ... with this value */
 };
 
+struct count { /* of records that passed with this value */
+    int64_t passed;
+    size_t n;
+    uint8_t value[]; /* as it is encoded; n 0: without the field */
+};
+
+struct per {     /* FIELD=N of --limit-per */
+    char *field; /* NULL: not asked for */
+    int64_t most;
+    void *counts; /* a tree of tsearch(3) */
+    bool seen;    /* some record had the field */
+};
+
 struct filter {
     struct condition *only;
     int n;
     int64_t left; /* records still to pass; < 0: all */
+    struct per per;
 };
 
 static void add(struct filter *f, const char *field, size_t len, const char *value, bool absent)
@@ -30,6 +45,12 @@ struct filter *filter_new(const struct cli_common *common)
     struct filter *f = xcalloc(1, sizeof *f);
 
     f->left = common->limit;
+    if (common->limit_per) {
+        const char *equals = strrchr(common->limit_per, '=');
+
+        f->per.field = xstrndup(common->limit_per, (size_t)(equals - common->limit_per));
+        f->per.most = strtoll(equals + 1, NULL, 10);
+    }
     for (int i = 0; i < common->only.n; i++) {
         const char *text = common->only.v[i];
         const size_t n = strcspn(text, "=");
@@ -66,6 +87,37 @@ static int equals(const struct field *f, const char *text)
     }
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const struct count *x = a, *y = b;
+
+    if (x->n != y->n)
+        return x->n < y->n ? -1 : 1;
+    return x->n ? memcmp(x->value, y->value, x->n) : 0;
+}
+
+/* Counts REC among those with its value; false when these are enough. */
+static bool is_among_first(struct per *per, const struct record *rec)
+{
+    const struct field *field = record_find(rec, per->field);
+    const size_t n = field ? field->raw_len : 0;
+    struct count *key = xcalloc(1, sizeof *key + n);
+
+    per->seen = per->seen || field;
+    key->n = n;
+    if (n)
+        memcpy(key->value, field->raw, n);
+    struct count **known = tsearch(key, &per->counts, by_value);
+
+    if (!known)
+        die(EXIT_MEMORY, "out of memory");
+    struct count *count = *known;
+
+    if (count != key)
+        free(key);
+    return count->passed < per->most && ++count->passed;
+}
+
 int filter_passes(struct filter *f, const struct record *rec)
 {
     bool pass = true;
@@ -81,7 +133,7 @@ int filter_passes(struct filter *f, const struct record *rec)
         c->met = c->met || (field && holds);
         pass = pass && holds;
     }
-    if (!pass || f->left == 0)
+    if (!pass || f->left == 0 || (f->per.field && !is_among_first(&f->per, rec)))
         return 0;
     f->left -= f->left > 0;
     return 1;
@@ -89,6 +141,9 @@ int filter_passes(struct filter *f, const struct record *rec)
 
 void filter_finish(const struct filter *f)
 {
+    if (f->per.field && !f->per.seen)
+        warn("--limit-per %s=%lld: no record has a field '%s'", f->per.field,
+             (long long)f->per.most, f->per.field);
     for (int i = 0; i < f->n; i++) {
         const struct condition *c = &f->only[i];
 
@@ -109,5 +164,7 @@ void filter_free(struct filter *f)
         free(f->only[i].value);
     }
     free(f->only);
+    free(f->per.field);
+    tdestroy(f->per.counts, free);
     free(f);
 }

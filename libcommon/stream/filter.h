@@ -1,5 +1,5 @@
-/* filter.h - --only and --limit: which records a tool uses, whether they come from a stream or a
- * table. */
+/* filter.h - --only, --limit and --limit-per: which records a tool uses, whether they come from a
+ * stream or a table. */
 #ifndef FILTER_H
 #define FILTER_H
 

@@ -172,8 +172,9 @@ int main(int argc, char **argv)
     struct pack_writer *out;
 
     (void)cli_parse(argc, argv, &cli);
-    if (common.only.n || common.limit >= 0)
-        die(EXIT_USAGE, "--only and --limit choose records; there are none in a model");
+    if (common.only.n || common.limit >= 0 || common.limit_per)
+        die(EXIT_USAGE,
+            "--only, --limit and --limit-per choose records; there are none in a model");
     if (strcmp(o.arch, "phi"))
         die(EXIT_NODEVICE, "architecture '%s' is not there yet; use --arch phi", o.arch);
     if (common.threads)

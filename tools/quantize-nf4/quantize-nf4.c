@@ -33,8 +33,9 @@ static void check_options(const struct options *o, const struct cli_common *comm
 {
     const bool to_stdout = !strcmp(common->output, "-");
 
-    if (common->only.n || common->limit >= 0)
-        die(EXIT_USAGE, "--only and --limit choose records; there are none in a model");
+    if (common->only.n || common->limit >= 0 || common->limit_per)
+        die(EXIT_USAGE,
+            "--only, --limit and --limit-per choose records; there are none in a model");
     if (o->compat && !o->nested)
         die(EXIT_USAGE, "--nested-compat is about --double-quant; give both or neither");
     if (o->block & (o->block - 1))
