@@ -8,6 +8,7 @@
 # make bench-plot           draw its last results: roofline.svg and ratios.svg in build/bench (gnuplot)
 # make demo                 build, then run the whole experiment on a tiny model
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
+# make clean                remove what these make in build; a BUILD elsewhere stays
 MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -19,6 +20,12 @@ CONFIG ?= release
 BUILD  ?= build/$(CONFIG)
 PREFIX ?= /usr/local
 WERROR ?=
+# A path of targets: one plain word, of a folder for what is built alone.
+ifneq ($(words $(BUILD)) $(filter . .. / ~%,$(BUILD))$(findstring :,$(BUILD))$(findstring %,$(BUILD)),1 )
+$(error BUILD='$(BUILD)' must be a folder for what is built, without blanks, : and %)
+endif
+$(if $(wildcard $(BUILD)/*),$(if $(wildcard $(addprefix $(BUILD)/,libcommon man)),,\
+	$(error BUILD=$(BUILD): other things are there; name a folder for what is built alone)))
 
 CFLAGS.release := -O3 -g
 CFLAGS.debug   := -O0 -g3
@@ -141,6 +148,8 @@ format:
 	clang-format -i $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/cpu/*.h tools/*/*.c tests/*/*.c)
 
 clean:
-	rm -rf build
+	rm -rf $(addprefix build/,release debug asan bench)
+	@$(MAKE) -s --no-print-directory -C pipelines/tiny OUT="$(abspath build)/demo" clean
+	@[ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(patsubst %.c,$(BUILD)/%.c.d,$(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c tools/*/*.c tests/*/*.c))

@@ -1,76 +1,97 @@
 # common.mk - the chain that every experiment shares. An experiment sets its variables and includes
-# this; every product is a real file, made again only when an input or a setting changes.
+# this. Every product is a file in OUT, made again when an input or what its tool is told has changed.
 #
 #   make               everything: adapter, predictions before and after, reports
 #   make report        ... and shows the two reports
-#   make digests       records the digests of every product in $(EXPECTED)
-#   make verify        checks every product against $(EXPECTED)
-#   make clean         removes $(OUT)
+#   make digests       ... and records the digests of all products in EXPECTED
+#   make verify        compares the products that are there with EXPECTED
+#   make clean         removes the products from OUT, and OUT when nothing else is in it
+#
+#   MODEL, DATA                     any model and table that the tools take
+#   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file
+#   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
+#   LIMIT                           how many test records of each class are predicted; empty: all
+#   RUN                             how to compute (--threads, --device); a change makes nothing anew
+#   OUT, EXPECTED, BIN              folder of the products, record of digests, folder of the tools
+#
+# A path is relative to the folder that make was called in, also under -C. Products do not depend on
+# BIN: their chain says which version made them (peek --chain); make clean before another one.
 MAKEFLAGS += -r
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
+$(if $(word 2,$(CURDIR)),$(error make cannot work below a folder with blanks in its name))
 
-ROOT := $(patsubst %/pipelines/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
-BIN  ?= $(ROOT)/build/release/bin
+pipelines := $(patsubst %/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
+BIN       ?= $(pipelines)/../build/release/bin
+OUT       ?= $(CURDIR)/out
+EXPECTED  ?= $(CURDIR)/digests.sha256
+TEMPLATE  ?= financial-sentiment
+SPLIT     ?= --recipe seed
+TRAIN     ?= --preset seed
+RUN       ?= --threads 0
+PRODUCTS  := data.tok.zst model.nf4.tar before.zst before.txt adapter.tar.zst after.zst after.txt
+
+# What a user gives is taken as it stands: $ is no variable of make's. The tools get it from files that
+# pipelines/settings writes, which are in the way of no shell.
+variables := MODEL DATA TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN \
+             OUT EXPECTED BIN PRODUCTS MADE CALLER
+given      = $(filter command environment,$(firstword $(origin $(1))))
+$(foreach v,$(variables),$(if $(call given,$v),$(eval override $v := $$(value $v))))
+quote      = '$(subst ','\'',$(1))'
+ask        = $(shell $(foreach v,$(variables),$v=$(call quote,$($v))) $(pipelines)/settings $(1))$(if \
+             $(filter-out 0,$(.SHELLSTATUS)),$(error nothing was made))
+override CALLER   := $(call ask,caller $$PPID)
+override OUT      := $(call ask,path OUT)
+override BIN      := $(call ask,path BIN)
+override EXPECTED := $(call ask,path EXPECTED)
 export PATH := $(BIN):$(PATH)
-OUT  ?= out
-EXPECTED ?= $(OUT)/digests.sha256
+export $(variables)
 
-TEMPLATE ?= financial-sentiment
-SPLIT    ?= --recipe seed
-QUANT    ?=
-TRAIN    ?= --preset seed
-PREDICT  ?=
-SCORE    ?=
-RUN      ?= --threads 0
-# What predict may skip to be done sooner: "--limit 60"; empty: all test records.
-LIMIT    ?=
-
-$(shell mkdir -p $(OUT))
-model_files = $(wildcard $(MODEL)/*.json $(MODEL)/*.safetensors) $(wildcard $(filter %.tar %.zst,$(MODEL)))
-products := data.tok.zst model.nf4.tar before.zst before.txt adapter.tar.zst after.zst after.txt
-
-all: $(products:%=$(OUT)/%)
-
-# A setting is a file whose content is the setting: touched only when it changes.
 .PHONY: all report digests verify clean FORCE
-FORCE:
-define setting
-$(OUT)/.$(1): FORCE
-	@printf '%s\n' '$(2)' | cmp -s - $$@ || printf '%s\n' '$(2)' > $$@
-endef
-$(eval $(call setting,split,$(SPLIT) | $(TEMPLATE)))
-$(eval $(call setting,quant,$(QUANT)))
-$(eval $(call setting,train,$(TRAIN)))
-$(eval $(call setting,predict,$(PREDICT) $(LIMIT)))
-$(eval $(call setting,score,$(SCORE)))
+all: $(PRODUCTS:%=$(OUT)/%)
 
-$(OUT)/data.tok.zst: $(DATA) $(OUT)/.split $(wildcard $(MODEL)/tokenizer.json)
-	split-stratified $(SPLIT) $(DATA) | promptify -t $(TEMPLATE) | tokenize -m $(MODEL) --force -o $@
-$(OUT)/model.nf4.tar: $(model_files) $(OUT)/.quant
-	quantize-nf4 $(QUANT) $(MODEL) --force -o $@
-$(OUT)/adapter.tar.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(OUT)/.train
-	lora-train $(RUN) $(TRAIN) -m $< $(OUT)/data.tok.zst --metrics $(OUT)/metrics.jsonl --force -o $@
-$(OUT)/before.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(OUT)/.predict
-	predict $(RUN) $(PREDICT) $(LIMIT) -m $< $(OUT)/data.tok.zst --force -o $@
-$(OUT)/after.zst: $(OUT)/model.nf4.tar $(OUT)/adapter.tar.zst $(OUT)/data.tok.zst $(OUT)/.predict
-	predict $(RUN) $(PREDICT) $(LIMIT) -m $< -a $(OUT)/adapter.tar.zst $(OUT)/data.tok.zst --force -o $@
-$(OUT)/%.txt: $(OUT)/%.zst $(OUT)/.score
-	score $(SCORE) $< --force -o $@
+told  := $(OUT)/.slmtools
+tools := split promptify tokenize quant train predict score run
+ifneq ($(filter-out clean verify,$(or $(MAKECMDGOALS),all)),)
+changed := $(call ask,changed)
+$(changed:%=$(told)/%): FORCE
+endif
+$(tools:%=$(told)/%):
+	@mkdir -p $(told); $(pipelines)/settings print $(@F) > $@
+
+run := cd $(call quote,$(or $(CALLER),/));
+$(OUT)/data.tok.zst: $(told)/split $(told)/promptify $(told)/tokenize
+	$(run) split-stratified @$(told)/split | promptify @$(told)/promptify | tokenize @$(told)/tokenize --force -o $@
+$(OUT)/model.nf4.tar: $(told)/quant
+	$(run) quantize-nf4 @$< --force -o $@
+$(OUT)/adapter.tar.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(told)/train | $(told)/run
+	$(run) lora-train --metrics $(OUT)/metrics.jsonl @$(told)/run @$(told)/train -m $< $(OUT)/data.tok.zst --force -o $@
+$(OUT)/before.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(told)/predict | $(told)/run
+	$(run) predict @$(told)/run @$(told)/predict -m $< $(OUT)/data.tok.zst --force -o $@
+$(OUT)/after.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(OUT)/adapter.tar.zst $(told)/predict | $(told)/run
+	$(run) predict @$(told)/run @$(told)/predict -m $< -a $(OUT)/adapter.tar.zst $(OUT)/data.tok.zst --force -o $@
+$(OUT)/%.txt: $(OUT)/%.zst $(told)/score
+	$(run) score @$(told)/score $< --force -o $@
 
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
 	@echo; echo "== after training =="; cat $(OUT)/after.txt
 
 # Digests are of the uncompressed contents, so that another version of zstd does not matter.
-digest_of = for f in $(products); do printf '%s  %s\n' "$$(zstd -dcf $(OUT)/$$f | sha256sum | cut -d' ' -f1)" $$f; done
+digests_now = for f in $(PRODUCTS); do \
+	[ -e $(OUT)/$$f ] || { echo "verify: $(OUT)/$$f is not there; run make first" >&2; exit 1; }; \
+	printf '%s  %s\n' "$$(zstd -dcf $(OUT)/$$f | sha256sum | cut -d' ' -f1)" $$f; done
 digests: all
-	@$(digest_of) > $(EXPECTED)
-	@echo "wrote $(EXPECTED)"
-verify: all
-	@diff $(EXPECTED) <($(digest_of)) && echo "all products are as recorded in $(EXPECTED)"
+	@! grep -qsvE '^[0-9a-f]{64}  [a-z0-9.]+$$' "$$EXPECTED" || \
+		{ echo "digests: $$EXPECTED is no record of digests; it stays as it is" >&2; exit 1; }
+	@$(digests_now) > "$$EXPECTED"; echo "wrote $$EXPECTED"
+verify:
+	@[ -e "$$EXPECTED" ] || { echo "verify: $$EXPECTED is not there; make digests writes it" >&2; exit 1; }
+	@now=$$($(digests_now)); diff "$$EXPECTED" - <<<"$$now" && echo "all products are as recorded in $$EXPECTED"
 
+# Only what is made here, and only where it was made here.
 clean:
-	rm -rf $(OUT)
+	@if [ -d $(told) ]; then rm -f $(addprefix $(OUT)/,$(PRODUCTS) $(MADE) metrics.jsonl) $(tools:%=$(told)/%); \
+		rmdir --ignore-fail-on-non-empty $(told) $(OUT); fi
