@@ -5,9 +5,9 @@
 . "$(dirname "$0")/../lib.sh"
 pipe=$root/pipelines/tiny
 real=$(dirname "$(command -v predict)")
-products=$(make -s -C "$pipe" OUT="$dir/x" --eval 'show: ; @echo $(products)' show)
+products=$(make -s -C "$pipe" BIN="$real" OUT="$dir/x" --eval 'show: ; @echo $(PRODUCTS)' show)
 # Dropout is part of it: its draws must not depend on who computes them.
-train="$(make -s -C "$pipe" OUT="$dir/x" --eval 'show: ; @echo $(TRAIN)' show) --lora-dropout 0.1 --resid-pdrop 0.1"
+train="$(make -s -C "$pipe" BIN="$real" OUT="$dir/x" --eval 'show: ; @echo $(TRAIN)' show) --lora-dropout 0.1 --resid-pdrop 0.1"
 
 # Programs that make finds instead of the real ones: WITH stands before them, -j THREADS behind.
 mkdir "$dir/bin"
@@ -92,14 +92,14 @@ for i in range(0, len(data), size):
 time.sleep(0.01)
 PY
 chmod +x "$dir/relay"
-split=$(make -s -C "$pipe" OUT="$dir/x" --eval 'show: ; @echo $(SPLIT)' show)
+split=$(make -s -C "$pipe" BIN="$real" OUT="$dir/x" --eval 'show: ; @echo $(SPLIT)' show)
 for size in 1 4093
 do
 	relay="$dir/relay $size"
 	it "streams are the same through pipes of $size bytes"
 	# shellcheck disable=SC2086
 	$relay <"$pipe/headlines.csv" | split-stratified $split - | $relay | promptify -t financial-sentiment | $relay |
-		tokenize -m model | $relay | cmp - data.tok.zst >"$dir/err" 2>&1
+		tokenize -m model.tar | $relay | cmp - data.tok.zst >"$dir/err" 2>&1
 	report $? "$(cat "$dir/err")"
 	it "predictions and reports are the same through pipes of $size bytes"
 	$relay <data.tok.zst | predict -m model.nf4.tar | $relay | tee "$dir/piped.zst" | cmp - before.zst >"$dir/err" 2>&1
