@@ -3,6 +3,7 @@
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
 # make check-memory         run the tiny chain under valgrind (minutes)
 # make V=1                  show every command in full
+# make check-kill [SEED=]   kill and resume 300 training runs; 20 of them are in make check
 # make check-perf           hot paths take no more instructions than recorded (needs valgrind)
 # make bench [CASES=...]    speed beside rivals and the machine's limits; see share/doc/performance.md
 # make bench-plot           draw its last results: roofline.svg and ratios.svg in build/bench (gnuplot)
@@ -54,7 +55,7 @@ SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all bench bench-plot check check-perf check-run check-build check-memory demo install man clean format
+.PHONY: all bench bench-plot check check-kill check-perf check-run check-build check-memory demo install man clean format
 all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
@@ -101,6 +102,9 @@ check-run: check-build
 
 check-memory: all
 	@SLMTOOLS_SHARE="$(CURDIR)/share" tests/valgrind "$(abspath $(BUILD))/bin"
+
+check-kill: all
+	@KILLS=300 SEED=$(SEED) $(MAKE) --no-print-directory check-run TESTS=tests/tools/lora-train-kill.t
 
 bench: all $(PERF)
 	@BUILD="$(BUILD)" OUT="$(BENCH)" $(if $(RIVALS),RIVALS="$(RIVALS)") CC="$(CC)" tests/perf/bench $(CASES)

@@ -472,3 +472,10 @@ int lora_save(const struct lora_set *l, struct pack_writer *out, const char *bas
     buf_free(&text);
     return rc < 0 ? -1 : write_tensors(l, out);
 }
+
+uint64_t lora_bytes(const struct lora_set *l)
+{
+    enum { NAMES = 256, TEXTS = 1 << 14 }; /* an entry of the header; config and card */
+
+    return (uint64_t)l->params * sizeof(float) + 2 * (uint64_t)l->n * NAMES + TEXTS;
+}

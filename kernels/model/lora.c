@@ -336,6 +336,44 @@ int lora_join(struct lora_set **out, struct lora_set *const *in, const double *s
     return 0;
 }
 
+/* ---- what a run needs to go on ---- */
+
+static struct dev *array(const struct lora_set *l, enum lora_array which)
+{
+    return which == LORA_WEIGHTS ? l->p : which == LORA_FIRST_MOMENT ? l->m : l->v;
+}
+
+int lora_get(const struct lora_set *l, enum lora_array which, int64_t from, float *host, int64_t n)
+{
+    return l->ops->get(host, l->ops->slice(array(l, which), (size_t)from * sizeof(float)),
+                       (size_t)n * sizeof(float));
+}
+
+int lora_put(struct lora_set *l, enum lora_array which, int64_t from, const float *host, int64_t n)
+{
+    return l->ops->put(l->ops->slice(array(l, which), (size_t)from * sizeof(float)), host,
+                       (size_t)n * sizeof(float));
+}
+
+int lora_same(const struct lora_set *a, const struct lora_set *b)
+{
+    enum { PIECE = 1 << 18 };
+    float *x = xnmalloc(PIECE, sizeof *x), *y = xnmalloc(PIECE, sizeof *y);
+    int same = a->params == b->params;
+
+    for (int64_t at = 0; same == 1 && at < a->params; at += PIECE) {
+        const int64_t n = a->params - at < PIECE ? a->params - at : PIECE;
+
+        if (lora_get(a, LORA_WEIGHTS, at, x, n) < 0 || lora_get(b, LORA_WEIGHTS, at, y, n) < 0)
+            same = -1;
+        else
+            same = !memcmp(x, y, (size_t)n * sizeof *x);
+    }
+    free(x);
+    free(y);
+    return same;
+}
+
 /* ---- the update ---- */
 
 int lora_zero_grad(struct lora_set *l)

@@ -52,10 +52,23 @@ MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const 
 /* adapter_config.json, adapter_model.safetensors, README.md: the same bytes for the same weights.
  */
 MUST_USE int lora_save(const struct lora_set *l, struct pack_writer *out, const char *base_name);
+/* What lora_save puts, in bytes, to a few thousand. */
+uint64_t lora_bytes(const struct lora_set *l);
 void lora_free(struct lora_set *l);
 
 /* The pair of LAYER and MODULE, or NULL when that linear is not adapted. */
 const struct lora_tensor *lora_find(const struct lora_set *l, int layer, int module);
+
+/* What an update reads and changes, params elements each: with these a run goes on where it was. */
+enum lora_array { LORA_WEIGHTS, LORA_FIRST_MOMENT, LORA_SECOND_MOMENT, LORA_ARRAYS };
+/* N elements of an array, from FROM on, a multiple of 64. The moments are there for training only. */
+MUST_USE int lora_get(const struct lora_set *l, enum lora_array which, int64_t from, float *host,
+                      int64_t n);
+MUST_USE int lora_put(struct lora_set *l, enum lora_array which, int64_t from, const float *host,
+                      int64_t n);
+
+/* Whether two sets for one model hold the same weights, bit for bit: 1 or 0. */
+MUST_USE int lora_same(const struct lora_set *a, const struct lora_set *b);
 
 MUST_USE int lora_zero_grad(struct lora_set *l);
 /* Root of the sum of squares of all gradients; EXIT_NUMERIC names the tensor that is not finite. */

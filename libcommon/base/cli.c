@@ -2,6 +2,7 @@
 
 #include "cli_help.h"
 #include "cli_nearest.h"
+#include "json.h"
 #include "outfile.h"
 #include "share.h"
 #include "utf8.h"
@@ -556,6 +557,37 @@ const char *const *cli_chain_options(int *n)
 {
     *n = state.chained;
     return (const char *const *)state.chain;
+}
+
+static void put_setting(struct buf *text, const struct cli_opt *o)
+{
+    const struct cli_list *l = o->value;
+
+    if (o->type == CLI_FLAG)
+        buf_puts(text, *(const bool *)o->value ? "yes" : "no");
+    else if (o->type == CLI_LIST)
+        for (int i = 0; i < l->n; i++)
+            buf_printf(text, "%s%s", i ? " and " : "", l->v[i]);
+    else if (o->type == CLI_INT || o->type == CLI_FLOAT || *(const char *const *)o->value)
+        cli_put_value(text, o);
+}
+
+void cli_put_settings(struct buf *b)
+{
+    struct buf text = BUF_INIT;
+
+    for (int i = 0; i < state.rows; i++) {
+        const struct cli_opt *o = state.row[i].opt;
+
+        if (o->silent || o->type == CLI_FILE || o->type == CLI_FILES)
+            continue;
+        buf_clear(&text);
+        put_setting(&text, o);
+        buf_printf(b, "\"--%s\":", o->name);
+        json_put_text(b, text.n ? text.p : "", text.n);
+        buf_putc(b, ',');
+    }
+    buf_free(&text);
 }
 
 const char *cli_tool(void)

@@ -70,11 +70,11 @@ first=${losses%%
 }
 check awk "BEGIN { exit !($last < 0.9 * $first) }"
 
-it "writes a line of metrics at every eighth step and at each evaluation"
+it "writes a line of metrics at every eighth step, at the last one and at each evaluation"
 sed 's/[0-9][-0-9.e]*/N/g' metrics | sort | uniq -c | sed 's/^ *//' >"$dir/out"
 out_is <<'EXPECT'
 6 {"step": N, "epoch": N, "eval_loss": N, "eval_tokens": N}
-5 {"step": N, "epoch": N, "lr": N, "loss": N, "grad_norm": N, "tokens": N, "tokens_per_s": N}
+6 {"step": N, "epoch": N, "lr": N, "loss": N, "grad_norm": N, "tokens": N, "tokens_per_s": N}
 EXPECT
 
 it "plans without training and without an output"
@@ -114,7 +114,8 @@ done
 
 # ---- mistakes ----
 
-for option in --full '--neftune-noise-alpha 5' '--modules-to-save lm_head' '--plot x.svg' '--checkpoint x' --resume \
+for option in --full '--neftune-noise-alpha 5' '--modules-to-save lm_head' '--plot x.svg' --resume '--checkpoint -' \
+	'--checkpoint x --plan y' '--checkpoint x -o x' '--checkpoint x --metrics x' \
 	'--save-steps 5' '--save-total-limit 2' '--bias all' '--bias lora_only' '--r 0' '--lora-dropout 1' '--optim lion' \
 	'--eval-steps 5' '--order x --num-train-epochs 2' '--target-modules lm_head' '--preset blog' '--plan x --metrics y' \
 	'--metrics -' '--metrics same -o same' '--save-steps 1' '--save-total-limit 1 -o x'

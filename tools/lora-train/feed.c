@@ -1,6 +1,7 @@
 #include "feed.h"
 
 #include "mem.h"
+#include "stop.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -99,6 +100,8 @@ int feed_run(struct feed *f, const struct train_set *set, const int64_t *record,
         if (is_full(f->batch.tokens, x, f->budget)) {
             if (run_batch(f, set, record, start, weight != NULL, sum) < 0)
                 return -1;
+            if (!weight && stop_asked())
+                return 1;
             start = i;
         }
         batch_add(&f->batch, train_record_ids(set, x), x->n, x->first_target,

@@ -31,7 +31,8 @@ void feed_free(struct feed *f);
 /*
  * SUM[i] = summed nll of record RECORD[i] of SET, i < N (RECORD NULL: record i). With WEIGHT, the
  * gradients of sum(WEIGHT[i] * SUM[i]) are added to the model's lora_set, under dropout, where
- * record i is sample FIRST_SAMPLE + i; without it nothing is learned. EXIT_NUMERIC: a loss is not
+ * record i is sample FIRST_SAMPLE + i; without it nothing is learned, and
+ * 1 is returned, SUM half done, when the process is asked to stop meanwhile. EXIT_NUMERIC: a loss is not
  * finite; feed_blame says whose. The model has room for the budget and for the longest record.
  */
 MUST_USE int feed_run(struct feed *f, const struct train_set *set, const int64_t *record, int64_t n,

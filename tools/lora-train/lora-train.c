@@ -3,21 +3,23 @@
  *
  * Reads a token stream and a model, writes an adapter as PEFT does. Man page: lora-train.1.
  */
+#include "again.h"
+#include "job.h"
 #include "train_records.h"
-#include "metrics.h"
 #include "model/lora.h"
 #include "options.h"
 #include "order_file.h"
 #include "plan.h"
-#include "saves.h"
 #include "trainer.h"
 
 #include "mem.h"
 #include "pack.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The adapter names its base model by the last part of the path, the same for folder and archive:
  * a path would be another one on the next machine. */
@@ -112,38 +114,40 @@ static void say_cut(const struct train_sets *s, int64_t max_length)
              cut, max_length);
 }
 
-/* Trains and puts the adapter into OUT. */
-static int train(const struct trainer *t, struct metrics *metrics, struct pack_writer *out)
+/* Such a step's gradient is the smaller for it, or the noisier. */
+static void say_short_steps(const struct order *order, int64_t accum)
 {
-    if (saves_check(t->opt, t->order->steps) < 0 || trainer_run(t, metrics) < 0)
-        return -1;
-    return lora_save(t->lora, out, t->base);
+    const struct order_step *first = NULL;
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < order->steps; i++)
+        if (order->step[i].micros < accum && n++ == 0)
+            first = &order->step[i];
+    if (first)
+        warn("%" PRId64 " of %" PRId64 " steps have fewer records than "
+             "--gradient-accumulation-steps: %" PRId64 " micro-batches, whose gradient is divided "
+             "by %" PRId64 ", as transformers does it",
+             n, order->steps, first->micros, first->divisor);
 }
 
 /* Memory and order are settled: either say what would be done, or do it. */
-static int plan_or_train(const struct trainer *t, struct pack_writer *out)
+static int plan_or_train(struct trainer *t, const struct pack *files, struct pack_writer *out)
 {
     const struct train_options *o = t->opt;
     const int64_t tokens = trainer_batch_tokens(t);
     struct memory_plan memory;
-    struct metrics *metrics;
 
     model_plan(t->model, tokens, true, t->lora, &memory);
     plan_note(&memory, tokens);
     if (o->plan_file)
         return plan_write(o->plan_file, o->common.force, t->order, t->schedule, t->sets, &memory,
                           tokens);
-    if (metrics_open(&metrics, o->metrics_file, o->common.force, o->logging_steps) < 0 ||
-        model_reserve(t->model, tokens, true) < 0 || train(t, metrics, out) < 0 ||
-        metrics_flush(metrics) < 0 || pack_commit(out) < 0)
-        return -1;
-    if (!o->common.quiet)
-        metrics_summary(metrics);
-    return metrics_commit(metrics);
+    return model_reserve(t->model, tokens, true) < 0 ? -1 : job_run(t, files, out);
 }
 
 /* Everything between a model that is open and an output that is whole. */
-static int run(const struct train_options *o, struct model *m, struct pack_writer *out)
+static int run(const struct train_options *o, const struct pack *files, struct model *m,
+               struct pack_writer *out)
 {
     struct train_sets sets;
     struct lora_set *lora = NULL;
@@ -163,10 +167,11 @@ static int run(const struct train_options *o, struct model *m, struct pack_write
             .warmup = schedule_warmup(o->warmup_steps, o->warmup_ratio, order.steps),
         };
         char *const base = base_name(o->model);
-        const struct trainer t = { o, m, lora, &sets, &order, &schedule, base };
+        struct trainer t = { o, m, lora, &sets, &order, &schedule, base, NULL };
 
+        say_short_steps(&order, o->accum);
         model_use_lora(m, lora);
-        rc = plan_or_train(&t, out);
+        rc = plan_or_train(&t, files, out);
         free(base);
     }
     order_free(&order);
@@ -175,23 +180,54 @@ static int run(const struct train_options *o, struct model *m, struct pack_write
     return rc;
 }
 
+/* Names that are taken show before anything is read. *OUT is NULL where there is none, and where a
+ * resumed run has its name already. */
+static int create_output(struct pack_writer **out, const struct train_options *o)
+{
+    const bool there = strcmp(o->common.output, "-") != 0 && access(o->common.output, F_OK) == 0;
+
+    *out = NULL;
+    if (o->plan_file || (there && o->resume && !o->common.force))
+        return 0;
+    if (o->checkpoint && !o->resume && !o->common.force && access(o->checkpoint, F_OK) == 0)
+        return err_set(EXIT_CREATE,
+                       "%s: is there already; use --resume to go on from it, or --force to begin "
+                       "anew",
+                       o->checkpoint);
+    return pack_create(out, o->common.output, o->common.force, (int)o->common.level);
+}
+
+/* A run that was stopped and can go on says how. */
+static _Noreturn void fail(const struct train_options *o)
+{
+    if (err_code() != EXIT_STOPPED)
+        die_err();
+
+    char *const command = again_command(o->argv);
+
+    (void)fprintf(stderr, "%s: error: %s; go on with: %s\n", err_tool(), err_text(), command);
+    free(command);
+    exit(EXIT_STOPPED);
+}
+
 int main(int argc, char **argv)
 {
     struct train_options o;
-    struct pack_writer *out = NULL;
+    struct pack_writer *out;
     struct pack *files;
     struct model *m;
     const struct ops *ops;
 
     options_parse(&o, argc, argv);
-    if (!o.plan_file && pack_create(&out, o.common.output, o.common.force, (int)o.common.level) < 0)
+    if (create_output(&out, &o) < 0)
         die_err();
     ops = ops_find(o.common.device, (int)o.common.threads);
     if (!ops || pack_open(&files, o.model) < 0)
         die_err();
-    if (model_open(&m, files, ops, o.compute) < 0 || run(&o, m, out) < 0)
-        die_err();
+    if (model_open(&m, files, ops, o.compute) < 0 || run(&o, files, m, out) < 0)
+        fail(&o);
     model_close(m);
     pack_close(files);
+    buf_free(&o.settings);
     return 0;
 }

@@ -1,16 +1,16 @@
 #include "metrics.h"
 
-#include "json.h"
 #include "mem.h"
-#include "outfile.h"
+#include "metrics_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct metrics {
-    struct outfile *file; /* NULL: no lines */
-    int64_t every, steps, all_tokens;
+    struct metrics_file *file; /* NULL: no lines */
+    int64_t every, last;       /* steps between lines, the last step of all */
+    int64_t steps, all_tokens;
     double last_loss, eval_loss;
     bool evaluated;
     struct { /* since the last line */
@@ -19,18 +19,97 @@ struct metrics {
     } open;
 };
 
-int metrics_open(struct metrics **out, const char *path, bool force, int64_t every)
+/* ---- what an earlier process left ---- */
+
+static int take_count(const cJSON *o, const char *key, int64_t *value)
+{
+    const int got = json_int(o, key, value, 0, (int64_t)1 << 53);
+
+    return got ? got : err_set(EXIT_DATA, "the checkpoint's state has no '%s'", key);
+}
+
+static int take_number(const cJSON *o, const char *key, double *value)
+{
+    const int got = json_double(o, key, value);
+
+    return got ? got : err_set(EXIT_DATA, "the checkpoint's state has no '%s'", key);
+}
+
+static int take_state(struct metrics *m, const cJSON *from)
+{
+    if (take_count(from, "steps", &m->steps) < 0 ||
+        take_count(from, "tokens", &m->all_tokens) < 0 ||
+        take_number(from, "loss", &m->last_loss) < 0 ||
+        take_count(from, "open_steps", &m->open.steps) < 0 ||
+        take_count(from, "open_tokens", &m->open.tokens) < 0 ||
+        take_number(from, "open_loss", &m->open.loss) < 0 ||
+        take_number(from, "open_seconds", &m->open.seconds) < 0)
+        return -1;
+
+    const int got = json_double(from, "eval_loss", &m->eval_loss);
+
+    m->evaluated = got > 0;
+    return got < 0 ? -1 : 0;
+}
+
+static int resume_file(struct metrics *m, const char *path, const cJSON *from)
+{
+    const char *digest;
+    int64_t length;
+
+    if (take_count(from, "bytes", &length) < 0)
+        return -1;
+    if (json_text(from, "sha256", &digest) <= 0)
+        return err_set(EXIT_DATA, "the checkpoint's state has no 'sha256'");
+    return metrics_file_resume(&m->file, path, length, digest);
+}
+
+int metrics_put_state(const struct metrics *m, struct buf *b)
+{
+    char hex[SHA256_HEX + 1];
+
+    buf_printf(b, "{\"steps\":%" PRId64 ",\"tokens\":%" PRId64 ",\"loss\":", m->steps,
+               m->all_tokens);
+    json_put_double(b, m->last_loss);
+    buf_printf(b, ",\"open_steps\":%" PRId64 ",\"open_tokens\":%" PRId64 ",\"open_loss\":",
+               m->open.steps, m->open.tokens);
+    json_put_double(b, m->open.loss);
+    buf_puts(b, ",\"open_seconds\":");
+    json_put_double(b, m->open.seconds);
+    if (m->evaluated) {
+        buf_puts(b, ",\"eval_loss\":");
+        json_put_double(b, m->eval_loss);
+    }
+    if (m->file) {
+        if (metrics_file_sync(m->file) < 0)
+            return -1;
+        metrics_file_digest(m->file, hex);
+        buf_printf(b, ",\"bytes\":%" PRId64 ",\"sha256\":\"%s\"", metrics_file_length(m->file),
+                   hex);
+    }
+    buf_putc(b, '}');
+    return 0;
+}
+
+int metrics_open(struct metrics **out, const struct metrics_options *o, const cJSON *from)
 {
     struct metrics *m = xcalloc(1, sizeof *m);
+    int rc = from ? take_state(m, from) : 0;
 
-    m->every = every;
-    if (path && outfile_open(&m->file, path, force, false) < 0) {
+    m->every = o->every;
+    m->last = o->steps;
+    if (rc == 0 && o->path)
+        rc = from ? resume_file(m, o->path, from)
+                  : metrics_file_open(&m->file, o->path, o->force, o->spare_empty);
+    if (rc < 0) {
         free(m);
         return -1;
     }
     *out = m;
     return 0;
 }
+
+/* ---- lines ---- */
 
 static void put_key(struct buf *b, const char *key)
 {
@@ -55,7 +134,7 @@ static int write_line(struct metrics *m, struct buf *b)
 
     buf_puts(b, "}\n");
     if (m->file)
-        rc = outfile_write(m->file, b->p, b->n);
+        rc = metrics_file_write(m->file, b->p, b->n);
     buf_free(b);
     return rc;
 }
@@ -71,7 +150,7 @@ int metrics_step(struct metrics *m, const struct step_report *r)
     m->open.tokens += r->tokens;
     m->open.loss += r->loss;
     m->open.seconds += r->seconds;
-    if (r->step % m->every)
+    if (r->step % m->every && r->step != m->last)
         return 0;
     put_count(&b, "step", r->step);
     put(&b, "epoch", r->epoch);
@@ -110,15 +189,14 @@ void metrics_summary(const struct metrics *m)
     buf_free(&b);
 }
 
-int metrics_flush(struct metrics *m)
+int metrics_sync(struct metrics *m)
 {
-    return m->file ? outfile_flush(m->file) : 0;
+    return m->file ? metrics_file_sync(m->file) : 0;
 }
 
-int metrics_commit(struct metrics *m)
+void metrics_close(struct metrics *m)
 {
-    const int rc = m->file ? outfile_commit(m->file) : 0;
-
+    if (m)
+        metrics_file_close(m->file);
     free(m);
-    return rc;
 }

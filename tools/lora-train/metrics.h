@@ -4,7 +4,7 @@
 #ifndef METRICS_H
 #define METRICS_H
 
-#include "err.h"
+#include "json.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,17 +21,27 @@ struct step_report {
     double seconds;
 };
 
-/* PATH NULL: no lines are written. A line is written at every EVERY-th step; its loss is the mean
- * over the steps since the last line, its tokens are those of these steps. */
-MUST_USE int metrics_open(struct metrics **m, const char *path, bool force, int64_t every);
+/*
+ * PATH NULL: no lines are written. A line is written at every EVERY-th step and at the last of STEPS;
+ * its loss is the mean over the steps since the last line, its tokens are those of these steps. It is
+ * in the file when the call returns. FROM: what metrics_put_state said in an earlier process; the file
+ * is cut to what it was then. NULL: begins, see metrics_file_open for FORCE and SPARE_EMPTY.
+ */
+struct metrics_options {
+    const char *path;
+    bool force, spare_empty;
+    int64_t every, steps;
+};
+MUST_USE int metrics_open(struct metrics **m, const struct metrics_options *o, const cJSON *from);
 MUST_USE int metrics_step(struct metrics *m, const struct step_report *r);
 MUST_USE int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double loss,
                                 int64_t tokens);
 /* "448 steps, 62420 tokens, loss 1.2345, eval loss 1.3456" on standard error. */
 void metrics_summary(const struct metrics *m);
+/* Appends what metrics_open wants for FROM, a JSON object. What it counts is on the disk then. */
+MUST_USE int metrics_put_state(const struct metrics *m, struct buf *b);
 /* What can fail in writing fails here, before the adapter is put in place. */
-MUST_USE int metrics_flush(struct metrics *m);
-/* Closes the file, which is good only if this returns 0, and releases M either way. */
-MUST_USE int metrics_commit(struct metrics *m);
+MUST_USE int metrics_sync(struct metrics *m);
+void metrics_close(struct metrics *m); /* NULL is fine */
 
 #endif

@@ -69,12 +69,12 @@ static void read_texts(struct train_options *o, const struct texts *t)
 }
 
 /* The article's values are the defaults, but for these. What the user gave wins. */
-static void apply_preset(struct train_options *o, const struct given *given)
+static void apply_preset(struct train_options *o, struct texts *t, const struct given *given)
 {
     if (!given->group)
         o->group = true;
     if (!given->evaluate)
-        o->evaluate = EVALUATE_EPOCH;
+        t->evaluate = "epoch";
 }
 
 static bool is_standard(const char *path)
@@ -115,10 +115,28 @@ static void check(struct train_options *o, const struct given *given)
     if (o->metrics_file && !strcmp(o->metrics_file, o->common.output))
         die(EXIT_USAGE, "the adapter and the metrics cannot both go to '%s'; give -o another name",
             o->common.output);
-    if (o->save_steps && is_standard(o->common.output))
+    if (o->save_steps && is_standard(o->common.output) &&
+        (!o->checkpoint || o->save_total_limit_given))
         die(EXIT_USAGE, "--save-steps names its files after the output; give -o a name");
     if (o->save_total_limit && !o->save_steps)
         die(EXIT_USAGE, "--save-total-limit needs --save-steps");
+}
+
+static void check_checkpoint(const struct train_options *o)
+{
+    if (o->resume && !o->checkpoint)
+        die(EXIT_USAGE, "--resume needs --checkpoint FILE to go on from");
+    if (!o->checkpoint)
+        return;
+    if (o->plan_file)
+        die(EXIT_USAGE, "--plan does not train, so there is nothing for --checkpoint");
+    if (is_standard(o->checkpoint))
+        die(EXIT_USAGE, "--checkpoint is written again and again; give the name of a file");
+    if (!strcmp(o->checkpoint, o->common.output) ||
+        (o->metrics_file && !strcmp(o->checkpoint, o->metrics_file)))
+        die(EXIT_USAGE,
+            "'%s' cannot be the checkpoint and another output too; give it another name",
+            o->checkpoint);
 }
 
 void options_parse(struct train_options *o, int argc, char **argv)
@@ -132,7 +150,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 'm', "model", CLI_FILE, &o->model, .arg = "MODEL",
           .help = "the model to tune: a folder, an archive, -", .required = true },
         { 0, "preset", CLI_CHOICE, &t.preset, .arg = "seed",
-          .help = "the article's settings; options that are given win" },
+          .help = "the article's settings; options that are given win", .silent = true },
 
         { 0, "r", CLI_INT, &o->lora.rank, .arg = "N", .help = "rank", .min = 1, .max = 65536,
           .given = &o->rank_given, .group = "LoRA" },
@@ -189,10 +207,16 @@ void options_parse(struct train_options *o, int argc, char **argv)
           .help = "steps between evaluations; as logging-steps where it is not given", .min = 1,
           .max = COUNT_MAX, .given = &given.eval_steps },
         { 0, "save-steps", CLI_INT, &o->save_steps, .arg = "N",
-          .help = "steps between adapters written beside the last one; 0: only that",
+          .help =
+              "steps between checkpoints, or adapters written beside the last one; 0: only that",
           .max = COUNT_MAX, .silent = true },
         { 0, "save-total-limit", CLI_INT, &o->save_total_limit, .arg = "N",
-          .help = "how many of these stay, the newest; 0: all", .max = COUNT_MAX, .silent = true },
+          .help = "how many of these adapters stay, the newest; 0: all", .max = COUNT_MAX,
+          .silent = true, .given = &o->save_total_limit_given },
+        { 0, "checkpoint", CLI_FILE, &o->checkpoint, .arg = "FILE",
+          .help = "what a run that was stopped goes on from, kept up to date while it runs" },
+        { 0, "resume", CLI_FLAG, &o->resume,
+          .help = "go on from --checkpoint; begin where there is none", .silent = true },
         { 0, "logging-steps", CLI_INT, &o->logging_steps, .arg = "N",
           .help = "steps between lines of the metrics", .min = 1, .max = COUNT_MAX },
 
@@ -229,11 +253,14 @@ void options_parse(struct train_options *o, int argc, char **argv)
     };
 
     o->inputs = cli_parse(argc, argv, &cli);
-    read_texts(o, &t);
     if (t.preset)
-        apply_preset(o, &given);
+        apply_preset(o, &t, &given);
+    read_texts(o, &t);
     check(o, &given);
+    check_checkpoint(o);
     check_standard_input(o);
+    cli_put_settings(&o->settings);
+    o->argv = argv;
 }
 
 struct order_options options_order(const struct train_options *o)

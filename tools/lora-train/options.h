@@ -15,10 +15,13 @@ enum loss_norm { NORM_MICRO, NORM_TOKENS, NORM_TOKENS_UNSHIFTED };
 struct train_options {
     struct cli_common common;
     const char *const *inputs; /* streams; NULL-terminated */
-    const char *model, *init_adapter, *order_file, *metrics_file, *plan_file;
+    const char *model, *init_adapter, *order_file, *metrics_file, *plan_file, *checkpoint;
+    char *const *argv;   /* all that was said, for the command that goes on */
+    struct buf settings; /* what cli_put_settings says */
 
     struct lora_options lora;
-    bool rank_given, alpha_given, dropout_given, rslora_given, targets_given, init_given;
+    bool rank_given, alpha_given, dropout_given, rslora_given, targets_given, init_given,
+        save_total_limit_given;
 
     double epochs, rate, warmup_ratio, max_grad_norm,
         resid_pdrop; /* resid_pdrop < 0: the model's own */
@@ -29,7 +32,7 @@ struct train_options {
     enum evaluate_when evaluate;
     enum loss_norm norm;
     enum dtype compute;
-    bool group, flush, completion_only;
+    bool group, flush, completion_only, resume;
 };
 
 /* Parses, checks what only the options together can tell, and exits on mistakes. */

@@ -82,7 +82,7 @@ int order_file_read(int64_t **use, int64_t *n, const char *path, const struct tr
         names[i] = (struct named){ train->v[i].id, i };
     qsort(names, (size_t)train->n, sizeof *names, by_id);
 
-    rc = read_file(&text, path, ORDER_BYTES_MAX);
+    rc = read_text(&text, path, ORDER_BYTES_MAX);
     if (rc == 0)
         rc = parse_lines(use, n, &text, path, names, train->n);
     buf_free(&text);

@@ -30,11 +30,16 @@ static char *name_of(const char *output, int64_t step)
     return b.p;
 }
 
+static bool wanted(const struct train_options *o)
+{
+    return o->save_steps > 0 && (!o->checkpoint || o->save_total_limit_given);
+}
+
 int saves_check(const struct train_options *o, int64_t steps)
 {
     int rc = 0;
 
-    for (int64_t at = o->save_steps; at > 0 && at <= steps && !rc; at += o->save_steps) {
+    for (int64_t at = o->save_steps; wanted(o) && at <= steps && !rc; at += o->save_steps) {
         char *const name = name_of(o->common.output, at);
 
         if (!o->common.force && access(name, F_OK) == 0)
@@ -45,11 +50,11 @@ int saves_check(const struct train_options *o, int64_t steps)
 }
 
 static int save(const struct train_options *o, const struct lora_set *lora, const char *base,
-                const char *name)
+                const char *name, bool replace)
 {
     struct pack_writer *out;
 
-    if (pack_create(&out, name, o->common.force, (int)o->common.level) < 0)
+    if (pack_create(&out, name, replace || o->common.force, (int)o->common.level) < 0)
         return -1;
     if (lora_save(lora, out, base) == 0)
         return pack_commit(out);
@@ -58,12 +63,12 @@ static int save(const struct train_options *o, const struct lora_set *lora, cons
 }
 
 int saves_step(const struct train_options *o, const struct lora_set *lora, const char *base,
-               int64_t step)
+               int64_t step, bool replace)
 {
-    if (o->save_steps == 0 || step % o->save_steps)
+    if (!wanted(o) || step % o->save_steps)
         return 0;
     char *const name = name_of(o->common.output, step);
-    const int rc = save(o, lora, base, name);
+    const int rc = save(o, lora, base, name, replace);
     const int64_t oldest = step - o->save_total_limit * o->save_steps;
 
     free(name);

@@ -4,8 +4,10 @@
 #include "mem.h"
 #include "progress.h"
 #include "saves.h"
+#include "stop.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +17,8 @@ enum { EVAL_BATCH = 8 };
 
 struct run {
     const struct trainer *t;
+    struct trainer_state *at;
+    struct metrics *metrics;
     struct feed feed;
     struct optim_step optim;
     double *weight, *sum; /* (uses of the largest window, or eval records) */
@@ -128,17 +132,17 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
 
 /* ---- evaluation ---- */
 
-/* transformers' eval_loss: a batch has its mean over tokens, each record its batch's mean. */
-static int evaluate(struct run *r, int64_t step, double epoch, struct metrics *metrics)
+/* transformers' eval_loss: a batch has its mean over tokens, each record its batch's mean. Broken
+ * off when a stop is asked for: it is to be done yet, then. */
+static int evaluate(struct run *r)
 {
     const struct train_set *eval = &r->t->sets->eval;
     double loss = 0;
     int64_t all = 0;
+    const int rc = feed_run(&r->feed, eval, NULL, eval->n, NULL, 0, r->sum);
 
-    if (eval->n == 0)
-        return 0;
-    if (feed_run(&r->feed, eval, NULL, eval->n, NULL, 0, r->sum) < 0)
-        return -1;
+    if (rc)
+        return rc < 0 ? -1 : 0;
     for (int64_t i = 0; i < eval->n; i += EVAL_BATCH) {
         const int64_t end = i + EVAL_BATCH < eval->n ? i + EVAL_BATCH : eval->n;
         double sum = 0;
@@ -151,38 +155,118 @@ static int evaluate(struct run *r, int64_t step, double epoch, struct metrics *m
         loss += sum / (double)tokens * (double)(end - i);
         all += tokens;
     }
-    return metrics_evaluation(metrics, step, epoch, loss / (double)eval->n, all);
+    r->at->evaluate = false;
+    return metrics_evaluation(r->metrics, r->at->step, r->t->order->step[r->at->step - 1].epoch,
+                              loss / (double)eval->n, all);
+}
+
+/* ---- what is kept ---- */
+
+int trainer_keep(const struct trainer *t, const struct trainer_state *s,
+                 const struct metrics *metrics)
+{
+    struct buf b = BUF_INIT;
+
+    buf_printf(&b, "{\"step\":%" PRId64 ",\"evaluate\":%s,\"metrics\":", s->step,
+               s->evaluate ? "true" : "false");
+    int rc = metrics_put_state(metrics, &b);
+
+    buf_putc(&b, '}');
+    if (rc == 0)
+        rc = checkpoint_write(t->checkpoint, t->lora, &b);
+    buf_free(&b);
+    return rc;
+}
+
+/* Whether an evaluation follows the step that is the STEP-th, from 1. */
+static bool is_evaluated(const struct trainer *t, int64_t step)
+{
+    return step > 0 && t->order->step[step - 1].evaluate && t->sets->eval.n > 0;
+}
+
+int trainer_take(const struct trainer *t, struct trainer_state *s, const cJSON **metrics,
+                 const cJSON *state)
+{
+    *metrics = cJSON_GetObjectItemCaseSensitive(state, "metrics");
+    if (json_int(state, "step", &s->step, 0, t->order->steps) <= 0 ||
+        json_bool(state, "evaluate", &s->evaluate) <= 0 || !cJSON_IsObject(*metrics) ||
+        (s->evaluate && !is_evaluated(t, s->step)))
+        return err_set(EXIT_DATA, "%s: does not say how far the run was", t->checkpoint->path);
+    s->resumed = true;
+    return 0;
+}
+
+/* Whether a checkpoint is written now, that all is done that belongs to the last step. */
+static bool is_due(const struct run *r)
+{
+    const struct order_step *s = &r->t->order->step[r->at->step - 1];
+    const double before = r->at->step > 1 ? s[-1].epoch : 0;
+    const int64_t every = r->t->opt->save_steps;
+
+    if (!r->t->checkpoint)
+        return false;
+    if (r->at->step == r->t->order->steps)
+        return true;
+    return every ? r->at->step % every == 0 : floor(s->epoch) > floor(before);
+}
+
+static int stop(const struct run *r)
+{
+    if (trainer_keep(r->t, r->at, r->metrics) < 0)
+        return -1;
+    return err_set(EXIT_STOPPED, "stopped after step %" PRId64 " of %" PRId64, r->at->step,
+                   r->t->order->steps);
 }
 
 /* ---- the run ---- */
 
-static int do_steps(struct run *r, struct metrics *metrics, struct progress *progress)
+static int next_step(struct run *r, struct progress *progress)
 {
-    for (int64_t i = 0; i < r->t->order->steps; i++) {
-        const struct order_step *s = &r->t->order->step[i];
-        struct step_report report;
+    const int64_t i = r->at->step;
+    struct step_report report;
 
-        if (do_step(r, i, &report) < 0) {
-            err_in("step %" PRId64, i + 1);
-            return feed_blame(&r->feed);
-        }
-        (void)snprintf(r->remark, sizeof r->remark, "loss %.4f", report.loss);
-        progress_say(progress, i + 1, r->remark);
-        if (metrics_step(metrics, &report) < 0)
-            return -1;
-        if (s->evaluate && evaluate(r, i + 1, s->epoch, metrics) < 0) {
-            err_in("evaluation after step %" PRId64, i + 1);
-            return feed_blame(&r->feed);
-        }
-        if (saves_step(r->t->opt, r->t->lora, r->t->base, i + 1) < 0)
-            return -1;
+    if (do_step(r, i, &report) < 0) {
+        err_in("step %" PRId64, i + 1);
+        return feed_blame(&r->feed);
+    }
+    r->at->step++;
+    r->at->evaluate = is_evaluated(r->t, r->at->step);
+    (void)snprintf(r->remark, sizeof r->remark, "loss %.4f", report.loss);
+    progress_say(progress, i + 1, r->remark);
+    return metrics_step(r->metrics, &report);
+}
+
+static int next_evaluation(struct run *r)
+{
+    if (evaluate(r) < 0) {
+        err_in("evaluation after step %" PRId64, r->at->step);
+        return feed_blame(&r->feed);
     }
     return 0;
 }
 
-int trainer_run(const struct trainer *t, struct metrics *metrics)
+/* Every turn does the next thing whole, or leaves the state as it was. */
+static int do_steps(struct run *r, struct progress *progress)
 {
-    struct run r = { .t = t, .optim = t->opt->optim };
+    struct trainer_state *at = r->at;
+
+    while (at->step < r->t->order->steps || at->evaluate) {
+        if (stop_asked())
+            return stop(r);
+        if ((at->evaluate ? next_evaluation(r) : next_step(r, progress)) < 0)
+            return -1;
+        if (at->evaluate) /* or one that was broken off */
+            continue;
+        if (saves_step(r->t->opt, r->t->lora, r->t->base, at->step, at->resumed) < 0 ||
+            (is_due(r) && trainer_keep(r->t, at, r->metrics) < 0))
+            return -1;
+    }
+    return stop_asked() ? stop(r) : 0;
+}
+
+int trainer_run(const struct trainer *t, struct trainer_state *s, struct metrics *metrics)
+{
+    struct run r = { .t = t, .at = s, .metrics = metrics, .optim = t->opt->optim };
     struct progress *progress = progress_open(&t->opt->common, "steps", t->order->steps);
     int64_t room = t->sets->eval.n;
 
@@ -191,11 +275,15 @@ int trainer_run(const struct trainer *t, struct metrics *metrics)
 
         room = uses > room ? uses : room;
     }
+    r.optim.t = s->step;
     r.weight = xnmalloc((size_t)room, sizeof *r.weight);
     r.sum = xnmalloc((size_t)room, sizeof *r.sum);
     feed_init(&r.feed, t->model, feed_budget(t->model, t->lora), (uint64_t)t->opt->common.seed);
 
-    const int rc = do_steps(&r, metrics, progress);
+    if (t->checkpoint)
+        stop_defer();
+
+    const int rc = do_steps(&r, progress);
 
     progress_close(progress);
     feed_free(&r.feed);

@@ -5,6 +5,7 @@
 #define TRAINER_H
 
 #include "train_records.h"
+#include "checkpoint.h"
 #include "metrics.h"
 #include "model/lora.h"
 #include "order.h"
@@ -18,13 +19,34 @@ struct trainer {
     const struct order *order;
     const struct schedule *schedule;
     const char *base; /* name of the model, for adapters saved on the way */
+    struct checkpoint *checkpoint; /* NULL: none is written */
+};
+
+/* How far a run has come; with the arrays of the lora_set and the metrics this is all its state: the
+ * order is laid out beforehand, and dropout's numbers come from a counter. */
+struct trainer_state {
+    int64_t step;  /* that are done */
+    bool evaluate; /* the evaluation behind the last of them is not */
+    bool resumed;  /* by an earlier process; adapters saved behind STEP are replaced */
 };
 
 /* The largest batch of the run, in tokens: what the memory plan is made for. */
 int64_t trainer_batch_tokens(const struct trainer *t);
 
-/* Trains T->lora. The model already uses it and has room for trainer_batch_tokens. A loss or a
- * gradient that is not finite is EXIT_NUMERIC and names the step. */
-MUST_USE int trainer_run(const struct trainer *t, struct metrics *metrics);
+/* Writes the checkpoint of a run that is at S. */
+MUST_USE int trainer_keep(const struct trainer *t, const struct trainer_state *s,
+                          const struct metrics *metrics);
+/* Reads what trainer_keep wrote beside the arrays: S, and *METRICS for metrics_open, lent by STATE. */
+MUST_USE int trainer_take(const struct trainer *t, struct trainer_state *s, const cJSON **metrics,
+                          const cJSON *state);
+
+/*
+ * Trains T->lora from S on. The model already uses it and has room for trainer_batch_tokens. A loss or
+ * a gradient that is not finite is EXIT_NUMERIC and names the step. Where a checkpoint is kept, it is
+ * written after every --save-steps steps (0: at the end of each epoch), at the end, and when the
+ * process is asked to stop: then this fails with EXIT_STOPPED, within a step or a batch of an
+ * evaluation.
+ */
+MUST_USE int trainer_run(const struct trainer *t, struct trainer_state *s, struct metrics *metrics);
 
 #endif

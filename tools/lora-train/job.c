@@ -1,0 +1,132 @@
+#include "job.h"
+
+#include "mem.h"
+#include "run_identity.h"
+#include "saves.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether what the output's name stands for holds the weights of L. */
+static int is_saved(const struct trainer *t)
+{
+    struct lora_set *saved = NULL;
+    struct pack *there;
+    int same = -1;
+
+    if (pack_open(&there, t->opt->common.output) < 0)
+        return -1;
+    if (lora_load(&saved, t->model, there, false) == 0)
+        same = lora_same(saved, t->lora);
+    pack_close(there);
+    lora_free(saved);
+    return same;
+}
+
+/* A resumed run whose output has its name already: fine where it was finished and this is it. */
+static int check_finished(const struct trainer *t, const struct trainer_state *at)
+{
+    if (at->resumed && at->step == t->order->steps && !at->evaluate && is_saved(t) == 1) {
+        note("%s: is finished already", t->opt->common.output);
+        return 0;
+    }
+    return err_set(EXIT_CREATE, "%s: is there already; use --force to replace it",
+                   t->opt->common.output);
+}
+
+/* AT and *METRICS as the checkpoint has them, or as a run begins. *STATE is the caller's. */
+static int find_start(const struct trainer *t, struct trainer_state *at, const cJSON **metrics,
+                      cJSON **state)
+{
+    int got = 0;
+
+    *at = (struct trainer_state){ 0 };
+    *metrics = NULL;
+    if (t->checkpoint && t->opt->resume)
+        got = checkpoint_read(t->checkpoint, t->lora, state);
+    return got > 0 ? trainer_take(t, at, metrics, *state) : got;
+}
+
+/* What would fail after hours fails now: names that are taken, no room for the adapter or for two
+ * checkpoints, one of which is there or comes at once. */
+static int check_outputs(const struct trainer *t, const struct trainer_state *at,
+                         struct pack_writer *out)
+{
+    if (!at->resumed && saves_check(t->opt, t->order->steps) < 0)
+        return -1;
+    if (pack_reserve(out, lora_bytes(t->lora)) < 0)
+        return -1;
+    return t->checkpoint ? checkpoint_reserve(t->checkpoint, t->lora) : 0;
+}
+
+/* The first checkpoint comes before the first line of the metrics: what it does not know of was
+ * there before the run. */
+static int open_metrics(const struct trainer *t, const struct trainer_state *at,
+                        struct metrics **metrics, const cJSON *from)
+{
+    const struct train_options *o = t->opt;
+    const struct metrics_options options = { .path = o->metrics_file,
+                                             .force = o->common.force,
+                                             .spare_empty = o->resume,
+                                             .every = o->logging_steps,
+                                             .steps = t->order->steps };
+
+    if (metrics_open(metrics, &options, from) < 0)
+        return -1;
+    return t->checkpoint && !at->resumed ? trainer_keep(t, at, *metrics) : 0;
+}
+
+/* Trains and puts the adapter into OUT. */
+static int train(const struct trainer *t, struct trainer_state *at, struct metrics *metrics,
+                 struct pack_writer *out)
+{
+    if (trainer_run(t, at, metrics) < 0 || lora_save(t->lora, out, t->base) < 0 ||
+        metrics_sync(metrics) < 0 || pack_commit(out) < 0)
+        return -1;
+    if (!t->opt->common.quiet)
+        metrics_summary(metrics);
+    return 0;
+}
+
+/* OUT NULL: the output has its name, which may be well for a run that is resumed. */
+static int begin_or_go_on(const struct trainer *t, struct pack_writer *out)
+{
+    struct trainer_state at;
+    struct metrics *metrics = NULL;
+    const cJSON *from;
+    cJSON *state = NULL;
+    int rc = find_start(t, &at, &from, &state);
+
+    if (rc == 0 && !out) {
+        rc = check_finished(t, &at);
+    } else if (rc == 0) {
+        rc = check_outputs(t, &at, out);
+        if (rc == 0)
+            rc = open_metrics(t, &at, &metrics, from);
+        if (rc == 0)
+            rc = train(t, &at, metrics, out);
+    }
+    metrics_close(metrics);
+    cJSON_Delete(state);
+    return rc;
+}
+
+int job_run(struct trainer *t, const struct pack *files, struct pack_writer *out)
+{
+    const struct train_options *o = t->opt;
+    struct checkpoint checkpoint = { .path = o->checkpoint };
+    struct buf identity = BUF_INIT;
+    int rc = 0;
+
+    if (o->checkpoint) {
+        rc = run_identity_put(&identity, o, files, t->sets, t->order, t->lora);
+        checkpoint.identity = identity.p;
+        t->checkpoint = &checkpoint;
+    }
+    if (rc == 0)
+        rc = begin_or_go_on(t, out);
+    checkpoint_close(&checkpoint);
+    t->checkpoint = NULL;
+    buf_free(&identity);
+    return rc;
+}
