@@ -143,6 +143,8 @@ install: all man
 	for m in $(notdir $(filter %.1,$(MAN))); do \
 	  install -m 644 $(BUILD)/man/$$m $(DESTDIR)$(PREFIX)/share/man/man1/$(PROGRAM_PREFIX)$$m || exit 1; done
 	install -m 644 $(BUILD)/man/slmtools.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -d $(DESTDIR)$(PREFIX)/share/doc/slmtools
+	install -m 644 LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/slmtools
 
 compile_commands.json: Makefile
 	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c tools/*/*.c) > $@

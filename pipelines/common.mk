@@ -8,7 +8,7 @@
 #   make clean         removes the products from OUT, and OUT when nothing else is in it
 #
 #   MODEL, DATA                     any model and table that the tools take
-#   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file
+#   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file; LABELS also a list a,b,c
 #   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
 #   LIMIT                           how many test records of each class are predicted; empty: all
 #   RUN                             how to compute (--threads, --device); a change makes nothing anew
@@ -31,29 +31,36 @@ TEMPLATE  ?= financial-sentiment
 SPLIT     ?= --recipe seed
 TRAIN     ?= --preset seed
 RUN       ?= --threads 0
-PRODUCTS  := data.tok.zst model.nf4.tar before.zst before.txt adapter.tar.zst after.zst after.txt
+
+# What make writes and clean removes, which no one names but these files; MADE: what an experiment adds.
+override PRODUCTS := data.tok.zst model.nf4.tar before.zst before.txt adapter.tar.zst after.zst after.txt
+ifneq ($(origin MADE),override)
+override MADE :=
+endif
+override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl
+override tools    := split promptify tokenize quant train predict score run
+override told      = $(OUT)/.slmtools
 
 # What a user gives is taken as it stands: $ is no variable of make's. The tools get it from files that
 # pipelines/settings writes, which are in the way of no shell.
 variables := MODEL DATA TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN \
-             OUT EXPECTED BIN PRODUCTS MADE CALLER
+             OUT EXPECTED BIN MADE FILES CALLER
 given      = $(filter command environment,$(firstword $(origin $(1))))
 $(foreach v,$(variables),$(if $(call given,$v),$(eval override $v := $$(value $v))))
 quote      = '$(subst ','\'',$(1))'
 ask        = $(shell $(foreach v,$(variables),$v=$(call quote,$($v))) $(pipelines)/settings $(1))$(if \
              $(filter-out 0,$(.SHELLSTATUS)),$(error nothing was made))
+from_there = $(if $(filter /%,$(firstword $(1))),$(1),$(or $(CALLER),$(error $(1): give an absolute path))/$(1))
 override CALLER   := $(call ask,caller $$PPID)
-override OUT      := $(call ask,path OUT)
-override BIN      := $(call ask,path BIN)
-override EXPECTED := $(call ask,path EXPECTED)
+override OUT      := $(call ask,out)
+override BIN      := $(call from_there,$(BIN))
+override EXPECTED := $(call from_there,$(EXPECTED))
 export PATH := $(BIN):$(PATH)
 export $(variables)
 
 .PHONY: all report digests verify clean FORCE
 all: $(PRODUCTS:%=$(OUT)/%)
 
-told  := $(OUT)/.slmtools
-tools := split promptify tokenize quant train predict score run
 ifneq ($(filter-out clean verify,$(or $(MAKECMDGOALS),all)),)
 changed := $(call ask,changed)
 $(changed:%=$(told)/%): FORCE
@@ -93,5 +100,5 @@ verify:
 
 # Only what is made here, and only where it was made here.
 clean:
-	@if [ -d $(told) ]; then rm -f $(addprefix $(OUT)/,$(PRODUCTS) $(MADE) metrics.jsonl) $(tools:%=$(told)/%); \
+	@if [ -d $(told) ]; then rm -f $(FILES:%=$(OUT)/%) $(tools:%=$(told)/%); \
 		rmdir --ignore-fail-on-non-empty $(told) $(OUT); fi

@@ -89,6 +89,9 @@ changed template.txt "$data"
 it "the verbalizer"
 keep verbalizer; sed -i s/down/bad/ verbalizer; touch -r verbalizer.was verbalizer
 changed verbalizer "$data"
+it "a label set of one's own"
+printf '%s\r\n' neutral negative positive >set
+remakes "$data" LABELS=set
 it "the label set in share"
 labels=$SLMTOOLS_SHARE/labels/mood
 keep "$labels"; printf '%s\n' neutral negative positive >"$labels"; touch -d 2001-01-01 "$labels"
@@ -225,6 +228,7 @@ refused 'is in MODEL' OUT=a/model/out
 refused 'DATA is in it' OUT=b DATA=b/rows.csv
 refused 'LIMIT=--limit 60: is no whole number' LIMIT='--limit 60'
 refused 'there is no split-stratified in it' BIN=b
+refused 'MODEL is not set' MODEL= OUT=new
 refused 'a quote is not closed' TRAIN="--r '8"
 it "and they have changed nothing"
 check diff "$dir/before" <(tree .)
