@@ -25,8 +25,9 @@ WERROR ?=
 ifneq ($(words $(BUILD)) $(filter . .. / ~%,$(BUILD))$(findstring :,$(BUILD))$(findstring %,$(BUILD)),1 )
 $(error BUILD='$(BUILD)' must be a folder for what is built, without blanks, : and %)
 endif
-$(if $(wildcard $(BUILD)/*),$(if $(wildcard $(addprefix $(BUILD)/,libcommon man)),,\
-	$(error BUILD=$(BUILD): other things are there; name a folder for what is built alone)))
+ifneq ($(and $(filter-out build/%,$(BUILD)),$(wildcard $(BUILD)/*)),)
+$(if $(wildcard $(BUILD)/libcommon $(BUILD)/man),,$(error BUILD=$(BUILD): there are other things in it))
+endif
 
 CFLAGS.release := -O3 -g
 CFLAGS.debug   := -O0 -g3
