@@ -289,6 +289,11 @@ static int scan_text(struct scan *s)
     return s->p == s->end ? 0 : scan_fail(s, "something stands behind the value");
 }
 
+size_t json_mark(const char *text, size_t n)
+{
+    return n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 int json_check(const char *text, size_t n)
 {
     struct scan s = { .begin = text, .p = text, .end = text + n };
@@ -350,7 +355,11 @@ static int settle_all_keys(cJSON *v, bool last)
 /* ANY: doubled keys and \u0000 too. */
 static cJSON *parse(const char *text, size_t n, bool any)
 {
+    const size_t mark = json_mark(text, n);
     struct buf respelt = BUF_INIT;
+
+    text += mark;
+    n -= mark;
     struct scan s = {
         .begin = text, .p = text, .end = text + n, .respelt = &respelt, .copied = text
     };

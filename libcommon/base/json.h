@@ -21,8 +21,10 @@ enum { JSON_DEPTH_MAX = 64 };
  * choice: numbers may be of any size, keys may be doubled; half surrogates, a byte order mark and
  * more than JSON_DEPTH_MAX levels are refused. */
 MUST_USE int json_check(const char *text, size_t n);
-/* The parsed text (free with cJSON_Delete) or NULL: not valid, a doubled key, or \u0000 in a string
- * (cJSON would cut it there). */
+/* Bytes of the byte order mark that some editors put at the beginning of a file: 3, or 0. */
+size_t json_mark(const char *text, size_t n);
+/* The parsed text, behind such a mark (free with cJSON_Delete), or NULL: not valid, a doubled key, or
+ * \u0000 in a string (cJSON would cut it there). */
 MUST_USE cJSON *json_parse(const char *text, size_t n);
 /* Takes every text that json_check passes; for where nobody gains from a doubled key. Its last value
  * counts, as in Python. A string with \u0000 becomes [null], so that whoever asks for a text gets an

@@ -193,10 +193,11 @@ static int load_vocab_file(struct tokenizer *t, const struct pack *p)
 
     if (!f)
         return err_set(EXIT_NOINPUT, "neither tokenizer.json nor vocab.json is there");
-    const char *text = (const char *)f->data;
+    const char *file = (const char *)f->data;
+    const size_t mark = json_mark(file, f->size), n = f->size - mark;
+    const char *text = file + mark;
 
-    if (json_check(text, f->size) < 0 || load_vocab(t, json_begin(text), f->size) < 0 ||
-        load_bytes(t) < 0)
+    if (json_check(text, n) < 0 || load_vocab(t, json_begin(text), n) < 0 || load_bytes(t) < 0)
         return err_in("vocab.json");
     return 0;
 }
@@ -225,6 +226,8 @@ static int load_merges_file(struct tokenizer *t, const struct pack *p)
     if (!f)
         return err_set(EXIT_NOINPUT, "vocab.json is there without merges.txt");
     const char *at = (const char *)f->data, *end = at + f->size;
+
+    at += json_mark(at, f->size);
 
     while (at < end && rc == 0) {
         const size_t n = next_line(&at, end, &line);

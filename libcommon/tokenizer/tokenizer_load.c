@@ -450,11 +450,12 @@ static int load_tree(struct tokenizer *t, const cJSON *root, const struct parts 
 
 int tokenizer_load_json(struct tokenizer *t, const char *text, size_t n)
 {
+    const size_t mark = json_mark(text, n);
     struct parts s = { 0 };
 
-    if (json_check(text, n) < 0)
+    if (json_check(text + mark, n - mark) < 0)
         return -1;
-    take_apart(&s, text, n);
+    take_apart(&s, text + mark, n - mark);
     cJSON *root = json_parse(s.rest.p, s.rest.n);
     const int rc = root ? load_tree(t, root, &s) : -1;
 

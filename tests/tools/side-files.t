@@ -32,6 +32,21 @@ printf '%sdown\r\nup\r\n' "$bom" >share/labels/moves
 sh_run 'SLMTOOLS_SHARE=share split-stratified --labels moves moves.csv --train .5 --test .5 | peek --header'
 out_has '"labels": ["down", "up"]'
 
+it "JSON files of a model"
+mkmodel --hidden 64 --layers 1 --heads 4 --vocab 512 --seed 3 --tokenizer "$root/pipelines/tiny" -o model/
+echo 'Profit rose' | tokenize --lines -m model -o want.zst
+for json in model/*.json
+do
+	printf '%s' "$bom" | cat - "$json" | sed "s/\$/$(printf '\r')/" >marked && mv marked "$json"
+done
+sh_run 'echo "Profit rose" | tokenize --lines -m model -o marked.zst && peek --diff want.zst marked.zst'
+ok
+sh_run 'predict -m model --mode generate --max-new-tokens 1 marked.zst | peek --count'
+ok
+it "JSON lines"
+sh_run "printf '%s{\"text\":\"a\"}\r\n{\"text\":\"b\"}\r\n' '$bom' | peek --from-jsonl | peek --text text"
+printf 'a\nb\n' >expect; out_is <expect
+
 it "UTF-16 is called so"
 printf '\377\376{\000t\000' >wide.txt
 run promptify -t wide.txt moves.csv -o none.zst
