@@ -26,6 +26,13 @@ promptify -t say.txt --set x=1 named.tsv >plain.zst
 peek --jsonl plain.zst | peek --from-jsonl --kind prompts --labels positive,negative |
 	tokenize -m model | predict -m model | peek --tsv id,scores >by-name
 same by-answer by-name
+it "without answers predict says which text it scores"
+sh_run 'peek --jsonl plain.zst | peek --from-jsonl --kind prompts --labels positive,negative | tokenize -m model | predict -m model | peek --count'
+err_has "each label is scored by a space and its name, as ' positive'"
+it "and with them nothing"
+sh_run 'peek --jsonl plain.zst | peek --from-jsonl --header-from plain.zst | tokenize -m model | predict -m model -o q.zst'
+[ ! -s err ]
+report $? "it said: $(cat err)"
 it "which differ from those of the labels' own names"
 peek --jsonl plain.zst | sed 's/"positive"/"up"/; s/"negative"/"down"/' | peek --from-jsonl --kind prompts --labels up,down |
 	tokenize -m model | predict -m model | peek --tsv id,scores >other

@@ -23,6 +23,7 @@ struct label_state {
     int n;
     struct answer *answer;      /* (n) */
     const struct answer **path; /* (n) the same in lexicographic order */
+    bool said;                  /* what is scored where the header has no answers */
     double *prior; /* (n) log-probability without a prompt; zeros unless --normalize prior */
 };
 
@@ -157,6 +158,18 @@ static void set_fields(const struct predictor *p, const struct item *item, doubl
     free(prob);
 }
 
+/* After the first batch, so that a run that fails at once has one line to say. */
+static void say_answers(const struct predictor *p)
+{
+    struct label_state *s = p->state;
+
+    if (!p->labels->answer && !s->said)
+        warn("the stream names no answers: each label is scored by a space and its name, as ' %s'; "
+             "promptify writes answers, peek --from-jsonl --header-from keeps them",
+             p->labels->name[0]);
+    s->said = true;
+}
+
 static int run(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
 {
     const struct label_state *s = p->state;
@@ -165,6 +178,8 @@ static int run(struct predictor *p, struct prompt *prompts, int n, int64_t share
 
     for (int i = 0; rc == 0 && i < n; i++)
         set_fields(p, prompts[i].owner, score + i * s->n);
+    if (rc == 0)
+        say_answers(p);
     free(score);
     return rc;
 }
