@@ -194,8 +194,12 @@ it "shows tokens with their loss mask"
 tokenizer=$root/tests/parity/tokenizer-whole.json
 sh_run "echo '{\"ids\":[0,1,2],\"n_prompt\":2}' | peek --from-jsonl --kind tokens | peek --tokens -m '$tokenizer'"
 ok
-cut -f1-4 out >cols && mv cols out
-printf 'record\tposition\tid\tloss\n0\t0\t0\t0\n0\t1\t1\t0\n0\t2\t2\t1\n' >expect; out_is <expect
+cut -f1-5 out >cols && mv cols out
+printf 'record\tposition\tid\tall\tcompletion\n0\t0\t0\t0\t0\n0\t1\t1\t1\t0\n0\t2\t2\t1\t1\n' >expect; out_is <expect
+sh_run "echo '{\"ids\":[0,1]}' | peek --from-jsonl --kind tokens | peek --tokens -m '$tokenizer' | cut -f2,4,5 | tail -n 2"
+printf '0\t0\t-\n1\t1\t-\n' >expect; out_is <expect
+sh_run "echo '{\"ids\":[0,1],\"n_prompt\":0}' | peek --from-jsonl --kind tokens | peek --tokens -m '$tokenizer' | cut -f2,4,5 | tail -n 2"
+printf '0\t0\t0\n1\t1\t1\n' >expect; out_is <expect
 sh_run "echo '{\"ids\":[9999999]}' | peek --from-jsonl --kind tokens | peek --tokens -m '$tokenizer'"
 exit_is 65
 err_has "standard input:0: id 9999999 is no token of this model"

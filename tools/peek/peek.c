@@ -71,7 +71,7 @@ int main(int argc, char **argv)
         { 0, "verify", CLI_FLAG, &verify,
           .help = "say that the files are whole, or what is wrong (exit 65)" },
         { 0, "tokens", CLI_FLAG, &tokens,
-          .help = "one token a line, with whether its loss counts; needs --model" },
+          .help = "one token a line, with what each --loss learns; needs --model" },
         { 0, "tensors", CLI_FLAG, &tensors,
           .help =
               "tensors of a model, an adapter or a .safetensors file; what these get by default" },

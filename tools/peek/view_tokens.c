@@ -10,21 +10,19 @@ static void put_token(struct buf *b, const char *p, size_t n)
 {
     buf_putc(b, '"');
     for (size_t i = 0; i < n;) {
-        size_t valid = utf8_valid(p + i, n - i);
+        const size_t end = i + utf8_valid(p + i, n - i);
 
-        for (; valid; valid--, i++) {
-            const unsigned char c = (unsigned char)p[i];
+        for (int len; i < end; i += (size_t)len) {
+            const uint32_t cp = utf8_decode(p + i, &len);
 
-            if (c == '"' || c == '\\')
-                buf_printf(b, "\\%c", c);
-            else if (c == '\n')
-                buf_puts(b, "\\n");
-            else if (c == '\t')
-                buf_puts(b, "\\t");
-            else if (c < ' ' || c == 127)
-                buf_printf(b, "\\u%04x", c);
+            if (cp == '"' || cp == '\\')
+                buf_printf(b, "\\%c", (char)cp);
+            else if (cp == '\n' || cp == '\t')
+                buf_puts(b, cp == '\n' ? "\\n" : "\\t");
+            else if (utf8_is_control(cp))
+                buf_printf(b, "\\u%04x", (unsigned)cp);
             else
-                buf_putc(b, (char)c);
+                buf_add(b, p + i, (size_t)len);
         }
         if (i < n)
             buf_printf(b, "\\x%02x", (unsigned char)p[i++]);
@@ -32,8 +30,9 @@ static void put_token(struct buf *b, const char *p, size_t n)
     buf_putc(b, '"');
 }
 
-/* One line a token: record, position, id, whether its loss counts, text. The loss of the first
- * token never does: nothing comes before it that could predict it. */
+/* One line a token: record, position, id, whether lora-train learns it under --loss all and under
+ * --loss completion, text. The first one never is: nothing comes before it that could predict it.
+ */
 static int put_tokens(void *self, struct record *rec, struct buf *line)
 {
     const struct tokenizer *t = self;
@@ -41,8 +40,9 @@ static int put_tokens(void *self, struct record *rec, struct buf *line)
     uint64_t n_prompt = 0;
     size_t n;
     const int rc = record_get_ids(rec, "ids", &ids, &n);
+    const int divided = record_get_uint(rec, "n_prompt", &n_prompt);
 
-    if (rc < 0 || record_get_uint(rec, "n_prompt", &n_prompt) < 0)
+    if (rc < 0 || divided < 0)
         return -1;
     if (!rc)
         return err_set(EXIT_DATA, "no field 'ids'; put tokenize in front");
@@ -54,8 +54,11 @@ static int put_tokens(void *self, struct record *rec, struct buf *line)
             return err_set(EXIT_DATA,
                            "id %lu is no token of this model; was another tokenizer used?",
                            (unsigned long)ids[i]);
-        buf_printf(line, "%s\t%zu\t%lu\t%d\t", record_name(rec), i, (unsigned long)ids[i],
-                   i > 0 && i >= n_prompt);
+        buf_printf(line, "%s\t%zu\t%lu\t%d\t%s\t", record_name(rec), i, (unsigned long)ids[i],
+                   i > 0,
+                   !divided                 ? "-"
+                   : i > 0 && i >= n_prompt ? "1"
+                                            : "0");
         put_token(line, text, len);
         buf_putc(line, '\n');
     }
@@ -64,7 +67,7 @@ static int put_tokens(void *self, struct record *rec, struct buf *line)
 
 int view_tokens(const struct peek *p)
 {
-    static const char head[] = "record\tposition\tid\tloss\ttoken\n";
+    static const char head[] = "record\tposition\tid\tall\tcompletion\ttoken\n";
     struct tokenizer *t;
 
     if (tokenizer_open_path(&t, p->model) < 0)
