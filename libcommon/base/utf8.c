@@ -157,3 +157,18 @@ void utf8_show(struct buf *b, const char *p, size_t n)
             buf_printf(b, "\\x%02x", (unsigned char)*p++);
     }
 }
+
+void utf8_show_line(struct buf *b, const char *s)
+{
+    static const char special[] = "\t\n\r\\", letter[] = "tnr\\";
+
+    for (;;) {
+        const size_t plain = strcspn(s, special);
+
+        utf8_show(b, s, plain);
+        if (!s[plain])
+            return;
+        buf_printf(b, "\\%c", letter[strchr(special, s[plain]) - special]);
+        s += plain + 1;
+    }
+}

@@ -26,5 +26,7 @@ bool utf8_is_control(uint32_t cp);
 /* Appends N bytes for eyes: control characters as \uXXXX, but tab and newline as they are; bytes that
  * are no UTF-8 as \xXX. */
 void utf8_show(struct buf *b, const char *p, size_t n);
+/* The same of S, as a part of one line: tab, newline, carriage return and backslash as in C. */
+void utf8_show_line(struct buf *b, const char *s);
 
 #endif

@@ -3,11 +3,13 @@
  * time on the cache of keys and values. Who has ended leaves the batch.
  */
 #include "predict.h"
+#include "utf8.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct text { /* one continuation */
     const struct prompt *prompt;
@@ -59,6 +61,19 @@ static void decode(const struct predictor *p, struct text *t)
     buf_puts(&t->decoded, "");
 }
 
+/* A terminal gets nothing that it might obey, anyone else the very text. */
+static void put_shown(const char *p, size_t n)
+{
+    struct buf shown = BUF_INIT;
+
+    if (isatty(STDERR_FILENO))
+        utf8_show(&shown, p, n);
+    else
+        buf_add(&shown, p, n);
+    (void)fwrite(shown.p, 1, shown.n, stderr);
+    buf_free(&shown);
+}
+
 /* Prints what is new, but no character that its bytes have not all come for (U+FFFD so far). */
 static void show(struct text *t)
 {
@@ -67,7 +82,7 @@ static void show(struct text *t)
     while (!t->done && n >= t->shown + 3 && !memcmp(t->decoded.p + n - 3, "\xEF\xBF\xBD", 3))
         n -= 3;
     if (n > t->shown) {
-        (void)fwrite(t->decoded.p + t->shown, 1, n - t->shown, stderr);
+        put_shown(t->decoded.p + t->shown, n - t->shown);
         t->shown = n;
     }
     if (t->done)
@@ -87,7 +102,7 @@ static void extend(const struct predictor *p, struct text *t, const float *logit
         return;
     decode(p, t);
     if (p->opt->stop) {
-        const char *end = strstr(t->decoded.p, p->opt->stop);
+        const char *end = memmem(t->decoded.p, t->decoded.n, p->opt->stop, strlen(p->opt->stop));
 
         if (end) {
             t->decoded.n = (size_t)(end - t->decoded.p);

@@ -68,23 +68,6 @@ int text_width(const char *s)
     return n;
 }
 
-void put_visible(struct buf *b, const char *s)
-{
-    struct buf plain = BUF_INIT;
-
-    for (; *s; s++)
-        if (*s == '\\' || *s == '\t' || *s == '\n' || *s == '\r')
-            buf_printf(&plain, "\\%c",
-                       *s == '\t'   ? 't'
-                       : *s == '\n' ? 'n'
-                       : *s == '\r' ? 'r'
-                                    : '\\');
-        else
-            buf_putc(&plain, *s);
-    utf8_show(b, plain.p ? plain.p : "", plain.n);
-    buf_free(&plain);
-}
-
 static void put_padded(struct buf *b, const char *s, int width)
 {
     buf_puts(b, s);
@@ -144,7 +127,7 @@ static struct confusion with_visible_names(const struct confusion *c)
     for (int i = 0; i < c->n; i++) {
         struct buf name = BUF_INIT;
 
-        put_visible(&name, c->name[i]);
+        utf8_show_line(&name, c->name[i]);
         shown.name[i] = name.p ? name.p : xstrdup("");
     }
     return shown;
@@ -269,7 +252,7 @@ static bool each_number(const struct confusion *c, const struct metrics *m,
         for (int k = 0; !done && k < LABEL_NUMBERS; k++) {
             buf_clear(&name);
             buf_puts(&name, "per_label.");
-            put_visible(&name, c->name[i]);
+            utf8_show_line(&name, c->name[i]);
             buf_printf(&name, ".%s", of_label[k].name);
             done = take(user, name.p, &of_label[k]);
         }
@@ -282,9 +265,9 @@ static bool each_number(const struct confusion *c, const struct metrics *m,
 
             buf_clear(&name);
             buf_puts(&name, "confusion.");
-            put_visible(&name, c->name[i]);
+            utf8_show_line(&name, c->name[i]);
             buf_putc(&name, '.');
-            put_visible(&name, none ? "none" : c->name[k]);
+            utf8_show_line(&name, none ? "none" : c->name[k]);
             done = take(user, name.p, &count);
         }
     buf_free(&name);

@@ -26,9 +26,6 @@ void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l
  */
 MUST_USE int report_seed(struct buf *b, const struct tally *t, const struct labels *l);
 
-/* Appends S, a label or a value, so that it is a part of one line: \t, \n, \r and \\ as in C, other
- * control characters as \uXXXX. */
-void put_visible(struct buf *b, const char *s);
 /* Code points of a text, which is what Python pads by. */
 int text_width(const char *s);
 

@@ -10,6 +10,7 @@
 #include "report.h"
 #include "require.h"
 #include "stream.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ static void put_heading(struct buf *b, const struct group *g)
     if (!o.by || o.json)
         return;
     buf_printf(b, "%s%s%s", b->n && !o.tsv ? "\n" : "", o.by, o.tsv ? "\t" : "=");
-    put_visible(b, g->value);
+    utf8_show_line(b, g->value);
     buf_putc(b, '\n');
 }
 
@@ -130,7 +131,7 @@ static void complain(const char *condition, const struct group *g)
     buf_printf(&line, "%s: '%s' does not hold", err_tool(), condition);
     if (o.by) {
         buf_printf(&line, " for %s=", o.by);
-        put_visible(&line, g->value);
+        utf8_show_line(&line, g->value);
     }
     (void)fprintf(stderr, "%s\n", line.p);
     buf_free(&line);

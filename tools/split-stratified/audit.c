@@ -1,5 +1,7 @@
 #include "audit.h"
 
+#include "utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,9 +44,11 @@ static bool in_many_parts(const struct text *t)
 static void print_row(const struct inquiry *q, int64_t row)
 {
     const char *before = " in ";
+    struct buf label = BUF_INIT;
 
-    (void)fprintf(stderr, " row %lld (%s)", (long long)row,
-                  q->rows->labels.name[q->rows->class_of[row]]);
+    utf8_show_line(&label, q->rows->labels.name[q->rows->class_of[row]]);
+    (void)fprintf(stderr, " row %lld (%s)", (long long)row, label.p);
+    buf_free(&label);
     for (int part = 0; part < PARTS; part++)
         if (q->parts[row] & 1u << part) {
             (void)fprintf(stderr, "%s%s", before, part_name[part]);
