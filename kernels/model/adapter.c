@@ -458,6 +458,9 @@ static int put_text(struct pack_writer *out, const char *name, struct buf *text)
     return rc;
 }
 
+const char *const lora_files[] = { "README.md", "adapter_config.json", "adapter_model.safetensors",
+                                   NULL };
+
 int lora_save(const struct lora_set *l, struct pack_writer *out, const char *base_name)
 {
     struct buf text = BUF_INIT;

@@ -52,6 +52,7 @@ MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const 
 /* adapter_config.json, adapter_model.safetensors, README.md: the same bytes for the same weights.
  */
 MUST_USE int lora_save(const struct lora_set *l, struct pack_writer *out, const char *base_name);
+extern const char *const lora_files[]; /* the names of what it writes, NULL behind the last */
 /* What lora_save puts, in bytes, to a few thousand. */
 uint64_t lora_bytes(const struct lora_set *l);
 void lora_free(struct lora_set *l);

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "outfile.h"
 #include "share.h"
+#include "stop.h"
 #include "utf8.h"
 
 #include <assert.h>
@@ -451,9 +452,11 @@ static char *help_text(void)
 static _Noreturn void print_and_exit(const char *text)
 {
     (void)fputs(text, stdout);
-    if (fflush(stdout) != 0)
-        die(EXIT_IO, "cannot write standard output: %s", strerror(errno));
-    exit(0);
+    if (fflush(stdout) == 0)
+        exit(0);
+    if (errno == EPIPE)
+        stop_pipe();
+    die(EXIT_IO, "cannot write standard output: %s", strerror(errno));
 }
 
 /* ---- the chain ---- */

@@ -1,5 +1,6 @@
 #include "input.h"
 
+#include "claim.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -52,23 +53,33 @@ static int fill_all(int fd, uint8_t *bytes, size_t cap, size_t *n)
     return 0;
 }
 
+static bool is_standard(const char *path)
+{
+    return !strcmp(path, "-");
+}
+
+static const char *name_of(const char *path)
+{
+    return is_standard(path) ? "standard input" : path;
+}
+
 static int open_path(int *fd, const char *path)
 {
     struct stat st;
 
+    *fd = STDIN_FILENO;
+    if (is_standard(path))
+        return claim_input(*fd, name_of(path));
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0)
         return err_set(EXIT_NOINPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (fstat(*fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        close(*fd);
-        return err_set(EXIT_NOINPUT, "%s: is a folder; give a file", path);
-    }
-    return 0;
-}
+    int rc = claim_input(*fd, path);
 
-static bool is_standard(const char *path)
-{
-    return !strcmp(path, "-");
+    if (fstat(*fd, &st) == 0 && S_ISDIR(st.st_mode))
+        rc = err_set(EXIT_NOINPUT, "%s: is a folder; give a file", path);
+    if (rc < 0)
+        close(*fd);
+    return rc;
 }
 
 static struct pipe **find_pipe(const char *path)
@@ -103,18 +114,13 @@ static int peek_pipe(struct pipe *p, uint8_t *bytes, size_t cap, size_t *n)
     return 0;
 }
 
-static const char *name_of(const char *path)
-{
-    return is_standard(path) ? "standard input" : path;
-}
-
 int input_peek(const char *path, uint8_t *bytes, size_t cap, size_t *n)
 {
     const size_t most = cap < INPUT_PEEK_MAX ? cap : INPUT_PEEK_MAX;
     int fd = STDIN_FILENO, rc;
 
     if (!*find_pipe(path)) {
-        if (!is_standard(path) && open_path(&fd, path) < 0)
+        if (open_path(&fd, path) < 0)
             return -1;
         if (!is_standard(path) && lseek(fd, 0, SEEK_CUR) >= 0) {
             rc = fill_all(fd, bytes, most, n);
@@ -131,7 +137,7 @@ int input_open(struct input **in, const char *path)
     struct pipe **at = find_pipe(path), *pipe = *at;
     int fd = pipe ? pipe->fd : STDIN_FILENO;
 
-    if (!pipe && !is_standard(path) && open_path(&fd, path) < 0)
+    if (!pipe && open_path(&fd, path) < 0)
         return -1;
     if (pipe && !is_standard(path))
         *at = pipe->next; /* what comes behind is the input's alone */
@@ -156,6 +162,13 @@ int input_read(struct input *in, void *bytes, size_t cap, size_t *n)
 int64_t input_seek(struct input *in, int64_t offset, int whence)
 {
     return in->standard ? -1 : lseek(in->fd, offset, whence);
+}
+
+bool input_is_pipe(const struct input *in)
+{
+    struct stat st;
+
+    return fstat(in->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 const char *input_name(const struct input *in)

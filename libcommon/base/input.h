@@ -10,6 +10,7 @@
 
 #include "err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ MUST_USE int input_read(struct input *in, void *bytes, size_t cap, size_t *n);
 /* As lseek: the new position, or -1 for standard input and pipes, which cannot (no error is set).
  */
 int64_t input_seek(struct input *in, int64_t offset, int whence);
+/* Another program is writing it: what is wrong with its end, that program has said. */
+bool input_is_pipe(const struct input *in);
 /* What messages call it: the path, or "standard input". */
 const char *input_name(const struct input *in);
 void input_close(struct input *in); /* NULL is fine */

@@ -1,10 +1,15 @@
 /*
  * outfile.h - output files that appear whole or not at all.
  *
- * A file is written beside its final name under a temporary one and renamed by outfile_commit.
+ * A file is written beside its final name under a temporary one (beside.h), brought to the disk and
+ * renamed by outfile_commit: whoever looks finds the old file or the new one, also after a power cut.
  * Whatever ends the process before that (die, a signal as stop.h has it, return from main) removes
- * it. SIGPIPE is ignored, so a closed pipe, and a file that outgrows the shell's limit, is an ordinary
- * write error (EXIT_IO). "-" is standard output.
+ * it. What is there is replaced with FORCE only, and never when it is an input or another output of
+ * the same command (claim.h). "-" is standard output; it, pipes and devices are written in place.
+ *
+ * A link stays a link: the file behind it is replaced, in its own folder. A link to nothing is an
+ * error. A file that outgrows the shell's limit is an ordinary write error (EXIT_IO); a pipe whose
+ * reader has ended ends the process by SIGPIPE.
  */
 #ifndef OUTFILE_H
 #define OUTFILE_H
@@ -21,9 +26,11 @@ struct outfile;
  * by cli_parse and by every open below; more than once does nothing. */
 void outfile_prepare(void);
 
-/* FORCE false: an existing PATH is an error (EXIT_CREATE, "use --force"), at once and not at the
- * end. BINARY true: a terminal is refused. Installs the signal handlers on first use. */
+/* FORCE false: an existing PATH is an error (EXIT_CREATE, "use --force"). BINARY true: a terminal is
+ * refused. All that can be known of the place is checked at once and not at the end. */
 MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
+/* What outfile_open would say, for who opens it after long work. Leaves nothing. */
+MUST_USE int outfile_try(const char *path, bool force, bool binary);
 MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
 /* The bytes from OFFSET on, beside those that outfile_write puts from the beginning; several
  * threads may do so at once. Only where a regular file is being made. */
@@ -32,9 +39,13 @@ MUST_USE int outfile_write_at(struct outfile *f, uint64_t offset, const void *by
  * was not used; where it cannot, only looks whether they are free. EXIT_IO when they are not.
  * Standard output, pipes and devices have room. */
 MUST_USE int outfile_reserve(struct outfile *f, uint64_t bytes);
-/* Writes out what is buffered: a full disk shows now, before another output is put in place. */
+/* Writes out what is buffered: a full disk shows now. */
 MUST_USE int outfile_flush(struct outfile *f);
-/* Flushes, checks every earlier write, renames. Releases F on success and on failure. */
+/* The same, and all is on the disk: only the name is missing. Who writes several outputs syncs all of
+ * them before the first one gets its name. */
+MUST_USE int outfile_sync(struct outfile *f);
+/* Syncs, and renames. Releases F on success and on failure. Behind it no signal says any more that
+ * the output was not finished. */
 MUST_USE int outfile_commit(struct outfile *f);
 /* Throws the unfinished file away. NULL is fine. */
 void outfile_abort(struct outfile *f);
@@ -45,15 +56,7 @@ const char *outfile_name(const struct outfile *f);
  * with how many there are when they are not. Sets nothing aside. */
 MUST_USE int outfile_room(const char *path, uint64_t bytes);
 
-/* The same for a folder: made as a temporary sibling of PATH, renamed by outdir_commit. TEMP gets
- * the path to write files into; owned by D. With FORCE a folder that holds a config.json or an
- * adapter_config.json is replaced, any other one that is not empty never. */
-struct outdir;
-MUST_USE int outdir_open(struct outdir **d, const char *path, bool force, const char **temp);
-MUST_USE int outdir_commit(struct outdir *d);
-void outdir_abort(struct outdir *d);
-
-/* Takes away a file, or a folder with what is in it, that this process has put in place. A "/" may
+/* Takes away a file, or a folder with the files in it, that this process has put in place. A "/" may
  * end PATH. */
 void outfile_remove(const char *path);
 

@@ -1,5 +1,6 @@
 #include "share.h"
 
+#include "claim.h"
 #include "utf8.h"
 
 #include <dirent.h>
@@ -161,11 +162,12 @@ int read_file(struct buf *b, const char *path, size_t max)
     const bool standard = !strcmp(path, "-");
     const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     const char *name = standard ? "standard input" : path;
-    int rc = 0;
 
     if (fd < 0)
         return err_set(EXIT_NOINPUT, "%s: cannot open: %s", name, strerror(errno));
-    for (;;) {
+    int rc = claim_input(fd, name);
+
+    while (!rc) {
         buf_reserve(b, 1 << 16);
         const ssize_t got = read(fd, b->p + b->n, 1 << 16);
 
@@ -178,11 +180,9 @@ int read_file(struct buf *b, const char *path, size_t max)
             break;
         b->n += (size_t)got;
         b->p[b->n] = 0;
-        if (b->n > max) {
+        if (b->n > max)
             rc = err_set(EXIT_DATA, "%s: larger than %zu bytes; this is not the file meant", name,
                          max);
-            break;
-        }
     }
     if (!standard)
         (void)close(fd);

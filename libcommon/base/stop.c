@@ -2,13 +2,15 @@
 
 #include "err.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
-static void (*clean)(void);
+static bool (*clean)(void);
 static bool terminal;                          /* standard error is one */
+static bool pipe_ignored;                      /* from the start */
 static volatile sig_atomic_t deferring, asked; /* the first signal only sets ASKED */
 
 static void say(const char *s)
@@ -20,13 +22,15 @@ static void say(const char *s)
 
 static void on_signal(int sig)
 {
+    const bool first = deferring && !asked;
+
+    asked = 1;
+    if (!first && !clean())
+        return;
     if (terminal)
         say("\n");
-    if (deferring && !asked) {
-        asked = 1;
+    if (first)
         return;
-    }
-    clean();
     say(err_tool());
     say(sig == SIGINT    ? ": error: interrupted"
         : sig == SIGTERM ? ": error: terminated"
@@ -35,7 +39,7 @@ static void on_signal(int sig)
     _exit(EXIT_STOPPED);
 }
 
-void stop_prepare(void (*cleaner)(void))
+void stop_prepare(bool (*cleaner)(void))
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
     struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, old;
@@ -46,6 +50,7 @@ void stop_prepare(void (*cleaner)(void))
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup */
             (void)sigaction(signals[i], &act, NULL);
+    pipe_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 }
 
 void stop_defer(void)
@@ -56,4 +61,20 @@ void stop_defer(void)
 bool stop_asked(void)
 {
     return asked;
+}
+
+void stop_pipe(void)
+{
+    sigset_t all, one;
+
+    if (pipe_ignored || !clean)
+        return;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, NULL); /* CLEAN is for one at a time */
+    (void)clean();
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
+    (void)sigemptyset(&one);
+    (void)sigaddset(&one, SIGPIPE);
+    (void)pthread_sigmask(SIG_UNBLOCK, &one, NULL);
 }

@@ -1,5 +1,6 @@
 #include "pack_parts.h"
 
+#include "claim.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ static int read_regular(struct pack *p, const char *path)
         return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         err_set(EXIT_NOINPUT, "cannot open: it changed meanwhile");
-    else
+    else if (claim_input(fd, path) == 0)
         rc = read_mapped(p, path, fd, (size_t)st.st_size);
     close(fd);
     return rc;
@@ -80,8 +81,11 @@ static int read_path(struct pack *p, const char *path)
         return pack_read_folder(p, path);
     if (!S_ISREG(st.st_mode))
         return pack_read_archive_pipe(p, path);
-    return standard ? read_mapped(p, path, STDIN_FILENO, (size_t)st.st_size)
-                    : read_regular(p, path);
+    if (!standard)
+        return read_regular(p, path);
+    return claim_input(STDIN_FILENO, p->name) < 0
+               ? -1
+               : read_mapped(p, path, STDIN_FILENO, (size_t)st.st_size);
 }
 
 /* The hub's folder in the local cache; the environment variables are Hugging Face's. */

@@ -41,7 +41,9 @@ void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
 /* Writing. FORM by name: "DIR/" a folder, "*.tar" a plain tar, else .tar.zst at LEVEL ("-" too).
  * Archives are deterministic: no time, owner 0, mode 0644, files in the order they are put. */
 struct pack_writer;
-MUST_USE int pack_create(struct pack_writer **w, const char *path, bool force, int level);
+/* NAMES as outdir_open has them: what else a folder holds is not replaced. */
+MUST_USE int pack_create(struct pack_writer **w, const char *path, bool force, int level,
+                         const char *const *names);
 /* Sets BYTES aside for all that will be put, as outfile_reserve does, until the first pack_begin. */
 MUST_USE int pack_reserve(struct pack_writer *w, uint64_t bytes);
 /* One file: begin with its exact SIZE, then bytes, then end. */
@@ -53,6 +55,8 @@ MUST_USE int pack_end(struct pack_writer *w);
 bool pack_is_folder(const struct pack_writer *w);
 MUST_USE int pack_write_at(struct pack_writer *w, uint64_t offset, const void *bytes, size_t n);
 MUST_USE int pack_put(struct pack_writer *w, const char *name, const void *bytes, size_t n);
+/* All is on the disk: only the name is missing (outfile_sync). */
+MUST_USE int pack_sync(struct pack_writer *w);
 MUST_USE int pack_commit(struct pack_writer *w);        /* releases W either way */
 void pack_abort(struct pack_writer *w);
 

@@ -1,5 +1,6 @@
 #include "pack_parts.h"
 
+#include "claim.h"
 #include "mem.h"
 
 #include <dirent.h>
@@ -74,7 +75,7 @@ static int add_file(struct pack *p, int dir, const char *root, const char *name)
 
     if (fstat(fd, &st) < 0)
         err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
-    else
+    else if (!st.st_size || claim_input(fd, name) == 0) /* an empty one may be the output's */
         rc = pack_map(p, fd, (size_t)st.st_size, &data);
     close(fd);
     if (!rc)
@@ -86,7 +87,7 @@ int pack_read_folder(struct pack *p, const char *path)
 {
     DIR *d = opendir(path);
     char *root = d ? realpath(path, NULL) : NULL;
-    int rc = 0;
+    int rc = d ? claim_input(dirfd(d), path) : 0;
 
     if (!root) {
         err_set(EXIT_NOINPUT, "cannot open the folder: %s", strerror(errno));
@@ -94,7 +95,7 @@ int pack_read_folder(struct pack *p, const char *path)
             closedir(d);
         return -1;
     }
-    for (;;) {
+    while (!rc) {
         errno = 0;
         const struct dirent *e = readdir(d);
 

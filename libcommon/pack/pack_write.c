@@ -1,5 +1,6 @@
 #include "libarchive.h"
 #include "mem.h"
+#include "outdir.h"
 #include "pack.h"
 
 #include <assert.h>
@@ -11,15 +12,14 @@
 /* Either a folder, or a tar through libarchive, compressed or not. */
 struct pack_writer {
     struct outdir *dir;
-    const char *temp;     /* where the folder's files go until commit */
     struct outfile *file; /* the archive, or the folder's file in hand */
-    struct outfile *room; /* of a folder: a file that holds what was set aside */
     struct archive *a;    /* NULL: a folder */
     struct archive_entry *entry;
     ZSTD_CCtx *zstd;       /* NULL: not compressed */
     char *packed;          /* what zstd made */
     _Atomic uint64_t left; /* bytes of the file in hand still to come */
     char *name;            /* of the file in hand */
+    bool finished;         /* nothing more is to be written */
 };
 
 /* ---- tar ---- */
@@ -119,7 +119,6 @@ static int write_entry(struct pack_writer *w, const char *p, size_t n)
 
 static void release(struct pack_writer *w)
 {
-    outfile_abort(w->room);
     outfile_abort(w->file);
     w->file = NULL;
     if (w->a) {
@@ -133,13 +132,14 @@ static void release(struct pack_writer *w)
     free(w);
 }
 
-int pack_create(struct pack_writer **out, const char *path, bool force, int level)
+int pack_create(struct pack_writer **out, const char *path, bool force, int level,
+                const char *const *names)
 {
     struct pack_writer *w = xcalloc(1, sizeof *w);
     int rc;
 
     if (text_ends_with(path, "/")) {
-        rc = outdir_open(&w->dir, path, force, &w->temp);
+        rc = outdir_open(&w->dir, path, force, names);
     } else {
         rc = outfile_open(&w->file, path, force, true);
         if (!rc && !text_ends_with(path, ".tar"))
@@ -155,23 +155,9 @@ int pack_create(struct pack_writer **out, const char *path, bool force, int leve
     return 0;
 }
 
-/* A new file NAME of the folder. */
-static int open_inside(struct pack_writer *w, struct outfile **f, const char *name)
-{
-    struct buf path = BUF_INIT;
-
-    buf_printf(&path, "%s/%s", w->temp, name);
-    const int rc = outfile_open(f, path.p, false, false);
-
-    buf_free(&path);
-    return rc;
-}
-
 int pack_reserve(struct pack_writer *w, uint64_t bytes)
 {
-    if (!w->a && !w->room && open_inside(w, &w->room, "room") < 0)
-        return -1;
-    return outfile_reserve(w->a ? w->file : w->room, bytes);
+    return w->a ? outfile_reserve(w->file, bytes) : outdir_reserve(w->dir, bytes);
 }
 
 int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
@@ -179,11 +165,7 @@ int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
     assert(!w->name && !strchr(name, '/'));
     w->name = xstrdup(name);
     w->left = size;
-    if (w->a)
-        return begin_entry(w, name, size);
-    outfile_abort(w->room);
-    w->room = NULL;
-    return open_inside(w, &w->file, name);
+    return w->a ? begin_entry(w, name, size) : outdir_file(w->dir, &w->file, name);
 }
 
 int pack_write(struct pack_writer *w, const void *bytes, size_t n)
@@ -226,32 +208,40 @@ int pack_put(struct pack_writer *w, const char *name, const void *bytes, size_t 
     return pack_end(w);
 }
 
+/* All but the name. */
 static int finish(struct pack_writer *w)
 {
-    int rc;
-
-    if (!w->a) {
-        struct outdir *d = w->dir;
-
-        w->dir = NULL;
-        return outdir_commit(d);
-    }
+    if (w->finished)
+        return 0;
+    w->finished = true;
+    if (!w->a)
+        return outdir_sync(w->dir);
     if (la.archive_write_close(w->a) != ARCHIVE_OK)
         return archive_fail(w);
-    rc = w->zstd ? compress_on(w, NULL, 0, ZSTD_e_end) : 0;
-    if (!rc) {
-        struct outfile *f = w->file;
+    if (w->zstd && compress_on(w, NULL, 0, ZSTD_e_end) < 0)
+        return -1;
+    return outfile_sync(w->file);
+}
 
-        w->file = NULL;
-        rc = outfile_commit(f);
-    }
-    return rc;
+int pack_sync(struct pack_writer *w)
+{
+    assert(!w->name);
+    return finish(w);
+}
+
+static int give_name(struct pack_writer *w)
+{
+    struct outfile *f = w->file;
+    struct outdir *d = w->dir;
+
+    w->file = NULL;
+    w->dir = NULL;
+    return d ? outdir_commit(d) : outfile_commit(f);
 }
 
 int pack_commit(struct pack_writer *w)
 {
-    assert(!w->name);
-    const int rc = finish(w);
+    const int rc = pack_sync(w) < 0 ? -1 : give_name(w);
 
     release(w);
     return rc;

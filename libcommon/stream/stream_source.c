@@ -170,14 +170,13 @@ static int check_end(struct stream_source *s, size_t len)
 
 static int no_end(const struct stream_source *s)
 {
+    const char *advice = zin_advice(s->in, "the program that wrote it has failed");
+
     if (s->pos < s->end)
-        return err_set(EXIT_DATA,
-                       "%s:#%lld: cut short inside a record; the program that wrote it has failed",
-                       stream_source_name(s), (long long)s->position);
-    return err_set(
-        EXIT_DATA,
-        "%s: ends after %lld records without an end map; the program that wrote it has failed",
-        stream_source_name(s), (long long)s->position);
+        return err_set(EXIT_DATA, "%s:#%lld: cut short inside a record; %s", stream_source_name(s),
+                       (long long)s->position, advice);
+    return err_set(EXIT_DATA, "%s: ends after %lld records without an end map; %s",
+                   stream_source_name(s), (long long)s->position, advice);
 }
 
 int stream_source_next(struct stream_source *s, struct record *rec)

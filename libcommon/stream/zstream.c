@@ -92,6 +92,18 @@ static int bad(const struct zin *z, const char *what)
                    (unsigned long long)(z->passed + z->in.pos), what);
 }
 
+const char *zin_advice(const struct zin *z, const char *advice)
+{
+    return input_is_pipe(z->file) ? "see the error before" : advice;
+}
+
+static int cut_short(const struct zin *z, const char *where)
+{
+    return err_set(EXIT_DATA, "%s: byte %llu: cut short%s; %s", zin_name(z),
+                   (unsigned long long)(z->passed + z->in.pos), where,
+                   zin_advice(z, "copy or make the file again"));
+}
+
 static size_t available(const struct zin *z)
 {
     return z->in.size - z->in.pos;
@@ -130,7 +142,7 @@ static int check_seal(struct zin *z)
 
     sha256_peek(z->sha, digest);
     if (available(z) < SEAL_BYTES)
-        return bad(z, "cut short in the seal; copy or make the file again");
+        return cut_short(z, " in the seal");
     if (memcmp(p, seal_head, SEAL_HEAD) != 0 || memcmp(p + SEAL_HEAD, digest, sizeof digest) != 0)
         return bad(
             z,
@@ -149,9 +161,8 @@ static int first_frame(struct zin *z)
     const size_t n = available(z);
 
     if (!n)
-        return err_set(EXIT_NOINPUT,
-                       "%s: empty; the program that should have written it has failed",
-                       zin_name(z));
+        return err_set(EXIT_NOINPUT, "%s: empty; %s", zin_name(z),
+                       zin_advice(z, "the program that should have written it has failed"));
     if (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0)
         return err_set(
             EXIT_DATA,
@@ -170,8 +181,7 @@ static int next_frame(struct zin *z)
     if (gather(z, SEAL_BYTES + 1) < 0 || (!z->any && first_frame(z) < 0))
         return -1;
     if (!available(z))
-        return z->promised ? bad(z, "cut short: the seal is missing; copy or make the file again")
-                           : 0;
+        return z->promised ? cut_short(z, ": the seal is missing") : 0;
     if (available(z) >= SEAL_MAGIC && !memcmp(z->data + z->in.pos, seal_head, SEAL_MAGIC))
         return check_seal(z);
     z->between = false;
@@ -212,7 +222,7 @@ int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got)
         if (!z->more && gather(z, 1) < 0)
             return -1;
         if (!z->more && !available(z))
-            return bad(z, "cut short: the file ends inside a zstd frame; copy or make it again");
+            return cut_short(z, ": the file ends inside a zstd frame");
         if (decompress(z, &out) < 0)
             return -1;
     }

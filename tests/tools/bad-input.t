@@ -357,7 +357,7 @@ for tool in WRITERS:
     os.close(reading)
     done = subprocess.run(tool, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
-    if done.returncode != 74 or done.stderr.count("\n") != 1 or "has ended" not in done.stderr:
+    if done.returncode != -signal.SIGPIPE or done.stderr:
         wrongs.append(f"closed pipe: exit {done.returncode} {done.stderr}")
     check(f"{tool[0]}: output that cannot be", wrongs)
 check("files that may not grow", [w for tool, out in ((["quantize-nf4", "model"], "q.tar"), (["quantize-nf4", "model"], "q/"), (["mkmodel"], "m/"),

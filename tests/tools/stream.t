@@ -102,5 +102,5 @@ do
 done
 sh_run "peek --from-jsonl </dev/null | head -c 0 | peek --count"
 exit_is 66
-err_has "empty; the program that should have written it has failed"
+err_has "standard input: empty; see the error before"
 finish

@@ -1,7 +1,9 @@
 /* Outputs appear whole or not at all, and replace only what may be replaced. */
 #include "outfile.h"
 
+#include "claim.h"
 #include "mem.h"
+#include "outdir.h"
 #include "share.h"
 #include "stop.h"
 
@@ -21,6 +23,7 @@
 #include <unistd.h>
 
 static char folder[] = "/tmp/test_outfile.XXXXXX";
+static const char *const names[] = { "config.json", "new*", NULL };
 
 /* FOLDER/NAME; one at a time. */
 static const char *in(const char *name)
@@ -67,6 +70,7 @@ static void file_is(const char *path, const char *want)
     assert_int_equal(b.n, strlen(want));
     assert_memory_equal(b.p ? b.p : "", want, b.n);
     buf_free(&b);
+    claim_spare(path); /* the next test is another command */
 }
 
 static void write_file(const char *path, const char *text, bool force)
@@ -120,10 +124,9 @@ static void what_is_there_is_kept(void **unused)
     assert_non_null(strstr(err_text(), "use --force"));
     /* also what comes while we write */
     assert_int_equal(outfile_open(&f, in("late"), false, false), 0);
-    write_file(in("late"), "first", false);
+    assert_int_equal(symlink("a", "late"), 0);
     assert_int_equal(outfile_commit(f), -1);
     assert_int_equal(err_code(), EXIT_CREATE);
-    file_is(in("late"), "first");
     assert_int_equal(unlink(in("late")), 0);
     assert_int_equal(outfile_open(&f, folder, true, false), -1);
     assert_int_equal(outfile_open(&f, in("none/x"), true, false), -1);
@@ -166,6 +169,7 @@ static void large_writes_and_small_ones(void **unused)
     }
     assert_int_equal(outfile_commit(f), 0);
     assert_int_equal(read_file(&got, in("a"), 1 << 30), 0);
+    claim_spare(in("a"));
     assert_int_equal(got.n, want.n);
     assert_memory_equal(got.p, want.p, want.n);
     buf_free(&want);
@@ -222,19 +226,15 @@ static void exit_and_signals_clean_up(void **unused)
 
         if (pid == 0) {
             struct outfile *f;
+            struct outfile *g, *h;
             struct outdir *d;
-            const char *temp;
-            char path[256];
 
             (void)close(2);
             if (outfile_open(&f, in("new"), false, false) < 0 ||
-                outdir_open(&d, in("dir"), false, &temp) < 0)
+                outdir_open(&d, in("dir"), false, names) < 0 || outdir_file(d, &g, "new") < 0 ||
+                outfile_commit(g) < 0 || outdir_file(d, &h, "config.json") < 0 ||
+                entries(folder) != 4)
                 _exit(1);
-            (void)snprintf(path, sizeof path, "%s/deep", temp);
-            if (mkdir(path, 0777) < 0)
-                _exit(1);
-            (void)snprintf(path, sizeof path, "%s/deep/file", temp);
-            (void)close(open(path, O_WRONLY | O_CREAT, 0666));
             if (signals[i])
                 (void)raise(signals[i]);
             exit(EXIT_STOPPED);
@@ -278,13 +278,13 @@ static void the_first_signal_may_be_deferred(void **unused)
 static int write_folder(const char *dir, bool force, const char *name, const char *text)
 {
     struct outdir *d;
-    const char *temp;
-    char path[256];
+    struct outfile *f;
 
-    if (outdir_open(&d, dir, force, &temp) < 0)
+    if (outdir_open(&d, dir, force, names) < 0)
         return -1;
-    (void)snprintf(path, sizeof path, "%s/%s", temp, name);
-    write_file(path, text, false);
+    assert_int_equal(outdir_file(d, &f, name), 0);
+    assert_int_equal(outfile_write(f, text, strlen(text)), 0);
+    assert_int_equal(outfile_commit(f), 0);
     assert_int_not_equal(access(in("m/new"), F_OK), 0);
     return outdir_commit(d);
 }
@@ -292,7 +292,6 @@ static int write_folder(const char *dir, bool force, const char *name, const cha
 static void folders(void **unused)
 {
     struct outdir *d;
-    const char *temp;
 
     (void)unused;
     assert_int_equal(write_folder("m/", false, "config.json", "{}"), 0);
@@ -302,16 +301,28 @@ static void folders(void **unused)
     assert_int_equal(write_folder("m", true, "new", "1"), 0);
     file_is("m/new", "1");
     assert_int_equal(entries("m"), 1);
-    /* no config.json: not ours to remove, force or not */
+    /* a user's file, or folder: not ours to remove, force or not */
+    write_file("m/notes", "mine", false);
     assert_int_equal(write_folder("m", true, "x", "1"), -1);
-    assert_non_null(strstr(err_text(), "is no model folder"));
+    assert_int_equal(err_code(), EXIT_CREATE);
+    assert_non_null(strstr(err_text(), "holds 'notes'"));
     file_is("m/new", "1");
+    assert_int_equal(unlink("m/notes"), 0);
+    assert_int_equal(mkdir("m/config.json", 0777), 0);
+    assert_int_equal(write_folder("m", true, "x", "1"), -1);
+    assert_non_null(strstr(err_text(), "holds 'config.json'"));
+    assert_int_equal(rmdir("m/config.json"), 0);
     assert_int_equal(unlink("m/new"), 0);
     assert_int_equal(write_folder("m", false, "config.json", "{}"), 0); /* empty: fine */
-    assert_int_equal(outdir_open(&d, "m", true, &temp), 0);
+    assert_int_equal(outdir_open(&d, "m", true, names), 0);
     outdir_abort(d);
     file_is("m/config.json", "{}");
-    assert_int_equal(outdir_open(&d, "a", true, &temp), -1); /* a file */
+    assert_int_equal(outdir_open(&d, "a", true, names), -1); /* a file */
+    assert_int_equal(outdir_open(&d, "./", true, names), -1);
+    assert_non_null(strstr(err_text(), "that you are in"));
+    assert_int_equal(symlink("nothing", "nowhere"), 0);
+    assert_int_equal(outdir_open(&d, "nowhere/", true, names), -1);
+    assert_int_equal(unlink("nowhere"), 0);
     assert_int_equal(entries(folder), 3);
 }
 

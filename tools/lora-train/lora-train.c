@@ -194,7 +194,7 @@ static int create_output(struct pack_writer **out, const struct train_options *o
                        "%s: is there already; use --resume to go on from it, or --force to begin "
                        "anew",
                        o->checkpoint);
-    return pack_create(out, o->common.output, o->common.force, (int)o->common.level);
+    return pack_create(out, o->common.output, o->common.force, (int)o->common.level, lora_files);
 }
 
 /* A run that was stopped and can go on says how. */

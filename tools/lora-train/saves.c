@@ -54,7 +54,7 @@ static int save(const struct train_options *o, const struct lora_set *lora, cons
 {
     struct pack_writer *out;
 
-    if (pack_create(&out, name, replace || o->common.force, (int)o->common.level) < 0)
+    if (pack_create(&out, name, replace || o->common.force, (int)o->common.level, lora_files) < 0)
         return -1;
     if (lora_save(lora, out, base) == 0)
         return pack_commit(out);

@@ -117,6 +117,21 @@ static int copy_tokenizer(struct pack_writer *out, const char *path)
     return rc;
 }
 
+/* What a folder may hold that is made again; the numbers of shards differ. */
+static const char *const written[] = {
+    "config.json",
+    "generation_config.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "merges.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    NULL,
+};
+
 /* A folder unless the name says archive. */
 static char *folder_of(const char *output)
 {
@@ -184,7 +199,7 @@ int main(int argc, char **argv)
     check_shape(&m);
     char *path = folder_of(common.output);
 
-    if (pack_create(&out, path, common.force, (int)common.level) < 0)
+    if (pack_create(&out, path, common.force, (int)common.level, written) < 0)
         die_err();
     if (write_configs(out, &m) < 0 || (o.tokenizer && copy_tokenizer(out, o.tokenizer) < 0) ||
         weights_write(out, &m, &common) < 0) {

@@ -72,17 +72,6 @@ static int start(struct maker *m)
     return writer_open(&m->w, &m->p->common, kind, &m->labels, m->from);
 }
 
-/* A mistake in the output's name shows before the work, not after it. */
-static int try_output(const struct cli_common *c)
-{
-    struct outfile *f;
-
-    if (outfile_open(&f, c->output, c->force, true) < 0)
-        return -1;
-    outfile_abort(f);
-    return 0;
-}
-
 /* Before the first record: the header where it is known, else a place for records to wait. */
 static int begin(struct maker *m)
 {
@@ -97,7 +86,7 @@ static int begin(struct maker *m)
     m->waiting = tmpfile();
     if (!m->waiting)
         return wait_failed();
-    return try_output(&p->common);
+    return outfile_try(p->common.output, p->common.force, true);
 }
 
 /* The first line may be a header: 1 when it is. */

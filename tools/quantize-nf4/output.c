@@ -2,6 +2,7 @@
 
 #include "config_edit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A list of ours replaces the default of transformers, so that the head has to be in it. */
@@ -90,10 +91,52 @@ static int copy_others(struct pack_writer *out, const struct pack *from)
     return 0;
 }
 
+/* Of models that this tool wrote: the files themselves, and what is copied for their users. */
+static const char *const written[] = {
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "chat_template.*",
+    "added_tokens.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+    "configuration_*.py",
+    "modeling_*.py",
+    "tokenization_*.py",
+    "README.md",
+    "LICENSE*",
+    "NOTICE*",
+};
+
+/* The above and the names of what will be copied from FROM; the caller frees the list. */
+static const char **list_names(const struct pack *from)
+{
+    size_t n = sizeof written / sizeof *written;
+    const char **names = xnmalloc(n + (size_t)pack_count(from) + 1, sizeof *names);
+
+    memcpy(names, written, sizeof written);
+    for (int i = 0; i < pack_count(from); i++)
+        if (!strpbrk(pack_at(from, i)->name, "*?[\\")) /* not a pattern */
+            names[n++] = pack_at(from, i)->name;
+    names[n] = NULL;
+    return names;
+}
+
 int output_begin(struct pack_writer **out, const struct source *s, const struct quantization *q,
                  const char *dtype, const struct cli_common *common)
 {
-    if (pack_create(out, common->output, common->force, (int)common->level) < 0)
+    const char **names = list_names(s->pack);
+    const int rc = pack_create(out, common->output, common->force, (int)common->level, names);
+
+    free(names);
+    if (rc < 0)
         return -1;
     if (put_config(*out, s->pack, q, dtype) == 0 && copy_others(*out, s->pack) == 0)
         return 0;

@@ -50,12 +50,13 @@ static void check_options(const struct options *o, const struct cli_common *comm
         die(EXIT_USAGE, "model and report cannot both go to standard output");
 }
 
-/* The weights behind what output_begin wrote; REPORT NULL: none is wanted. A report that cannot be
- * written fails before the model appears. */
+/* The weights behind what output_begin wrote; REPORT NULL: none is wanted. Both are on the disk
+ * before the first gets its name, the report: a model that is there is all there is. */
 static int write_weights(struct pack_writer *out, struct plan *plan, struct report *report,
                          struct progress *progress)
 {
-    if (emit_file(plan, out, report, progress) == 0 && (!report || report_write(report) == 0))
+    if (emit_file(plan, out, report, progress) == 0 && (!report || report_write(report) == 0) &&
+        pack_sync(out) == 0 && (!report || report_commit(report) == 0))
         return pack_commit(out);
     pack_abort(out);
     return -1;
@@ -73,7 +74,7 @@ static int compare(struct plan *plan, const char *path, struct report *report,
     if (tensors_open(&t, made, "model") == 0 && emit_compare(plan, t, report, progress) < 0)
         err_in("%s", path);
     else if (t)
-        rc = report ? report_write(report) : 0;
+        rc = report && (report_write(report) < 0 || report_commit(report) < 0) ? -1 : 0;
     tensors_close(t);
     pack_close(made);
     return rc;
@@ -115,9 +116,7 @@ static int quantise_and_report(const struct source *s, const struct ops *ops,
         return -1;
     rc = quantise(s, &plan, report, o, common);
     plan_free(&plan);
-    if (!rc && report)
-        return report_commit(report);
-    report_abort(report);
+    report_free(report);
     return rc;
 }
 

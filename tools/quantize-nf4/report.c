@@ -98,33 +98,26 @@ void report_tensor(struct report *r, const struct tensor *t, const struct report
         buf_puts(&r->text, "inf\n");
 }
 
-static void release(struct report *r)
-{
-    outfile_abort(r->out);
-    buf_free(&r->text);
-    free(r->before);
-    free(r->after);
-    free(r);
-}
-
 int report_write(struct report *r)
 {
-    return outfile_write(r->out, r->text.p, r->text.n) < 0 ? -1 : outfile_flush(r->out);
+    return outfile_write(r->out, r->text.p, r->text.n) < 0 ? -1 : outfile_sync(r->out);
 }
 
 int report_commit(struct report *r)
 {
     struct outfile *out = r->out;
-    int rc;
 
     r->out = NULL;
-    rc = outfile_commit(out);
-    release(r);
-    return rc;
+    return outfile_commit(out);
 }
 
-void report_abort(struct report *r)
+void report_free(struct report *r)
 {
-    if (r)
-        release(r);
+    if (!r)
+        return;
+    outfile_abort(r->out);
+    buf_free(&r->text);
+    free(r->before);
+    free(r->after);
+    free(r);
 }

@@ -17,9 +17,9 @@ MUST_USE int report_open(struct report **r, const char *path, bool force);
 MUST_USE int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
                           const struct room *room, const struct piece *piece);
 void report_tensor(struct report *r, const struct tensor *t, const struct report_sums *sums);
-/* Writes the rows. The file appears with report_commit, which releases R either way. */
+/* Writes the rows, to the disk. The file appears with report_commit, else not. */
 MUST_USE int report_write(struct report *r);
 MUST_USE int report_commit(struct report *r);
-void report_abort(struct report *r); /* NULL is fine */
+void report_free(struct report *r); /* NULL is fine */
 
 #endif

@@ -242,6 +242,7 @@ int main(int argc, char **argv)
     int holds = 1;
 
     if (check_options() < 0 || (o.labels.n && labels_load(&chosen, &o.labels) < 0) ||
+        outfile_try(o.common.output, o.common.force, false) < 0 ||
         reader_open(&in, files, KIND_PREDICTIONS, &o.common) < 0)
         die_err();
     labels_copy(&labels, reader_labels(in));

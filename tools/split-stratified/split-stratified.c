@@ -8,6 +8,7 @@
 #include "audit.h"
 #include "cli.h"
 #include "examples.h"
+#include "outfile.h"
 #include "rows.h"
 #include "sample.h"
 #include "stream.h"
@@ -169,7 +170,8 @@ int main(int argc, char **argv)
         die_err();
     if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
         o.in.table.encoding = "utf-8:replace";
-    if (examples_open(&in, files, &o.in, &o.common) < 0)
+    if (outfile_try(o.common.output, o.common.force, true) < 0 ||
+        examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
     rows_init(&rows, o.common.threads);
     progress = progress_open(&o.common, "rows", -1);
