@@ -224,10 +224,14 @@ int outfile_inside(struct outfile **out, struct unfinished *folder, const char *
     return give_out(out, f, rc);
 }
 
+/* A pipe is opened once only: its reader would take the second time for the end. */
 int outfile_try(const char *path, bool force, bool binary)
 {
     struct outfile *f;
+    struct stat st;
 
+    if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
+        return 0;
     if (outfile_open(&f, path, force, binary) < 0)
         return -1;
     outfile_abort(f);

@@ -133,6 +133,31 @@ err_has 'tokenize: error: standard input: empty; see the error before'
 run tokenize -m m /dev/null
 err_has 'the program that should have written it has failed'
 
+it "Ctrl-C begins a new line on a terminal"
+check python3 - <<'PY'
+import os, pty, signal, subprocess, time
+ours, theirs = pty.openpty()
+# a shell without job control starts background jobs with SIGINT ignored
+process = subprocess.Popen(["lora-train", "-m", "m", "t.zst", "--num-train-epochs", "100000", "-o", "tty/"], stderr=theirs,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+os.close(theirs)
+said = b""
+while b"steps" not in said:
+    said += os.read(ours, 1000)
+process.send_signal(signal.SIGINT)
+try:
+    while more := os.read(ours, 1000):
+        said += more
+except OSError:         # how a pseudo-terminal ends
+    pass
+assert process.wait() == 75 and b"\nlora-train: error: interrupted" in said, said
+assert not [name for name in os.listdir(".") if "tty" in name]
+PY
+
+it "a pipe with a name is opened for writing once"
+mkfifo named
+check timeout 20 sh -c 'peek --count named & peek t.zst --jsonl | peek --from-jsonl --kind tokens -o named; wait $!'
+
 it "what a killed run left the next one sweeps, and nobody else's"
 mkfifo pipe
 start() { lora-train -q -m m t.zst --num-train-epochs 100000 --max-length 64 -o "$1" 2>/dev/null & pid=$!; }

@@ -69,6 +69,28 @@ static int write_folder(const char *text)
     return outdir_commit(d);
 }
 
+static int new_folder(void)
+{
+    return write_folder("new");
+}
+
+/* Two files of one command. */
+static int new_files(void)
+{
+    struct outfile *f[2];
+
+    for (int i = 0; i < 2; i++)
+        if (outfile_open(&f[i], names[i], false, false) < 0 || outfile_write(f[i], "new", 3) < 0)
+            return -1;
+    for (int i = 0; i < 2; i++)
+        if (outfile_sync(f[i]) < 0)
+            return -1;
+    for (int i = 0; i < 2; i++)
+        if (outfile_commit(f[i]) < 0)
+            return -1;
+    return 0;
+}
+
 static void *wait_for_signals(void *unused)
 {
     for (;;)
@@ -76,15 +98,15 @@ static void *wait_for_signals(void *unused)
     return unused;
 }
 
-/* renameat2 with flags says that it cannot. */
-static void forbid_exchange(void)
+/* System call NUMBER fails with ERROR, with FLAGS only where its fifth argument is not 0. */
+static void forbid(int number, bool flags, int error)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[4])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, flags, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const struct sock_fprog filter = { sizeof code / sizeof *code, code };
@@ -94,20 +116,21 @@ static void forbid_exchange(void)
         _exit(101);
 }
 
-static _Noreturn void replace(bool exchange)
+/* Runs JOB, to be stopped. */
+static _Noreturn void run(int (*job)(void), bool exchange)
 {
     pthread_t thread;
 
     (void)close(STDERR_FILENO);
     outfile_prepare();
     if (!exchange)
-        forbid_exchange();
+        forbid(SYS_renameat2, true, EINVAL);
     if (pthread_create(&thread, NULL, wait_for_signals, NULL) != 0)
         _exit(100);
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
         _exit(101);
     (void)raise(SIGSTOP);
-    _exit(write_folder("new") < 0 ? 100 : 0);
+    _exit(job() < 0 ? 100 : 0);
 }
 
 /* A process that nothing stops. */
@@ -232,7 +255,7 @@ static void stop_everywhere(int signal, bool exchange)
         const pid_t pid = fork();
 
         if (pid == 0)
-            replace(exchange);
+            run(new_folder, exchange);
         more = stop_at(pid, ++at, signal, &status);
         if (!more && WIFEXITED(status) && WEXITSTATUS(status) > 100)
             skip(); /* not allowed to be traced here */
@@ -244,6 +267,65 @@ static void stop_everywhere(int signal, bool exchange)
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_string_equal(content("m"), "new");
     assert_true(at > 40); /* it was there to be stopped */
+}
+
+/* SIGTERM leaves both of them, or none and nothing else. */
+static void both_files_or_none(void **unused)
+{
+    int at = 0, status, both = 0, none = 0;
+
+    (void)unused;
+    for (bool more = true; more;) {
+        assert_int_equal(system("rm -rf m a b"), 0);
+        const pid_t pid = fork();
+        char name[256];
+
+        if (pid == 0)
+            run(new_files, true);
+        more = stop_at(pid, ++at, SIGTERM, &status);
+        assert_true(WIFEXITED(status) && at < 1000);
+        if (WEXITSTATUS(status) > 100)
+            skip();
+        const bool done = WEXITSTATUS(status) == 0;
+
+        assert_true(done || WEXITSTATUS(status) == EXIT_STOPPED);
+        assert_string_equal(content("."), done ? "new" : "broken");
+        assert_int_equal(others(name), done ? 2 : 0);
+        both += more && done;
+        none += !done;
+    }
+    assert_true(both > 1 && none > 10);
+    assert_int_equal(system("rm -f a b"), 0);
+}
+
+/* What cannot be brought to the disk gets no name; some files have no disk. */
+static void nothing_is_named_before_it_is_on_the_disk(void **unused)
+{
+    static const struct {
+        int error, code;
+        const char *left;
+    } cases[] = { { EIO, EXIT_IO, "old" }, { ENOSPC, EXIT_IO, "old" }, { EINVAL, 0, "new" } };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int status;
+        char name[256];
+
+        make_old();
+        const pid_t pid = fork();
+
+        if (pid == 0) {
+            forbid(SYS_fsync, false, cases[i].error);
+            _exit(new_folder() < 0 ? err_code() : 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == 101)
+            skip();
+        assert_int_equal(WEXITSTATUS(status), cases[i].code);
+        assert_string_equal(content("m"), cases[i].left);
+        assert_int_equal(others(name), 0);
+    }
 }
 
 static void sigterm(void **unused)
@@ -277,6 +359,8 @@ int main(void)
         cmocka_unit_test(sigkill),
         cmocka_unit_test(sigterm_without_exchange),
         cmocka_unit_test(sigkill_without_exchange),
+        cmocka_unit_test(both_files_or_none),
+        cmocka_unit_test(nothing_is_named_before_it_is_on_the_disk),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
