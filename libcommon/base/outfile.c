@@ -130,19 +130,22 @@ static int open_standard(struct outfile *f)
     return claim_output_fd(&f->claim, f->fd, f->name);
 }
 
-static int open_temporary(struct outfile *f, const char *path, bool exists)
+/* OLD: what is there, NULL: nothing. Its permissions stay. */
+static int open_temporary(struct outfile *f, const char *path, const struct stat *old)
 {
     char real[PATH_MAX];
 
     /* The file behind a link is replaced, not the link. */
-    f->path = xstrdup(exists && realpath(path, real) ? real : path);
+    f->path = xstrdup(old && realpath(path, real) ? real : path);
     if (claim_output(&f->claim, f->path, f->name) < 0)
         return -1;
-    if (exists && !f->force)
+    if (old && !f->force)
         return err_set(EXIT_CREATE, "%s: is there already; use --force to replace it", path);
     if (unfinished_file(&f->temp, f->path) < 0)
         return err_set(EXIT_CREATE, "%s: cannot create: %s", path, strerror(errno));
     f->fd = unfinished_fd(f->temp);
+    if (old)
+        (void)fchmod(f->fd, old->st_mode & 0777);
     return 0;
 }
 
@@ -158,7 +161,7 @@ static int open_named(struct outfile *f, const char *path)
     if (exists && S_ISDIR(st.st_mode))
         return err_set(EXIT_CREATE, "%s: is a folder; give the name of a file", path);
     return exists && !S_ISREG(st.st_mode) ? open_in_place(f, path)
-                                          : open_temporary(f, path, exists);
+                                          : open_temporary(f, path, exists ? &st : NULL);
 }
 
 /* A regular file of ours; else it is written in place. */

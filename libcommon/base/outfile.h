@@ -7,9 +7,9 @@
  * it. What is there is replaced with FORCE only, and never when it is an input or another output of
  * the same command (claim.h). "-" is standard output; it, pipes and devices are written in place.
  *
- * A link stays a link: the file behind it is replaced, in its own folder. A link to nothing is an
- * error. A file that outgrows the shell's limit is an ordinary write error (EXIT_IO); a pipe whose
- * reader has ended ends the process by SIGPIPE.
+ * A link stays a link: the file behind it is replaced, in its own folder; permissions stay. A link
+ * to nothing is an error. A file that outgrows the shell's limit is an ordinary write error (EXIT_IO);
+ * a pipe whose reader has ended ends the process by SIGPIPE.
  */
 #ifndef OUTFILE_H
 #define OUTFILE_H

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <zstd.h>
 
+enum { LARGE = 1 << 20 }; /* a full disk shows before such a file is written */
+
 /* Either a folder, or a tar through libarchive, compressed or not. */
 struct pack_writer {
     struct outdir *dir;
@@ -165,7 +167,9 @@ int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
     assert(!w->name && !strchr(name, '/'));
     w->name = xstrdup(name);
     w->left = size;
-    return w->a ? begin_entry(w, name, size) : outdir_file(w->dir, &w->file, name);
+    const int rc = w->a ? begin_entry(w, name, size) : outdir_file(w->dir, &w->file, name);
+
+    return rc < 0 || w->zstd || size < LARGE ? rc : outfile_reserve(w->file, size);
 }
 
 int pack_write(struct pack_writer *w, const void *bytes, size_t n)

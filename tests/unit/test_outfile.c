@@ -145,6 +145,10 @@ static void a_link_stays_a_link(void **unused)
     assert_int_equal(lstat(in("link"), &st), 0);
     assert_true(S_ISLNK(st.st_mode));
     file_is(in("a"), "through");
+    assert_int_equal(chmod("a", 0600), 0);
+    write_file(in("a"), "mine", true);
+    assert_int_equal(stat("a", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(unlink("link"), 0);
 }
 

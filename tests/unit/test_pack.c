@@ -365,18 +365,21 @@ static void archives_are_deterministic(void **state)
 static void an_aborted_pack_leaves_nothing(void **state)
 {
     static const char *const forms[] = { "x/", "x.tar", "x.tar.zst" };
+    struct pack_writer *w;
 
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        struct pack_writer *w;
-
         assert_int_equal(pack_create(&w, at(forms[i]), false, 3, any), 0);
         assert_int_equal(pack_put(w, "a.json", "{}", 2), 0);
-        assert_int_equal(pack_begin(w, "model.safetensors", (uint64_t)1 << 50), 0);
+        assert_int_equal(pack_begin(w, "model.safetensors", UINT64_C(1) << (i == 2 ? 50 : 24)), 0);
         assert_int_equal(pack_write(w, "wei", 3), 0);
         pack_abort(w);
         assert_int_equal(access(at(forms[i]), F_OK), -1);
     }
+    assert_int_equal(pack_create(&w, at("x/"), false, 3, any), 0); /* no disk has as much */
+    assert_int_equal(pack_begin(w, "model.safetensors", UINT64_C(1) << 60), -1);
+    assert_int_equal(err_code(), EXIT_IO);
+    pack_abort(w);
     pack_abort(NULL);
     sh("! ls -A | grep -q tmp");
 }
