@@ -1,6 +1,5 @@
 #include "beside.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -84,56 +83,68 @@ static void put_number(struct buf *b, size_t stem, int number)
 
 /* ---- locks ---- */
 
-/* Locks FD, which stands under PATH: -1 with EEXIST when another process has the lock or has taken
- * the name away. Where there are no locks, 0 without one. */
-static int lock(int fd, const char *path, bool *locked)
+/* Whose PATH is, which was opened as FD. */
+enum owner { OURS, OTHERS, UNKNOWN };
+
+/* Locks it. Another process has the lock, or had it and took the name away: OTHERS. */
+static enum owner lock(int fd, const char *path)
 {
     struct stat held, named;
 
-    *locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
-    if (*locked && fstat(fd, &held) == 0 && lstat(path, &named) == 0 &&
-        held.st_ino == named.st_ino && held.st_dev == named.st_dev)
-        return 0;
-    if (!*locked && errno != EWOULDBLOCK)
-        return 0;
-    errno = EEXIST;
-    return -1;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? OTHERS : UNKNOWN;
+    if (fstat(fd, &held) < 0)
+        return UNKNOWN;
+    if (lstat(path, &named) < 0)
+        return errno == ENOENT ? OTHERS : UNKNOWN;
+    return held.st_ino == named.st_ino && held.st_dev == named.st_dev ? OURS : OTHERS;
 }
 
-void beside_remove_folder(int fd, const char *path)
+DIR *beside_open_folder(const char *path)
 {
-    const int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = again < 0 ? NULL : fdopendir(again);
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-    if (!d) {
-        if (again >= 0)
-            (void)close(again);
-        return;
+    if (fd >= 0 && !d) {
+        const int error = errno;
+
+        (void)close(fd);
+        errno = error;
     }
+    return d;
+}
+
+void beside_remove_folder(DIR *d, const char *path)
+{
+    rewinddir(d);
     for (const struct dirent *e; (e = readdir(d));)
-        (void)unlinkat(fd, e->d_name, 0); /* not a folder */
-    (void)closedir(d);
+        (void)unlinkat(dirfd(d), e->d_name, 0); /* not a folder */
     (void)rmdir(path);
+    (void)closedir(d);
 }
 
 /* ---- sweeping ---- */
 
 /* Only what can be locked, and so is nobody's, goes. */
-static void remove_stale(const char *path, bool folder)
+static void remove_stale_file(const char *path)
 {
-    const int how = folder ? O_RDONLY | O_DIRECTORY : O_RDWR | O_NONBLOCK;
-    const int fd = open(path, how | O_NOFOLLOW | O_CLOEXEC);
-    bool locked;
+    const int fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0)
         return;
-    if (lock(fd, path, &locked) == 0 && locked) {
-        if (folder)
-            beside_remove_folder(fd, path);
-        else
-            (void)unlink(path);
-    }
+    if (lock(fd, path) == OURS)
+        (void)unlink(path);
     (void)close(fd);
+}
+
+static void remove_stale_folder(const char *path)
+{
+    DIR *d = beside_open_folder(path);
+
+    if (d && lock(dirfd(d), path) == OURS)
+        beside_remove_folder(d, path);
+    else if (d)
+        (void)closedir(d);
 }
 
 void beside_sweep(const char *path)
@@ -147,8 +158,10 @@ void beside_sweep(const char *path)
     for (int i = 0, there = 1; i < SWEPT || there; i++) {
         put_number(&temp, stem, i);
         there = lstat(temp.p, &st) == 0;
-        if (there && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
-            remove_stale(temp.p, S_ISDIR(st.st_mode));
+        if (there && S_ISREG(st.st_mode))
+            remove_stale_file(temp.p);
+        if (there && S_ISDIR(st.st_mode))
+            remove_stale_folder(temp.p);
     }
     buf_free(&temp);
 }
@@ -176,11 +189,11 @@ static int make_folder(const char *path)
 static int make_locked(int (*make)(const char *path), const char *path)
 {
     const int fd = make(path);
-    bool locked;
 
-    if (fd < 0 || lock(fd, path, &locked) == 0)
+    if (fd < 0 || lock(fd, path) != OTHERS)
         return fd;
     (void)close(fd);
+    errno = EEXIST;
     return -1;
 }
 

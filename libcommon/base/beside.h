@@ -12,6 +12,8 @@
 
 #include "mem.h"
 
+#include <dirent.h>
+
 /* Takes away what killed processes left beside PATH. */
 void beside_sweep(const char *path);
 
@@ -23,7 +25,9 @@ MUST_USE int beside_folder(struct buf *temp, const char *path);
 /* Appends the folder that PATH is in, with a "/" at its end unless it is ".". */
 void beside_folder_of(struct buf *b, const char *path);
 
-/* Takes away the folder PATH, open at FD, with the files in it; a folder in it stops that. */
-void beside_remove_folder(int fd, const char *path);
+/* The folder PATH, which is no link; NULL with errno set. */
+DIR *beside_open_folder(const char *path);
+/* Takes away the folder PATH, which is D, with the files in it; a folder in it stops that. Closes D. */
+void beside_remove_folder(DIR *d, const char *path);
 
 #endif

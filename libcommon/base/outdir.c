@@ -24,7 +24,7 @@ struct outdir {
     struct unfinished *temp;
     struct claim *claim;
     struct outfile *room; /* holds what was set aside */
-    int old;              /* the folder to be replaced, open; -1: none, or an empty one */
+    DIR *old;             /* the folder to be replaced; NULL: none, or an empty one */
 };
 
 static int cannot(const struct outdir *d, const char *what)
@@ -63,20 +63,15 @@ static int check_entry(const struct outdir *d, int folder, const char *name)
 }
 
 /* The number of files in FOLDER, all of which may go; -1 when one may not. */
-static int check_entries(const struct outdir *d, int folder)
+static int check_entries(const struct outdir *d, DIR *folder)
 {
-    const int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = again < 0 ? NULL : fdopendir(again);
     int n = 0, rc = 0;
 
-    if (!dir)
-        return cannot(d, "look into it");
-    for (const struct dirent *e; rc == 0 && (e = readdir(dir));)
+    for (const struct dirent *e; rc == 0 && (e = readdir(folder));)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
-            rc = check_entry(d, folder, e->d_name);
+            rc = check_entry(d, dirfd(folder), e->d_name);
             n++;
         }
-    (void)closedir(dir);
     return rc < 0 ? -1 : n;
 }
 
@@ -106,26 +101,26 @@ static int look(struct outdir *d)
 {
     struct stat st;
 
-    if (d->old >= 0)
-        (void)close(d->old);
-    d->old = -1;
+    if (d->old)
+        (void)closedir(d->old);
+    d->old = NULL;
     if (stat(d->path, &st) < 0)
         return outfile_check_link(d->path);
     if (!S_ISDIR(st.st_mode))
         return err_set(EXIT_CREATE, "%s: is a file; remove it yourself or give another name",
                        d->name);
-    const int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = beside_open_folder(d->path);
 
-    if (fd < 0)
+    if (!folder)
         return cannot(d, "look into it");
-    int n = check_place(d, fd) < 0 ? -1 : check_entries(d, fd);
+    int n = check_place(d, dirfd(folder)) < 0 ? -1 : check_entries(d, folder);
 
     if (n > 0 && !d->force)
         n = err_set(EXIT_CREATE, "%s: is there already; use --force to replace it", d->name);
     if (n > 0)
-        d->old = fd;
+        d->old = folder;
     else
-        (void)close(fd);
+        (void)closedir(folder);
     return n < 0 ? -1 : 0;
 }
 
@@ -136,8 +131,8 @@ static void release(struct outdir *d)
     outfile_abort(d->room);
     unfinished_free(d->temp);
     claim_release(d->claim);
-    if (d->old >= 0)
-        (void)close(d->old);
+    if (d->old)
+        (void)closedir(d->old);
     for (char **name = d->names; *name; name++)
         free(*name);
     free(d->names);
@@ -177,7 +172,7 @@ int outdir_open(struct outdir **out, const char *path, bool force, const char *c
     int rc;
 
     outfile_prepare();
-    *d = (struct outdir){ .names = copy_names(names), .force = force, .old = -1 };
+    *d = (struct outdir){ .names = copy_names(names), .force = force };
     set_path(d, path);
     rc = claim_output(&d->claim, d->path, d->name);
     if (!rc)
@@ -243,12 +238,14 @@ static int exchange(struct outdir *d)
     struct buf aside = BUF_INIT;
     const char *old;
 
-    (void)flock(d->old, LOCK_EX | LOCK_NB);
+    (void)flock(dirfd(d->old), LOCK_EX | LOCK_NB);
     put_aside_name(&aside, d->path);
     const int rc = unfinished_exchange(d->temp, d->path, aside.p, &old);
 
-    if (!rc)
+    if (!rc) {
         beside_remove_folder(d->old, old);
+        d->old = NULL;
+    }
     buf_free(&aside);
     return rc;
 }
@@ -259,7 +256,7 @@ int outdir_commit(struct outdir *d)
 
     if (!rc)
         rc = look(d);
-    if (!rc && (d->old >= 0 ? exchange(d) : unfinished_rename(d->temp, d->path, false)) < 0)
+    if (!rc && (d->old ? exchange(d) : unfinished_rename(d->temp, d->path, false)) < 0)
         rc = cannot(d, "create");
     release(d);
     return rc;

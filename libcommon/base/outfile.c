@@ -52,12 +52,10 @@ void outfile_remove(const char *path)
 {
     if (unlink(path) == 0)
         return;
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = beside_open_folder(path);
 
-    if (fd < 0)
-        return;
-    beside_remove_folder(fd, path);
-    (void)close(fd);
+    if (d)
+        beside_remove_folder(d, path);
 }
 
 /* ---- room ---- */

@@ -38,19 +38,24 @@ static void take_turn(void)
         (void)nanosleep(&nap, NULL);
 }
 
+static _Thread_local bool in_turn; /* this thread is: also when it runs out of memory and exits */
+
 static void begin(sigset_t *before)
 {
     sigset_t all;
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, before);
-    take_turn();
+    if (!in_turn)
+        take_turn();
+    in_turn = true;
 }
 
 static void end(const sigset_t *before)
 {
     const int error = errno;
 
+    in_turn = false;
     atomic_flag_clear(&turn);
     (void)pthread_sigmask(SIG_SETMASK, before, NULL);
     errno = error;
@@ -217,19 +222,28 @@ int unfinished_sync(struct unfinished *u)
     return 0;
 }
 
-/* The new name itself. It is there, so that nothing can fail any more. */
-static void sync_folder_of(const char *path)
+/* Opened before a name changes in it: behind that, nothing may fail any more. */
+static int open_folder_of(const char *path)
 {
     struct buf folder = BUF_INIT;
 
     beside_folder_of(&folder, path);
     const int fd = open(folder.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd >= 0) {
-        (void)fsync(fd);
-        (void)close(fd);
-    }
     buf_free(&folder);
+    return fd;
+}
+
+/* The new name itself. */
+static void sync_and_close(int folder)
+{
+    const int error = errno;
+
+    if (folder < 0)
+        return;
+    (void)fsync(folder);
+    (void)close(folder);
+    errno = error;
 }
 
 /* ---- names ---- */
@@ -255,6 +269,7 @@ static int name_it(const char *temp, const char *path, bool fresh)
 
 int unfinished_rename(struct unfinished *u, const char *path, bool fresh)
 {
+    const int folder = open_folder_of(path);
     sigset_t before;
 
     begin(&before);
@@ -263,8 +278,7 @@ int unfinished_rename(struct unfinished *u, const char *path, bool fresh)
     if (!rc)
         set_named(u);
     end(&before);
-    if (!rc)
-        sync_folder_of(path);
+    sync_and_close(folder);
     return rc;
 }
 
@@ -284,6 +298,7 @@ static int step_aside(const char *temp, const char *path, const char *aside)
 
 int unfinished_exchange(struct unfinished *u, const char *path, const char *aside, const char **old)
 {
+    const int folder = open_folder_of(path);
     sigset_t before;
 
     *old = u->path.p;
@@ -297,8 +312,7 @@ int unfinished_exchange(struct unfinished *u, const char *path, const char *asid
     if (!rc)
         set_named(u);
     end(&before);
-    if (!rc)
-        sync_folder_of(path);
+    sync_and_close(folder);
     return rc;
 }
 
