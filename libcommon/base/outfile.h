@@ -31,6 +31,8 @@ void outfile_prepare(void);
 MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
 /* What outfile_open would say, for who opens it after long work. Leaves nothing. */
 MUST_USE int outfile_try(const char *path, bool force, bool binary);
+/* PATH is a link that leads to nothing: -1 (EXIT_CREATE). Else 0, whether it is there or not. */
+MUST_USE int outfile_check_link(const char *path);
 MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
 /* The bytes from OFFSET on, beside those that outfile_write puts from the beginning; several
  * threads may do so at once. Only where a regular file is being made. */

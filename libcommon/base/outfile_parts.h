@@ -9,7 +9,4 @@
 MUST_USE int outfile_inside(struct outfile **f, struct unfinished *folder, const char *file,
                             const char *name);
 
-/* PATH is a link that leads to nothing: -1. Else 0, whether it is there or not. */
-MUST_USE int outfile_check_link(const char *path);
-
 #endif

@@ -95,6 +95,8 @@ do
 	refused 'no/such: cannot create' $tool -o no/such
 done
 refused 'nowhere: is a link that leads to nothing' quantize-nf4 m -o nowhere/ --force
+refused 'nowhere: is a link that leads to nothing' lora-train -q -m m t.zst --max-steps 1 -o new/ --metrics nowhere
+refused 'another output' lora-train -q -m m t.zst --max-steps 1 -o new.tar --metrics ./new.tar
 refused 'the folder that you are in' sh -c 'cd q && quantize-nf4 ../m -o ./ --force'
 report 0
 

@@ -81,7 +81,11 @@ static int train(const struct trainer *t, struct trainer_state *at, struct metri
                  struct pack_writer *out)
 {
     if (trainer_run(t, at, metrics) < 0 || lora_save(t->lora, out, t->base) < 0 ||
-        metrics_sync(metrics) < 0 || pack_commit(out) < 0)
+        metrics_sync(metrics) < 0)
+        return -1;
+    if (t->checkpoint)
+        checkpoint_close(t->checkpoint); /* nothing is unfinished when the output has its name */
+    if (pack_commit(out) < 0)
         return -1;
     if (!t->opt->common.quiet)
         metrics_summary(metrics);

@@ -179,14 +179,11 @@ int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double los
 
 void metrics_summary(const struct metrics *m)
 {
-    struct buf b = BUF_INIT;
-
-    buf_printf(&b, "%s: %" PRId64 " steps, %" PRId64 " tokens, loss %.4f", err_tool(), m->steps,
-               m->all_tokens, m->last_loss);
+    (void)fprintf(stderr, "%s: %" PRId64 " steps, %" PRId64 " tokens, loss %.4f", err_tool(),
+                  m->steps, m->all_tokens, m->last_loss);
     if (m->evaluated)
-        buf_printf(&b, ", eval loss %.4f", m->eval_loss);
-    (void)fprintf(stderr, "%s\n", b.p);
-    buf_free(&b);
+        (void)fprintf(stderr, ", eval loss %.4f", m->eval_loss);
+    (void)fputc('\n', stderr);
 }
 
 int metrics_sync(struct metrics *m)

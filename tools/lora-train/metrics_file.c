@@ -1,6 +1,8 @@
 #include "metrics_file.h"
 
+#include "claim.h"
 #include "mem.h"
+#include "outfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +19,20 @@ struct metrics_file {
     int64_t length;     /* bytes so far, also those of an earlier process */
     struct sha256 *sha; /* of them */
     bool regular;       /* a file on a disk, which can be cut and synced */
+    struct claim *claim;
 };
 
 static int fail(const struct metrics_file *f, int code, const char *what)
 {
     return err_set(code, "%s: cannot %s: %s", f->name, what, strerror(errno));
+}
+
+/* No input, and no other output, is opened for writing. */
+static int claim(struct metrics_file *f, const char *path, bool standard)
+{
+    if (standard)
+        return claim_output_fd(&f->claim, STDOUT_FILENO, f->name);
+    return outfile_check_link(path) < 0 ? -1 : claim_output(&f->claim, path, f->name);
 }
 
 /* Opens PATH as it is, or makes it. */
@@ -32,6 +43,10 @@ static int open_or_make(struct metrics_file **out, const char *path)
     struct stat st;
 
     f->name = xstrdup(standard ? "standard output" : path);
+    if (claim(f, path, standard) < 0) {
+        metrics_file_close(f);
+        return -1;
+    }
     f->fd = standard ? STDOUT_FILENO : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (f->fd < 0) /* a pipe, a device */
         f->fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -155,6 +170,7 @@ void metrics_file_close(struct metrics_file *f)
         return;
     if (f->fd > STDERR_FILENO)
         (void)close(f->fd);
+    claim_release(f->claim);
     sha256_free(f->sha);
     free(f->name);
     free(f);
