@@ -41,12 +41,16 @@ override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl
 override tools    := split promptify tokenize quant train predict score run
 override told      = $(OUT)/.slmtools
 
-# What a user gives is taken as it stands: $ is no variable of make's. The tools get it from files that
-# pipelines/settings writes, which are in the way of no shell.
+# What a user gives is taken as it stands: $ is no variable of make's; only a line feed is a blank. The
+# tools get it from files that pipelines/settings writes, which no shell reads.
 variables := MODEL DATA TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN \
              OUT EXPECTED BIN MADE FILES CALLER
+define newline
+
+
+endef
 given      = $(filter command environment,$(firstword $(origin $(1))))
-$(foreach v,$(variables),$(if $(call given,$v),$(eval override $v := $$(value $v))))
+$(foreach v,$(variables),$(if $(call given,$v),$(eval override $v := $$(subst $$(newline), ,$$(value $v)))))
 quote      = '$(subst ','\'',$(1))'
 ask        = $(shell $(foreach v,$(variables),$v=$(call quote,$($v))) $(pipelines)/settings $(1))$(if \
              $(filter-out 0,$(.SHELLSTATUS)),$(error nothing was made))
@@ -93,7 +97,7 @@ digests_now = for f in $(PRODUCTS); do \
 digests: all
 	@! grep -qsvE '^[0-9a-f]{64}  [a-z0-9.]+$$' "$$EXPECTED" || \
 		{ echo "digests: $$EXPECTED is no record of digests; it stays as it is" >&2; exit 1; }
-	@$(digests_now) > "$$EXPECTED"; echo "wrote $$EXPECTED"
+	@now=$$($(digests_now)); echo "$$now" > "$$EXPECTED"; echo "wrote $$EXPECTED"
 verify:
 	@[ -e "$$EXPECTED" ] || { echo "verify: $$EXPECTED is not there; make digests writes it" >&2; exit 1; }
 	@now=$$($(digests_now)); diff "$$EXPECTED" - <<<"$$now" && echo "all products are as recorded in $$EXPECTED"

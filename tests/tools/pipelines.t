@@ -239,6 +239,8 @@ odd="it's \"\$5\" #1 \$(x)"
 cp -r a/model "$odd" && cp rows.csv "$odd.csv" && cp template.txt "t $odd"
 run news OUT=odd MODEL="$odd" DATA="$odd.csv" TEMPLATE="t $odd" PROMPTIFY="--set 'x=a  b \$c #d \"e\"'" "$dir/w/odd/before.txt"
 ok
+run news OUT=odd MODEL="$odd" DATA="$odd.csv" TEMPLATE="t $odd" PROMPTIFY=$'--set\n'"'x=a  b \$c #d \"e\"'" -q "$dir/w/odd/before.txt"
+ok
 run peek --chain odd/data.tok.zst
 out_has 'set=x=a  b $c #d \"e\"'
 
