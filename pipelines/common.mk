@@ -37,7 +37,7 @@ override PRODUCTS := data.tok.zst model.nf4.tar before.zst before.txt adapter.ta
 ifneq ($(origin MADE),override)
 override MADE :=
 endif
-override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl
+override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl checkpoint
 override tools    := split promptify tokenize quant train predict score run
 override told      = $(OUT)/.slmtools
 
@@ -77,8 +77,12 @@ $(OUT)/data.tok.zst: $(told)/split $(told)/promptify $(told)/tokenize
 	$(run) split-stratified @$(told)/split | promptify @$(told)/promptify | tokenize @$(told)/tokenize --force -o $@
 $(OUT)/model.nf4.tar: $(told)/quant
 	$(run) quantize-nf4 @$< --force -o $@
+# A training that was stopped goes on from OUT/checkpoint, unless what it depends on has changed since.
 $(OUT)/adapter.tar.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(told)/train | $(told)/run
-	$(run) lora-train --metrics $(OUT)/metrics.jsonl @$(told)/run @$(told)/train -m $< $(OUT)/data.tok.zst --force -o $@
+	@for f in $^; do [ $(OUT)/checkpoint -nt $$f ] || rm -f $(OUT)/checkpoint; done
+	$(run) lora-train --metrics $(OUT)/metrics.jsonl --checkpoint $(OUT)/checkpoint --save-steps 25 --resume \
+		@$(told)/run @$(told)/train -m $< $(OUT)/data.tok.zst --force -o $@
+	@rm -f $(OUT)/checkpoint
 $(OUT)/before.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(told)/predict | $(told)/run
 	$(run) predict @$(told)/run @$(told)/predict -m $< $(OUT)/data.tok.zst --force -o $@
 $(OUT)/after.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(OUT)/adapter.tar.zst $(told)/predict | $(told)/run

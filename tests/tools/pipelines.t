@@ -143,6 +143,32 @@ remakes "adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst"
 run news
 ok
 
+# A lora-train that is killed once there is a checkpoint.
+mkdir killer && ln -s "$bin"/* killer/ && rm killer/lora-train
+cat >killer/lora-train <<KILLER
+#!/bin/sh
+"$bin/lora-train" "\$@" &
+until [ -e out/checkpoint ]; do sleep 0.02; done
+sleep 0.1
+kill -9 \$!
+exit 137
+KILLER
+chmod +x killer/lora-train
+it "a training that was killed goes on from its checkpoint"
+run news BIN=killer TRAIN='--max-steps 60'
+exit_is 2
+check test -s out/checkpoint
+run news TRAIN='--max-steps 60'
+ok
+absent out/checkpoint
+lora-train -q @out/.slmtools/train -m out/model.nf4.tar out/data.tok.zst -o whole.tar.zst
+same whole.tar.zst out/adapter.tar.zst
+it "and begins again when what it is told has changed"
+run news BIN=killer TRAIN='--max-steps 61'
+exit_is 2
+run news
+ok
+
 # ---- the record of digests ----
 it "verify wants a record, and makes none"
 run news verify
@@ -186,7 +212,7 @@ it "clean leaves what it did not make, and the record"
 echo mine >out/notes
 run news clean
 ok
-[ "$(find out -type f)" = out/notes ] && [ -e digests ]
+[ "$(find out -type f ! -name '*.tmp')" = out/notes ] && [ -e digests ]
 report $? "$(find . -maxdepth 2)"
 it "and removes a folder that is empty then"
 run news OUT=other "$dir/w/other/data.tok.zst"
