@@ -8,7 +8,7 @@
 
 struct progress {
     const char *unit;
-    int64_t total, done;
+    int64_t total, done, from; /* FROM of them by an earlier process */
     double start, shown; /* seconds of the monotonic clock */
     bool json;
     char remark[80];
@@ -73,10 +73,16 @@ static void show_bar(const struct progress *p, double rate)
 
 static void show(struct progress *p, double at)
 {
-    const double rate = at > p->start ? (double)p->done / (at - p->start) : 0;
+    const double rate = at > p->start ? (double)(p->done - p->from) / (at - p->start) : 0;
 
     p->shown = at;
     p->json ? show_json(p, rate) : show_bar(p, rate);
+}
+
+void progress_from(struct progress *p, int64_t done)
+{
+    if (p)
+        p->done = p->from = done;
 }
 
 void progress_to(struct progress *p, int64_t done)

@@ -276,6 +276,7 @@ int trainer_run(const struct trainer *t, struct trainer_state *s, struct metrics
         room = uses > room ? uses : room;
     }
     r.optim.t = s->step;
+    progress_from(progress, s->step);
     r.weight = xnmalloc((size_t)room, sizeof *r.weight);
     r.sum = xnmalloc((size_t)room, sizeof *r.sum);
     feed_init(&r.feed, t->model, feed_budget(t->model, t->lora), (uint64_t)t->opt->common.seed);
