@@ -80,7 +80,7 @@ class Round:
                 path = os.path.join(base, name)
                 with open(path, "rb") as f:
                     found[os.path.relpath(path, self.dir)] = re.sub(rb', "tokens_per_s": [^}]*', b"", f.read())
-        return {k: v for k, v in found.items() if k != "run.safetensors" and ".tmp" not in k}  # it holds seconds too
+        return {k: v for k, v in found.items() if k != "run.safetensors"}  # it holds seconds too
 
 
 def reference(kind):

@@ -193,6 +193,19 @@ one_line
 absent bad
 absent none
 
+it "is no input and no other output, whatever the path"
+cp data data.before
+for other in '--checkpoint ./data --force' '--metrics ./data --force' '--checkpoint twice --metrics ./twice' \
+	'--checkpoint ./bad' '--metrics ./bad'
+do
+	go "$model" data -o bad $other
+	exit_is 73
+	one_line
+	absent bad
+done
+same data data.before
+absent twice
+
 # ---- what stays of a run that does not end well ----
 
 it "keeps the lines of a run that fails"
