@@ -74,6 +74,19 @@ remakes "$data" DATA=b/rows.csv
 it "the same files by another way to say so"
 remakes "" MODEL=./b/../a/model/ DATA="$dir/w/rows.csv"
 
+it "another revision of a model in the hub's cache"
+hub=$dir/hub/models--org--small
+mkdir -p "$hub"/{refs,snapshots} && cp -r a/model "$hub/snapshots/one" && cp -r a/model "$hub/snapshots/two"
+export HF_HUB_CACHE=$dir/hub
+echo one >"$hub/refs/main"
+run news MODEL=hf:org/small OUT=cached "$dir/w/cached/model.nf4.tar"
+ok
+run news MODEL=hf:org/small OUT=cached -q "$dir/w/cached/model.nf4.tar"
+ok
+echo two >"$hub/refs/main"
+run news MODEL=hf:org/small OUT=cached -q "$dir/w/cached/model.nf4.tar"
+exit_is 1
+
 it "an input with other contents does, older than the products: the data"
 keep rows.csv; sed -i 's/Borg/Bork/' rows.csv; touch -d 2001-01-01 rows.csv
 changed rows.csv "$data"
@@ -250,6 +263,7 @@ refused 'the shell left the ~' OUT='~/x'
 refused 'is there and is no folder' OUT=rows.csv
 refused 'MODEL is in it' OUT=a/model
 refused 'MODEL is in it' OUT=a
+refused 'MODEL is in it' OUT=a/model MODEL="$dir/w/a/model/"
 refused 'is in MODEL' OUT=a/model/out
 refused 'DATA is in it' OUT=b DATA=b/rows.csv
 refused 'LIMIT=--limit 60: is no whole number' LIMIT='--limit 60'
