@@ -22,10 +22,10 @@ BUILD  ?= build/$(CONFIG)
 PREFIX ?= /usr/local
 WERROR ?=
 # A path of targets: one plain word, of a folder for what is built alone.
-ifneq ($(words $(BUILD)) $(filter . .. / ~%,$(BUILD))$(findstring :,$(BUILD))$(findstring %,$(BUILD)),1 )
+ifneq ($(words $(BUILD)) $(filter / $(CURDIR),$(abspath $(BUILD)))$(filter ~%,$(BUILD))$(findstring :,$(BUILD))$(findstring %,$(BUILD)),1 )
 $(error BUILD='$(BUILD)' must be a folder for what is built, without blanks, : and %)
 endif
-ifneq ($(and $(filter-out build/%,$(BUILD)),$(wildcard $(BUILD)/*)),)
+ifneq ($(and $(filter-out $(CURDIR)/build/%,$(abspath $(BUILD))),$(wildcard $(BUILD)/*)),)
 $(if $(wildcard $(BUILD)/libcommon $(BUILD)/man),,$(error BUILD=$(BUILD): there are other things in it))
 endif
 
