@@ -13,6 +13,7 @@ static _Thread_local char line[LINE_MAX_BYTES];
 static _Thread_local int code_of_line = EXIT_NUMERIC;
 static char tool[64] = "slmtools";
 static int talk = 1;
+static bool open_line; /* standard error is in the middle of one */
 
 /* One error is one line that does nothing to a terminal, whatever a file name or a field holds. A
  * byte that is no UTF-8 stays (names of files are bytes), but not one that a terminal obeys. */
@@ -124,10 +125,23 @@ static const char *advice(int code)
     }
 }
 
+void err_set_open_line(bool open)
+{
+    open_line = open;
+}
+
+static const char *new_line(void)
+{
+    const bool open = open_line;
+
+    open_line = false;
+    return open ? "\n" : "";
+}
+
 void die_err(void)
 {
     (void)fflush(stdout);
-    (void)fprintf(stderr, "%s: error: %s%s\n", tool, line, advice(code_of_line));
+    (void)fprintf(stderr, "%s%s: error: %s%s\n", new_line(), tool, line, advice(code_of_line));
     exit(code_of_line);
 }
 
@@ -147,7 +161,7 @@ static void PRINTF_LIKE(2, 0) say(const char *what, const char *fmt, va_list ap)
     char text[LINE_MAX_BYTES];
 
     format(text, fmt, ap);
-    (void)fprintf(stderr, "%s: %s%s\n", tool, what, text);
+    (void)fprintf(stderr, "%s%s: %s%s\n", new_line(), tool, what, text);
 }
 
 void warn(const char *fmt, ...)

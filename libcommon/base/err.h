@@ -13,6 +13,7 @@
 #ifndef ERR_H
 #define ERR_H
 
+#include <stdbool.h>
 #include <sysexits.h>
 
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
@@ -57,6 +58,10 @@ void warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Prints "TOOL: ..." only under -v. */
 void note(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Whether standard error stands in the middle of a line (the progress line): then the next message
+ * begins a new one. */
+void err_set_open_line(bool open);
 
 /* 0 quiet, 1 normal, 2 verbose. */
 void err_set_talk(int level);

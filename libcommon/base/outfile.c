@@ -79,25 +79,6 @@ static int compare_room(const char *name, uint64_t bytes, const struct statvfs *
     return no_room(name, bytes, why);
 }
 
-int outfile_room(const char *path, uint64_t bytes)
-{
-    char *plain = xstrdup(path);
-    struct buf folder = BUF_INIT;
-    struct statvfs fs;
-    struct stat st;
-
-    for (size_t n = strlen(plain); n > 1 && plain[n - 1] == '/'; n--)
-        plain[n - 1] = 0;
-    beside_folder_of(&folder, plain);
-    const bool place = strcmp(path, "-") != 0 &&
-                       (stat(plain, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
-    const int rc = place ? statvfs(folder.p, &fs) : -1;
-
-    free(plain);
-    buf_free(&folder);
-    return rc < 0 ? 0 : compare_room(path, bytes, &fs);
-}
-
 /* ---- open ---- */
 
 int outfile_check_link(const char *path)

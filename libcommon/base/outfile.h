@@ -54,10 +54,6 @@ void outfile_abort(struct outfile *f);
 /* What messages call it: the path, or "standard output". */
 const char *outfile_name(const struct outfile *f);
 
-/* Whether BYTES are free where PATH (a file, or a folder that a "/" may end) is or will be; EXIT_IO
- * with how many there are when they are not. Sets nothing aside. */
-MUST_USE int outfile_room(const char *path, uint64_t bytes);
-
 /* Takes away a file, or a folder with the files in it, that this process has put in place. A "/" may
  * end PATH. */
 void outfile_remove(const char *path);

@@ -68,6 +68,7 @@ static void show_bar(const struct progress *p, double rate)
     if (*p->remark)
         buf_printf(&b, ", %s", p->remark);
     (void)fprintf(stderr, "\r%.100s\033[K", b.p);
+    err_set_open_line(true);
     buf_free(&b);
 }
 
@@ -114,5 +115,6 @@ void progress_close(struct progress *p)
     show(p, now());
     if (!p->json)
         (void)fputc('\n', stderr);
+    err_set_open_line(false);
     free(p);
 }

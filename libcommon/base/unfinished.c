@@ -105,7 +105,6 @@ static void at_exit(void)
 
     begin(&before);
     remove_all();
-    newest = NULL;
     end(&before);
 }
 

@@ -156,6 +156,35 @@ assert process.wait() == 75 and b"\nlora-train: error: interrupted" in said, sai
 assert not [name for name in os.listdir(".") if "tty" in name]
 PY
 
+it "an error begins a new line behind the progress line"
+check python3 - <<'PY'
+import os, pty, subprocess, time
+ours, theirs = pty.openpty()
+process = subprocess.Popen(["split-stratified", "--train", ".5", "--test", ".5"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=theirs)
+os.close(theirs)
+process.stdin.write(b"text,label\n" + b"Profit rose,up\nLoss grew,down\n" * 5000)
+process.stdin.flush()
+said = b""
+while b" rows" not in said:
+    time.sleep(0.12)
+    process.stdin.write(b"Profit rose,up\n" * 5000)
+    process.stdin.flush()
+    os.set_blocking(ours, False)
+    try:
+        said += os.read(ours, 1000)
+    except BlockingIOError:
+        pass
+process.stdin.write(b'"never closed,up\n')
+process.stdin.close()
+os.set_blocking(ours, True)
+try:
+    while more := os.read(ours, 1000):
+        said += more
+except OSError:
+    pass
+assert process.wait() == 65 and b"\nsplit-stratified: error: " in said, said
+PY
+
 it "a pipe with a name is opened for writing once"
 mkfifo named
 check timeout 20 sh -c 'peek --count named & peek t.zst --jsonl | peek --from-jsonl --kind tokens -o named; wait $!'

@@ -352,6 +352,30 @@ static void sigkill_without_exchange(void **unused)
     stop_everywhere(SIGKILL, false);
 }
 
+/* Where nothing can be set aside, free bytes are counted. */
+static void room_is_looked_for(void **unused)
+{
+    int status;
+    const pid_t pid = fork();
+
+    (void)unused;
+    if (pid == 0) {
+        struct outfile *f;
+
+        forbid(SYS_fallocate, false, EOPNOTSUPP);
+        if (outfile_open(&f, "room", false, false) < 0 || outfile_reserve(f, 1) < 0)
+            _exit(1);
+        if (outfile_reserve(f, UINT64_C(1) << 61) == 0 || !strstr(err_text(), "are free"))
+            _exit(2);
+        exit(err_code());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 101)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), EXIT_IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test(sigkill_without_exchange),
         cmocka_unit_test(both_files_or_none),
         cmocka_unit_test(nothing_is_named_before_it_is_on_the_disk),
+        cmocka_unit_test(room_is_looked_for),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

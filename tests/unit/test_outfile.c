@@ -198,13 +198,6 @@ static void room_is_set_aside_and_given_back(void **unused)
     struct stat st;
 
     (void)unused;
-    assert_int_equal(outfile_room(in("a"), 1), 0);
-    assert_int_equal(outfile_room("a", 1), 0);
-    assert_int_equal(outfile_room("dir/", UINT64_MAX / 2), -1);
-    assert_int_equal(err_code(), EXIT_IO);
-    assert_non_null(strstr(err_text(), "are free"));
-    assert_int_equal(outfile_room("-", UINT64_MAX / 2), 0);
-    assert_int_equal(outfile_room("/dev/null", UINT64_MAX / 2), 0);
     assert_int_equal(outfile_open(&f, in("a"), true, false), 0);
     assert_int_equal(outfile_reserve(f, 1 << 22), 0);
     assert_int_equal(outfile_write(f, "small", 5), 0);
