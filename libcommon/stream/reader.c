@@ -102,13 +102,18 @@ int reader_open(struct reader **out, const char *const *paths, int kinds,
 int reader_of_header(struct reader **out, const uint8_t *p, size_t n)
 {
     struct reader *r = xcalloc(1, sizeof *r);
+    struct buf tagged = BUF_INIT;
 
-    if (stream_header_parse(&r->joined, p, n) < 0) {
+    item_put_tag(&tagged, STREAM_TAG);
+    buf_add(&tagged, p, n);
+    const int rc = stream_header_parse(&r->joined, (const uint8_t *)tagged.p, tagged.n);
+
+    buf_free(&tagged);
+    if (rc < 0)
         reader_close(r);
-        return -1;
-    }
-    *out = r;
-    return 0;
+    else
+        *out = r;
+    return rc;
 }
 
 void reader_default_only(struct reader *r, const char *field, const char *value)

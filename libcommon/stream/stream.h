@@ -74,8 +74,9 @@ const char *reader_name(const struct reader *r);                    /* current f
 void reader_put_header(const struct reader *r, struct buf *b);
 void reader_close(struct reader *r);                                /* NULL is fine */
 
-/* A reader of no file at all whose header is the N bytes at P: what a writer follows when records come
- * from elsewhere (peek --from-jsonl). It has a kind, labels and a chain, and no records. */
+/* A reader of no file at all whose header is the map in the N bytes at P, without its tag: what a writer
+ * follows when records come from elsewhere (peek --from-jsonl). It has a kind, labels and a chain, and
+ * no records. */
 MUST_USE int reader_of_header(struct reader **r, const uint8_t *p, size_t n);
 
 /* Whether PATH looks like one of our streams (zstd whose content starts with the header's tag): how

@@ -3,7 +3,6 @@
 #include "item.h"
 #include "json.h"
 #include "json_walk.h"
-#include "stream_header.h"
 
 #include <errno.h>
 #include <math.h>
@@ -331,11 +330,8 @@ int parse_header_line(struct buf *b, const char *line, size_t n)
     members_read(&m, line);
     int rc = m.n == 1 && m.v[0].n == 0;
 
-    if (rc) {
-        item_put_tag(b, STREAM_TAG);
-        if (put_value(b, m.v[0].value, 0) < 0)
-            rc = -1;
-    }
+    if (rc && put_value(b, m.v[0].value, 0) < 0)
+        rc = -1;
     members_free(&m);
     return rc;
 }

@@ -15,7 +15,7 @@ MUST_USE int parse_record(struct record *rec, const char *line, size_t n, int64_
 
 /*
  * The line that peek --with-header writes in front of the records, an object with the one key "": 1 and
- * the header as CBOR appended to B; 0 when LINE is another one; -1 when it is no JSON.
+ * the header, a map, as CBOR appended to B; 0 when LINE is another one; -1 when it is no JSON.
  */
 MUST_USE int parse_header_line(struct buf *b, const char *line, size_t n);
 
