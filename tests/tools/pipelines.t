@@ -137,7 +137,7 @@ report $? "$(cat made)"
 it "a missing MODEL is an error though all products are there"
 run news MODEL=nowhere/model
 exit_is 2
-err_has "MODEL=nowhere/model: $dir/w/nowhere/model is not there"
+err_has "MODEL=nowhere/model: $dir/w/nowhere/model is not there; in Hugging Face's cache it would be hf:nowhere/model"
 it "a missing DATA too"
 run news DATA=none.csv
 exit_is 2
