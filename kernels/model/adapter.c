@@ -1,5 +1,6 @@
 /* adapter.c - adapters as files: adapter_config.json and adapter_model.safetensors, as PEFT has
  * them. */
+#include "adapter_config.h"
 #include "lora_set.h"
 
 #include "json.h"
@@ -10,135 +11,7 @@
 #include <string.h>
 
 #define KEY_PREFIX "base_model.model."
-enum { RANK_MAX = 65536 };
-
-/* ---- adapter_config.json ---- */
-
-struct adapter_config {
-    struct lora_options opt;
-    const cJSON *rank_pattern, *alpha_pattern; /* NULL: every module has the same */
-};
-
-/* Features of PEFT that change the numbers and that we do not have: absent, null, false, empty or
- * the value in USUAL is what we can read. */
-static const struct {
-    const char *key, *usual;
-} refused[] = {
-    { "bias", "none" },
-    { "peft_type", "LORA" },
-    { "use_dora", NULL },
-    { "fan_in_fan_out", NULL },
-    { "modules_to_save", NULL },
-    { "lora_bias", NULL },
-    { "use_qalora", NULL },
-    { "use_bdlora", NULL },
-    { "layer_replication", NULL },
-    { "trainable_token_indices", NULL },
-    { "target_parameters", NULL },
-    { "alora_invocation_tokens", NULL },
-    { "megatron_config", NULL },
-    { "arrow_config", NULL },
-};
-
-static bool is_usual(const cJSON *v, const char *usual)
-{
-    if (!v || cJSON_IsNull(v) || cJSON_IsFalse(v))
-        return true;
-    if (cJSON_IsArray(v) || cJSON_IsObject(v))
-        return !v->child;
-    return usual && cJSON_IsString(v) && !strcmp(v->valuestring, usual);
-}
-
-/* Starts that also change the base model's weights, "pissa" and its like, cannot be read: the
- * adapter alone does not say how the base looked. */
-static bool keeps_base(const cJSON *init)
-{
-    static const char *const known[] = { "gaussian", "orthogonal", "eva" };
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (cJSON_IsString(init) && !strcmp(init->valuestring, known[i]))
-            return true;
-    return !cJSON_IsString(init);
-}
-
-static int check_features(const cJSON *root)
-{
-    const cJSON *init = cJSON_GetObjectItemCaseSensitive(root, "init_lora_weights");
-
-    if (!keeps_base(init))
-        return err_set(EXIT_NODEVICE, "adapters that were started with '%s' are not supported",
-                       init->valuestring);
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (!is_usual(cJSON_GetObjectItemCaseSensitive(root, refused[i].key), refused[i].usual))
-            return err_set(EXIT_NODEVICE, "adapters with '%s' are not supported", refused[i].key);
-    return 0;
-}
-
-static int get_pattern(const cJSON **pattern, const cJSON *root, const char *key)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(root, key);
-
-    *pattern = NULL;
-    if (!v || cJSON_IsNull(v) || (cJSON_IsObject(v) && !v->child))
-        return 0;
-    if (!cJSON_IsObject(v))
-        return err_set(EXIT_DATA, "'%s' is not an object", key);
-    for (const cJSON *it = v->child; it; it = it->next) {
-        if (strpbrk(it->string, "^$*+?()[]{}|\\"))
-            return err_set(EXIT_NODEVICE,
-                           "'%s' has the regular expression '%s', which is not supported; "
-                           "name the modules",
-                           key, it->string);
-        if (!cJSON_IsNumber(it) || !(it->valuedouble > 0) || it->valuedouble > 1e9)
-            return err_set(EXIT_DATA, "'%s' has no positive number for '%s'", key, it->string);
-    }
-    *pattern = v;
-    return 0;
-}
-
-/* The number that PATTERN has for PATH, else OTHERWISE. */
-static double by_pattern(const cJSON *pattern, const char *path, double otherwise)
-{
-    for (const cJSON *it = pattern ? pattern->child : NULL; it; it = it->next)
-        if (lora_path_matches(path, it->string, strlen(it->string)))
-            return it->valuedouble;
-    return otherwise;
-}
-
-static int read_config(struct adapter_config *c, const cJSON *root)
-{
-    double alpha = 8, dropout = 0; /* LoraConfig's own defaults */
-    int64_t rank = 8;
-    bool rslora = false;
-
-    if (!cJSON_IsObject(root))
-        return err_set(EXIT_DATA, "not a JSON object");
-    if (check_features(root) < 0 || json_int(root, "r", &rank, 1, RANK_MAX) < 0 ||
-        json_double(root, "lora_alpha", &alpha) < 0 ||
-        json_double(root, "lora_dropout", &dropout) < 0 ||
-        json_bool(root, "use_rslora", &rslora) < 0 ||
-        get_pattern(&c->rank_pattern, root, "rank_pattern") < 0 ||
-        get_pattern(&c->alpha_pattern, root, "alpha_pattern") < 0)
-        return -1;
-    if (!(dropout >= 0 && dropout < 1))
-        return err_set(EXIT_DATA, "'lora_dropout' is not within 0..1");
-    if (!isfinite(alpha))
-        return err_set(EXIT_DATA, "'lora_alpha' is not a number");
-    c->opt = (struct lora_options){
-        .rank = rank, .alpha = alpha, .dropout = dropout, .rslora = rslora, .init = "true"
-    };
-    return 0;
-}
-
-static int load_config(cJSON **root, struct adapter_config *c, const struct pack *p)
-{
-    const struct pack_file *f = pack_find(p, "adapter_config.json");
-
-    if (!f)
-        return err_set(EXIT_DATA, "no adapter_config.json; this is no PEFT adapter");
-    *root = json_parse((const char *)f->data, f->size);
-    return *root && read_config(c, *root) == 0 ? 0 : err_in("adapter_config.json");
-}
+enum { NAMES_MAX = 12 }; /* of tensors and linears in one message */
 
 /* ---- names of tensors ---- */
 
@@ -204,26 +77,135 @@ static bool parse_name(const char *name, const struct model *m, int *layer, int 
     return !strcmp(name, ".weight");
 }
 
+struct names { /* for a message: the first few, and how many there are */
+    struct buf list;
+    int n;
+};
+
+static void names_add(struct names *names, const char *name)
+{
+    if (names->n < NAMES_MAX)
+        buf_printf(&names->list, "%s%.100s", names->n ? ", " : "", name);
+    names->n++;
+}
+
+static const char *names_end(const struct names *names)
+{
+    return names->n > NAMES_MAX ? ", ..." : "";
+}
+
+/* Puts T where it belongs; 0 when nothing in the model has its name. */
+static int place_tensor(struct pair *pairs, const struct tensor *t, const struct model *m)
+{
+    int layer, module;
+    bool is_b;
+
+    if (!parse_name(t->name, m, &layer, &module, &is_b))
+        return 0;
+
+    struct pair *p = &pairs[layer * model_modules(m) + module];
+    const struct tensor **to = is_b ? &p->b : &p->a;
+
+    if (*to)
+        return err_set(EXIT_DATA, "'%s' and '%s' are the same tensor", (*to)->name, t->name);
+    *to = t;
+    return 1;
+}
+
 static int sort_tensors(struct pair *pairs, const struct tensors *t, const struct model *m)
 {
-    for (int i = 0; i < tensors_count(t); i++) {
-        const struct tensor *it = tensors_at(t, i);
-        int layer, module;
-        bool is_b;
+    struct names strangers = { 0 };
+    int rc = 0;
 
-        if (!parse_name(it->name, m, &layer, &module, &is_b))
-            return err_set(EXIT_DATA,
-                           "'%s' fits nothing in the model; is the adapter for another one?",
-                           it->name);
-
-        struct pair *p = &pairs[layer * model_modules(m) + module];
-        const struct tensor **to = is_b ? &p->b : &p->a;
-
-        if (*to)
-            return err_set(EXIT_DATA, "'%s' and '%s' are the same tensor", (*to)->name, it->name);
-        *to = it;
+    for (int i = 0; i < tensors_count(t) && rc >= 0; i++) {
+        rc = place_tensor(pairs, tensors_at(t, i), m);
+        if (rc == 0)
+            names_add(&strangers, tensors_at(t, i)->name);
     }
+    if (rc >= 0 && strangers.n == 1)
+        rc = err_set(EXIT_DATA, "'%s' fits nothing in the model; is the adapter for another one?",
+                     strangers.list.p);
+    else if (rc >= 0 && strangers.n)
+        rc = err_set(EXIT_DATA,
+                     "each of %d tensors of %d fits nothing in the model (%s%s); is the adapter "
+                     "for another one?",
+                     strangers.n, tensors_count(t), strangers.list.p, names_end(&strangers));
+    buf_free(&strangers.list);
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- what the config names ---- */
+
+struct cover { /* linears of the model that are not as the config says */
+    struct names missing, unnamed;
+    int claimed;
+};
+
+static struct cover find_cover(const struct pair *pairs, const struct adapter_config *c,
+                               const struct model *m)
+{
+    const int layers = (int)model_config(m)->layers, modules = model_modules(m);
+    struct cover cover = { 0 };
+    struct buf path = BUF_INIT;
+
+    for (int i = 0; i < layers * modules; i++) {
+        buf_clear(&path);
+        lora_module_path(&path, m, i / modules, i % modules);
+        const bool claimed = adapter_config_claims(c, path.p, i / modules);
+
+        cover.claimed += claimed;
+        if (claimed && !(pairs[i].a && pairs[i].b))
+            names_add(&cover.missing, path.p);
+        if (!claimed && (pairs[i].a || pairs[i].b))
+            names_add(&cover.unnamed, path.p);
+    }
+    buf_free(&path);
+    return cover;
+}
+
+static int judge_cover(const struct cover *cover, const char *name, bool partial)
+{
+    const struct names *missing = &cover->missing, *unnamed = &cover->unnamed;
+
+    if (unnamed->n)
+        return err_set(EXIT_DATA,
+                       "it has tensors for %d linears that its config does not name (%s%s); "
+                       "correct its target_modules",
+                       unnamed->n, unnamed->list.p, names_end(unnamed));
+    if (missing->n && !partial)
+        return err_set(EXIT_DATA,
+                       "tensors are missing for %d of the %d linears that its config names (%s%s); "
+                       "get the whole adapter, or take what is there with --partial-adapter",
+                       missing->n, cover->claimed, missing->list.p, names_end(missing));
+    if (missing->n)
+        warn("%s: nothing is there for %d of the %d linears that its config names", name,
+             missing->n, cover->claimed);
     return 0;
+}
+
+/* An A without its B, or the other way round, changes nothing in PEFT either. */
+static void drop_halves(struct pair *pairs, const struct model *m)
+{
+    const int places = (int)model_config(m)->layers * model_modules(m);
+
+    for (int i = 0; i < places; i++)
+        if (!pairs[i].a || !pairs[i].b)
+            pairs[i] = (struct pair){ 0 };
+}
+
+static int check_cover(struct pair *pairs, const struct adapter_config *c, const struct model *m,
+                       const char *name, bool partial)
+{
+    if (!adapter_config_has_targets(c))
+        return 0;
+    struct cover cover = find_cover(pairs, c, m);
+    const int rc = judge_cover(&cover, name, partial);
+
+    if (rc == 0)
+        drop_halves(pairs, m);
+    buf_free(&cover.missing.list);
+    buf_free(&cover.unnamed.list);
+    return rc;
 }
 
 /* ---- values ---- */
@@ -269,8 +251,8 @@ static int add_pair(struct lora_set *l, const struct pair *p, int layer, int mod
                        p->a ? "B" : "A");
     lora_module_path(&path, l->model, layer, module);
 
-    const int64_t rank = (int64_t)by_pattern(c->rank_pattern, path.p, (double)c->opt.rank);
-    const double alpha = by_pattern(c->alpha_pattern, path.p, c->opt.alpha);
+    const int64_t rank = adapter_config_rank(c, path.p);
+    const double alpha = adapter_config_alpha(c, path.p);
 
     buf_free(&path);
     if (check_shape(p->a, rank, info->cols) < 0 || check_shape(p->b, info->rows, rank) < 0)
@@ -306,30 +288,31 @@ static int fill_from(struct lora_set *l, const struct pair *pairs, const struct 
     return rc;
 }
 
-int lora_load(struct lora_set **out, const struct model *m, const struct pack *adapter, bool train)
+int lora_load(struct lora_set **out, const struct model *m, const struct pack *adapter,
+              unsigned how)
 {
     const size_t places = (size_t)model_config(m)->layers * (size_t)model_modules(m);
     struct pair *pairs = xcalloc(places, sizeof *pairs);
-    struct adapter_config c = { 0 };
+    struct adapter_config c;
     struct tensors *t = NULL;
     struct lora_set *l = NULL;
-    cJSON *root = NULL;
     int rc = -1;
 
-    if (load_config(&root, &c, adapter) < 0)
+    if (adapter_config_load(&c, adapter) < 0)
         goto done;
-    if (train && (c.rank_pattern || c.alpha_pattern)) {
+    if ((how & LORA_TRAIN) && (c.rank.n || c.alpha.n)) {
         err_set(EXIT_NODEVICE,
                 "training an adapter with rank_pattern or alpha_pattern is not supported");
         goto done;
     }
-    if (tensors_open(&t, adapter, "adapter_model") < 0 || sort_tensors(pairs, t, m) < 0)
+    if (tensors_open(&t, adapter, "adapter_model") < 0 || sort_tensors(pairs, t, m) < 0 ||
+        check_cover(pairs, &c, m, pack_name(adapter), how & LORA_PARTIAL) < 0)
         goto done;
     l = lora_set_begin(m, &c.opt);
-    rc = fill_from(l, pairs, &c, train);
+    rc = fill_from(l, pairs, &c, how & LORA_TRAIN);
 done:
     tensors_close(t);
-    cJSON_Delete(root);
+    adapter_config_free(&c);
     free(pairs);
     if (rc < 0) {
         lora_free(l);
@@ -341,25 +324,53 @@ done:
 
 /* ---- saving ---- */
 
-/* "target_modules": the names of the linears that are adapted, in the model's order. */
+static bool is_used(const struct lora_set *l, int module)
+{
+    for (int i = 0; i < l->n; i++)
+        if (l->tensor[i].module == module)
+            return true;
+    return false;
+}
+
+/* Whether a linear that is adapted in one layer is adapted in all: then its name says it. */
+static bool is_regular(const struct lora_set *l)
+{
+    int modules = 0;
+
+    for (int module = 0; module < model_modules(l->model); module++)
+        modules += is_used(l, module);
+    return l->n == modules * (int)model_config(l->model)->layers;
+}
+
+static void put_target(struct buf *b, const char *name, bool first)
+{
+    buf_puts(b, first ? "\n    " : ",\n    ");
+    json_put_text(b, name, strlen(name));
+}
+
+/* "target_modules": the names of the linears that are adapted, in the model's order; where they are
+ * not the same in all layers, their whole paths. */
 static void put_targets(struct buf *b, const struct lora_set *l)
 {
-    const char *comma = "";
+    struct buf path = BUF_INIT;
+    bool first = true;
 
     buf_puts(b, "  \"target_modules\": [");
-    for (int module = 0; module < model_modules(l->model); module++) {
-        bool used = false;
-
-        for (int i = 0; i < l->n && !used; i++)
-            used = l->tensor[i].module == module;
-        if (!used)
-            continue;
-        buf_printf(b, "%s\n    ", comma);
-        json_put_text(b, model_module(l->model, module)->name,
-                      strlen(model_module(l->model, module)->name));
-        comma = ",";
+    if (is_regular(l)) {
+        for (int module = 0; module < model_modules(l->model); module++)
+            if (is_used(l, module)) {
+                put_target(b, model_module(l->model, module)->name, first);
+                first = false;
+            }
+    } else {
+        for (int i = 0; i < l->n; i++) {
+            buf_clear(&path);
+            lora_module_path(&path, l->model, l->tensor[i].layer, l->tensor[i].module);
+            put_target(b, path.p, i == 0);
+        }
     }
     buf_puts(b, "\n  ],\n");
+    buf_free(&path);
 }
 
 /* The fields of PEFT 0.7.1, which later versions read too, as json.dumps(indent=2, sort_keys=True)

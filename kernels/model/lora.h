@@ -41,11 +41,15 @@ struct lora_set {
  * false: to the last bit); EXIT_USAGE when a target names no module. */
 MUST_USE int lora_new(struct lora_set **l, const struct model *m, const struct lora_options *opt,
                       uint32_t seed);
-/* An adapter as PEFT saves it, names both ways (with and without ".default"). Keys that fit
- * nothing, shapes that do not fit and NaN are errors (EXIT_DATA). TRAIN: gradients and states are
- * made too. */
+enum lora_how {       /* a set of these: what lora_load makes, and what it lets pass */
+    LORA_TRAIN = 1,   /* gradients and states are made too */
+    LORA_PARTIAL = 2, /* linears that the config names may have no tensors */
+};
+/* An adapter as PEFT saves it, names both ways (with and without ".default"). Tensors that fit
+ * nothing or that the config does not name, linears that it names and that have none, shapes that do
+ * not fit and NaN are errors (EXIT_DATA) that name them. */
 MUST_USE int lora_load(struct lora_set **l, const struct model *m, const struct pack *adapter,
-                       bool train);
+                       unsigned how);
 /* Several adapters as one: ranks joined, SCALE[i] multiplied in. For prediction. */
 MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const double *scale,
                        int n);

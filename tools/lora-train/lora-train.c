@@ -68,6 +68,7 @@ static int check_adapter(const struct train_options *o, struct lora_set *l)
 /* *L is the caller's to free, also when this fails. */
 static int make_lora(struct lora_set **l, const struct train_options *o, const struct model *m)
 {
+    const unsigned how = LORA_TRAIN | (o->partial_adapter ? LORA_PARTIAL : 0);
     struct pack *adapter;
 
     if (!o->init_adapter)
@@ -75,7 +76,7 @@ static int make_lora(struct lora_set **l, const struct train_options *o, const s
     if (pack_open(&adapter, o->init_adapter) < 0)
         return -1;
 
-    const int rc = lora_load(l, m, adapter, true);
+    const int rc = lora_load(l, m, adapter, how);
 
     pack_close(adapter);
     return rc < 0 ? -1 : check_adapter(o, *l);

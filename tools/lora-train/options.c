@@ -168,6 +168,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "bias", CLI_CHOICE, &t.bias, .arg = "none", .help = "biases are not trained" },
         { 0, "init-adapter", CLI_FILE, &o->init_adapter, .arg = "ADAPTER",
           .help = "begin with these adapters" },
+        { 0, "partial-adapter", CLI_FLAG, &o->partial_adapter,
+          .help = "take an adapter that lacks tensors its config names" },
 
         { 0, "num-train-epochs", CLI_FLOAT, &o->epochs, .arg = "X",
           .help = "passes over the records", .min = 1e-6, .max = COUNT_MAX, .given = &given.epochs,

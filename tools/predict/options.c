@@ -53,6 +53,8 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
         { 'm', "model", CLI_FILE, &o->model, "MODEL", "folder or archive", .required = true },
         { 'a', "adapter", CLI_FILES, &o->adapters, "ADAPTER[=SCALE]",
           .help = "add an adapter; may be given many times" },
+        { 0, "partial-adapter", CLI_FLAG, &o->partial_adapter,
+          .help = "take an adapter that lacks tensors its config names" },
         { 0, "mode", CLI_CHOICE, &o->mode, "labels|generate|loss|logits",
           .help = "default labels where the header has labels, else generate" },
         { 0, "preset", CLI_CHOICE, &o->preset, "seed",

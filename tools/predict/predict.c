@@ -73,13 +73,15 @@ static int source_open(struct source *src, const char *model, const struct cli_l
 }
 
 /* The adapters as one set that MODEL goes through, or NULL without adapters. */
-static struct lora_set *load_adapters(const struct source *src, struct model *model)
+static struct lora_set *load_adapters(const struct source *src, struct model *model,
+                                      const struct predict_options *o)
 {
+    const unsigned how = o->partial_adapter ? LORA_PARTIAL : 0;
     const int n = src->n - 1;
     struct lora_set **set = xnmalloc((size_t)n, sizeof *set), *joined = NULL;
 
     for (int i = 0; i < n; i++)
-        if (lora_load(&set[i], model, src->pack[i + 1], false) < 0)
+        if (lora_load(&set[i], model, src->pack[i + 1], how) < 0)
             die_err();
     if (n == 1 && src->scale[1] == 1) {
         joined = set[0];
@@ -172,7 +174,7 @@ int main(int argc, char **argv)
     if (!ops || source_open(&src, opt.model, &opt.adapters) < 0 ||
         model_open(&p.model, src.pack[0], ops, dtype_of(opt.compute)) < 0)
         die_err();
-    struct lora_set *lora = load_adapters(&src, p.model);
+    struct lora_set *lora = load_adapters(&src, p.model, &opt);
 
     p.prompts.model = p.model;
     open_tokenizer(&p, src.pack[0]);
