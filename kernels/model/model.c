@@ -48,6 +48,7 @@ int model_open(struct model **out, const struct pack *p, const struct ops *ops, 
     struct model *m = xcalloc(1, sizeof *m);
 
     assert(compute == DT_F32 || compute == DT_BF16);
+    m->pack = p;
     m->ops = ops;
     if (config_load(&m->config, p) < 0)
         goto fail;
@@ -73,6 +74,11 @@ void model_close(struct model *m)
     weights_free(&m->weights);
     free(m->acts.layer);
     free(m);
+}
+
+const struct pack *model_pack(const struct model *m)
+{
+    return m->pack;
 }
 
 const struct config *model_config(const struct model *m)

@@ -27,6 +27,7 @@ struct lora_set; /* lora.h */
 MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops,
                         enum dtype compute);
 void model_close(struct model *m);
+const struct pack *model_pack(const struct model *m); /* P */
 const struct config *model_config(const struct model *m);
 const struct ops *model_ops(const struct model *m);
 

@@ -9,6 +9,7 @@
 #include "weights.h"
 
 struct model {
+    const struct pack *pack;
     const struct ops *ops;
     struct config config;
     struct weights weights;

@@ -163,6 +163,27 @@ int reader_next(struct reader *r, struct record **rec)
 
 /* ---- what it knows ---- */
 
+int reader_check_tokenizer(const struct reader *r, const uint8_t tokenizer[SHA256_BYTES])
+{
+    char want[SHA256_HEX + 1];
+    const char *other;
+
+    sha256_hex(tokenizer, want);
+    for (int i = 0; i < r->sources; i++) {
+        const struct stream_source *s = &r->source[i];
+        const int got = stream_header_other_tokenizer(&s->header, want, &other);
+
+        if (got > 0)
+            err_set(EXIT_DATA,
+                    "its ids are those of another tokenizer (%.8s...) than the model's (%.8s...); "
+                    "tokenize it with this model, or use --trust-tokens",
+                    other, want);
+        if (got)
+            return err_in("%s", stream_source_name(s));
+    }
+    return 0;
+}
+
 enum stream_kind reader_kind(const struct reader *r)
 {
     return r->joined.kind;

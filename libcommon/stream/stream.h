@@ -65,6 +65,9 @@ MUST_USE int reader_next(struct reader *r, struct record **rec);
 /* Field that takes part in the filter only when the user gave no --only for it: predict says
  * "split", "test". A record without the field passes. Before the first reader_next. */
 void reader_default_only(struct reader *r, const char *field, const char *value);
+/* -1 (EXIT_DATA) when a tool of the chain made ids with another tokenizer than that of the digest
+ * TOKENIZER; a chain that names none passes. */
+MUST_USE int reader_check_tokenizer(const struct reader *r, const uint8_t tokenizer[SHA256_BYTES]);
 enum stream_kind reader_kind(const struct reader *r);
 const struct labels *reader_labels(const struct reader *r);
 const uint8_t *reader_header(const struct reader *r, size_t *n);    /* the header's CBOR, for peek */
@@ -90,6 +93,11 @@ MUST_USE int stream_is_at(const char *path);
  */
 MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
                          const struct labels *labels, const struct reader *from);
+/* The same for KIND_TOKENS whose ids this process makes: the TOKENIZER's digest goes into its entry of
+ * the chain, where a reader knows it before the first record. */
+MUST_USE int writer_open_tokens(struct writer **w, const struct cli_common *common,
+                                const struct reader *from,
+                                const uint8_t tokenizer[SHA256_BYTES]);
 MUST_USE int writer_put(struct writer *w, struct record *rec);
 /* The same for RECORDS whole records that record_encode made and record_fits let pass, one behind
  * the other. ENCODED is empty then. */

@@ -231,13 +231,68 @@ void stream_header_join(struct stream_header *to, const struct stream_header *fr
             chain_add(to, from->chain[i].p, from->chain[i].n);
 }
 
-void stream_header_sign(struct stream_header *h)
+/* Whether TEXT is a digest in lower-case hexadecimal. */
+static bool is_hex(const struct item *text)
+{
+    const char *s = (const char *)text->data;
+    bool hex = text->n == SHA256_HEX;
+
+    for (size_t i = 0; hex && i < text->n; i++)
+        hex = (s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f');
+    return hex;
+}
+
+/* The value of "tokenizer" in an entry of the chain: 1, 0 when it has none. */
+static int entry_tokenizer(const struct buf *entry, struct item *text)
+{
+    const uint8_t *p = (const uint8_t *)entry->p;
+    struct items s = { p, p + entry->n };
+    struct item map, key;
+
+    if (items_next(&s, &map, ITEM_MAP, "an entry of the header's chain") < 0)
+        return -1;
+    for (uint64_t i = 0; i < map.u; i++) {
+        if (items_next(&s, &key, ITEM_TEXT, "a key of the header's chain") < 0)
+            return -1;
+        if (!is(&key, "tokenizer")) {
+            if (items_skip(&s, NULL, NULL) < 0)
+                return -1;
+            continue;
+        }
+        if (items_next(&s, text, ITEM_TEXT, "the chain's 'tokenizer'") < 0)
+            return -1;
+        return is_hex(text)
+                   ? 1
+                   : err_set(EXIT_DATA, "the chain's 'tokenizer' is not %d hexadecimal digits",
+                             SHA256_HEX);
+    }
+    return 0;
+}
+
+int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
+                                  const char **other)
+{
+    for (int i = 0; i < h->chain_n; i++) {
+        struct item text;
+        const int got = entry_tokenizer(&h->chain[i], &text);
+
+        if (got < 0)
+            return -1;
+        if (got && memcmp(text.data, want, SHA256_HEX) != 0) {
+            *other = (const char *)text.data;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void stream_header_sign(struct stream_header *h, const char *tokenizer)
 {
     struct buf b = BUF_INIT;
     int n;
     const char *const *option = cli_chain_options(&n);
 
-    item_put_map(&b, 3);
+    item_put_map(&b, tokenizer ? 4 : 3);
     item_put_key(&b, "tool");
     item_put_key(&b, cli_tool());
     item_put_key(&b, "options");
@@ -246,6 +301,10 @@ void stream_header_sign(struct stream_header *h)
         item_put_key(&b, option[i]);
     item_put_key(&b, "version");
     item_put_key(&b, slmtools_version);
+    if (tokenizer) {
+        item_put_key(&b, "tokenizer");
+        item_put_key(&b, tokenizer);
+    }
     chain_add(h, b.p, b.n);
     buf_free(&b);
 }

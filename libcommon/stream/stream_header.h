@@ -24,8 +24,13 @@ MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size
 void stream_header_free(struct stream_header *h);
 /* Appends those entries of FROM's chain that TO's does not have yet. */
 void stream_header_join(struct stream_header *to, const struct stream_header *from);
-/* Adds the entry of this process to the chain. */
-void stream_header_sign(struct stream_header *h);
+/* The first digest of a tokenizer in H's chain that is not WANT (hexadecimal): 1 and *OTHER, 0 when
+ * there is none, -1 when one is no digest. */
+MUST_USE int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
+                                           const char **other);
+/* Adds the entry of this process to the chain. TOKENIZER: the digest of the one whose ids it makes, in
+ * hexadecimal; NULL: it makes none. */
+void stream_header_sign(struct stream_header *h, const char *tokenizer);
 /* Appends the header as CBOR. */
 void stream_header_put(struct buf *b, const struct stream_header *h);
 

@@ -47,7 +47,7 @@ static int put(struct writer *w, struct buf *bytes)
 /* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
  * comes. What no reader takes is not written. */
 static int put_header(struct writer *w, enum stream_kind kind, const struct labels *labels,
-                      const struct stream_header *before)
+                      const struct stream_header *before, const char *tokenizer)
 {
     if (!labels && before)
         labels = &before->labels;
@@ -63,14 +63,14 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
         labels_copy(&h.labels, labels);
     if (before)
         stream_header_join(&h, before);
-    stream_header_sign(&h);
+    stream_header_sign(&h, tokenizer);
     stream_header_put(&w->chunk, &h);
     stream_header_free(&h);
     return put(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
 }
 
-int writer_open(struct writer **out, const struct cli_common *common, enum stream_kind kind,
-                const struct labels *labels, const struct reader *from)
+static int begin(struct writer **out, const struct cli_common *common, enum stream_kind kind,
+                 const struct labels *labels, const struct reader *from, const char *tokenizer)
 {
     const struct stream_header *before = from ? reader_joined(from) : NULL;
     struct outfile *f;
@@ -83,12 +83,27 @@ int writer_open(struct writer **out, const struct cli_common *common, enum strea
     w->z = zout_new(f, (int)common->level, common->threads);
     w->sha = sha256_new();
     w->from = from;
-    if (put_header(w, kind, labels, before) < 0) {
+    if (put_header(w, kind, labels, before, tokenizer) < 0) {
         writer_abort(w);
         return -1;
     }
     *out = w;
     return 0;
+}
+
+int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
+                const struct labels *labels, const struct reader *from)
+{
+    return begin(w, common, kind, labels, from, NULL);
+}
+
+int writer_open_tokens(struct writer **w, const struct cli_common *common,
+                       const struct reader *from, const uint8_t tokenizer[SHA256_BYTES])
+{
+    char hex[SHA256_HEX + 1];
+
+    sha256_hex(tokenizer, hex);
+    return begin(w, common, KIND_TOKENS, NULL, from, hex);
 }
 
 int writer_put(struct writer *w, struct record *rec)

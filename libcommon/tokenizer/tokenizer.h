@@ -26,6 +26,8 @@ int64_t tokenizer_eos(const struct tokenizer *t);
 /* SHA-256 of what the tables were read from: the bytes of tokenizer.json, or of the files that
  * stand for it. */
 void tokenizer_digest(const struct tokenizer *t, uint8_t out[SHA256_BYTES]);
+/* The same of what tokenizer_open would read from P, which need not be valid; false: there is none. */
+bool tokenizer_digest_in(const struct pack *p, uint8_t out[SHA256_BYTES]);
 
 struct tokenizer_scratch *tokenizer_scratch_new(void);
 void tokenizer_scratch_free(struct tokenizer_scratch *s);

@@ -239,7 +239,7 @@ static int load_merges_file(struct tokenizer *t, const struct pack *p)
     return rc < 0 ? err_in("merges.txt") : 0;
 }
 
-static void digest_files(struct tokenizer *t, const struct pack *p)
+static void digest_files(const struct pack *p, uint8_t out[SHA256_BYTES])
 {
     static const char *const names[] = { "vocab.json", "merges.txt", "tokenizer_config.json",
                                          "special_tokens_map.json", "added_tokens.json" };
@@ -256,7 +256,20 @@ static void digest_files(struct tokenizer *t, const struct pack *p)
         if (f)
             sha256_add(sha, f->data, f->size);
     }
-    sha256_done(sha, t->digest);
+    sha256_done(sha, out);
+}
+
+bool tokenizer_digest_in(const struct pack *p, uint8_t out[SHA256_BYTES])
+{
+    const struct pack_file *json = pack_find(p, "tokenizer.json");
+
+    if (json)
+        sha256_of(json->data, json->size, out);
+    else if (pack_find(p, "vocab.json"))
+        digest_files(p, out);
+    else
+        return false;
+    return true;
 }
 
 static bool is_one_of(const char *name, const char *const *list, size_t n)
@@ -311,6 +324,6 @@ int tokenizer_load_files(struct tokenizer *t, const struct pack *p)
     else if (check_class(&s, p) == 0)
         rc = load_all_added(t, &s);
     settings_free(&s);
-    digest_files(t, p);
+    digest_files(p, t->digest);
     return rc;
 }

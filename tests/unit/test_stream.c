@@ -223,7 +223,7 @@ static void make_content(struct buf *b, size_t *header)
 
     struct stream_header h = { .kind = KIND_TOKENS };
 
-    stream_header_sign(&h);
+    stream_header_sign(&h, NULL);
     stream_header_put(b, &h);
     stream_header_free(&h);
     *header = b->n;

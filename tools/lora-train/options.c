@@ -234,6 +234,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
               "what is left over at the end of an epoch goes into the next step, or makes one" },
         { 0, "order", CLI_FILE, &o->order_file, .arg = "FILE",
           .help = "record ids, one a line, in the order they are to be used" },
+        { 0, "trust-tokens", CLI_FLAG, &o->trust_tokens,
+          .help = "take ids that another tokenizer than the model's has made" },
         { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X",
           .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
         { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16",

@@ -3,6 +3,7 @@
 
 #include "mem.h"
 #include "stream.h"
+#include "tokenizer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -155,6 +156,17 @@ static int read_all(struct train_sets *s, struct reader *r, const struct train_o
     return got;
 }
 
+/* Digests are compared where both are known. */
+static int check_tokens(const struct reader *r, const struct train_options *o,
+                        const struct model *m)
+{
+    uint8_t digest[SHA256_BYTES];
+
+    return o->trust_tokens || !tokenizer_digest_in(model_pack(m), digest)
+               ? 0
+               : reader_check_tokenizer(r, digest);
+}
+
 int train_sets_read(struct train_sets *s, const struct train_options *o, const struct model *m)
 {
     struct reader *r;
@@ -163,7 +175,7 @@ int train_sets_read(struct train_sets *s, const struct train_options *o, const s
     if (reader_open(&r, o->inputs, KIND_TOKENS, &o->common) < 0)
         return -1;
 
-    const int rc = read_all(s, r, o, m);
+    const int rc = check_tokens(r, o, m) < 0 ? -1 : read_all(s, r, o, m);
 
     reader_close(r);
     if (rc < 0)

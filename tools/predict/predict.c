@@ -132,13 +132,24 @@ static const struct mode *find_mode(const struct predict_options *opt, const str
     return modes[i];
 }
 
+/* Digests are compared where both are known. */
+static int check_tokens(const struct predictor *p, const struct reader *r)
+{
+    uint8_t digest[SHA256_BYTES];
+
+    return p->opt->trust_tokens || !tokenizer_digest_in(model_pack(p->model), digest)
+               ? 0
+               : reader_check_tokenizer(r, digest);
+}
+
 static void run(struct predictor *p, const struct source *src, const char *const *paths)
 {
     const struct cli_common *common = &p->opt->common;
     struct reader *r;
     struct writer *w;
 
-    if (reader_open(&r, paths, KIND_TOKENS | KIND_PREDICTIONS, common) < 0)
+    if (reader_open(&r, paths, KIND_TOKENS | KIND_PREDICTIONS, common) < 0 ||
+        check_tokens(p, r) < 0)
         die_err();
     reader_default_only(r, "split", "test");
     p->labels = reader_labels(r);

@@ -18,7 +18,7 @@
 
 struct options {
     const char *model, *truncation;
-    bool lines, count;
+    bool lines, count, trust;
     bool given_field, given_max_length, given_truncation;
 };
 
@@ -204,14 +204,27 @@ static int tell_inputs(struct writer *w, struct input *in, const struct work *wo
     return 0;
 }
 
-static void write_stream(struct input *in, const struct work *work, struct totals *t,
-                         const struct cli_common *common)
+/* Ids mean nothing to another tokenizer than the one that made them. */
+static int open_decoded(struct writer **w, struct input *in, const uint8_t tokenizer[SHA256_BYTES],
+                        const struct options *o, const struct cli_common *common)
 {
-    const enum stream_kind kind = work->decode ? reader_kind(in->reader) : KIND_TOKENS;
+    if (!o->trust && reader_check_tokenizer(in->reader, tokenizer) < 0)
+        return -1;
+    return writer_open(w, common, reader_kind(in->reader), NULL, in->reader);
+}
+
+static void write_stream(struct input *in, const struct work *work, struct totals *t,
+                         const struct options *o, const struct cli_common *common)
+{
+    uint8_t digest[SHA256_BYTES];
     struct writer *w;
 
-    if (writer_open(&w, common, kind, NULL, in->reader) < 0 || run(in, work, w, t, common) < 0 ||
-        tell_inputs(w, in, work) < 0 || writer_commit(w) < 0)
+    tokenizer_digest(work->tokenizer, digest);
+    const int rc = work->decode ? open_decoded(&w, in, digest, o, common)
+                                : writer_open_tokens(&w, common, in->reader, digest);
+
+    if (rc < 0 || run(in, work, w, t, common) < 0 || tell_inputs(w, in, work) < 0 ||
+        writer_commit(w) < 0)
         die_err();
 }
 
@@ -239,6 +252,8 @@ static void check_usage(const struct options *o, const struct work *work,
 {
     if (work->decode && (o->lines || o->count || o->given_max_length || work->add_eos))
         die(EXIT_USAGE, "--decode goes with none of --lines, --count, --max-length, --add-eos");
+    if (o->trust && !work->decode)
+        die(EXIT_USAGE, "--trust-tokens is about --decode; leave it out");
     if (o->lines && (o->given_field || common->only.n))
         die(EXIT_USAGE, "--lines goes with neither --field nor --only; a line has no fields");
     if (o->given_truncation && !o->given_max_length)
@@ -276,6 +291,8 @@ int main(int argc, char **argv)
           .help = "append the end-of-text id, except to a prompt that waits for its completion" },
         { 0, "decode", CLI_FLAG, &work.decode,
           .help = "the other way: add text from ids (or from --field)" },
+        { 0, "trust-tokens", CLI_FLAG, &o.trust,
+          .help = "decode ids that another tokenizer has made" },
         { 0, "lines", CLI_FLAG, &o.lines, .help = "the input is plain text, a record a line" },
         { 0, "count", CLI_FLAG, &o.count,
           .help = "print numbers of records and tokens instead of a stream" },
@@ -303,7 +320,7 @@ int main(int argc, char **argv)
     if (o.count)
         write_counts(&in, &work, &totals, &common);
     else
-        write_stream(&in, &work, &totals, &common);
+        write_stream(&in, &work, &totals, &o, &common);
     if (totals.cut)
         warn("%lld of %lld records were cut to %lld ids", (long long)totals.cut,
              (long long)totals.records, (long long)work.max_length);

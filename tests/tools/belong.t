@@ -1,0 +1,93 @@
+#!/bin/sh
+# Results belong to their inputs: digests are compared where they are known.
+. "$(dirname "$0")/../lib.sh"
+
+m="--hidden 32 --layers 2 --heads 4 --partial-rotary-factor 0.5 --vocab 512"
+mkmodel $m --tokenizer "$root/pipelines/tiny" -o "$dir/a/"
+cp -r "$dir/a" "$dir/b" && echo >>"$dir/b/tokenizer.json" # the same model, the bytes of another tokenizer
+cp -r "$dir/a" "$dir/bare" && rm "$dir/bare/tokenizer.json"
+printf 'text,label,split\nProfit rose,positive,train\nProfit fell,negative,train\nIt rose,positive,test\n' |
+	promptify -t financial-sentiment | tokenize -m "$dir/a" -o "$dir/a.tok"
+small=$(sha256sum "$dir/a/tokenizer.json" | cut -c 1-8) other=$(sha256sum "$dir/b/tokenizer.json" | cut -c 1-8)
+
+predicts() { sh_run "predict -m '$dir/$1' --mode loss ${2:-} '$dir/${3:-a.tok}' -o '$dir/made' && rm '$dir/made'"; }
+trains() { run lora-train -m "$dir/$1" ${2:-} --max-steps 1 "$dir/a.tok" -o "$dir/new.tar"; rm -f "$dir/new.tar"; }
+
+# ---- tokens and tokenizers ----
+
+it "the header names the tokenizer that made the ids"
+run peek --header "$dir/a.tok"
+out_has "\"tokenizer\": \"$small"
+
+it "predict refuses ids of another tokenizer, naming both and the way out"
+predicts b
+exit_is 65
+err_has "a.tok: its ids are those of another tokenizer ($small...) than the model's ($other...)"
+err_has "--trust-tokens"
+one_line
+absent "$dir/made"
+it "... unless they are trusted"; predicts b --trust-tokens; ok
+it "lora-train refuses them too"
+trains b
+exit_is 65
+err_has "another tokenizer ($small...)"
+it "... unless they are trusted"; trains b --trust-tokens; ok
+it "... and when they come through a pipe"
+sh_run "echo x | tokenize --lines -m '$dir/a' | predict -m '$dir/b' -o '$dir/made'"
+exit_is 65
+it "... and behind the first of several files"
+tokenize --lines -m "$dir/b" -o "$dir/b.tok" <"$root/README.md"
+tokenize --lines -m "$dir/a" -o "$dir/a2.tok" <"$root/README.md"
+sh_run "predict -m '$dir/b' --mode loss --limit 1 '$dir/b.tok' '$dir/a2.tok' -o '$dir/made'"
+exit_is 65
+err_has "a2.tok:"
+it "tokenize --decode refuses them too"
+run tokenize --decode -m "$dir/b" "$dir/a.tok" -o "$dir/made"
+exit_is 65
+it "... unless they are trusted"
+run tokenize --decode --trust-tokens -m "$dir/b" "$dir/a.tok" -o "$dir/decoded"
+ok
+
+it "the tokenizer is the same in a folder, a tar, a 4-bit copy, and alone"
+tar -C "$dir/a" -cf "$dir/a.tar" . && quantize-nf4 "$dir/a" -o "$dir/a.nf4.tar.zst" && quantize-nf4 "$dir/a" -o "$dir/a.nf4/"
+for model in a.tar a.nf4.tar.zst a.nf4; do predicts $model; [ "$rc" -eq 0 ] || break; done
+ok
+echo "Profit rose" | tokenize --lines -m "$dir/a/tokenizer.json" -o "$dir/alone.tok"
+predicts a "" alone.tok
+ok
+it "... and in vocab.json and merges.txt"
+cp -r "$dir/bare" "$dir/v1"
+printf '{"a":0,"b":1,"ab":2}' >"$dir/v1/vocab.json"
+printf '#version: 0.2\na b\n' >"$dir/v1/merges.txt"
+/usr/bin/python3 - "$dir/v1/vocab.json" <<'IN'
+import json, sys
+byte = [*range(33, 127), *range(161, 173), *range(174, 256)]
+letters = [chr(b) for b in byte] + [chr(256 + i) for i in range(256 - len(byte))]
+json.dump({c: i for i, c in enumerate(letters + ["ab"])}, open(sys.argv[1], "w"))
+IN
+cp -r "$dir/v1" "$dir/v2" && printf 'b a\n' >>"$dir/v2/merges.txt"
+sed -i 's/"ab": 256/"ab": 256, "ba": 257/' "$dir/v2/vocab.json"
+echo abba | tokenize --lines -m "$dir/v1" -o "$dir/v.tok"
+predicts v1 "" v.tok
+ok
+predicts v2 "" v.tok
+exit_is 65
+
+it "a stream that names no tokenizer passes"
+echo '{"ids":[1,2,3]}' | peek --from-jsonl --kind tokens -o "$dir/plain.tok"
+predicts b "" plain.tok
+ok
+it "a model that has none passes"; predicts bare; ok
+it "a digest that is none is an error"
+/usr/bin/python3 - "$root/tests" "$dir/odd.tok" <<'IN'
+import sys
+sys.path.insert(0, sys.argv[1])
+import streams
+entry = {"tool": "x", "version": "1", "options": [], "tokenizer": "../../etc"}
+open(sys.argv[2], "wb").write(streams.write({"format": "slmtools stream", "version": 1, "kind": "tokens", "chain": [entry]}, [{"ids": [1, 2]}]))
+IN
+predicts a "" odd.tok
+exit_is 65
+err_has "the chain's 'tokenizer' is not 64 hexadecimal digits"
+
+finish
