@@ -1,6 +1,7 @@
 /* adapter.c - adapters as files: adapter_config.json and adapter_model.safetensors, as PEFT has
  * them. */
 #include "adapter_config.h"
+#include "base_digest.h"
 #include "lora_set.h"
 
 #include "json.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define KEY_PREFIX "base_model.model."
+static const char base_key[] = "base_sha256";
 enum { NAMES_MAX = 12 }; /* of tensors and linears in one message */
 
 /* ---- names of tensors ---- */
@@ -288,6 +290,25 @@ static int fill_from(struct lora_set *l, const struct pair *pairs, const struct 
     return rc;
 }
 
+/* An adapter that does not say what it was trained on passes. */
+static int check_base(const struct tensors *t, const struct adapter_config *c,
+                      const struct model *m)
+{
+    const char *trained = tensors_metadata(t, base_key);
+    char base[SHA256_HEX + 1];
+
+    if (!trained)
+        return 0;
+    if (base_digest(m, base) < 0)
+        return -1;
+    return !strcmp(trained, base)
+               ? 0
+               : err_set(EXIT_DATA,
+                         "it was trained on another base model, '%.100s' (%.8s...), than %s "
+                         "(%.8s...); use that one, or --trust-adapter",
+                         c->base, trained, pack_name(model_pack(m)), base);
+}
+
 int lora_load(struct lora_set **out, const struct model *m, const struct pack *adapter,
               unsigned how)
 {
@@ -306,6 +327,7 @@ int lora_load(struct lora_set **out, const struct model *m, const struct pack *a
         goto done;
     }
     if (tensors_open(&t, adapter, "adapter_model") < 0 || sort_tensors(pairs, t, m) < 0 ||
+        (!(how & LORA_ANY_BASE) && check_base(t, &c, m) < 0) ||
         check_cover(pairs, &c, m, pack_name(adapter), how & LORA_PARTIAL) < 0)
         goto done;
     l = lora_set_begin(m, &c.opt);
@@ -450,9 +472,14 @@ static int write_tensor(struct tensors_writer *w, const struct lora_set *l, int 
 
 static int write_tensors(const struct lora_set *l, struct pack_writer *out)
 {
+    char base[SHA256_HEX + 1];
+
+    if (base_digest(l->model, base) < 0)
+        return -1;
     struct tensors_writer *w = tensors_writer_new();
 
     declare(w, l);
+    tensors_describe(w, base_key, base);
     if (tensors_write_begin(w, out, "adapter_model.safetensors") < 0)
         return -1;
     for (int i = 0; i < 2 * l->n; i++)

@@ -45,6 +45,8 @@ const char *tensors_metadata(const struct tensors *t, const char *key);
  */
 struct tensors_writer;
 struct tensors_writer *tensors_writer_new(void);
+/* Before tensors_write_begin: text for the file's __metadata__, behind its "format". */
+void tensors_describe(struct tensors_writer *w, const char *key, const char *value);
 int tensors_declare(struct tensors_writer *w, const char *name, enum dtype t, int rank,
                     const int64_t *shape);                   /* gives the index */
 MUST_USE int tensors_write_begin(struct tensors_writer *w, struct pack_writer *out, const char *file);

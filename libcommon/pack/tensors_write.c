@@ -21,11 +21,20 @@ struct tensors_writer {
     int n, at;          /* the tensor whose bytes come next */
     size_t done;        /* bytes of it that came */
     struct pack_writer *out;
+    struct buf metadata; /* members behind "format" */
 };
 
 struct tensors_writer *tensors_writer_new(void)
 {
     return xcalloc(1, sizeof(struct tensors_writer));
+}
+
+void tensors_describe(struct tensors_writer *w, const char *key, const char *value)
+{
+    buf_putc(&w->metadata, ',');
+    json_put_text(&w->metadata, key, strlen(key));
+    buf_putc(&w->metadata, ':');
+    json_put_text(&w->metadata, value, strlen(value));
 }
 
 int tensors_declare(struct tensors_writer *w, const char *name, enum dtype dtype, int rank,
@@ -72,7 +81,9 @@ static void put_header(struct buf *b, struct tensors_writer *w, size_t *size)
 {
     size_t data = 0;
 
-    buf_puts(b, "{\"__metadata__\":{\"format\":\"pt\"}");
+    buf_puts(b, "{\"__metadata__\":{\"format\":\"pt\"");
+    buf_add(b, w->metadata.p ? w->metadata.p : "", w->metadata.n);
+    buf_putc(b, '}');
     for (int i = 0; i < w->n; i++) {
         put_entry(b, &w->t[i], data);
         data += w->t[i].bytes;
@@ -155,6 +166,7 @@ void tensors_writer_free(struct tensors_writer *w)
         return;
     for (int i = 0; i < w->n; i++)
         free(w->t[i].name);
+    buf_free(&w->metadata);
     free(w->t);
     free(w->order);
     free(w->place);

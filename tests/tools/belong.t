@@ -90,4 +90,71 @@ predicts a "" odd.tok
 exit_is 65
 err_has "the chain's 'tokenizer' is not 64 hexadecimal digits"
 
+# ---- adapters and their base ----
+
+adapted() { # adapted MODEL [OPTIONS]: the adapter of a on MODEL
+	sh_run "predict -m '$dir/$1' -a '$dir/ada.tar' ${2:-} --trust-tokens --mode loss '$dir/a.tok' -o '$dir/made' && rm '$dir/made'"
+}
+lora-train -q -m "$dir/a" --max-steps 2 "$dir/a.tok" -o "$dir/ada.tar"
+mkmodel $m --seed 7 -o "$dir/c/"
+
+it "an adapter is refused on another base, both named"
+adapted c
+exit_is 65
+err_has "ada.tar: it was trained on another base model, 'a' ("
+err_has "than $dir/c ("
+err_has "--trust-adapter"
+one_line
+it "... unless it is trusted"; adapted c --trust-adapter; ok
+it "... and among several"
+run predict -m "$dir/a" -a "$dir/ada.tar=0.5" -a "$dir/ada.tar" --mode loss "$dir/a.tok" -o "$dir/two"
+ok
+it "lora-train goes on from it on its own base only"
+run lora-train -q -m "$dir/a" --init-adapter "$dir/ada.tar" --max-steps 1 "$dir/a.tok" -o "$dir/on.tar"
+ok
+run lora-train -q -m "$dir/c" --init-adapter "$dir/ada.tar" --max-steps 1 "$dir/a.tok" -o "$dir/no.tar"
+exit_is 65
+run lora-train -q -m "$dir/c" --init-adapter "$dir/ada.tar" --trust-adapter --max-steps 1 "$dir/a.tok" -o "$dir/ada.c.tar"
+ok
+
+it "every form of the base is the base"
+quantize-nf4 --double-quant "$dir/a" -o "$dir/a.double/"
+quantize-nf4 --skip-modules fc1 "$dir/a" -o "$dir/a.skip/"
+for as in float32 float16 bfloat16
+do quantize-nf4 --dequantize --compute-dtype $as "$dir/a.double" -o "$dir/a.$as/"
+done
+for model in a.tar a.nf4 a.nf4.tar.zst a.double a.skip a.float32 a.float16 a.bfloat16 bare
+do
+	adapted $model
+	[ "$rc" -eq 0 ] || break
+done
+ok
+it "... also where the adapter comes from the 4-bit one"
+lora-train -q -m "$dir/a.double" --max-steps 1 "$dir/a.tok" -o "$dir/ada.tar" --force
+for model in a a.nf4 a.bfloat16; do adapted $model; [ "$rc" -eq 0 ] || break; done
+ok
+
+changed() { # changed TENSOR: a copy of the base in which one value of it is another
+	rm -rf "$dir/d" && cp -r "$dir/a" "$dir/d"
+	/usr/bin/python3 - "$dir/d/model.safetensors" "$1" <<'IN'
+import json, struct, sys
+with open(sys.argv[1], "r+b") as f:
+    n = struct.unpack("<Q", f.read(8))[0]
+    at = json.loads(f.read(n))[sys.argv[2]]["data_offsets"]
+    f.seek(8 + n + (at[0] + at[1]) // 8 * 4)
+    f.write(struct.pack("<f", 0.5))
+IN
+}
+for tensor in model.layers.1.mlp.fc1.weight model.layers.0.self_attn.q_proj.bias model.embed_tokens.weight \
+	lm_head.weight lm_head.bias model.final_layernorm.weight model.layers.1.input_layernorm.bias
+do
+	it "a base with one other value is another: $tensor"
+	changed $tensor
+	adapted d
+	exit_is 65
+done
+it "PEFT's own adapters say nothing and pass"
+run predict -m "$root/tests/golden/phi-tiny/nf4" -a "$root/tests/golden/phi-tiny/adapter-final" --mode loss "$dir/plain.tok" -o "$dir/peft"
+ok
+
 finish

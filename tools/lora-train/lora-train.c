@@ -68,7 +68,8 @@ static int check_adapter(const struct train_options *o, struct lora_set *l)
 /* *L is the caller's to free, also when this fails. */
 static int make_lora(struct lora_set **l, const struct train_options *o, const struct model *m)
 {
-    const unsigned how = LORA_TRAIN | (o->partial_adapter ? LORA_PARTIAL : 0);
+    const unsigned how = LORA_TRAIN | (o->partial_adapter ? LORA_PARTIAL : 0) |
+                         (o->trust_adapter ? LORA_ANY_BASE : 0);
     struct pack *adapter;
 
     if (!o->init_adapter)

@@ -170,6 +170,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
           .help = "begin with these adapters" },
         { 0, "partial-adapter", CLI_FLAG, &o->partial_adapter,
           .help = "take an adapter that lacks tensors its config names" },
+        { 0, "trust-adapter", CLI_FLAG, &o->trust_adapter,
+          .help = "take an adapter that was trained on another base model" },
 
         { 0, "num-train-epochs", CLI_FLOAT, &o->epochs, .arg = "X",
           .help = "passes over the records", .min = 1e-6, .max = COUNT_MAX, .given = &given.epochs,

@@ -55,6 +55,8 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
           .help = "add an adapter; may be given many times" },
         { 0, "partial-adapter", CLI_FLAG, &o->partial_adapter,
           .help = "take an adapter that lacks tensors its config names" },
+        { 0, "trust-adapter", CLI_FLAG, &o->trust_adapter,
+          .help = "take an adapter that was trained on another base model" },
         { 0, "trust-tokens", CLI_FLAG, &o->trust_tokens,
           .help = "take ids that another tokenizer than the model's has made" },
         { 0, "mode", CLI_CHOICE, &o->mode, "labels|generate|loss|logits",

@@ -76,7 +76,8 @@ static int source_open(struct source *src, const char *model, const struct cli_l
 static struct lora_set *load_adapters(const struct source *src, struct model *model,
                                       const struct predict_options *o)
 {
-    const unsigned how = o->partial_adapter ? LORA_PARTIAL : 0;
+    const unsigned how =
+        (o->partial_adapter ? LORA_PARTIAL : 0) | (o->trust_adapter ? LORA_ANY_BASE : 0);
     const int n = src->n - 1;
     struct lora_set **set = xnmalloc((size_t)n, sizeof *set), *joined = NULL;
 

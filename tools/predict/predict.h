@@ -21,7 +21,7 @@ struct predict_options {
     bool stream;
     const char *loss; /* completion|all */
     int64_t batch_tokens;
-    bool trust_tokens, partial_adapter;
+    bool trust_tokens, trust_adapter, partial_adapter;
     bool normalize_given, max_new_tokens_given, loss_given;
     /* Sampling and arithmetic that later versions will know: checked to be greedy and float32. */
     double temperature, top_p;
