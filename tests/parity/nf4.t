@@ -81,7 +81,8 @@ def hard_cases():
     nf4_cases.write_model(model)
     for block in nf4_cases.BLOCKS:
         for device in "cpu", "ref":
-            options = ["--blocksize", str(block), "--device", device]
+            linears = ",".join(name.removesuffix(".weight") for name, *_ in nf4_cases.cases())
+            options = ["--modules", linears, "--blocksize", str(block), "--device", device]
             plain = raw(quantize(model, *options))
             nested = raw(quantize(model, *options, "--double-quant", "--nested-compat", "bnb-cpu"))
             bad = wrong_cases(block, plain, nested)

@@ -16,6 +16,8 @@ static void put_skipped(struct buf *b, const char *names)
     }
     buf_putc(b, '[');
     for (size_t n; n = strcspn(names, ","), *names; names += n + (names[n] == ',')) {
+        if (!n)
+            continue;
         json_put_text(b, names, n);
         buf_puts(b, ", ");
         head |= n == strlen("lm_head") && !memcmp(names, "lm_head", n);

@@ -14,40 +14,6 @@
  */
 enum { ZERO_CODE = 7 };
 
-/* ---- which tensors ---- */
-
-/* The module path of PATH ends in, or is, the component NAME of length N. */
-static bool has_component(const char *path, size_t length, const char *name, size_t n)
-{
-    for (const char *at = path; (size_t)(at - path) + n <= length; at++)
-        if (!memcmp(at, name, n) && (at == path || at[-1] == '.') &&
-            ((size_t)(at - path) + n == length || at[n] == '.'))
-            return true;
-    return false;
-}
-
-static bool is_skipped(const char *path, size_t length, const char *names)
-{
-    while (names && *names) {
-        const size_t n = strcspn(names, ",");
-
-        if (n && has_component(path, length, names, n))
-            return true;
-        names += n + (names[n] == ',');
-    }
-    return false;
-}
-
-/* Matrices called weight are those of linear layers, but for embeddings and the head. */
-static bool is_linear_weight(const struct tensor *t, const char *skip)
-{
-    const size_t n = strlen(t->name), end = strlen(".weight");
-
-    return t->rank == 2 && t->n && n > end && !strcmp(t->name + n - end, ".weight") &&
-           !is_skipped(t->name, n - end, "lm_head,embed_tokens,embed_positions,wte,wpe,embd") &&
-           !is_skipped(t->name, n - end, skip);
-}
-
 static bool is_float(enum dtype t)
 {
     return t == DT_F32 || t == DT_F16 || t == DT_BF16;
@@ -236,14 +202,14 @@ int plan_scan(struct plan *p, struct progress *progress)
 
 /* ---- the plan ---- */
 
-static int choose(struct item *it, const struct tensor *t, const struct nf4_options *opt)
+static int choose(struct item *it, const struct tensor *t, bool quantised)
 {
     if (strstr(t->name, ".quant_state.bitsandbytes__"))
         return err_set(
             EXIT_DATA,
             "tensor '%s' says that the model is quantised already; use --dequantize first",
             t->name);
-    *it = (struct item){ .t = t, .quantised = is_linear_weight(t, opt->skip) };
+    *it = (struct item){ .t = t, .quantised = quantised };
     if (it->quantised && !is_float(t->dtype))
         return err_set(EXIT_DATA, "tensor '%s' is %s; only F32, F16 and BF16 can be quantised",
                        t->name, dtype_name(t->dtype));
@@ -292,7 +258,7 @@ int plan_make(struct plan *p, const struct tensors *model)
     for (int i = 0; i < n; i++) {
         struct item *it = &p->item[i];
 
-        if (choose(it, tensors_at(model, i), &p->opt) < 0)
+        if (choose(it, tensors_at(model, i), p->opt.quantised[i]) < 0)
             return -1;
         if (it->quantised)
             it->blocks = blocks_of(p, it->t->n);

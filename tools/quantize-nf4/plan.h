@@ -24,7 +24,7 @@ struct nf4_options {
     int64_t block;
     bool nested;
     enum nest_compat compat;
-    const char *skip; /* "a,b": modules that stay as they are */
+    const bool *quantised; /* of each tensor; the others stay as they are */
 };
 
 struct item { /* one tensor of the input */
@@ -59,7 +59,7 @@ struct plan {
     int threads;
 };
 
-/* Chooses what to quantise in MODEL; P has ops, pack and opt. -1 names the tensor: a type that
+/* What becomes of the tensors of MODEL; P has ops, pack and opt. -1 names the tensor: a type that
  * cannot be quantised. plan_free releases what was made in both cases. */
 MUST_USE int plan_make(struct plan *p, const struct tensors *model);
 void plan_free(struct plan *p);

@@ -12,12 +12,13 @@
 #include "plan.h"
 #include "progress.h"
 #include "report.h"
+#include "selection.h"
 #include "source.h"
 
 #include <string.h>
 
 struct options {
-    const char *quant_type, *compat, *compute, *skip, *report, *verify;
+    const char *quant_type, *compat, *compute, *modules, *skip, *report, *verify;
     int64_t block;
     bool nested, dequantize;
 };
@@ -40,6 +41,9 @@ static void check_options(const struct options *o, const struct cli_common *comm
         die(EXIT_USAGE, "--nested-compat is about --double-quant; give both or neither");
     if (o->block & (o->block - 1))
         die(EXIT_USAGE, "--blocksize %lld is not a power of two", (long long)o->block);
+    if ((o->modules || o->skip) && o->dequantize)
+        die(EXIT_USAGE, "--modules and --skip-modules are about quantising; leave them out with "
+                        "--dequantize");
     if (o->verify && o->dequantize)
         die(EXIT_USAGE, "--verify and --dequantize exclude each other");
     if (o->verify && !to_stdout)
@@ -82,9 +86,14 @@ static int compare(struct plan *plan, const char *path, struct report *report,
 
 /* The output is begun before the weights are read: a place where it cannot be is known at once. */
 static int quantise(const struct source *s, struct plan *plan, struct report *report,
-                    const struct options *o, const struct cli_common *common)
+                    const struct options *o, const struct selection *chosen,
+                    const struct cli_common *common)
 {
-    const struct quantization q = { o->compute ? o->compute : source_dtype(s), o->nested, o->skip };
+    const char *const none = "";
+    const struct quantization q = { o->compute ? o->compute : source_dtype(s), o->nested,
+                                    !chosen->given      ? NULL
+                                    : chosen->skipped.p ? chosen->skipped.p
+                                                        : none };
     struct progress *progress = progress_open(common, "tensors", -1);
     struct pack_writer *out = NULL;
     int rc = -1;
@@ -106,16 +115,23 @@ done:
 static int quantise_and_report(const struct source *s, const struct ops *ops,
                                const struct options *o, const struct cli_common *common)
 {
-    struct plan plan = { .ops = ops,
-                         .pack = s->pack,
-                         .opt = { o->block, o->nested, compat_of(o->compat), o->skip } };
+    struct selection chosen;
     struct report *report = NULL;
     int rc;
 
-    if (o->report && report_open(&report, o->report, common->force) < 0)
+    if (selection_make(&chosen, s, o->modules, o->skip) < 0)
         return -1;
-    rc = quantise(s, &plan, report, o, common);
+    struct plan plan = {
+        .ops = ops,
+        .pack = s->pack,
+        .opt = { o->block, o->nested, compat_of(o->compat), chosen.quantised },
+    };
+
+    rc = o->report ? report_open(&report, o->report, common->force) : 0;
+    if (rc == 0)
+        rc = quantise(s, &plan, report, o, &chosen, common);
     plan_free(&plan);
+    selection_free(&chosen);
     report_free(report);
     return rc;
 }
@@ -171,6 +187,8 @@ int main(int argc, char **argv)
         { 0, "compute-dtype", CLI_CHOICE, &o.compute, "float16|bfloat16|float32",
           .help = "for those who load the model; of the weights that --dequantize writes; the "
                   "model's own if not given" },
+        { 0, "modules", CLI_TEXT, &o.modules, "NAMES",
+          .help = "linears that are quantised, with commas; all if not given" },
         { 0, "skip-modules", CLI_TEXT, &o.skip, "NAMES",
           .help = "linears that stay as they are, with commas; lm_head always does" },
         { 0, "report", CLI_FILE, &o.report, "FILE",
