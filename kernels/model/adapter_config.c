@@ -266,7 +266,7 @@ static int read_numbers(struct adapter_config *c, const cJSON *root)
         read_patterns(&c->rank, root, "rank_pattern", read_values) < 0 ||
         read_patterns(&c->alpha, root, "alpha_pattern", read_values) < 0)
         return -1;
-    if (!(dropout >= 0 && dropout < 1))
+    if (!(dropout >= 0 && (float)dropout < 1))
         return err_set(EXIT_DATA, "'lora_dropout' is not within 0..1");
     if (!(fabs(alpha) <= (double)FLT_MAX))
         return err_set(EXIT_DATA, "'lora_alpha' is beyond what a float can hold");

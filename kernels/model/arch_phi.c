@@ -18,7 +18,7 @@ static int read_drop(float *p, const cJSON *json, const char *key)
 
     if (json_double(json, key, &v) < 0)
         return -1;
-    if (!(v >= 0 && v < 1))
+    if (!(v >= 0 && (float)v < 1))
         return err_set(EXIT_DATA, "%s %g is not within 0..1", key, v);
     *p = (float)v;
     return 0;
@@ -41,8 +41,8 @@ static int phi_configure(struct config *c, const cJSON *json)
         return err_set(EXIT_NODEVICE, "hidden_act '%s' is not supported; only 'gelu_new' is", act);
     if (qk_norm)
         return err_set(EXIT_NODEVICE, "qk_layernorm is not supported");
-    if (!(eps > 0 && eps < 1))
-        return err_set(EXIT_DATA, "layer_norm_eps %g is not within 0..1", eps);
+    if (!((float)eps > 0 && eps < 1))
+        return err_set(EXIT_DATA, "layer_norm_eps %g is not a float between 0 and 1", eps);
     c->norm_eps = (float)eps;
     return 0;
 }

@@ -94,8 +94,8 @@ static int read_rope(struct config *c, const cJSON *json)
                    json_double(params, "rope_theta", &theta) < 0 ||
                    json_double(params, "partial_rotary_factor", &factor) < 0))
         return -1;
-    if (!(theta > 0 && theta <= 1e12))
-        return err_set(EXIT_DATA, "rope_theta %g is not a positive number", theta);
+    if (!(theta >= 1 && theta <= 1e12)) /* below, frequencies leave what a float can hold */
+        return err_set(EXIT_DATA, "rope_theta %g is not within 1..1e12", theta);
     if (!(factor > 0 && factor <= 1))
         return err_set(EXIT_DATA, "partial_rotary_factor %g is not within 0..1", factor);
     c->rope_theta = (float)theta;
@@ -173,6 +173,9 @@ static int add_stop(struct config *c, const cJSON *id)
     if (!cJSON_IsNumber(id) || id->valuedouble != floor(id->valuedouble) || id->valuedouble < 0 ||
         id->valuedouble > UINT32_MAX)
         return err_set(EXIT_DATA, "eos_token_id is not a token id");
+    if (id->valuedouble >= (double)c->vocab)
+        return err_set(EXIT_DATA, "eos_token_id %.0f is outside the vocabulary of %lld",
+                       id->valuedouble, (long long)c->vocab);
     if (c->stops == CONFIG_STOP_IDS)
         return err_set(EXIT_DATA, "eos_token_id lists more than %d ids", CONFIG_STOP_IDS);
     c->stop[c->stops++] = (uint32_t)id->valuedouble;
@@ -218,8 +221,13 @@ static int read_model(struct config *c, const cJSON *json)
         read_stops(c, json) < 0)
         return -1;
     c->bos = c->stops ? (int64_t)c->stop[0] : -1;
-    if (json_int(json, "bos_token_id", &c->bos, 0, UINT32_MAX) < 0)
+    const int begins = json_int(json, "bos_token_id", &c->bos, 0, UINT32_MAX);
+
+    if (begins < 0)
         return -1;
+    if (begins && c->bos >= c->vocab)
+        return err_set(EXIT_DATA, "bos_token_id %lld is outside the vocabulary of %lld",
+                       (long long)c->bos, (long long)c->vocab);
     return arch->configure(c, json);
 }
 

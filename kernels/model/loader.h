@@ -28,6 +28,11 @@ MUST_USE int loader_adopt_floats(struct loader *ld, const struct dev **out, cons
 MUST_USE int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d,
                            enum dtype dtype, int64_t n);
 
+/* -1, naming T, when one of the N floats at V, which are T's, is beyond the type that products round
+ * to. */
+MUST_USE int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v,
+                           int64_t n);
+
 /* A linear that bitsandbytes quantised: STATE is its quant_state tensor. */
 MUST_USE int load_nf4(struct loader *ld, struct weight *w, const char *stem,
                       const struct tensor *state, int64_t rows, int64_t cols);

@@ -315,6 +315,19 @@ static int join_values(float *joined, const struct lora_set *out, struct lora_se
     return 0;
 }
 
+static int check_joined(const struct lora_set *l, const float *joined)
+{
+    bool finite = true;
+
+    for (int i = 0; i < l->n; i++)
+        finite = finite && isfinite(l->tensor[i].scale);
+    for (int64_t i = 0; i < l->params && finite; i++)
+        finite = isfinite(joined[i]);
+    return finite ? 0
+                  : err_set(EXIT_NUMERIC, "an adapter times its scale is beyond what a float can "
+                                          "hold; use a smaller scale");
+}
+
 int lora_join(struct lora_set **out, struct lora_set *const *in, const double *scale, int n)
 {
     struct lora_set *l = lora_set_begin(in[0]->model, &in[0]->opt);
@@ -323,8 +336,9 @@ int lora_join(struct lora_set **out, struct lora_set *const *in, const double *s
 
     float *joined = xcalloc((size_t)l->params, sizeof *joined);
     int64_t *filled = xcalloc((size_t)l->n, sizeof *filled);
-    const int rc =
-        join_values(joined, l, in, scale, n, filled) < 0 ? -1 : lora_set_fill(l, joined, false);
+    const int rc = join_values(joined, l, in, scale, n, filled) < 0 || check_joined(l, joined) < 0
+                       ? -1
+                       : lora_set_fill(l, joined, false);
 
     free(joined);
     free(filled);

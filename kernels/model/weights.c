@@ -98,6 +98,17 @@ int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d
     return 0;
 }
 
+int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v, int64_t n)
+{
+    const int64_t i = ld->round == DT_BF16 ? f32_first_beyond(v, n, DT_BF16) : -1;
+
+    return i < 0 ? 0
+                 : err_set(EXIT_NUMERIC,
+                           "tensor '%s' has %g at element %lld, beyond what bfloat16 can hold; use "
+                           "--compute-dtype float32",
+                           t->name, (double)v[i], (long long)i);
+}
+
 /* ROWS 0: a vector of COLS. */
 static int check_shape(const struct tensor *t, int64_t rows, int64_t cols)
 {
@@ -154,7 +165,10 @@ static int load_dense(struct loader *ld, struct weight *w, const char *stem, int
     if (!t || check_float(t) < 0 || check_shape(t, rows, cols) < 0)
         return -1;
     *w = (struct weight){ .dtype = t->dtype, .rows = rows, .cols = cols, .round = ld->round };
-    return loader_adopt(ld, &w->data, t) < 0 ? -1 : loader_finite(ld, t, w->data, t->dtype, t->n);
+    if (loader_adopt(ld, &w->data, t) < 0 || loader_finite(ld, t, w->data, t->dtype, t->n) < 0)
+        return -1;
+    return t->dtype == DT_F32 ? loader_rounds(ld, t, (const float *)(const void *)t->data, t->n)
+                              : 0;
 }
 
 static int load_linear(struct loader *ld, struct linear_weights *l, const char *stem, int64_t rows,

@@ -49,7 +49,9 @@ static int load_nested_scales(struct loader *ld, struct weight *w, const char *s
     nest_expand(v, absmax->data, (const float *)(const void *)scales->data,
                 (const float *)(const void *)map->data, (float)q->offset, blocks,
                 (int)q->nested_block);
-    return loader_adopt_floats(ld, &w->absmax, v, blocks);
+    return loader_rounds(ld, absmax, v, blocks) < 0
+               ? -1
+               : loader_adopt_floats(ld, &w->absmax, v, blocks);
 }
 
 int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct tensor *state,
@@ -73,6 +75,7 @@ int load_nf4(struct loader *ld, struct weight *w, const char *stem, const struct
         if (load_nested_scales(ld, w, stem, &q, absmax, blocks) < 0)
             return -1;
     } else if (loader_check(absmax, DT_F32, blocks) < 0 ||
+               loader_rounds(ld, absmax, (const float *)(const void *)absmax->data, blocks) < 0 ||
                loader_adopt(ld, &w->absmax, absmax) < 0) {
         return -1;
     }

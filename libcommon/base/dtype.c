@@ -71,6 +71,22 @@ uint16_t f16_of_f32(float f)
     return (uint16_t)(sign | (u - ((127u - 15) << 23)) >> 13);
 }
 
+int64_t f32_first_beyond(const float *x, int64_t n, enum dtype to)
+{
+    /* bits of half a step above the largest value: from there on rounding goes up */
+    const uint32_t beyond = to == DT_F16 ? 0x477ff000u : to == DT_BF16 ? 0x7f7f8000u : 0x7f800000u;
+
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u;
+
+        memcpy(&u, &x[i], sizeof u);
+        u &= 0x7fffffffu;
+        if (u >= beyond && u < 0x7f800000u)
+            return i;
+    }
+    return -1;
+}
+
 float f32_rounded(float x, enum dtype to)
 {
     switch (to) {

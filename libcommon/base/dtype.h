@@ -57,6 +57,8 @@ static inline uint16_t bf16_of_f32(float f)
 }
 
 uint16_t f16_of_f32(float f);
+/* The first of N finite floats that becomes infinite when it is rounded to DT_F16 or DT_BF16, or -1. */
+int64_t f32_first_beyond(const float *x, int64_t n, enum dtype to);
 /* The float nearest to x that DT_F16 or DT_BF16 can hold; any other type: x. */
 float f32_rounded(float x, enum dtype to);
 

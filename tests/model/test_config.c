@@ -101,6 +101,8 @@ static void test_stops(void **state)
     assert_int_equal(load(&c, old_spelling, "{\"eos_token_id\":\"x\"}"), -1);
     assert_int_equal(load(&c, old_spelling, "{\"eos_token_id\":-1}"), -1);
     assert_int_equal(load(&c, old_spelling, "{\"eos_token_id\":1.5}"), -1);
+    assert_int_equal(load(&c, old_spelling, "{\"eos_token_id\":51200}"), -1);
+    assert_non_null(strstr(err_text(), "eos_token_id 51200 is outside the vocabulary of 51200"));
 }
 
 static void test_quantization(void **state)
@@ -149,13 +151,34 @@ static void test_refused(void **state)
         { PHI "\"partial_rotary_factor\":1.5}", EXIT_DATA, "partial_rotary_factor" },
         { PHI "\"partial_rotary_factor\":0.01}", EXIT_DATA, "0 rotary dimensions" },
         { PHI "\"rope_theta\":0}", EXIT_DATA, "rope_theta" },
+        { PHI "\"rope_theta\":-1}", EXIT_DATA, "rope_theta" },
+        { PHI "\"rope_theta\":1e-300}", EXIT_DATA, "rope_theta 1e-300" },
+        { PHI "\"rope_theta\":1e-30}", EXIT_DATA, "rope_theta" },
+        { PHI "\"rope_theta\":1e999}", EXIT_DATA, "rope_theta" },
+        { PHI "\"rope_theta\":Infinity}", EXIT_DATA, "config.json" },
+        { PHI "\"rope_parameters\":{\"rope_theta\":1e-300}}", EXIT_DATA, "rope_theta" },
+        { PHI "\"vocab_size\":512,\"eos_token_id\":512}", EXIT_DATA, "eos_token_id 512" },
+        { PHI "\"vocab_size\":512,\"eos_token_id\":[3,50256]}", EXIT_DATA, "eos_token_id 50256" },
+        { PHI "\"eos_token_id\":-1}", EXIT_DATA, "eos_token_id" },
+        { PHI "\"vocab_size\":512,\"bos_token_id\":600}", EXIT_DATA, "bos_token_id 600" },
+        { PHI "\"bos_token_id\":-1}", EXIT_DATA, "bos_token_id" },
+        { PHI "\"max_position_embeddings\":0}", EXIT_DATA, "max_position_embeddings" },
+        { PHI "\"num_attention_heads\":0}", EXIT_DATA, "num_attention_heads" },
+        { PHI "\"num_hidden_layers\":0}", EXIT_DATA, "num_hidden_layers" },
+        { PHI "\"vocab_size\":0}", EXIT_DATA, "vocab_size" },
+        { PHI "\"head_dim\":0}", EXIT_DATA, "head_dim" },
         { PHI "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}", EXIT_NODEVICE, "'linear'" },
         { PHI "\"rope_parameters\":{\"rope_type\":\"yarn\"}}", EXIT_NODEVICE, "'yarn'" },
         { PHI "\"rope_parameters\":7}", EXIT_DATA, "rope_parameters" },
         { PHI "\"hidden_act\":\"relu\"}", EXIT_NODEVICE, "'relu'" },
         { PHI "\"qk_layernorm\":true}", EXIT_NODEVICE, "qk_layernorm" },
         { PHI "\"resid_pdrop\":1.0}", EXIT_DATA, "resid_pdrop" },
+        { PHI "\"resid_pdrop\":0.9999999999}", EXIT_DATA, "resid_pdrop" },
         { PHI "\"layer_norm_eps\":0}", EXIT_DATA, "layer_norm_eps" },
+        { PHI "\"layer_norm_eps\":-1e-5}", EXIT_DATA, "layer_norm_eps" },
+        { PHI "\"layer_norm_eps\":1e-300}", EXIT_DATA, "layer_norm_eps 1e-300" },
+        { PHI "\"layer_norm_eps\":1e999}", EXIT_DATA, "layer_norm_eps" },
+        { PHI "\"layer_norm_eps\":NaN}", EXIT_DATA, "config.json" },
         { PHI "\"torch_dtype\":\"int8\"}", EXIT_DATA, "'int8'" },
         { PHI "\"quantization_config\":{\"quant_method\":\"gptq\"}}", EXIT_NODEVICE, "'gptq'" },
         { PHI "\"quantization_config\":{\"load_in_8bit\":true}}", EXIT_NODEVICE, "load_in_4bit" },

@@ -101,9 +101,9 @@ static void test_shapes(void **state)
 {
     (void)state;
     read_variant("nf4");
-    replace(&config, "\"vocab_size\": 512", "\"vocab_size\": 511");
+    replace(&config, "\"vocab_size\": 512", "\"vocab_size\": 513");
     refused(EXIT_DATA,
-            "tensor 'model.embed_tokens.weight' has shape 512x128, config.json wants 511x128");
+            "tensor 'model.embed_tokens.weight' has shape 512x128, config.json wants 513x128");
     read_variant("nf4");
     replace(&config, "\"intermediate_size\": 512", "\"intermediate_size\": 511");
     refused(EXIT_DATA, "mlp.fc1.weight.quant_state");

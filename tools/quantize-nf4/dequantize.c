@@ -86,25 +86,42 @@ static void *rounded(float *v, int64_t n, enum dtype to)
     return half;
 }
 
+/* The N values from FROM on of tensor NAME must not become infinite. */
+static int check_range(const float *v, int64_t n, enum dtype to, const char *name, int64_t from)
+{
+    const int64_t i = f32_first_beyond(v, n, to);
+
+    return i < 0 ? 0
+                 : err_set(EXIT_NUMERIC,
+                           "tensor '%s' has %g at element %lld, beyond what %s can hold; use "
+                           "--compute-dtype %s",
+                           name, (double)v[i], (long long)(from + i), dtype_torch_name(to),
+                           to == DT_F16 ? "bfloat16 or float32" : "float32");
+}
+
 static int write_piece(struct tensors_writer *out, const struct ops *ops, const struct weight *w,
-                       int64_t from, int64_t n, struct dev *room, float *host)
+                       int64_t from, int64_t n, struct dev *room, float *host, const char *name)
 {
     struct weight piece = *w;
     int rc;
 
     piece.rows = 1;
     piece.cols = n;
+    piece.round = DT_F32; /* here it is rounded, once what would not fit is found */
     piece.data = ops->slice_const(w->data, (size_t)from / 2);
     piece.absmax = ops->slice_const(w->absmax, (size_t)(from / w->block) * sizeof(float));
     rc = ops->expand(room, &piece);
     if (!rc)
         rc = ops->get(host, room, (size_t)n * sizeof(float));
+    if (!rc)
+        rc = check_range(host, n, w->round, name, from);
     return rc < 0 ? -1
                   : tensors_write_data(out, rounded(host, n, w->round),
                                        (size_t)n * dtype_size(w->round));
 }
 
-static int write_pieces(struct tensors_writer *out, const struct ops *ops, const struct weight *w)
+static int write_pieces(struct tensors_writer *out, const struct ops *ops, const struct weight *w,
+                        const char *name)
 {
     struct dev *room = ops->alloc(PIECE * sizeof(float));
     float *host = xnmalloc(PIECE, sizeof *host);
@@ -112,7 +129,7 @@ static int write_pieces(struct tensors_writer *out, const struct ops *ops, const
     int rc = room ? 0 : -1;
 
     for (int64_t from = 0; from < n && !rc; from += PIECE)
-        rc = write_piece(out, ops, w, from, n - from < PIECE ? n - from : PIECE, room, host);
+        rc = write_piece(out, ops, w, from, n - from < PIECE ? n - from : PIECE, room, host, name);
     ops->release(room);
     free(host);
     return rc;
@@ -128,7 +145,7 @@ static int write_weight(struct tensors_writer *out, const struct ops *ops, struc
     int rc = load_nf4(&loader, &w, o->stem, o->state, o->q.rows, o->q.cols);
 
     if (!rc)
-        rc = write_pieces(out, ops, &w);
+        rc = write_pieces(out, ops, &w, o->t->name);
     owner.files = NULL; /* they are the caller's */
     weights_free(&owner);
     return rc;

@@ -4,6 +4,7 @@
 #include "json.h"
 #include "mem.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,16 @@ static int scan_piece(void *context, int thread, const struct piece *piece)
     return 0;
 }
 
+/* Scales near the largest float, whose sum or rounded value is beyond it, cannot be nested. */
+static bool nests(const struct item *it, float offset)
+{
+    bool finite = isfinite(offset);
+
+    for (int64_t i = 0; i < it->blocks && finite; i++)
+        finite = isfinite(it->absmax[i]);
+    return finite;
+}
+
 static void nest(struct item *it, enum nest_compat compat, float *offset)
 {
     it->q = xmalloc((size_t)it->blocks);
@@ -195,8 +206,15 @@ int plan_scan(struct plan *p, struct progress *progress)
             float offset;
 
             nest(&p->item[i], p->opt.compat, &offset);
-            p->item[i].state = state_of(&p->item[i], &p->opt, offset);
+            if (nests(&p->item[i], offset))
+                p->item[i].state = state_of(&p->item[i], &p->opt, offset);
         }
+    for (int i = 0; i < p->n; i++)
+        if (p->item[i].quantised && !p->item[i].state)
+            return err_set(EXIT_NUMERIC,
+                           "%s: the scales of tensor '%s' in 8 bits are beyond what a float can "
+                           "hold; leave out --double-quant",
+                           pack_name(p->pack), p->item[i].t->name);
     return 0;
 }
 
