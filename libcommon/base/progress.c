@@ -22,18 +22,26 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static bool wants_json(const struct cli_common *common)
+{
+    return !strcmp(common->progress, "json");
+}
+
+bool progress_wanted(const struct cli_common *common)
+{
+    return wants_json(common) ||
+           (!strcmp(common->progress, "auto") && !common->quiet && isatty(STDERR_FILENO));
+}
+
 struct progress *progress_open(const struct cli_common *common, const char *unit, int64_t total)
 {
-    const bool json = !strcmp(common->progress, "json");
-    const bool bar = !strcmp(common->progress, "auto") && !common->quiet && isatty(STDERR_FILENO);
-
-    if (!json && !bar)
+    if (!progress_wanted(common))
         return NULL;
     struct progress *p = xcalloc(1, sizeof *p);
 
     p->unit = unit;
     p->total = total;
-    p->json = json;
+    p->json = wants_json(common);
     p->start = p->shown = now();
     return p;
 }

@@ -14,6 +14,8 @@ struct progress;
 struct progress *progress_open(const struct cli_common *common, const char *unit, int64_t total);
 /* DONE were there before: they do not make this process look faster. */
 void progress_from(struct progress *p, int64_t done);
+/* Whether anything would be shown: what costs time only to know TOTAL is left out else. */
+bool progress_wanted(const struct cli_common *common);
 void progress_to(struct progress *p, int64_t done);     /* at most ten updates a second */
 /* The same with a short remark, "loss 1.234". */
 void progress_say(struct progress *p, int64_t done, const char *remark);

@@ -69,6 +69,24 @@ static int read_regular(struct pack *p, const char *path)
     return rc;
 }
 
+/* "org/name", as the hub names models. */
+static bool is_hub_name(const char *path)
+{
+    const char *slash = strchr(path, '/');
+
+    return slash && slash != path && slash[1] && !strchr(slash + 1, '/') && *path != '.' &&
+           *path != '~' && strncmp(path, "hf:", 3) != 0;
+}
+
+static int not_there(const char *path)
+{
+    if (errno == ENOENT && is_hub_name(path))
+        return err_set(EXIT_NOINPUT,
+                       "no such file or folder; a model in the local Hugging Face cache is hf:%s",
+                       path);
+    return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
+}
+
 /* A pipe with a name is opened once only: its writer may be done before a second time. */
 static int read_path(struct pack *p, const char *path)
 {
@@ -76,7 +94,7 @@ static int read_path(struct pack *p, const char *path)
     struct stat st;
 
     if ((standard ? fstat(STDIN_FILENO, &st) : stat(path, &st)) < 0)
-        return err_set(EXIT_NOINPUT, "cannot open: %s", strerror(errno));
+        return not_there(path);
     if (S_ISDIR(st.st_mode) && !standard)
         return pack_read_folder(p, path);
     if (!S_ISREG(st.st_mode))

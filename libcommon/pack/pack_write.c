@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
 enum { LARGE = 1 << 20 }; /* a full disk shows before such a file is written */
@@ -22,6 +23,7 @@ struct pack_writer {
     _Atomic uint64_t left; /* bytes of the file in hand still to come */
     char *name;            /* of the file in hand */
     bool finished;         /* nothing more is to be written */
+    char *odd;             /* the archive's name, where it is like a folder's; else NULL */
 };
 
 /* ---- tar ---- */
@@ -131,7 +133,17 @@ static void release(struct pack_writer *w)
     ZSTD_freeCCtx(w->zstd);
     free(w->packed);
     free(w->name);
+    free(w->odd);
     free(w);
+}
+
+/* A name like phi-2.nf4 is taken for a folder's. */
+static bool is_odd(const char *path)
+{
+    struct stat st;
+
+    return !text_ends_with(path, ".tar") && !text_ends_with(path, ".zst") &&
+           strcmp(path, "-") != 0 && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
 }
 
 int pack_create(struct pack_writer **out, const char *path, bool force, int level,
@@ -143,6 +155,7 @@ int pack_create(struct pack_writer **out, const char *path, bool force, int leve
     if (text_ends_with(path, "/")) {
         rc = outdir_open(&w->dir, path, force, names);
     } else {
+        w->odd = is_odd(path) ? xstrdup(path) : NULL;
         rc = outfile_open(&w->file, path, force, true);
         if (!rc && !text_ends_with(path, ".tar"))
             start_zstd(w, level);
@@ -247,6 +260,8 @@ int pack_commit(struct pack_writer *w)
 {
     const int rc = pack_sync(w) < 0 ? -1 : give_name(w);
 
+    if (!rc && w->odd)
+        warn("%s is a .tar.zst archive; for a folder write %s/", w->odd, w->odd);
     release(w);
     return rc;
 }

@@ -102,6 +102,24 @@ void labels_free(struct labels *l)
     *l = (struct labels){ 0 };
 }
 
+int labels_check_seed(const struct labels *l, const char *what)
+{
+    static const char *const known[] = { "positive", "neutral", "negative" };
+
+    for (int i = 0; i < l->n; i++) {
+        size_t k = 0;
+
+        while (k < 3 && strcmp(l->name[i], known[k]) != 0)
+            k++;
+        if (k == 3)
+            return err_set(EXIT_DATA,
+                           "%s: --preset seed knows positive, neutral and negative, and not label "
+                           "'%s'; leave it out",
+                           what, l->name[i]);
+    }
+    return 0;
+}
+
 void labels_list(const struct labels *l, struct buf *b)
 {
     const size_t start = b->n;

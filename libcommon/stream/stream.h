@@ -45,6 +45,9 @@ MUST_USE int labels_of_set(struct labels *l, const char *name);
 /* What --labels was given: one value is the name of such a set, else labels with commas between them
  * (without a comma: one label); each of several values is one label, commas and all. */
 MUST_USE int labels_load(struct labels *l, const struct cli_list *given);
+/* -1 when L has another label than the article's three, which --preset seed is about; WHAT names the
+ * stream for the message. */
+MUST_USE int labels_check_seed(const struct labels *l, const char *what);
 /* "a, b, c" for a message, cut off where it gets long. */
 void labels_list(const struct labels *l, struct buf *b);
 

@@ -185,7 +185,8 @@ done = run(*base, "--mode", "generate", "--max-new-tokens", "12", "--stream", ro
 check("generate: --stream shows the text", done.stderr.decode() == "".join(r["output"] + "\n" for r in texts),
       done.stderr)
 check("generate: --stream does not change the result", streams.records(done.stdout)[1] == texts)
-got = predict(*base, "--preset", "seed", rows=tests, labels=names)
+three = ["positive", "neutral", "negative"]
+got = predict(*base, "--preset", "seed", rows=tests, labels=three)
 check("--preset seed: three tokens and a label or none",
       all(len(streams.numbers(r["output_ids"])) <= 3 and r["pred"] == "none" for r in got), got)
 check("without labels the default is to generate", "output" in predict(*base, rows=tests)[0])
@@ -280,7 +281,7 @@ misfit = os.path.join(root, "tests", "golden", "phi-odd", "adapter-final")
 refuses("an adapter that does not fit", 65, "adapter-final", *base, "-a", misfit, rows=[])
 refuses("model and records from one pipe", 2, "standard input", "-m", "-")
 target = os.path.join(scratch.name, "out.zst")
-cut = streams.stream(tests, labels=names)[:-20]
+cut = streams.stream(tests, labels=names, answers=[" " + n for n in names])[:-20]
 refuses("a stream that is cut short", 65, "cut", *base, "-o", target, data=cut)
 refuses("a bad record after good ones", 65, "token id 999", *base, "-o", target, "--mode", "loss",
         rows=tests[:1] + [{"ids": [1, 999]}])

@@ -71,6 +71,7 @@ static void read_texts(struct train_options *o, const struct texts *t)
 /* The article's values are the defaults, but for these. What the user gave wins. */
 static void apply_preset(struct train_options *o, struct texts *t, const struct given *given)
 {
+    o->seed_preset = true;
     if (!given->group)
         o->group = true;
     if (!given->evaluate)

@@ -32,7 +32,7 @@ struct train_options {
     enum evaluate_when evaluate;
     enum loss_norm norm;
     enum dtype compute;
-    bool group, flush, completion_only, resume, partial_adapter, trust_tokens, trust_adapter;
+    bool group, flush, completion_only, resume, partial_adapter, trust_tokens, trust_adapter, seed_preset;
 };
 
 /* Parses, checks what only the options together can tell, and exits on mistakes. */

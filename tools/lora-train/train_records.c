@@ -175,7 +175,10 @@ int train_sets_read(struct train_sets *s, const struct train_options *o, const s
     if (reader_open(&r, o->inputs, KIND_TOKENS, &o->common) < 0)
         return -1;
 
-    const int rc = check_tokens(r, o, m) < 0 ? -1 : read_all(s, r, o, m);
+    int rc = o->seed_preset ? labels_check_seed(reader_labels(r), reader_name(r)) : 0;
+
+    if (rc == 0)
+        rc = check_tokens(r, o, m) < 0 ? -1 : read_all(s, r, o, m);
 
     reader_close(r);
     if (rc < 0)

@@ -20,6 +20,8 @@ static void check(const struct predict_options *o, const char *input)
     if (dtype_of(o->compute) == DT_F16)
         die(EXIT_NODEVICE,
             "--compute-dtype float16 is not there on this device; use bfloat16 or float32");
+    if (o->stream && !strcmp(o->common.progress, "json"))
+        die(EXIT_USAGE, "--stream and --progress json both go to standard error; leave one out");
     if (o->stop && !*o->stop)
         die(EXIT_USAGE, "--stop is an empty text");
     if (!strcmp(o->model, "-") && (!input || !strcmp(input, "-")))
@@ -100,5 +102,7 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
     const char *const *operands = cli_parse(argc, argv, &cli);
 
     check(o, operands[0]);
+    if (o->stream)
+        o->common.progress = "never"; /* a line that is written over would mix with the text */
     return operands;
 }

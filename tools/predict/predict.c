@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct source {         /* what the predictions come from */
     struct pack **pack; /* the model, then its adapters */
@@ -27,13 +29,15 @@ static const struct mode *const modes[] = { &mode_labels, &mode_generate, &mode_
 
 /* ---- models ---- */
 
-/* "ADAPTER=0.5" in its parts: PATH is copied. A tail that is no number belongs to the path. */
+/* "ADAPTER=0.5" in its parts: PATH is copied. A tail that is no number belongs to the path, and so
+ * does any where that is there. */
 static double split_scale(const char *arg, char **path)
 {
     const char *equals = strrchr(arg, '=');
     char *end = NULL;
     const double scale = equals ? strtod(equals + 1, &end) : 1;
-    const bool number = equals && end != equals + 1 && *end == '\0' && scale - scale == 0;
+    const bool number =
+        equals && end != equals + 1 && *end == '\0' && scale - scale == 0 && access(arg, F_OK) != 0;
 
     *path = number ? xstrndup(arg, (size_t)(equals - arg)) : xstrdup(arg);
     return number ? scale : 1;
@@ -143,6 +147,37 @@ static int check_tokens(const struct predictor *p, const struct reader *r)
                : reader_check_tokenizer(r, digest);
 }
 
+static bool all_files(const char *const *paths)
+{
+    struct stat st;
+
+    for (; *paths; paths++)
+        if (stat(*paths, &st) < 0 || !S_ISREG(st.st_mode))
+            return false;
+    return true;
+}
+
+/* How many records there will be, for the time that is left; -1 where nobody looks or nobody can
+ * tell. Counting them takes no time beside what is done with them. */
+static int64_t records_to_come(const struct predict_options *o, const char *const *paths)
+{
+    struct reader *r;
+    struct record *rec;
+    int64_t n = 0;
+    int got;
+
+    if (!progress_wanted(&o->common) || !*paths || !all_files(paths) ||
+        reader_open(&r, paths, KIND_TOKENS | KIND_PREDICTIONS, &o->common) < 0)
+        return o->common.limit;
+    reader_default_only(r, "split", "test");
+    err_set_talk(0); /* what there is to be warned of is said when the records are used */
+    while ((got = reader_next(r, &rec)) > 0)
+        n++;
+    err_set_talk(o->common.verbose ? 2 : !o->common.quiet);
+    reader_close(r);
+    return got < 0 ? -1 : n;
+}
+
 static void run(struct predictor *p, const struct source *src, const char *const *paths)
 {
     const struct cli_common *common = &p->opt->common;
@@ -157,15 +192,15 @@ static void run(struct predictor *p, const struct source *src, const char *const
     const struct mode *mode = find_mode(p->opt, p->labels);
 
     options_suit(p->opt, mode->name);
-    if (mode->begin && mode->begin(p) < 0)
+    if ((p->opt->preset && labels_check_seed(p->labels, reader_name(r)) < 0) ||
+        (mode->begin && mode->begin(p) < 0))
         die_err();
     if (writer_open(&w, common, KIND_PREDICTIONS, NULL, r) < 0)
         die_err();
-    struct progress *progress = progress_open(common, "records", -1);
-
-    if (window_run(p, mode, r, w, progress) < 0)
+    p->progress = progress_open(common, "records", records_to_come(p->opt, paths));
+    if (window_run(p, mode, r, w) < 0)
         die_err();
-    progress_close(progress);
+    progress_close(p->progress);
     for (int i = 0; i < src->n; i++)
         writer_input(w, src->what[i], digests_at(src->digests, i));
     if (writer_commit(w) < 0)

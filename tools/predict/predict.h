@@ -56,6 +56,7 @@ struct predictor {
     float *logits; /* (logits_cap, V) */
     int64_t logits_cap;
     void *state; /* of the mode */
+    struct progress *progress;
 };
 
 /* One way of predicting. Functions give 0, or -1 with the error set. */
@@ -73,7 +74,7 @@ extern const struct mode mode_labels, mode_generate, mode_loss, mode_logits;
 
 /* Reads all records of R, runs them in batches, and writes them to W in the order they came in. */
 MUST_USE int window_run(struct predictor *p, const struct mode *mode, struct reader *r,
-                        struct writer *w, struct progress *progress);
+                        struct writer *w);
 
 /* Runs the batch that is there: p->logits (n, V) at its rows ROW. */
 MUST_USE int predict_infer(struct predictor *p, const int32_t *row, int64_t n);

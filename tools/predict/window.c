@@ -125,8 +125,9 @@ static int run_batch(struct predictor *p, const struct mode *mode, struct prompt
     return err_in("%s:%s", reader_name(r), record_name(bad->rec));
 }
 
+/* DONE: records of earlier windows. */
 static int run(struct window *win, struct predictor *p, const struct mode *mode,
-               const struct reader *r)
+               const struct reader *r, int64_t done)
 {
     int64_t shared = 0;
     int n;
@@ -139,6 +140,7 @@ static int run(struct window *win, struct predictor *p, const struct mode *mode,
                         mode->whole ? NULL : &shared);
         if (run_batch(p, mode, &win->prompt[i], n, shared, r) < 0)
             return -1;
+        progress_to(p->progress, done + i + n);
     }
     return 0;
 }
@@ -169,8 +171,7 @@ static void window_free(struct window *win)
     free(win);
 }
 
-int window_run(struct predictor *p, const struct mode *mode, struct reader *r, struct writer *w,
-               struct progress *progress)
+int window_run(struct predictor *p, const struct mode *mode, struct reader *r, struct writer *w)
 {
     struct window *win = window_new();
     int64_t done = 0;
@@ -178,10 +179,9 @@ int window_run(struct predictor *p, const struct mode *mode, struct reader *r, s
 
     do {
         more = fill(win, p, mode, r);
-        if (more >= 0 && (run(win, p, mode, r) < 0 || write_all(win, w) < 0))
+        if (more >= 0 && (run(win, p, mode, r, done) < 0 || write_all(win, w) < 0))
             more = -1;
         done += win->n;
-        progress_to(progress, done);
     } while (more > 0);
     window_free(win);
     return more;

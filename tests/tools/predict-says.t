@@ -1,0 +1,91 @@
+#!/bin/sh
+# What predict says while it works, and what it makes of its arguments.
+. "$(dirname "$0")/../lib.sh"
+
+mkmodel --hidden 32 --layers 1 --heads 4 --partial-rotary-factor 0.5 --vocab 512 --tokenizer "$root/pipelines/tiny" -o "$dir/m/"
+labelled() { # labelled LABELS: a token stream whose header has them, and no answers
+	printf '{"id":0,"ids":[1,2,3]}\n{"id":1,"ids":[4,5]}\n{"id":2,"ids":[7]}\n' |
+		peek --from-jsonl --kind tokens --labels "$1" -o "$dir/$2"
+}
+labelled positive,neutral,negative three.tok
+labelled up,down two.tok
+printf 'text,label\nIt rose,positive\nIt fell,negative\n' | promptify -t financial-sentiment | tokenize -m "$dir/m" -o "$dir/answered.tok"
+echo '{"id":0,"ids":[1,2,3]}' | peek --from-jsonl --kind tokens -o "$dir/none.tok"
+
+it "--preset seed refuses other labels than the article's"
+run predict --preset seed -m "$dir/m" "$dir/two.tok" -o "$dir/no"
+exit_is 65
+err_has "two.tok: --preset seed knows positive, neutral and negative, and not label 'up'"
+absent "$dir/no"
+it "... takes the three"; run predict --preset seed -m "$dir/m" "$dir/three.tok" -o "$dir/p3"; ok
+it "... and a stream without labels"; run predict --preset seed -m "$dir/m" "$dir/none.tok" -o "$dir/p4"; ok
+it "lora-train --preset seed refuses them too"
+run lora-train --preset seed -m "$dir/m" "$dir/two.tok" -o "$dir/no.tar"
+exit_is 65
+err_has "not label 'up'"
+absent "$dir/no.tar"
+it "score --report seed too"
+sh_run "printf '{\"label\":\"up\",\"pred\":\"up\"}\n' | peek --from-jsonl --kind predictions --labels up,down | score --report seed"
+exit_is 65
+err_has "not label 'up'"
+
+it "progress: how many there will be, batch by batch"
+run predict -m "$dir/m" --mode loss --progress json --limit 2 "$dir/three.tok" -o "$dir/p5"
+grep -q '"done": 2, "total": 2' "$dir/err"
+report $? "$(cat "$dir/err")"
+it "... but not of a pipe"
+sh_run "predict -m '$dir/m' --mode loss --progress json <'$dir/answered.tok' -o '$dir/p6'"
+grep -q '"done": 2, "per_s"' "$dir/err"
+report $? "$(cat "$dir/err")"
+it "... with the time left, on a terminal"
+if command -v script >/dev/null
+then
+	seq 100 | sed 's/.*/{"ids":[&,2,3]}/' | peek --from-jsonl --kind tokens -o "$dir/many.tok"
+	script -qec "predict -m '$dir/m' --mode generate --max-new-tokens 50 --batch-tokens 1 '$dir/many.tok' -o '$dir/p7'" /dev/null </dev/null >"$dir/out"
+	out_has " left"
+else skip "no script(1)"
+fi
+it "--stream shows the text and nothing else"
+if command -v script >/dev/null
+then
+	script -qec "predict -m '$dir/m' --mode generate --stream '$dir/none.tok' -o '$dir/p8'" /dev/null </dev/null >"$dir/out"
+	! grep -q "records" "$dir/out"
+	report $? "$(cat "$dir/out")"
+else skip "no script(1)"
+fi
+it "--stream and JSON lines exclude each other"
+run predict -m "$dir/m" --mode generate --stream --progress json "$dir/none.tok" -o "$dir/no"
+exit_is 2
+
+it "an adapter whose name ends in =NUMBER"
+lora-train -q -m "$dir/m" --max-steps 1 "$dir/answered.tok" -o "$dir/r=8/"
+run predict -m "$dir/m" -a "$dir/r=8" --mode loss "$dir/answered.tok" -o "$dir/p9"
+ok
+run predict -m "$dir/m" -a "$dir/r=8=0.5" --mode loss "$dir/answered.tok" -o "$dir/p10"
+ok
+sh_run "peek --chain '$dir/p10' | grep -c 'input adapter=0.5 '"
+out_has 1
+it "a scale beyond a float"
+run predict -m "$dir/m" -a "$dir/r=8=1e300" --mode loss "$dir/answered.tok" -o "$dir/no"
+exit_is 70
+err_has "smaller scale"
+
+it "a hub's name that is no folder"
+run predict -m microsoft/phi-2 "$dir/none.tok" -o "$dir/no"
+exit_is 66
+err_has "hf:microsoft/phi-2"
+it "... any other name that is not there"
+run predict -m "$dir/microsoft/phi-2" "$dir/none.tok" -o "$dir/no"
+exit_is 66
+! grep -q hf: "$dir/err"
+report $? "$(cat "$dir/err")"
+it "an archive with a folder's name is said"
+run quantize-nf4 "$dir/m" -o "$dir/m.nf4"
+ok
+err_has "m.nf4 is a .tar.zst archive; for a folder write $dir/m.nf4/"
+it "... others are not"
+run quantize-nf4 "$dir/m" -o "$dir/m.nf4.tar.zst"
+[ "$rc" -eq 0 ] && [ ! -s "$dir/err" ]
+report $? "$(cat "$dir/err")"
+
+finish
