@@ -161,8 +161,44 @@ static struct cover find_cover(const struct pair *pairs, const struct adapter_co
         if (!claimed && (pairs[i].a || pairs[i].b))
             names_add(&cover.unnamed, path.p);
     }
+    for (int i = 0; i < c->n_layers; i++)
+        if (c->layer[i] >= layers) {
+            buf_clear(&path);
+            buf_printf(&path, "all of layer %lld", (long long)c->layer[i]);
+            names_add(&cover.missing, path.p);
+            cover.claimed++;
+        }
     buf_free(&path);
     return cover;
+}
+
+static bool model_has(const struct model *m, const struct module_pattern *name)
+{
+    const int places = (int)model_config(m)->layers * model_modules(m);
+    struct buf path = BUF_INIT;
+    bool has = false;
+
+    for (int i = 0; i < places && !has; i++) {
+        buf_clear(&path);
+        lora_module_path(&path, m, i / model_modules(m), i % model_modules(m));
+        has = module_pattern_matches(name, path.p);
+    }
+    buf_free(&path);
+    return has;
+}
+
+/* PEFT passes over a target that the model does not have: lists are often made for many models. */
+static void say_strangers(const struct adapter_config *c, const struct model *m, const char *name)
+{
+    struct names strangers = { 0 };
+
+    for (int i = 0; i < c->targets.n; i++)
+        if (!model_has(m, &c->targets.v[i]))
+            names_add(&strangers, c->targets.v[i].text);
+    if (strangers.n)
+        warn("%s: its config names what the model does not have: %s%s", name, strangers.list.p,
+             names_end(&strangers));
+    buf_free(&strangers.list);
 }
 
 static int judge_cover(const struct cover *cover, const char *name, bool partial)
@@ -203,8 +239,10 @@ static int check_cover(struct pair *pairs, const struct adapter_config *c, const
     struct cover cover = find_cover(pairs, c, m);
     const int rc = judge_cover(&cover, name, partial);
 
-    if (rc == 0)
+    if (rc == 0) {
+        say_strangers(c, m, name);
         drop_halves(pairs, m);
+    }
     buf_free(&cover.missing.list);
     buf_free(&cover.unnamed.list);
     return rc;
@@ -457,6 +495,18 @@ static void declare(struct tensors_writer *w, const struct lora_set *l)
     buf_free(&name);
 }
 
+/* The last step may have gone too far. */
+static int not_finite(const struct lora_set *l, const struct lora_tensor *t, char half)
+{
+    struct buf path = BUF_INIT;
+
+    lora_module_path(&path, l->model, t->layer, t->module);
+    err_set(EXIT_NUMERIC, "'%s.lora_%c' is not finite after training; try a lower learning rate",
+            path.p, half);
+    buf_free(&path);
+    return -1;
+}
+
 static int write_tensor(struct tensors_writer *w, const struct lora_set *l, int i)
 {
     const struct lora_tensor *t = &l->tensor[i / 2];
@@ -464,10 +514,15 @@ static int write_tensor(struct tensors_writer *w, const struct lora_set *l, int 
     const size_t bytes = (size_t)(t->rank * (i % 2 ? info->rows : info->cols)) * sizeof(float);
     const struct dev *from = l->ops->slice_const(l->p, (i % 2 ? t->b_at : t->a_at) * sizeof(float));
     float *host = xmalloc(bytes);
-    const int rc = l->ops->get(host, from, bytes) < 0 ? -1 : tensors_write_data(w, host, bytes);
+    int rc = l->ops->get(host, from, bytes);
 
+    for (size_t k = 0; rc == 0 && k < bytes / sizeof *host; k++)
+        if (!isfinite(host[k]))
+            rc = not_finite(l, t, i % 2 ? 'B' : 'A');
+    if (rc == 0)
+        rc = tensors_write_data(w, host, bytes);
     free(host);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }
 
 static int write_tensors(const struct lora_set *l, struct pack_writer *out)

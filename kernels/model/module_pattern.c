@@ -117,8 +117,12 @@ static int put_next(struct translation *t)
         return put_repetition(t);
     case '(':
         return put_group(t);
+    case ')':
+        if (t->depth-- == 0)
+            return err_set(EXIT_DATA, "no regular expression: unmatched )");
+        buf_putc(&t->out, *t->at++);
+        return 0;
     default:
-        t->depth -= *t->at == ')';
         buf_putc(&t->out, *t->at++);
         return 0;
     }

@@ -130,6 +130,7 @@ refuses("... that are left out", 65, ["does not name", ALL[0]], tensors(ALL), ex
 refuses("... of layers that are not listed", 65, ["does not name", ALL[0]], tensors(ALL), layers_to_transform=[1, 2])
 refuses("... whose pattern is another", 65, ["does not name", ALL[0]], tensors(ALL[:6]), layers_to_transform=[0],
         layers_pattern="h")
+refuses("a layer that the model does not have", 65, ["for 1 of the 7", "all of layer 9"], tensors(ALL[:6]), layers_to_transform=[0, 9])
 more = {k.replace("layers.2", "layers.7"): v for k, v in tensors(ALL).items()}
 refuses("tensors of a deeper model", 65, ["each of 12 tensors of 36 fits nothing", "layers.7.self_attn.q_proj.lora_A", "layers.7.mlp.fc2.lora_B"], more)
 
@@ -159,12 +160,14 @@ for key, value in [("use_dora", True), ("fan_in_fan_out", True), ("bias", "all")
 for start in "pissa", "olora", "corda", "loftq":
     done = predict(save(tensors(ALL), init_lora_weights=start))
     check(f"refused by name: a base changed by {start}", done.returncode == 69 and start in done.stderr.decode(), done.stderr)
-for text, what, code in [("(?!x).*", "(?!", 69), (r".*\bfc1", r"\\b", 69), ("(.*", "no regular expression", 65),
+for text, what, code in [("(?!x).*", "(?!", 69), (r".*\bfc1", r"\\b", 69), ("(.*", "no regular expression", 65), ("fc1)|(.*", "no regular expression", 65),
                          ("a{100}", "{100}", 69), ("[a", "no regular expression", 65)]:
     done = predict(save(tensors(ALL), target_modules=text))
     check(f"refused: the expression {text}", done.returncode == code and what.replace("\\\\", "\\") in done.stderr.decode(), done.stderr)
 done = predict(save(tensors(ALL), use_newest_thing=True))
 check("a key that nobody knows is said", done.returncode == 0 and b"'use_newest_thing'" in done.stderr, done.stderr)
+done = predict(save(tensors(ALL), target_modules=NAMES + ["o_proj", "Wqkv"]))
+check("targets of other models are said", done.returncode == 0 and b"does not have: o_proj, Wqkv" in done.stderr, done.stderr)
 done = predict(save(tensors(ALL), rank_pattern={"fc1": 2.5}))
 check("a rank that is none", done.returncode == 65 and b"'fc1'" in done.stderr, done.stderr)
 

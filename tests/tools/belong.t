@@ -78,6 +78,13 @@ echo '{"ids":[1,2,3]}' | peek --from-jsonl --kind tokens -o "$dir/plain.tok"
 predicts b "" plain.tok
 ok
 it "a model that has none passes"; predicts bare; ok
+it "the way through JSON lines keeps the tokenizer"
+sh_run "peek --jsonl --with-header '$dir/a.tok' | peek --from-jsonl --kind tokens -o '$dir/json.tok'"
+ok
+predicts b "" json.tok
+exit_is 65
+predicts a "" json.tok
+ok
 it "a digest that is none is an error"
 /usr/bin/python3 - "$root/tests" "$dir/odd.tok" <<'IN'
 import sys
