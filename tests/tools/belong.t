@@ -136,6 +136,9 @@ do
 	[ "$rc" -eq 0 ] || break
 done
 ok
+it "... on every device, for any number of threads"
+adapted a "--device ref -j 1"
+ok
 it "... also where the adapter comes from the 4-bit one"
 lora-train -q -m "$dir/a.double" --max-steps 1 "$dir/a.tok" -o "$dir/ada.tar" --force
 for model in a a.nf4 a.bfloat16; do adapted $model; [ "$rc" -eq 0 ] || break; done
@@ -160,6 +163,11 @@ do
 	adapted d
 	exit_is 65
 done
+it "--trust-adapter without an adapter is a slip"
+run predict -m "$dir/a" --trust-adapter "$dir/a.tok" -o "$dir/made"
+exit_is 2
+run lora-train -m "$dir/a" --partial-adapter "$dir/a.tok" -o "$dir/no.tar"
+exit_is 2
 it "PEFT's own adapters say nothing and pass"
 run predict -m "$root/tests/golden/phi-tiny/nf4" -a "$root/tests/golden/phi-tiny/adapter-final" --mode loss "$dir/plain.tok" -o "$dir/peft"
 ok

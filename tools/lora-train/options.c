@@ -107,6 +107,8 @@ static void check(struct train_options *o, const struct given *given)
             "--max-steps");
     if (o->order_file && given->group && o->group)
         die(EXIT_USAGE, "--order and --group-by-length are two orders; give one of them");
+    if ((o->partial_adapter || o->trust_adapter) && !o->init_adapter)
+        die(EXIT_USAGE, "--partial-adapter and --trust-adapter are about --init-adapter; give one");
     if (given->eval_steps && o->evaluate != EVALUATE_STEPS)
         die(EXIT_USAGE, "--eval-steps needs --eval-strategy steps");
     if (!given->eval_steps)

@@ -20,6 +20,8 @@ static void check(const struct predict_options *o, const char *input)
     if (dtype_of(o->compute) == DT_F16)
         die(EXIT_NODEVICE,
             "--compute-dtype float16 is not there on this device; use bfloat16 or float32");
+    if ((o->partial_adapter || o->trust_adapter) && !o->adapters.n)
+        die(EXIT_USAGE, "--partial-adapter and --trust-adapter are about --adapter; give one");
     if (o->stream && !strcmp(o->common.progress, "json"))
         die(EXIT_USAGE, "--stream and --progress json both go to standard error; leave one out");
     if (o->stop && !*o->stop)
