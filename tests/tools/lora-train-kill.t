@@ -133,26 +133,20 @@ def check_kills():
         report(not wrong, f"round {i + 1}, {kind}, signal {sig:d}, SEED={SEED}", wrong)
 
 
-def wait_for(path):
-    for _ in range(1000):
-        if os.path.exists(path):
-            return
-        time.sleep(0.01)
-
-
-def start_long(name, *options):
-    """A run that takes many seconds, at work."""
+def start_long(name, sign, *options):
+    """A run that takes many seconds, at work: its file SIGN has something in it."""
     os.mkdir(at(name))
-    p = subprocess.Popen([*COMMON, *options, "-o", "out"], cwd=at(name), text=True, stderr=subprocess.PIPE)
-    wait_for(os.path.join(at(name), "run.safetensors"))
-    time.sleep(0.2)
+    sign = os.path.join(at(name), sign)
+    p = subprocess.Popen([*COMMON, *options, "-j", "1", "-o", "out"], cwd=at(name), text=True, stderr=subprocess.PIPE)
+    while p.poll() is None and not (os.path.exists(sign) and os.path.getsize(sign)):
+        time.sleep(0.005)
     return p
 
 
 def check_long_evaluation():
     """It is broken off, and done when the run is resumed."""
     options = ["--max-steps", "1", "--eval-strategy", "steps", "--eval-steps", "1", at("long-eval")]
-    p = start_long("evaluation", *options)
+    p = start_long("evaluation", "metrics", *options)  # the step has its line
     start = time.time()
     p.send_signal(signal.SIGTERM)
     words = p.communicate()[1]
@@ -169,7 +163,8 @@ def check_long_evaluation():
 
 
 def check_second_signal():
-    p = start_long("second", "--max-steps", "1", "--gradient-accumulation-steps", "6000", at("long-step"))
+    p = start_long("second", "run.safetensors", "--max-steps", "1", "--gradient-accumulation-steps", "6000", at("long-step"))
+    time.sleep(0.5)  # the first checkpoint is there; the step begins
     p.send_signal(signal.SIGINT)
     time.sleep(0.2)
     still = p.poll() is None
@@ -184,7 +179,7 @@ def check_second_signal():
 subprocess.run(["mkmodel", "--arch", "phi", "--hidden", "64", "--layers", "2", "--heads", "4", "--vocab", "512", "-o", at("model")],
                check=True)
 make("data", 40, lambda i: i >= 32)
-make("long-eval", 800, lambda i: i >= 8, 100)
+make("long-eval", 1500, lambda i: i >= 8, 100)
 make("long-step", 6000, lambda i: False, 100)
 with open(at("order"), "w") as f:
     f.writelines(f"{i * 7 % 32}\n" for i in range(120))

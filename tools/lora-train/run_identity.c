@@ -3,7 +3,7 @@
 #include "json.h"
 #include "mem.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +18,12 @@ static void put(struct buf *b, const char *name, const char *value)
     buf_putc(b, ',');
 }
 
-static void put_digest(struct buf *b, const char *name, const uint8_t digest[SHA256_BYTES])
+static void put_digest(struct buf *b, const char *what, const uint8_t digest[SHA256_BYTES])
 {
-    char hex[SHA256_HEX + 1];
+    char hex[SHA256_HEX + 1], name[64];
 
     sha256_hex(digest, hex);
+    (void)snprintf(name, sizeof name, "digest of the %s", what);
     put(b, name, hex);
 }
 
