@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include "filetype.h"
 #include "utf8.h"
 
 #include <ctype.h>
@@ -294,11 +295,21 @@ size_t json_mark(const char *text, size_t n)
     return n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
 
+/* What is another kind of file altogether is called by its name. */
+static int check_text(struct scan *s)
+{
+    if (scan_text(s) == 0)
+        return 0;
+    const char *what = filetype_of(s->begin, (size_t)(s->end - s->begin));
+
+    return what ? err_set(EXIT_DATA, "not JSON but %s", what) : -1;
+}
+
 int json_check(const char *text, size_t n)
 {
     struct scan s = { .begin = text, .p = text, .end = text + n };
 
-    return scan_text(&s);
+    return check_text(&s);
 }
 
 /* ---- over cJSON ---- */
@@ -365,7 +376,7 @@ static cJSON *parse(const char *text, size_t n, bool any)
     };
     cJSON *v = NULL;
 
-    if (scan_text(&s) < 0)
+    if (check_text(&s) < 0)
         goto done;
     if (s.nuls && !any) {
         err_set(EXIT_DATA, "a JSON string holds \\u0000, which is not supported; remove it");

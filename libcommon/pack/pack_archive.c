@@ -1,5 +1,6 @@
 #include "pack_parts.h"
 
+#include "filetype.h"
 #include "input.h"
 #include "libarchive.h"
 #include "mem.h"
@@ -267,12 +268,16 @@ static int new_archive(struct archive **a)
     return 0;
 }
 
+static int neither(const struct reading *r)
+{
+    if (r->map && filetype_refuse(r->map, r->map_size) < 0)
+        return -1;
+    return err_set(EXIT_DATA, "neither a folder nor a tar, tar.zst, tgz or zip archive");
+}
+
 static int read_opened(struct reading *r, int opened)
 {
-    const int rc =
-        opened == ARCHIVE_OK
-            ? read_entries(r)
-            : err_set(EXIT_DATA, "neither a folder nor a tar, tar.zst, tgz or zip archive");
+    const int rc = opened == ARCHIVE_OK ? read_entries(r) : neither(r);
 
     la.archive_read_free(r->a);
     return rc;

@@ -1,5 +1,6 @@
 #include "tensors.h"
 
+#include "filetype.h"
 #include "json.h"
 #include "mem.h"
 
@@ -166,9 +167,11 @@ static int add_file(struct tensors *t, const uint8_t *file, size_t size)
         return err_set(EXIT_DATA, "too short for a safetensors file");
     length = read_u64(file);
     if (length > HEADER_MAX || length > size - PREFIX)
-        return err_set(EXIT_DATA,
-                       "its header should have %llu bytes; it is no safetensors file, or cut",
-                       (unsigned long long)length);
+        return filetype_refuse(file, size) < 0
+                   ? -1
+                   : err_set(EXIT_DATA,
+                             "its header should have %llu bytes; it is no safetensors file, or cut",
+                             (unsigned long long)length);
     if (!length || file[PREFIX] != '{')
         return err_set(EXIT_DATA, "its header does not begin with '{'; it is no safetensors file");
     cJSON *header = json_parse((const char *)file + PREFIX, (size_t)length);

@@ -1,9 +1,11 @@
 #include "zstream.h"
 
+#include "filetype.h"
 #include "frames.h"
 #include "input.h"
 #include "mem.h"
 #include "sha256.h"
+#include "zframe.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -14,18 +16,17 @@
 enum {
     IN_BYTES = 1 << 17,
     OUT_BYTES = 1 << 17,
-    SEAL_MAGIC = 4,
     SEAL_HEAD = 8, /* magic number and size of a skippable frame */
     SEAL_BYTES = SEAL_HEAD + SHA256_BYTES,
 };
 
-/* Magic 0x184D2A5E, one of the sixteen that zstd sets aside, and the size 32, little-endian. */
+/* Magic 0x184D2A5E, one of the sixteen that zstd sets aside, and the size 32, little-endian. The
+ * table of the seekable format has the same magic number, and never this size. */
 static const uint8_t seal_head[SEAL_HEAD] = { 0x5e, 0x2a, 0x4d, 0x18, SHA256_BYTES, 0, 0, 0 };
 /* What a sealed file has behind the six bytes of its frame header: a block that is not the last,
  * raw, of three bytes. */
 enum { FIRST_BLOCK = 3, PROMISE_AT = 6 };
 static const uint8_t promise[3] = { FIRST_BLOCK << 3, 0, 0 };
-static const uint8_t frame_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
 
 /* ---- reading ---- */
 
@@ -58,10 +59,7 @@ int zin_open(struct zin **out, const char *path)
     z->in.src = z->data;
     z->between = true;
     z->sha = sha256_new();
-    z->zstd = ZSTD_createDCtx();
-    if (!z->zstd ||
-        ZSTD_isError(ZSTD_DCtx_setParameter(z->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
-        die(EXIT_MEMORY, "out of memory: zstd cannot start");
+    z->zstd = zframe_decoder();
     *out = z;
     return 0;
 }
@@ -154,7 +152,8 @@ static int check_seal(struct zin *z)
     return 0;
 }
 
-/* A file begins with a frame, and its first block says whether a seal ends it. */
+/* The first block says whether a seal ends the file: not behind a skippable frame, which only who
+ * compressed it anew can have put there. */
 static int first_frame(struct zin *z)
 {
     const uint8_t *p = z->data;
@@ -163,15 +162,18 @@ static int first_frame(struct zin *z)
     if (!n)
         return err_set(EXIT_NOINPUT, "%s: empty; %s", zin_name(z),
                        zin_advice(z, "the program that should have written it has failed"));
-    if (n < sizeof frame_magic || memcmp(p, frame_magic, sizeof frame_magic) != 0)
-        return err_set(
-            EXIT_DATA,
-            "%s: not a record stream: it does not begin with a zstd frame; split-stratified, "
-            "promptify and peek --from-jsonl make streams",
-            zin_name(z));
+    if (!zframe_begins(p, n) && !zframe_is_skippable(p, n)) {
+        const char *what = filetype_of(p, n);
+
+        return err_set(EXIT_DATA,
+                       "%s: not a record stream: it %s%s; split-stratified, promptify "
+                       "and peek --from-jsonl make streams",
+                       zin_name(z), what ? "is " : "does not begin with a zstd frame",
+                       what ? what : "");
+    }
     z->any = true;
-    z->promised =
-        n >= PROMISE_AT + sizeof promise && !memcmp(p + PROMISE_AT, promise, sizeof promise);
+    z->promised = zframe_begins(p, n) && n >= PROMISE_AT + sizeof promise &&
+                  !memcmp(p + PROMISE_AT, promise, sizeof promise);
     return 0;
 }
 
@@ -182,9 +184,8 @@ static int next_frame(struct zin *z)
         return -1;
     if (!available(z))
         return z->promised ? cut_short(z, ": the seal is missing") : 0;
-    if (available(z) >= SEAL_MAGIC && !memcmp(z->data + z->in.pos, seal_head, SEAL_MAGIC))
+    if (available(z) >= SEAL_HEAD && !memcmp(z->data + z->in.pos, seal_head, SEAL_HEAD))
         return check_seal(z);
-    z->between = false;
     return 1;
 }
 
@@ -192,14 +193,10 @@ static int next_frame(struct zin *z)
 static int decompress(struct zin *z, ZSTD_outBuffer *out)
 {
     const size_t before = z->in.pos;
-    const size_t left = ZSTD_decompressStream(z->zstd, out, &z->in);
+    size_t left;
 
-    if (ZSTD_isError(left)) {
-        z->in.pos = before;
-        return err_set(
-            EXIT_DATA, "%s: byte %llu: broken zstd data (%s); copy or make the file again",
-            zin_name(z), (unsigned long long)(z->passed + before), ZSTD_getErrorName(left));
-    }
+    if (zframe_decode(z->zstd, out, &z->in, &left, z->between, zin_name(z)) < 0)
+        return err_in("%s: byte %llu", zin_name(z), (unsigned long long)(z->passed + before));
     sha256_add(z->sha, z->data + before, z->in.pos - before);
     z->more = left && out->pos == out->size;
     z->between = !left;
@@ -235,12 +232,11 @@ static size_t beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
 {
     ZSTD_inBuffer in = { p, n, 0 };
     ZSTD_outBuffer out = { to, room, 0 };
-    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    ZSTD_DCtx *zstd = zframe_decoder();
 
     /* an error is no news here: what came out before it counts */
-    if (zstd &&
-        !ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
-        (void)ZSTD_decompressStream(zstd, &out, &in);
+    for (size_t left = 1; !ZSTD_isError(left) && in.pos < in.size && out.pos < out.size;)
+        left = ZSTD_decompressStream(zstd, &out, &in);
     (void)ZSTD_freeDCtx(zstd);
     return out.pos;
 }
@@ -252,7 +248,7 @@ int zstd_peek(const char *path, uint8_t *to, size_t room, size_t *n)
     int rc = input_peek(path, bytes, INPUT_PEEK, &got);
 
     *n = 0;
-    if (rc == 0 && got >= sizeof frame_magic && !memcmp(bytes, frame_magic, sizeof frame_magic)) {
+    if (rc == 0 && (zframe_begins(bytes, got) || zframe_is_skippable(bytes, got))) {
         *n = beginning(to, room, bytes, got);
         if (*n < room && got == INPUT_PEEK) { /* a first block may be as large as that */
             rc = input_peek(path, bytes, INPUT_PEEK_MAX, &got);

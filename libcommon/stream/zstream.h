@@ -19,8 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ZSTD_WINDOW_LOG_MAX = 27 }; /* 128 MiB, which is also what level 22 uses */
-
 struct zin;
 struct zout;
 

@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "filetype.h"
 #include "mem.h"
 #include "source.h"
 #include "table_rows.h"
@@ -367,15 +368,17 @@ static int open_jsonl(struct table *t)
     return rc < 0 ? err_in("%s", source_name(t->src)) : 0;
 }
 
-/* Reads WANT bytes ahead, where there are as many, and passes over a byte order mark. */
-static int look_ahead(struct table *t, size_t want)
+/* Looks ahead, and passes over a byte order mark. LINES may be any text, also that of a web page:
+ * three bytes tell what is none. */
+static int look_ahead(struct table *t, bool lines)
 {
+    const size_t want = lines ? 3 : LOOK_AHEAD;
+
     while (!t->ended && t->end < want)
         if (more(t) < 0)
             return -1;
-    if (t->end >= 2 && (!memcmp(t->p, "\xff\xfe", 2) || !memcmp(t->p, "\xfe\xff", 2)))
-        return err_set(EXIT_DATA, "%s: is UTF-16; convert it with iconv -f UTF-16 -t UTF-8",
-                       source_name(t->src));
+    if (filetype_refuse(t->p, t->end < want ? t->end : want) < 0)
+        return err_in("%s", source_name(t->src));
     if (t->encoding <= ENC_REPLACE && t->end >= 3 && !memcmp(t->p, "\xef\xbb\xbf", 3))
         t->start = 3;
     return 0;
@@ -383,7 +386,7 @@ static int look_ahead(struct table *t, size_t want)
 
 static int open_columns(struct table *t, const struct table_options *opt)
 {
-    if (look_ahead(t, opt->lines ? 3 : LOOK_AHEAD) < 0)
+    if (look_ahead(t, opt->lines) < 0)
         return -1;
     const struct view v = present(t);
 

@@ -1,5 +1,6 @@
 #include "tokenizer_impl.h"
 
+#include "filetype.h"
 #include "json.h"
 #include "json_walk.h"
 
@@ -228,7 +229,8 @@ static int load_merges_file(struct tokenizer *t, const struct pack *p)
     const char *at = (const char *)f->data, *end = at + f->size;
 
     at += json_mark(at, f->size);
-
+    if (filetype_refuse(f->data, f->size) < 0)
+        return err_in("merges.txt");
     while (at < end && rc == 0) {
         const size_t n = next_line(&at, end, &line);
 

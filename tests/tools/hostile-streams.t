@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Streams that are wrong in one way each, with every checksum right: refused with one line, exit 65
 and no output, before memory is taken for what they promise."""
+import gzip
 import hashlib
 import io
 import os
@@ -90,12 +91,19 @@ taken("a seal that is not promised", (s := frame(whole)) + SEAL + hashlib.sha256
 taken("unknown keys in header and end", stream(head=header(more=[1, {"x": 2}]), other={"y": 1}))
 taken("an integer longer than needed", stream(b"\xa1\x61a\x19\x00\x01"))
 taken("a wide window", frame(whole, window_log=27))
+taken("a window that zstd wants to be asked for", frame(whole, window_log=28))
+taken("skippable frames first, as pzstd puts them", b"\x50\x2a\x4d\x18\x04\0\0\0\x40\0\0\0" + frame(whole))
+taken("the table of the seekable format", frame(whole) + SEAL[:4] + b"\x11\0\0\0" + b"x" * 17)
 taken("16 levels", stream(b"\xa1\x61a" + b"\x81" * 16 + b"\x01"), b'{"a": ' + b"[" * 16 + b"1" + b"]" * 16 + b"}\n")
 
 refused("no zstd", b"text,label\n", "does not begin with a zstd frame")
 refused("zstd of something else", frame(b"text,label\nx,y\n"), "not a record stream")
 refused("an empty frame only", frame(b""), "not a record stream")
-refused("a window of 256 MiB", frame(whole, window_log=28), "zstd")
+refused("a window that there is no memory for", frame(whole, window_log=31), "its zstd window has 2048 MiB", 71)
+refused("a window of more than 2 GiB", frame(whole, window_log=31).replace(b"\xa8", b"\xa9", 1), "zstd")
+refused("skippable frames only", b"\x50\x2a\x4d\x18\x04\0\0\0\x40\0\0\0", "not a record stream")
+refused("a seal that is missing before another's table", promising(whole) + SEAL[:4] + b"\x11\0\0\0" + b"x" * 17, "the seal is missing")
+refused("compressed with gzip", gzip.compress(whole), "it is compressed with gzip")
 refused("a header without its tag", stream(head=header()[3:]), "not a record stream")
 refused("another tag", stream(head=b"\xd9\xd9\xf8" + header()[3:]), "not a record stream")
 refused("another format", stream(head=header(format="x")), "format is not")

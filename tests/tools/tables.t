@@ -79,7 +79,7 @@ run promptify -t t.txt flip.zip -o none.zst
 exit_is 65
 absent none.zst
 it "what is no table of text"
-cp "$(command -v promptify)" binary.csv
+printf 'text,label\nn\0o,a\n' >binary.csv
 run promptify -t t.txt binary.csv -o none.zst
 exit_is 65
 err_has 'binary.csv: has zero bytes, so it is no table of text'

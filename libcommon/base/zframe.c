@@ -1,0 +1,67 @@
+#include "zframe.h"
+
+#include <string.h>
+#include <zstd_errors.h>
+
+enum {
+    HEAD = 6,                 /* magic number, descriptor, window */
+    LARGE_WINDOW = 128 << 20, /* what zstd itself takes unasked */
+};
+
+static uint32_t magic_of(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+bool zframe_begins(const void *p, size_t n)
+{
+    return n >= 4 && magic_of(p) == ZSTD_MAGICNUMBER;
+}
+
+bool zframe_is_skippable(const void *p, size_t n)
+{
+    return n >= 4 && (magic_of(p) & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+}
+
+/* Of the frame that begins here; 0: it says none, or too few bytes are there. RFC 8878, 3.1.1.1. */
+static uint64_t window_of(const uint8_t *p, size_t n)
+{
+    const uint8_t single_segment = 0x20;
+
+    if (n < HEAD || !zframe_begins(p, n) || p[4] & single_segment)
+        return 0;
+    const uint64_t base = (uint64_t)1 << (10 + (p[5] >> 3));
+
+    return base + base / 8 * (p[5] & 7);
+}
+
+ZSTD_DCtx *zframe_decoder(void)
+{
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    const int most = ZSTD_dParam_getBounds(ZSTD_d_windowLogMax).upperBound;
+
+    if (!zstd || ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, most)))
+        die(EXIT_MEMORY, "out of memory: zstd cannot start");
+    return zstd;
+}
+
+int zframe_decode(ZSTD_DCtx *zstd, ZSTD_outBuffer *out, ZSTD_inBuffer *in, size_t *left, bool first,
+                  const char *name)
+{
+    const uint64_t window =
+        first ? window_of((const uint8_t *)in->src + in->pos, in->size - in->pos) : 0;
+
+    if (window > LARGE_WINDOW)
+        note("%s: was compressed with a window of %llu MiB: as much memory is wanted", name,
+             (unsigned long long)(window >> 20));
+    *left = ZSTD_decompressStream(zstd, out, in);
+    if (!ZSTD_isError(*left))
+        return 0;
+    if (ZSTD_getErrorCode(*left) == ZSTD_error_memory_allocation)
+        return err_set(EXIT_MEMORY,
+                       "out of memory: its zstd window has %llu MiB; compress it anew, "
+                       "without --long",
+                       (unsigned long long)(window >> 20));
+    return err_set(EXIT_DATA, "broken zstd data (%s); copy or make the file again",
+                   ZSTD_getErrorName(*left));
+}

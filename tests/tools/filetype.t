@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""What is not what its name says is called by its name: as a table, a stream, weights, a config, a tokenizer,
+a model, an adapter. And what only looks like it is taken."""
+import gzip
+import io
+import json
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+
+scratch = tempfile.TemporaryDirectory()
+os.chdir(scratch.name)
+count = failed = 0
+
+
+def check(name, ok, detail=""):
+    global count, failed
+    count += 1
+    failed += not ok
+    print(f"{'ok' if ok else 'not ok'} {count} - {name}{'' if ok else ': ' + str(detail)}".replace("\n", " "), flush=True)
+
+
+def run(*command, data=None):
+    return subprocess.run(command, input=data, capture_output=True, timeout=20)
+
+
+def says(done, what, code=65):
+    text = done.stderr.decode(errors="replace")
+    return done.returncode == code and what in text and text.count("\n") == 1 and not done.stdout
+
+
+def write(path, content):
+    with open(path, "wb") as f:
+        f.write(content)
+    return path
+
+
+def zipped(**members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, content in members.items():
+            z.writestr(name.replace("__", "/").replace("_dot_", "."), content)
+    return out.getvalue()
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 666776\n"
+THINGS = {
+    "a git-lfs pointer": LFS,
+    "a web page": b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n",
+    "an XML document": b"\xef\xbb\xbf<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>",
+    "a pickle": pickle.dumps({"weight": [1.0]}, protocol=2),
+    "compressed with xz": b"\xfd7zXZ\0\0\4",
+    "compressed with bzip2": b"BZh91AY&SY" + bytes(16),
+    "a 7-Zip archive": b"7z\xbc\xaf\x27\x1c\0\4",
+    "a RAR archive": b"Rar!\x1a\x07\x01\0",
+    "a GGUF file": b"GGUF\3\0\0\0" + bytes(16),
+    "an ONNX model": b"\x08\x08\x12\x07pytorch\x1a\x052.1.0",
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(8),
+    "a NumPy array": b"\x93NUMPY\x01\0",
+    "a Parquet file": b"PAR1\x15\4\x15\x10",
+    "a PDF document": b"%PDF-1.7\n%\xe2\xe3\n",
+    "an SQLite database": b"SQLite format 3\0\x10\0",
+    "UTF-16": "text,label\na,b\n".encode("utf-16"),
+}
+PACKED = {
+    "compressed with gzip": gzip.compress(b"{}"),
+    "a pickle": zipped(archive__data_dot_pkl=b"\x80\2}q\0."),
+    "a zip archive": zipped(config_dot_json=b"{}"),
+}
+
+for what, content in THINGS.items():
+    path = write("news.csv", content)
+    wrong = [(c, d.stderr) for c in (["split-stratified", "--train", ".5", "--test", ".5"], ["promptify", "-t", write("t.txt", b"{text}")])
+             for d in [run(*c, path)] if not says(d, "news.csv: is " + what)]
+    check(f"{what} as a table", not wrong, wrong)
+    inner = write("news.zip", zipped(news_dot_csv=content))
+    check("... in an archive", says(d := run("promptify", "-t", "t.txt", inner), f"{inner}/news.csv: is {what}"), d.stderr)
+
+for what, content in {**THINGS, **PACKED}.items():
+    check(f"{what} as a stream", says(d := run("score", write("x.zst", content)), f"x.zst: not a record stream: it is {what}"), d.stderr)
+    check("... on a pipe", says(d := run("peek", "--count", data=content), f"it is {what}"), d.stderr)
+    check(f"{what} as weights", says(d := run("peek", "--tensors", write("x.safetensors", content)), f"x.safetensors: is {what}"), d.stderr)
+    check(f"{what} as a tokenizer", says(d := run("tokenize", "--lines", "-m", write("tokenizer.json", content), data=b"a\n"),
+                                         f"not JSON but {what}"), d.stderr)
+
+subprocess.run(["mkmodel", "--vocab", "300", "-o", "m"], check=True)
+for what in ("a git-lfs pointer", "a web page", "compressed with gzip"):
+    content = {**THINGS, **PACKED}[what]
+    for name, command in (("config.json", ["quantize-nf4", "broken", "-o", "q/"]), ("model.safetensors", ["quantize-nf4", "broken", "-o", "q/"]),
+                          ("generation_config.json", ["predict", "-m", "broken", "none.zst"])):
+        shutil.copytree("m", "broken", dirs_exist_ok=True)
+        write(f"broken/{name}", content)
+        d = run(*command)
+        check(f"{what} as {name}", name in d.stderr.decode() and what in d.stderr.decode() and d.returncode == 65 and not os.path.exists("q"), d.stderr)
+        shutil.rmtree("broken")
+for name in ("vocab.json", "merges.txt"):
+    os.makedirs("old", exist_ok=True)
+    write("old/vocab.json", json.dumps({chr(c): i for i, c in enumerate([*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324)])}).encode())
+    write("old/merges.txt", b"#version: 0.2\n")
+    write(f"old/{name}", LFS)
+    check(f"a git-lfs pointer as {name}", says(d := run("tokenize", "--lines", "-m", "old", data=b"a\n"), "a git-lfs pointer"), d.stderr)
+    shutil.rmtree("old")
+os.mkdir("a")
+write("a/adapter_config.json", LFS)
+write("a/adapter_model.safetensors", LFS)
+check("a git-lfs pointer as an adapter", says(d := run("peek", "--tensors", "a"), "adapter_model.safetensors: is a git-lfs pointer"), d.stderr)
+for what in ("a git-lfs pointer", "a web page", "a 7-Zip archive", "a GGUF file"):
+    for command in (["peek", "--tensors", "m.tar.zst"], ["tokenize", "--lines", "-m", "m.tar.zst"], ["predict", "-m", "m.tar.zst"]):
+        write("m.tar.zst", THINGS[what])
+        check(f"{what} as a model: {command[0]}", says(d := run(*command, data=b"a\n"), f"m.tar.zst: is {what}"), d.stderr)
+
+# what only looks like it
+for name, content in {"a header PAR1": b"PAR1,text,label\n1,one,a\n2,two,b\n", "a header GGUF": b"GGUF,text,label\n1,one,a\n2,two,b\n",
+                      "web pages as texts": b"text,label\n<html>one,a\n<!doctype html>two,b\n"}.items():
+    d = run("promptify", "-t", "t.txt", "-o", "p.zst", "--force", write("ok.csv", content))
+    check(f"{name} is a table", d.returncode == 0 and run("peek", "--count", "p.zst").stdout == b"2\n", d.stderr)
+d = run("promptify", "-t", "t.txt", "--lines", "-o", "p.zst", "--force", write("page.html", THINGS["a web page"]))
+check("lines of a web page are lines", d.returncode == 0 and run("peek", "--count", "p.zst").stdout in (b"2\n", b"3\n"), d.stderr)
+print(f"1..{count}")
+raise SystemExit(failed > 0)
