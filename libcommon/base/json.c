@@ -363,6 +363,18 @@ static int settle_all_keys(cJSON *v, bool last)
     return 0;
 }
 
+/* A text of 100 MB may make a tree of several GB. */
+static int check_size(const char *text, size_t n)
+{
+    size_t commas = 0;
+
+    for (size_t i = 0; i < n; i++)
+        commas += text[i] == ',';
+    return commas <= JSON_VALUES_MAX
+               ? 0
+               : err_set(EXIT_DATA, "more than %d values of JSON", JSON_VALUES_MAX);
+}
+
 /* ANY: doubled keys and \u0000 too. */
 static cJSON *parse(const char *text, size_t n, bool any)
 {
@@ -376,7 +388,7 @@ static cJSON *parse(const char *text, size_t n, bool any)
     };
     cJSON *v = NULL;
 
-    if (check_text(&s) < 0)
+    if (check_size(text, n) < 0 || check_text(&s) < 0)
         goto done;
     if (s.nuls && !any) {
         err_set(EXIT_DATA, "a JSON string holds \\u0000, which is not supported; remove it");

@@ -15,7 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { JSON_DEPTH_MAX = 64 };
+enum {
+    JSON_DEPTH_MAX = 64,
+    JSON_VALUES_MAX = 1 << 23, /* of a tree: 100 bytes of memory each */
+};
 
 /* Whether the N bytes are one valid JSON text; -1 names line and column. Where RFC 8259 leaves a
  * choice: numbers may be of any size, keys may be doubled; half surrogates, a byte order mark and
@@ -23,8 +26,8 @@ enum { JSON_DEPTH_MAX = 64 };
 MUST_USE int json_check(const char *text, size_t n);
 /* Bytes of the byte order mark that some editors put at the beginning of a file: 3, or 0. */
 size_t json_mark(const char *text, size_t n);
-/* The parsed text, behind such a mark (free with cJSON_Delete), or NULL: not valid, a doubled key, or
- * \u0000 in a string (cJSON would cut it there). */
+/* The parsed text, behind such a mark (free with cJSON_Delete), or NULL: not valid, a doubled key,
+ * \u0000 in a string (cJSON would cut it there), or more than JSON_VALUES_MAX commas. */
 MUST_USE cJSON *json_parse(const char *text, size_t n);
 /* Takes every text that json_check passes; for where nobody gains from a doubled key. Its last value
  * counts, as in Python. A string with \u0000 becomes [null], so that whoever asks for a text gets an

@@ -65,3 +65,12 @@ int zframe_decode(ZSTD_DCtx *zstd, ZSTD_outBuffer *out, ZSTD_inBuffer *in, size_
     return err_set(EXIT_DATA, "broken zstd data (%s); copy or make the file again",
                    ZSTD_getErrorName(*left));
 }
+
+int zframe_fail(size_t code)
+{
+    const char *why = ZSTD_getErrorName(code);
+
+    return ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation
+               ? err_set(EXIT_MEMORY, "out of memory: zstd cannot compress")
+               : err_set(EXIT_NUMERIC, "zstd: %s", why);
+}

@@ -25,4 +25,7 @@ ZSTD_DCtx *zframe_decoder(void);
 MUST_USE int zframe_decode(ZSTD_DCtx *zstd, ZSTD_outBuffer *out, ZSTD_inBuffer *in, size_t *left,
                            bool first, const char *name);
 
+/* -1 with a name for what zstd says in CODE: out of memory (EXIT_MEMORY), or a failure of ours. */
+int zframe_fail(size_t code);
+
 #endif

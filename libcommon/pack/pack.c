@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { JSON_BYTES_MAX = 1 << 28 }; /* the largest tokenizer.json that is known has 2^25 */
+
 void pack_add(struct pack *p, const char *name, const uint8_t *data, size_t size)
 {
     p->file = xnrealloc(p->file, (size_t)p->n + 1, sizeof *p->file);
@@ -22,6 +24,14 @@ void pack_keep(struct pack *p, void *memory, size_t n, bool mapped)
 {
     p->region = xnrealloc(p->region, (size_t)p->regions + 1, sizeof *p->region);
     p->region[p->regions++] = (struct region){ memory, n, mapped };
+}
+
+int pack_check_size(const char *name, uint64_t size)
+{
+    if (!text_ends_with(name, ".json") || size <= JSON_BYTES_MAX)
+        return 0;
+    return err_set(EXIT_DATA, "%llu bytes of JSON are more than the %d MiB that any model has",
+                   (unsigned long long)size, JSON_BYTES_MAX >> 20);
 }
 
 int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data)
@@ -97,6 +107,8 @@ static int read_path(struct pack *p, const char *path)
         return not_there(path);
     if (S_ISDIR(st.st_mode) && !standard)
         return pack_read_folder(p, path);
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+        return err_set(EXIT_DATA, "is a device; name a folder, an archive or a pipe of one");
     if (!S_ISREG(st.st_mode))
         return pack_read_archive_pipe(p, path);
     if (!standard)

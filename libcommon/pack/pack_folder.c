@@ -75,7 +75,8 @@ static int add_file(struct pack *p, int dir, const char *root, const char *name)
 
     if (fstat(fd, &st) < 0)
         err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
-    else if (!st.st_size || claim_input(fd, name) == 0) /* an empty one may be the output's */
+    else if (pack_check_size(name, (uint64_t)st.st_size) == 0 &&
+             (!st.st_size || claim_input(fd, name) == 0)) /* an empty one may be the output's */
         rc = pack_map(p, fd, (size_t)st.st_size, &data);
     close(fd);
     if (!rc)

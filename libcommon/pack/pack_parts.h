@@ -1,4 +1,4 @@
-/* pack_parts.h - what pack.c, pack_folder.c and pack_archive.c share; nobody else includes it. */
+/* pack_parts.h - what pack.c, pack_folder.c, pack_archive.c and pack_flatten.c share; nobody else includes it. */
 #ifndef PACK_PARTS_H
 #define PACK_PARTS_H
 
@@ -23,11 +23,19 @@ void pack_keep(struct pack *p, void *memory, size_t n, bool mapped);
 /* Maps the regular file FD of SIZE bytes; an empty one gives "". -1 with errno's text. */
 MUST_USE int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data);
 
+/* -1 when nobody means SIZE bytes of JSON: asked before they are unpacked or read. */
+MUST_USE int pack_check_size(const char *name, uint64_t size);
+
 /* All files of the folder PATH, mapped. */
 MUST_USE int pack_read_folder(struct pack *p, const char *path);
 /* All files of an archive in memory: those of a plain tar stay where they are, others are copied. */
 MUST_USE int pack_read_archive(struct pack *p, const uint8_t *data, size_t size);
 /* The same from something that cannot be mapped, PATH or "-". */
 MUST_USE int pack_read_archive_pipe(struct pack *p, const char *path);
+
+/* Leaves, of an archive's files with their paths, what a folder would give: those of the model's
+ * folder, which is where config.json, weights or a tokenizer are, or else of the top folder that all
+ * have. Two such folders beside each other are refused by their names. */
+MUST_USE int pack_flatten(struct pack *p);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "filetype.h"
 #include "json.h"
+#include "json_walk.h"
 #include "mem.h"
 
 #include <limits.h>
@@ -13,6 +14,7 @@
 enum {
     PREFIX = 8,                     /* the header's length, u64 little-endian */
     HEADER_MAX = 100 * 1000 * 1000, /* what the safetensors library takes */
+    TENSORS_MAX = 1 << 18,          /* of one file; the largest models have that many in all */
 };
 
 struct tensors {
@@ -142,8 +144,8 @@ static int parse_header(const cJSON *header, struct tensors *t, const uint8_t *d
 {
     const int first = t->n, room = cJSON_GetArraySize(header);
 
-    if (room > INT_MAX - t->n)
-        return err_set(EXIT_DATA, "too many tensors");
+    if (room > TENSORS_MAX || room > INT_MAX - t->n)
+        return err_set(EXIT_DATA, "more than %d tensors", TENSORS_MAX);
     t->t = xnrealloc(t->t, (size_t)t->n + (size_t)room, sizeof *t->t);
     for (const cJSON *v = header->child; v; v = v->next) {
         if (!strcmp(v->string, "__metadata__")) {
@@ -158,6 +160,58 @@ static int parse_header(const cJSON *header, struct tensors *t, const uint8_t *d
     return check_cover(t->t + first, t->n - first, data, size);
 }
 
+/* Whether what is an array of whole numbers for cJSON spells them so: for the safetensors
+ * library 2.0 and 1e1 are none. */
+static bool is_spelt_whole(const char *array)
+{
+    if (*array != '[')
+        return true;
+    for (const char *item = json_first(array); item; item = json_next(json_end(item))) {
+        const size_t digits = strspn(item, "0123456789");
+
+        if (digits && item + digits != json_end(item))
+            return false;
+    }
+    return true;
+}
+
+/* Of the tensor that is described at P. */
+static int check_numbers_of(const char *p, struct buf *room)
+{
+    size_t n;
+
+    for (const char *key = json_first(p); key; key = json_next(json_end(p))) {
+        const char *text = json_string(&key, room, &n);
+        const bool numbers =
+            (n == 5 && !memcmp(text, "shape", n)) || (n == 12 && !memcmp(text, "data_offsets", n));
+
+        p = json_value(key);
+        if (numbers && !is_spelt_whole(p))
+            return err_set(EXIT_DATA, "its '%.*s' is not spelt in whole numbers", (int)n, text);
+    }
+    return 0;
+}
+
+static int check_numbers(const char *header)
+{
+    struct buf room = BUF_INIT;
+    const char *p = json_begin(header);
+    int rc = 0;
+
+    for (const char *key = json_first(p); key && rc == 0; key = json_next(json_end(p))) {
+        size_t n;
+        const char *name = json_string(&key, &room, &n);
+        struct buf inner = BUF_INIT;
+
+        p = json_value(key);
+        if (*p == '{' && (rc = check_numbers_of(p, &inner)) < 0)
+            err_in("tensor '%.*s'", (int)n, name);
+        buf_free(&inner);
+    }
+    buf_free(&room);
+    return rc;
+}
+
 /* Adds the tensors of one file, to be sorted by the caller. */
 static int add_file(struct tensors *t, const uint8_t *file, size_t size)
 {
@@ -167,20 +221,23 @@ static int add_file(struct tensors *t, const uint8_t *file, size_t size)
         return err_set(EXIT_DATA, "too short for a safetensors file");
     length = read_u64(file);
     if (length > HEADER_MAX || length > size - PREFIX)
-        return filetype_refuse(file, size) < 0
+        return (size == PREFIX || file[PREFIX] != '{') && filetype_refuse(file, size) < 0
                    ? -1
                    : err_set(EXIT_DATA,
                              "its header should have %llu bytes; it is no safetensors file, or cut",
                              (unsigned long long)length);
     if (!length || file[PREFIX] != '{')
         return err_set(EXIT_DATA, "its header does not begin with '{'; it is no safetensors file");
-    cJSON *header = json_parse((const char *)file + PREFIX, (size_t)length);
+    const char *text = (const char *)file + PREFIX;
+    cJSON *header = json_parse(text, (size_t)length);
 
     if (!header)
         return err_in("header");
     t->header = xnrealloc(t->header, (size_t)t->headers + 1, sizeof(cJSON *));
     t->header[t->headers++] = header;
-    return parse_header(header, t, file + PREFIX + length, size - PREFIX - (size_t)length);
+    return parse_header(header, t, file + PREFIX + length, size - PREFIX - (size_t)length) < 0
+               ? -1
+               : check_numbers(text);
 }
 
 /* ---- all files ---- */

@@ -1,5 +1,7 @@
 #include "frames.h"
 
+#include "zframe.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -184,7 +186,7 @@ int frames_take(struct frames *f, bool all, const struct buf **frame)
     f->first++;
     f->lent = s;
     *frame = &s->packed;
-    return s->error ? err_set(EXIT_NUMERIC, "zstd: %s", ZSTD_getErrorName(s->error)) : 1;
+    return s->error ? zframe_fail(s->error) : 1;
 }
 
 void frames_free(struct frames *f)

@@ -313,8 +313,7 @@ static int compress(struct zout *z, const void *bytes, size_t n, ZSTD_EndDirecti
 
         left = ZSTD_compressStream2(z->zstd, &out, &in, mode);
         if (ZSTD_isError(left))
-            return err_set(EXIT_NUMERIC, "%s: zstd: %s", outfile_name(z->f),
-                           ZSTD_getErrorName(left));
+            return zframe_fail(left), err_in("%s", outfile_name(z->f));
         if (put(z, z->data, out.pos) < 0)
             return -1;
     } while (mode == ZSTD_e_continue ? in.pos < in.size : left > 0);

@@ -1,27 +1,28 @@
 #include "source.h"
 
 #include "behind.h"
+#include "census.h"
 #include "input.h"
-#include "libarchive.h"
 #include "mem.h"
+#include "unarchive.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
-enum { BLOCK = 1 << 20, LOOK_AT = 512, NAMES_SHOWN = 6 };
+enum { BLOCK = 1 << 20 };
 
 struct source {
     struct input *in;
-    struct archive *a; /* NULL: a bare table */
+    struct unarchive *u; /* NULL: a bare table */
     char *name;
     struct sha256 *digest; /* of what is read only once, a bare table or a pipe; NULL: a file */
     struct behind *behind; /* hashes, from the second block on: small tables start no thread */
     bool alone;            /* no thread is wanted */
     bool second;           /* a block was hashed before */
-    bool archive, guessed; /* zip or tar; its member was not named */
+    bool archive;          /* zip or tar */
+    char *member;          /* the name that was asked for; NULL: guessed */
     bool ended;
-    int64_t at;
     size_t first;     /* bytes at the beginning of block that nobody has taken yet */
     struct buf block; /* lent, and hashed when the next is wanted */
 };
@@ -73,254 +74,122 @@ static int next_block(struct source *s, size_t *n)
     return 0;
 }
 
-/* Reads the beginning: whether it is that of a text, which no archive has. */
+/* Reads the beginning: 1 when it is not that of an archive or a compressed file. */
 static int looks_bare(struct source *s)
 {
-    static const uint8_t zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
     struct buf *b = &s->block;
     size_t got = 1;
 
     buf_reserve(b, BLOCK);
-    for (; b->n < LOOK_AT && got; b->n += got)
+    for (; b->n < FEED_FIRST && got; b->n += got)
         if (input_read(s->in, b->p + b->n, BLOCK - b->n, &got) < 0)
             return -1;
     s->first = b->n;
-    for (size_t i = 0; i < b->n && i < LOOK_AT; i++)
-        if ((unsigned char)b->p[i] < '\t' || (b->p[i] > '\r' && (unsigned char)b->p[i] < ' '))
-            return 0;
-    return b->n < sizeof zstd || memcmp(b->p, zstd, sizeof zstd) != 0;
+    return !unarchive_wants(b->p, b->n);
 }
 
-static la_ssize_t on_read(struct archive *a, void *user, const void **bytes)
+/* ---- archives ---- */
+
+static int on_read(void *from, const uint8_t **bytes, size_t *n)
 {
-    struct source *s = user;
-    size_t n;
+    struct source *s = from;
 
-    if (next_block(s, &n) < 0) {
-        la.archive_set_error(a, EXIT_IO, "%s", err_text());
-        return ARCHIVE_FATAL;
-    }
-    *bytes = s->block.p;
-    return (la_ssize_t)n;
-}
-
-static la_int64_t on_seek(struct archive *a, void *user, la_int64_t offset, int whence)
-{
-    struct source *s = user;
-    const int64_t at = input_seek(s->in, offset, whence);
-
-    if (at < 0)
-        la.archive_set_error(a, EXIT_IO, "cannot seek in '%s'", input_name(s->in));
-    return at < 0 ? ARCHIVE_FATAL : at;
-}
-
-static int fail(struct source *s)
-{
-    const char *why = la.archive_error_string(s->a);
-
-    if (la.archive_errno(s->a) == EXIT_IO)
-        return err_set(EXIT_IO, "%s", why);
-    return err_set(EXIT_DATA, "%s: cannot be read: %s; get it again", s->name,
-                   why ? why : "not a known format");
-}
-
-static int open_archive(struct source *s)
-{
-    if (libarchive_open() < 0)
+    if (next_block(s, n) < 0)
         return -1;
-    if (s->a)
-        la.archive_read_free(s->a);
-    s->a = la.archive_read_new();
-    if (!s->a)
-        die(EXIT_MEMORY, "out of memory: an archive reader was wanted");
-    la.archive_read_support_filter_gzip(s->a);
-    la.archive_read_support_filter_zstd(s->a);
-    la.archive_read_support_format_tar(s->a);
-    if (s->digest)
-        la.archive_read_support_format_zip_streamable(s->a);
-    else /* reads the directory at the end, so a zip that was cut short is none */
-        la.archive_read_support_format_zip_seekable(s->a);
-    la.archive_read_support_format_raw(s->a);
-    la.archive_read_support_format_empty(s->a);
-    la.archive_read_set_read_callback(s->a, on_read);
-    if (!s->digest)
-        la.archive_read_set_seek_callback(s->a, on_seek);
-    la.archive_read_set_callback_data(s->a, s);
-    return la.archive_read_open1(s->a) == ARCHIVE_OK ? 0 : fail(s);
+    *bytes = (const uint8_t *)s->block.p;
+    return 0;
 }
 
-static bool is_table_name(const char *path)
+static int64_t on_seek(void *from, int64_t offset, int whence)
 {
-    static const char *const suffix[] = { ".csv", ".tsv", ".jsonl", ".ndjson" };
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    const char *dot = strrchr(base, '.');
+    struct source *s = from;
 
-    if (base[0] == '.' || !dot) /* "._news.csv" is what a Mac adds beside a file */
-        return false;
-    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
-        if (!strcasecmp(dot, suffix[i]))
-            return true;
-    return false;
+    s->first = 0;
+    buf_clear(&s->block);
+    return input_seek(s->in, offset, whence);
 }
 
-/* Names for one line of text: the first few, and how many there are. */
-struct names {
-    struct buf text;
-    int n;
-};
-
-/* What an archive holds, as far as it was looked through. */
-struct census {
-    struct names wanted, others;
-    char *first; /* of the wanted ones */
-};
-
-static void names_add(struct names *l, const char *name)
+/* RC of unarchive.h, whose errors name no file; what the input said does already. */
+static int named(const struct source *s, int rc)
 {
-    if (l->n++ < NAMES_SHOWN)
-        buf_printf(&l->text, "%s'%s'", l->text.n ? ", " : "", name);
-    else if (l->n == NAMES_SHOWN + 1)
-        buf_puts(&l->text, ", ...");
+    return rc < 0 && !unarchive_feed_failed(s->u) ? err_in("%s", s->name) : rc;
 }
 
-static void census_free(struct census *c)
+static int open_unarchive(struct source *s)
 {
-    buf_free(&c->wanted.text);
-    buf_free(&c->others.text);
-    free(c->first);
+    const struct feed feed = { on_read, s->digest ? NULL : on_seek, s, s->name };
+
+    unarchive_close(s->u);
+    return named(s, unarchive_open(&s->u, &feed));
 }
 
-/* Goes to the next file: 1 with its NAME, 0 after the last one. */
-static int next_member(struct source *s, const char **name)
+/* Goes on to the next wanted file, or TO_THE_END: 1 when the present one is the last wanted. */
+static int look_through(struct source *s, struct census *c, bool to_the_end)
 {
-    struct archive_entry *e;
+    struct packed_file f;
+    int more;
 
-    for (;;) {
-        const int rc = la.archive_read_next_header(s->a, &e);
-
-        if (rc == ARCHIVE_EOF)
-            return 0;
-        if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-            return fail(s);
-        if (la.archive_entry_filetype(e) != AE_IFREG)
+    while ((more = named(s, unarchive_next(s->u, &f))) > 0) {
+        if (f.folder || !census_add(c, f.name))
             continue;
-        *name = la.archive_entry_pathname(e);
-        if (!*name) /* not in the encoding of the locale, which we never set */
-            *name = la.archive_entry_pathname_utf8(e);
-        if (*name)
-            return 1;
-    }
-}
-
-/* Counts members from the present one, NAME, on: to the end, or to the first one that is wanted. */
-static int look_through(struct source *s, const char *name, const char *member, bool to_the_end,
-                        struct census *c)
-{
-    int more = 1;
-
-    for (; more > 0; more = next_member(s, &name)) {
-        const bool wanted = member ? !strcmp(name, member) : is_table_name(name);
-
-        names_add(wanted ? &c->wanted : &c->others, name);
-        if (wanted && !c->first)
-            c->first = xstrdup(name);
-        if (wanted && !to_the_end)
+        if (f.refusal)
+            return err_set(EXIT_DATA, "%s/%s: %s", s->name, f.name, f.refusal);
+        if (!to_the_end)
             return 0;
     }
     return more;
 }
 
-static int check_one(const struct source *s, const char *member, const struct census *c)
-{
-    const char *rest = c->others.n ? c->others.text.p : "nothing";
-
-    if (c->wanted.n == 1)
-        return 0;
-    if (c->wanted.n > 1)
-        return err_set(EXIT_DATA, "%s: holds %d tables: %s; choose one with --member",
-                       input_name(s->in), c->wanted.n, c->wanted.text.p);
-    if (member)
-        return err_set(EXIT_NOINPUT, "%s: has no member '%s'; it holds %s", input_name(s->in),
-                       member, rest);
-    return err_set(EXIT_DATA,
-                   "%s: holds no table (.csv, .tsv, .jsonl), it holds %s; "
-                   "name one of these with --member if it is a table",
-                   input_name(s->in), rest);
-}
-
 /* A file is looked through first and then opened again at its table; a pipe stops at the first. */
-static int choose_member(struct source *s, const char *name, const char *member)
+static int choose_member(struct source *s)
 {
-    struct census c = { 0 };
-    int rc = look_through(s, name, member, !s->digest, &c);
+    struct census c = { .member = s->member }, again = { 0 };
+    int rc = look_through(s, &c, !s->digest);
 
     if (rc == 0)
-        rc = check_one(s, member, &c);
+        rc = census_check(&c, s->name);
     if (rc == 0 && !s->digest) {
-        struct census again = { 0 };
-
-        rc = rewind_input(s) < 0 ? -1 : open_archive(s);
-        if (rc == 0 && (rc = next_member(s, &name)) > 0)
-            rc = look_through(s, name, c.first, false, &again);
-        census_free(&again);
+        again.member = c.first;
+        rc = rewind_input(s) < 0 || open_unarchive(s) < 0 ? -1 : look_through(s, &again, false);
     }
     if (rc == 0) {
         struct buf full = BUF_INIT;
 
-        buf_printf(&full, "%s/%s", input_name(s->in), c.first);
+        buf_printf(&full, "%s/%s", s->name, c.first);
         free(s->name);
         s->name = full.p;
     }
     census_free(&c);
+    census_free(&again);
     return rc;
 }
 
-/* After the table's end, on a pipe: the rest of the archive must not hold another one. */
+/* After the table's end, on a pipe: the rest of the archive must be whole, and not hold another. */
 static int check_rest(struct source *s)
 {
-    struct census c = { 0 };
-    const char *name;
-    int rc;
+    struct census c = { .member = s->member };
+    const char *archive = input_name(s->in);
 
-    names_add(&c.wanted, s->name + strlen(input_name(s->in)) + 1);
-    rc = next_member(s, &name);
-    if (rc > 0 && (rc = look_through(s, name, NULL, true, &c)) == 0)
-        rc = check_one(s, NULL, &c);
+    (void)census_add(&c, s->name + strlen(archive) + 1);
+    int rc = look_through(s, &c, true);
+
+    if (rc == 0 && !s->member)
+        rc = census_check(&c, archive);
     census_free(&c);
     return rc;
 }
 
-static bool is_cut_zip(const char *path)
-{
-    uint8_t start[4];
-    size_t n;
-
-    return input_peek(path, start, sizeof start, &n) == 0 && n == 4 && !memcmp(start, "PK\3\4", 4);
-}
-
 /* Not bare: an archive, whose table is chosen, or one compressed file. */
-static int open_packed(struct source *s, const char *path, const char *member)
+static int open_packed(struct source *s)
 {
-    const char *name;
-    int rc = open_archive(s);
-
-    if (rc == 0)
-        rc = next_member(s, &name);
-    if (rc < 0)
+    if (open_unarchive(s) < 0)
         return -1;
-    const int format = la.archive_format(s->a) & ARCHIVE_FORMAT_BASE_MASK;
-
-    s->archive = format == ARCHIVE_FORMAT_ZIP || format == ARCHIVE_FORMAT_TAR;
-    if (s->archive)
-        return rc ? choose_member(s, name, member) : check_one(s, member, &(struct census){ 0 });
-    s->ended = rc == 0; /* an empty file */
-    return !s->digest && is_cut_zip(path)
-               ? err_set(EXIT_DATA, "%s: is a zip without its end; get it again", s->name)
-               : 0;
+    s->archive = unarchive_form(s->u) != UNARCHIVE_BARE;
+    return s->archive ? choose_member(s) : 0;
 }
 
 /* A file that is read only once is hashed on the way: a bare table, or whatever is on a pipe. */
-static int open_any(struct source *s, const char *path, const char *member)
+static int open_any(struct source *s)
 {
     const bool pipe = input_seek(s->in, 0, SEEK_CUR) < 0;
     const int bare = looks_bare(s);
@@ -331,9 +200,9 @@ static int open_any(struct source *s, const char *path, const char *member)
         s->digest = sha256_new();
     if (!bare && !pipe && rewind_input(s) < 0)
         return -1;
-    if (!bare && open_packed(s, path, member) < 0)
+    if (!bare && open_packed(s) < 0)
         return -1;
-    return member && !s->archive
+    return s->member && !s->archive
                ? err_set(EXIT_USAGE, "%s: is not an archive; leave --member out", s->name)
                : 0;
 }
@@ -347,9 +216,9 @@ int source_open(struct source **out, const char *path, const char *member, int64
         return -1;
     }
     s->name = xstrdup(input_name(s->in));
-    s->guessed = !member;
+    s->member = member ? xstrdup(member) : NULL;
     s->alone = !behind_helps(threads);
-    if (open_any(s, path, member) < 0) {
+    if (open_any(s) < 0) {
         source_close(s);
         return -1;
     }
@@ -357,40 +226,21 @@ int source_open(struct source **out, const char *path, const char *member, int64
     return 0;
 }
 
-/* The table's next block, 0 bytes at its end. */
-static int read_packed(struct source *s, const uint8_t **bytes, size_t *n)
-{
-    const void *block;
-    la_int64_t offset;
-    const int rc = la.archive_read_data_block(s->a, &block, n, &offset);
-
-    if (rc == ARCHIVE_EOF) {
-        s->ended = true;
-        *n = 0;
-        return s->archive && s->digest && s->guessed ? check_rest(s) : 0;
-    }
-    if (rc != ARCHIVE_OK)
-        return fail(s);
-    if (offset != s->at)
-        return err_set(EXIT_DATA, "%s: is a sparse file; store it as an ordinary one", s->name);
-    *bytes = block;
-    s->at += (int64_t)*n;
-    return 0;
-}
-
 int source_read(struct source *s, const uint8_t **bytes, size_t *n)
 {
     int rc = 0;
 
-    *bytes = NULL;
-    for (*n = 0; !*n && !s->ended && rc == 0;) {
-        rc = s->a ? read_packed(s, bytes, n) : next_block(s, n);
-        if (!s->a) {
-            *bytes = (const uint8_t *)s->block.p;
-            s->ended = !*n;
-        }
+    *n = 0;
+    if (s->ended)
+        return 0;
+    if (s->u) {
+        rc = named(s, unarchive_read(s->u, bytes, n));
+    } else {
+        rc = next_block(s, n);
+        *bytes = (const uint8_t *)s->block.p;
     }
-    return rc;
+    s->ended = rc == 0 && !*n;
+    return s->ended && s->archive && s->digest ? check_rest(s) : rc;
 }
 
 const char *source_name(const struct source *s)
@@ -422,12 +272,12 @@ void source_close(struct source *s)
 {
     if (!s)
         return;
-    if (s->a)
-        la.archive_read_free(s->a);
+    unarchive_close(s->u);
     input_close(s->in);
     behind_free(s->behind);
     sha256_free(s->digest);
     buf_free(&s->block);
     free(s->name);
+    free(s->member);
     free(s);
 }

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import zipfile
 
+root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
 count = failed = 0
@@ -88,7 +89,7 @@ for what, content in {**THINGS, **PACKED}.items():
     check(f"{what} as a tokenizer", says(d := run("tokenize", "--lines", "-m", write("tokenizer.json", content), data=b"a\n"),
                                          f"not JSON but {what}"), d.stderr)
 
-subprocess.run(["mkmodel", "--vocab", "300", "-o", "m"], check=True)
+subprocess.run(["mkmodel", "--vocab", "512", "--tokenizer", os.path.join(root, "pipelines", "tiny"), "-o", "m"], check=True)
 for what in ("a git-lfs pointer", "a web page", "compressed with gzip"):
     content = {**THINGS, **PACKED}[what]
     for name, command in (("config.json", ["quantize-nf4", "broken", "-o", "q/"]), ("model.safetensors", ["quantize-nf4", "broken", "-o", "q/"]),
@@ -121,5 +122,39 @@ for name, content in {"a header PAR1": b"PAR1,text,label\n1,one,a\n2,two,b\n", "
     check(f"{name} is a table", d.returncode == 0 and run("peek", "--count", "p.zst").stdout == b"2\n", d.stderr)
 d = run("promptify", "-t", "t.txt", "--lines", "-o", "p.zst", "--force", write("page.html", THINGS["a web page"]))
 check("lines of a web page are lines", d.returncode == 0 and run("peek", "--count", "p.zst").stdout in (b"2\n", b"3\n"), d.stderr)
+
+# files of a model as editors save them, and numbers as only some programs spell them
+plain = run("peek", "--tensors", "m").stdout
+shutil.copytree("m", "marked")
+for name in sorted(os.listdir("m")):
+    if name.endswith(".json"):
+        with open(f"m/{name}", "rb") as f:
+            write(f"marked/{name}", b"\xef\xbb\xbf" + f.read().replace(b"\n", b"\r\n"))
+d = run("quantize-nf4", "marked", "-o", "q.tar")
+check("byte order marks in a model's JSON", d.returncode == 0, d.stderr)
+ids = [run("tokenize", "--lines", "-m", m, data=b"Profit rose\n") for m in ("m", "marked")]
+check("... and its tokenizer's", [x.returncode for x in ids] == [0, 0], ids)
+write("old.json", json.dumps({chr(c): i for i, c in enumerate([*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324)])}).encode())
+os.mkdir("old")
+with open("old.json", "rb") as f:
+    write("old/vocab.json", b"\xef\xbb\xbf" + f.read())
+write("old/merges.txt", b"\xef\xbb\xbf#version: 0.2\r\n")
+check("... in vocab.json and merges.txt", (d := run("tokenize", "--lines", "-m", "old", data=b"a\n")).returncode == 0, d.stderr)
+
+
+def weights(shape, offsets=b"[0, 16]", metadata=b""):
+    header = b'{' + metadata + b'"a": {"dtype": "F32", "shape": ' + shape + b', "data_offsets": ' + offsets + b"}}"
+    return run("peek", "--tensors", write("n.safetensors", struct.pack("<Q", len(header)) + header + bytes(16)))
+
+
+for shape in (b"[4]", b"[2, 2]", b"[ 4 ]"):
+    check(f"a shape {shape}", (d := weights(shape, metadata=b'"__metadata__": {"shape": "[4.0]"}, ')).returncode == 0, d.stderr)
+for shape in (b"[2.0, 2]", b"[2, 2e0]", b"[0.4e1]", b"[4.]", b"[-4]", b'["4"]'):
+    check(f"a shape {shape}", (d := weights(shape)).returncode == 65 and not d.stdout and d.stderr.count(b"\n") == 1, d.stderr)
+check("offsets [0, 1.6e1]", says(d := weights(b"[4]", b"[0, 1.6e1]"), "its 'data_offsets' is not spelt in whole numbers"), d.stderr)
+header = b"{" + b",".join(b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' % i for i in range((1 << 18) + 1)) + b"}"
+check("too many tensors", says(d := run("peek", "--tensors", write("n.safetensors", struct.pack("<Q", len(header)) + header)), "more than 262144 tensors"), d.stderr)
+write("m/config.json", b"[" + b"0," * ((1 << 23) + 1) + b"0]")
+check("too many values", says(d := run("quantize-nf4", "m", "-o", "none/"), "more than 8388608 values"), d.stderr)
 print(f"1..{count}")
 raise SystemExit(failed > 0)

@@ -48,13 +48,14 @@ static int put_config(struct pack_writer *out, const struct pack *from,
                       const struct quantization *q, const char *dtype)
 {
     const struct pack_file *f = pack_find(from, "config.json");
+    const size_t mark = json_mark((const char *)f->data, f->size);
     struct buf text = BUF_INIT, member = BUF_INIT, type = BUF_INIT;
 
     if (q)
         put_quantization(&member, q);
     if (dtype)
         json_put_text(&type, dtype, strlen(dtype));
-    config_edit(&text, (const char *)f->data, f->size, member.p, type.p);
+    config_edit(&text, (const char *)f->data + mark, f->size - mark, member.p, type.p);
     const int rc = pack_put(out, f->name, text.p, text.n);
 
     buf_free(&text);
