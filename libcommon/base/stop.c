@@ -53,6 +53,12 @@ void stop_prepare(bool (*cleaner)(void))
     pipe_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 }
 
+void stop_clean(void)
+{
+    if (clean)
+        (void)clean();
+}
+
 void stop_defer(void)
 {
     deferring = 1;

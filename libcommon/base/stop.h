@@ -18,6 +18,9 @@
  * may; where it returns false there is nothing left to stop, and the signal is ignored. */
 void stop_prepare(bool (*clean)(void));
 
+/* CLEAN, for another handler that ends the process. */
+void stop_clean(void);
+
 void stop_defer(void);
 bool stop_asked(void); /* a signal has come since stop_defer */
 

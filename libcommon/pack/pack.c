@@ -2,6 +2,7 @@
 
 #include "claim.h"
 #include "mem.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ int pack_check_size(const char *name, uint64_t size)
                    (unsigned long long)size, JSON_BYTES_MAX >> 20);
 }
 
-int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data)
+int pack_map(struct pack *p, const char *path, int fd, size_t size, const uint8_t **data)
 {
     if (!size) {
         *data = (const uint8_t *)"";
@@ -43,10 +44,35 @@ int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data)
     void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 
     if (at == MAP_FAILED)
-        return err_set(EXIT_NOINPUT, "cannot map: %s", strerror(errno));
+        return err_set(errno == ENOMEM ? EXIT_MEMORY : EXIT_NOINPUT, "cannot map: %s",
+                       strerror(errno));
+    watch_begin(path, fd, at, size);
     pack_keep(p, at, size, true);
     *data = at;
     return 0;
+}
+
+static void give_back(const struct region *r)
+{
+    if (!r->mapped) {
+        free(r->p);
+        return;
+    }
+    watch_end(r->p);
+    munmap(r->p, r->n);
+}
+
+/* An archive that was unpacked is not wanted any more. REGION: its number. */
+static void unmap_unused(struct pack *p, int region)
+{
+    struct region *r = &p->region[region];
+    const uintptr_t start = (uintptr_t)r->p;
+
+    for (int i = 0; i < p->n; i++)
+        if (p->file[i].size && (uintptr_t)p->file[i].data - start < r->n)
+            return;
+    give_back(r);
+    *r = p->region[--p->regions];
 }
 
 /* One safetensors file alone is a pack of one file. */
@@ -55,10 +81,15 @@ static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
     const char *slash = strrchr(path, '/');
     const uint8_t *data = NULL;
 
-    if (pack_map(p, fd, size, &data) < 0)
+    if (pack_map(p, strcmp(path, "-") ? path : NULL, fd, size, &data) < 0)
         return -1;
-    if (!text_ends_with(path, ".safetensors"))
-        return pack_read_archive(p, data, size);
+    if (!text_ends_with(path, ".safetensors")) {
+        const int rc = pack_read_archive(p, data, size);
+
+        if (size)
+            unmap_unused(p, 0);
+        return rc;
+    }
     pack_add(p, slash ? slash + 1 : path, data, size);
     return 0;
 }
@@ -208,10 +239,7 @@ void pack_close(struct pack *p)
     if (!p)
         return;
     for (int i = 0; i < p->regions; i++)
-        if (p->region[i].mapped)
-            munmap(p->region[i].p, p->region[i].n);
-        else
-            free(p->region[i].p);
+        give_back(&p->region[i]);
     for (int i = 0; i < p->n; i++)
         free((char *)(uintptr_t)p->file[i].name);
     free(p->region);

@@ -55,6 +55,18 @@ static int check_link(int dir, const char *root, const char *name)
                            "the link leads out of the folder; put a copy of the file there");
 }
 
+static int map_file(struct pack *p, int fd, const char *root, const char *name, size_t size,
+                    const uint8_t **data)
+{
+    struct buf path = BUF_INIT;
+
+    buf_printf(&path, "%s/%s", root, name);
+    const int rc = pack_map(p, path.p, fd, size, data);
+
+    buf_free(&path);
+    return rc;
+}
+
 /* Subfolders, devices and hidden files are no part of a model. */
 static int add_file(struct pack *p, int dir, const char *root, const char *name)
 {
@@ -77,7 +89,7 @@ static int add_file(struct pack *p, int dir, const char *root, const char *name)
         err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
     else if (pack_check_size(name, (uint64_t)st.st_size) == 0 &&
              (!st.st_size || claim_input(fd, name) == 0)) /* an empty one may be the output's */
-        rc = pack_map(p, fd, (size_t)st.st_size, &data);
+        rc = map_file(p, fd, root, name, (size_t)st.st_size, &data);
     close(fd);
     if (!rc)
         pack_add(p, name, data, (size_t)st.st_size);

@@ -20,8 +20,9 @@ struct pack {
 /* Adds a file; NAME is copied, DATA belongs to a region. */
 void pack_add(struct pack *p, const char *name, const uint8_t *data, size_t size);
 void pack_keep(struct pack *p, void *memory, size_t n, bool mapped);
-/* Maps the regular file FD of SIZE bytes; an empty one gives "". -1 with errno's text. */
-MUST_USE int pack_map(struct pack *p, int fd, size_t size, const uint8_t **data);
+/* Maps the regular file FD of SIZE bytes at PATH (NULL: standard input); an empty one gives "". -1 with
+ * errno's text. */
+MUST_USE int pack_map(struct pack *p, const char *path, int fd, size_t size, const uint8_t **data);
 
 /* -1 when nobody means SIZE bytes of JSON: asked before they are unpacked or read. */
 MUST_USE int pack_check_size(const char *name, uint64_t size);

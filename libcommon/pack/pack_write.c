@@ -2,6 +2,7 @@
 #include "mem.h"
 #include "outdir.h"
 #include "pack.h"
+#include "watch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -231,6 +232,8 @@ static int finish(struct pack_writer *w)
     if (w->finished)
         return 0;
     w->finished = true;
+    if (watch_check() < 0)
+        return -1;
     if (!w->a)
         return outdir_sync(w->dir);
     if (la.archive_write_close(w->a) != ARCHIVE_OK)

@@ -3,6 +3,7 @@
 #include "outfile.h"
 #include "reader.h"
 #include "stream_header.h"
+#include "watch.h"
 #include "zstream.h"
 
 #include <stdlib.h>
@@ -160,7 +161,7 @@ static int put_end(struct writer *w)
 
 int writer_commit(struct writer *w)
 {
-    if (put_end(w) < 0 || zout_end(w->z) < 0) {
+    if (watch_check() < 0 || put_end(w) < 0 || zout_end(w->z) < 0) {
         writer_abort(w);
         return -1;
     }

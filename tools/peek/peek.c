@@ -5,6 +5,7 @@
  * peek prints without an error is all of a whole file. Man page: peek.1.
  */
 #include "view.h"
+#include "watch.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ static int run(struct peek *p, int (*view)(const struct peek *p))
     p->to_terminal = !strcmp(p->common.output, "-") && isatty(STDOUT_FILENO);
     const int rc = view(p);
 
-    if (rc < 0) {
+    if (rc < 0 || watch_check() < 0) {
         outfile_abort(p->out);
         return -1;
     }
