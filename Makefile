@@ -2,6 +2,8 @@
 # make check                pass all tests (no GPU, no network)
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
 # make check-memory         run the tiny chain under valgrind (minutes)
+# make check-fault          each call of the C library fails once, in every tool (10 minutes)
+# make fuzz TIME=60 [TARGET=] feed the parsers of bytes from outside what breaks them (clang's libFuzzer)
 # make V=1                  show every command in full
 # make check-kill [SEED=]   kill and resume 300 training runs; 20 of them are in make check
 # make check-perf           hot paths take no more instructions than recorded (needs valgrind)
@@ -52,11 +54,20 @@ LIBS   := $(BUILD)/libmodel.a $(BUILD)/libkernels.a $(BUILD)/libcommon.a
 CTESTS := $(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/unit/*.c tests/ops/*.c tests/model/*.c))
 BENCH  ?= build/bench
 PERF   := $(patsubst %.c,$(BUILD)/%,$(filter-out %/perf.c,$(wildcard tests/perf/*.c)))
-SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t)
+# Makes calls fail; the sanitizers have a malloc of their own, which must come first.
+INJECT := $(if $(filter release debug,$(CONFIG)),$(BUILD)/tests/fault/inject.so)
+SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t tests/fault/*.t tests/fuzz/*.t)
+# Fuzzers are of clang, where its runtime is there; they have no OpenMP, and need none.
+FUZZ := $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a),\
+        $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZED := tests/fuzz/fuzz.c $(filter-out %/threads.c %/backends.c %/promptify.c,\
+          $(wildcard libcommon/*/*.c kernels/*.c kernels/model/*.c tools/promptify/*.c))
+FUZZFLAGS := -std=c11 $(WARN) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+             -fno-sanitize=pointer-overflow -fno-sanitize-recover=all -DVERSION='"fuzz"' -Ikernels/model -Itools/promptify
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all bench bench-plot check check-kill check-perf check-run check-build check-memory demo install man clean format
+.PHONY: all bench bench-plot check check-fault check-kill check-perf check-run check-build check-memory demo fuzz install man clean format
 all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
@@ -74,7 +85,9 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(CTESTS): $(BUILD)/%.test: $(BUILD)/%.c.o $(LIBS)
 $(CTESTS): LDLIBS += -lcmocka
 $(PERF): %: %.c.o $(BUILD)/tests/perf/perf.c.o $(LIBS)
-$(BINS) $(CTESTS) $(PERF):
+$(INJECT): %.so: %.c.o
+$(INJECT): LDFLAGS += -shared
+$(BINS) $(CTESTS) $(PERF) $(INJECT):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -87,6 +100,7 @@ $(BUILD)/kernels/cpu/%_avx512bf16.c.o: CFLAGS += $(AVX512) -mavx512bf16
 $(BUILD)/kernels/cpu/%_amxbf16.c.o: CFLAGS += -mamx-tile -mamx-bf16
 $(BUILD)/libcommon/base/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
 $(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
+$(BUILD)/tests/fault/%.c.o: CFLAGS += -fPIC
 $(BUILD)/%.c.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -96,10 +110,29 @@ $(BUILD)/%.c.o: %.c
 check:
 	@tests/deps check
 	@$(MAKE) --no-print-directory check-run
-check-build: all man $(CTESTS)
+check-build: all man $(CTESTS) $(INJECT) $(if $(filter release,$(CONFIG)),$(FUZZ))
 check-run: check-build
 	@SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
 	PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
+
+build/fuzz/%.o: %.c
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) $(FUZZFLAGS) -MMD -MP -c $< -o $@
+build/fuzz/fuzz.a: $(FUZZED:%.c=build/fuzz/%.o)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+build/fuzz/bin/%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/fuzz.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)clang -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
+.PRECIOUS: build/fuzz/%.o
+fuzz: all $(FUZZ)
+	@$(if $(FUZZ),,echo "clang and its runtime are not there; install clang and libclang-rt-14-dev" >&2; exit 69)
+	@SLMTOOLS_SHARE="$(CURDIR)/share" PATH="$(abspath $(BUILD))/bin:$$PATH" tests/fuzz/run build/fuzz $(or $(TIME),60) $(TARGET)
+
+check-fault: all $(INJECT)
+	@BUILD="$(abspath $(BUILD))" tests/fault/faults.py --all
 
 check-memory: all
 	@SLMTOOLS_SHARE="$(CURDIR)/share" tests/valgrind "$(abspath $(BUILD))/bin"
@@ -155,8 +188,9 @@ format:
 	clang-format -i $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/cpu/*.h tools/*/*.c tests/*/*.c)
 
 clean:
-	rm -rf $(addprefix build/,release debug asan bench)
+	rm -rf $(addprefix build/,release debug asan bench fuzz)
 	@$(MAKE) -s --no-print-directory -C pipelines/tiny OUT="$(abspath build)/demo" clean
 	@[ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 
 -include $(patsubst %.c,$(BUILD)/%.c.d,$(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c tools/*/*.c tests/*/*.c))
+-include $(patsubst %.c,build/fuzz/%.d,$(FUZZED) $(wildcard tests/fuzz/*.c))

@@ -1,0 +1,52 @@
+/* config.json of a model, and the quant_state of a tensor of bitsandbytes'. */
+#include "config.h"
+#include "fuzz.h"
+#include "quant_state.h"
+
+#include <math.h>
+
+/* What an architecture brings along asks this of a backend; nothing here computes, so none is
+ * linked. */
+size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,
+                         int64_t vocab)
+{
+    (void)ops;
+    return (size_t)(max_tokens + max_width + vocab);
+}
+
+static void as_config(const uint8_t *data, size_t size)
+{
+    struct config c;
+    struct pack *p;
+
+    (void)fuzz_file("config.json", data, size);
+    must_hold(pack_open(&p, fuzz_folder()) == 0, "a folder is opened");
+    if (says_why(config_load(&c, p)) == 0) {
+        must_hold(c.vocab > 0 && c.dim > 0 && c.layers > 0 && c.heads > 0, "sizes");
+        must_hold(c.rot >= 0 && c.rot <= c.head_dim && c.rot % 2 == 0, "dimensions that turn");
+        must_hold(isfinite(c.rope_theta) && isfinite(c.norm_eps), "numbers");
+    }
+    pack_close(p);
+}
+
+static void as_quant_state(const uint8_t *data, size_t size)
+{
+    const struct tensor t = { .name = "w.quant_state.bitsandbytes__nf4",
+                              .dtype = DT_U8,
+                              .rank = 1,
+                              .shape = { (int64_t)size },
+                              .n = (int64_t)size,
+                              .data = data,
+                              .bytes = size };
+    struct quant_state q;
+
+    if (says_why(quant_state_parse(&q, &t)) == 0)
+        must_hold(q.rows > 0 && q.cols > 0 && q.block > 0, "sizes");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    as_config(data, size);
+    as_quant_state(data, size);
+    return 0;
+}
