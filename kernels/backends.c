@@ -2,8 +2,8 @@
 #include "cpu/cpu.h"
 #include "kernels.h"
 #include "ref/ref.h"
+#include "threads.h"
 
-#include <omp.h>
 #include <string.h>
 
 static bool is_cuda(const char *device)
@@ -17,8 +17,7 @@ const struct ops *ops_find(const char *device, int threads)
 {
     static struct ops table;
 
-    if (threads > 0)
-        omp_set_num_threads(threads);
+    (void)threads_use(threads);
     if (strcmp(device, "cpu") == 0 || strcmp(device, "auto") == 0)
         return cpu_ops(&table) < 0 ? NULL : &table;
     if (strcmp(device, "ref") == 0)

@@ -531,6 +531,7 @@ const char *const *cli_parse(int argc, char **argv, const struct cli *cli)
     static char *help;
 
     err_set_tool(argc > 0 && *argv[0] ? argv[0] : cli->name);
+    err_prepare();
     outfile_prepare();
     state.cli = cli;
     state.common = common_rows(cli->common);

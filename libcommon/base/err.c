@@ -2,6 +2,7 @@
 
 #include "utf8.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,11 @@ int err_in(const char *fmt, ...)
     return -1;
 }
 
+int err_cause(int code)
+{
+    return errno == ENOMEM ? EXIT_MEMORY : code;
+}
+
 const char *err_text(void)
 {
     return line;
@@ -140,6 +146,7 @@ static const char *new_line(void)
 
 void die_err(void)
 {
+    err_last(code_of_line);
     (void)fflush(stdout);
     (void)fprintf(stderr, "%s%s: error: %s%s\n", new_line(), tool, line, advice(code_of_line));
     exit(code_of_line);

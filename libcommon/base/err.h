@@ -39,6 +39,9 @@ int err_set(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Puts "FMT: " in front of the line that is there, unless it begins so. Returns -1, always. */
 int err_in(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* For a call of the system that failed: EXIT_MEMORY where errno says so, else CODE. */
+int err_cause(int code);
+
 const char *err_text(void); /* "" when nothing has failed */
 int err_code(void);         /* exit code of the last err_set; EXIT_NUMERIC when nothing was set */
 
@@ -47,11 +50,22 @@ void err_set_tool(const char *name);
 const char *err_tool(void);
 
 /* Prints "TOOL: error: err_text" on standard error and exits with err_code. What to do is added by
- * the code where the text has no semicolon. */
+ * the code where the text has no semicolon. Of several threads the first one speaks and exits. */
 _Noreturn void die_err(void);
 
 /* err_set and die_err in one. */
 _Noreturn void die(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* EXIT_UNMET, for a main that returns it or a die with it. */
+int err_unmet(void);
+
+/* Libraries that end the process when they get no memory or no thread (libgomp, libarchive) do so with
+ * exit(1), which is EXIT_UNMET here: from now on that is EXIT_MEMORY unless err_unmet was called. What
+ * is called at exit and was registered later still runs. cli_parse calls it. */
+void err_prepare(void);
+/* For die_err: this thread ends the process, with CODE; where another one does already it waits for
+ * its end. */
+void err_last(int code);
 
 /* Prints "TOOL: warning: ..." unless -q was given (err_quiet). */
 void warn(const char *fmt, ...) PRINTF_LIKE(1, 2);

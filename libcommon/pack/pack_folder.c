@@ -49,7 +49,7 @@ static int check_link(int dir, const char *root, const char *name)
     buf_free(&path);
     errno = missing;
     if (!target)
-        return err_set(EXIT_NOINPUT, "cannot follow the link: %s", strerror(errno));
+        return err_set(err_cause(EXIT_NOINPUT), "cannot follow the link: %s", strerror(errno));
     return stays ? 0
                  : err_set(EXIT_DATA,
                            "the link leads out of the folder; put a copy of the file there");
@@ -103,7 +103,7 @@ int pack_read_folder(struct pack *p, const char *path)
     int rc = d ? claim_input(dirfd(d), path) : 0;
 
     if (!root) {
-        err_set(EXIT_NOINPUT, "cannot open the folder: %s", strerror(errno));
+        err_set(err_cause(EXIT_NOINPUT), "cannot open the folder: %s", strerror(errno));
         if (d)
             closedir(d);
         return -1;

@@ -9,9 +9,9 @@
 #include "mem.h"
 #include "pack.h"
 #include "phi.h"
+#include "threads.h"
 #include "weights.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,8 +192,7 @@ int main(int argc, char **argv)
             "--only, --limit and --limit-per choose records; there are none in a model");
     if (strcmp(o.arch, "phi"))
         die(EXIT_NODEVICE, "architecture '%s' is not there yet; use --arch phi", o.arch);
-    if (common.threads)
-        omp_set_num_threads((int)common.threads);
+    (void)threads_use(common.threads);
     const struct phi m = shape_of(&o);
 
     check_shape(&m);

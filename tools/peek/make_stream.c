@@ -30,7 +30,7 @@ struct maker {
 
 static int wait_failed(void)
 {
-    return err_set(EXIT_IO, "cannot use a temporary file: %s; give --labels to do without one",
+    return err_set(err_cause(EXIT_IO), "cannot use a temporary file: %s; give --labels to do without one",
                    strerror(errno));
 }
 

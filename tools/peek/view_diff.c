@@ -12,7 +12,7 @@ static int report(const struct peek *p, struct buf *line)
     const int rc = write_text(p, line->p, line->n);
 
     buf_free(line);
-    return rc < 0 ? -1 : EXIT_UNMET;
+    return rc < 0 ? -1 : err_unmet();
 }
 
 /* ---- headers ---- */

@@ -10,7 +10,7 @@ static int report(const struct peek *p, struct buf *line)
     const int rc = write_text(p, line->p, line->n);
 
     buf_free(line);
-    return rc < 0 ? -1 : EXIT_UNMET;
+    return rc < 0 ? -1 : err_unmet();
 }
 
 static int only_in(const struct peek *p, const char *what, const char *name, const struct holder *h)

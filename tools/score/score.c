@@ -272,5 +272,5 @@ int main(int argc, char **argv)
     labels_free(&chosen);
     buf_free(&out);
     reader_close(in);
-    return holds ? 0 : EXIT_UNMET;
+    return holds ? 0 : err_unmet();
 }

@@ -185,13 +185,15 @@ int main(int argc, char **argv)
         die_err();
     }
     if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
-        put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0 || writer_commit(out) < 0)
+        put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0)
         die_err();
     const int64_t overlap = say_leak(&sample, &rows);
 
+    if (writer_commit(out) < 0) /* behind it nothing may fail */
+        die_err();
     sample_free(&sample);
     rows_free(&rows);
     labels_free(&labels);
     examples_close(in);
-    return overlap > 0 ? EXIT_UNMET : 0;
+    return overlap > 0 ? err_unmet() : 0;
 }
