@@ -163,6 +163,8 @@ struct tokenizer_scratch *tokenizer_scratch_new(void)
 {
     struct tokenizer_scratch *s = xcalloc(1, sizeof *s);
 
+    s->piece = PIECE;
+    s->most = SIZE_MAX;
     /* cleared memory that is not touched costs nothing, and few words do not touch much of it */
     s->cache_memory = xcalloc(WORD_CACHE_SIZE + 1, sizeof *s->cache);
     s->cache = (struct cached_word *)((char *)s->cache_memory +
@@ -191,14 +193,23 @@ void push_id(struct tokenizer_scratch *s, uint32_t id)
     s->ids[s->n++] = id;
 }
 
+bool enough_ids(struct tokenizer_scratch *s)
+{
+    if (s->counting) {
+        s->counted += s->n;
+        s->n = 0;
+    }
+    return s->n > s->most;
+}
+
 static void encode_piece(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                          const uint8_t *end)
 {
     split_added(t, &t->normalized, s, p, end, encode_words);
 }
 
-int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
-                     size_t len, const uint32_t **ids, size_t *n)
+static int encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+                  size_t len)
 {
     const size_t valid = utf8_valid(text, len);
 
@@ -217,9 +228,35 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
     s->text_end = (const uint8_t *)text + len;
     if (len)
         split_added(t, &t->exact, s, (const uint8_t *)text, s->text_end, encode_piece);
+    (void)enough_ids(s);
+    return 0;
+}
+
+int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+                     size_t len, const uint32_t **ids, size_t *n)
+{
+    const int rc = encode(t, s, text, len);
+
     *ids = s->ids;
     *n = s->n;
-    return 0;
+    return rc;
+}
+
+int tokenizer_count(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+                    size_t len, size_t *n)
+{
+    s->counting = true;
+    s->counted = 0;
+    const int rc = encode(t, s, text, len);
+
+    s->counting = false;
+    *n = s->counted;
+    return rc;
+}
+
+void tokenizer_limit(struct tokenizer_scratch *s, size_t most)
+{
+    s->most = most;
 }
 
 size_t tokenizer_cut(const struct tokenizer *t, const char *text, size_t n)

@@ -34,6 +34,12 @@ void tokenizer_scratch_free(struct tokenizer_scratch *s);
 /* Ids of TEXT; *IDS belongs to S until the next call. -1: invalid UTF-8, with the byte's offset. */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s,
                               const char *text, size_t len, const uint32_t **ids, size_t *n);
+/* How many ids TEXT has, without memory for them. */
+MUST_USE int tokenizer_count(const struct tokenizer *t, struct tokenizer_scratch *s,
+                             const char *text, size_t len, size_t *n);
+/* From now on tokenizer_encode stops soon behind the MOST first ids of a text: *N is larger than MOST
+ * then, and nobody knows how many there are. */
+void tokenizer_limit(struct tokenizer_scratch *s, size_t most);
 /* The last place in the first N bytes of TEXT, not too near their end, where it can be cut: what is
  * before it and what is behind it have together the ids of the whole, whatever follows the N bytes.
  * 0: none was found. */

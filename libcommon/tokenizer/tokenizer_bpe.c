@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_WORD = 40 }; /* bytes; above, the heap beats looking through all pairs again */
+enum {
+    SHORT_WORD = 40,   /* bytes; above, the heap beats looking through all pairs again */
+    STRETCH = 1 << 16, /* bytes of a text for whose ids room is made at a time */
+};
 
 /* ---- the table of merges ---- */
 
@@ -200,8 +203,9 @@ static void apply(const struct tokenizer *t, struct tokenizer_scratch *s, const 
         note_pair(t, s, left->prev);
 }
 
-static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
-                     size_t n)
+/* Merges the N bytes at P as far as they go: the list from symbol 0 on holds their ids. */
+static void merge_all(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                      size_t n)
 {
     symbols_init(t, s, p, n);
     s->heap_n = 0;
@@ -212,8 +216,63 @@ static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, con
 
         apply(t, s, &c);
     }
-    for (uint32_t i = 0; i != TOKEN_NONE; i = s->symbol[i].next)
+}
+
+/* Pushes the ids of the list up to the last one that begins at STOP or before, which is left out;
+ * where it begins. */
+static uint32_t push_before(struct tokenizer_scratch *s, size_t stop)
+{
+    uint32_t i = 0;
+
+    for (; s->symbol[i].next != TOKEN_NONE && s->symbol[i].next <= stop; i = s->symbol[i].next)
         push_id(s, s->symbol[i].id);
+    return i;
+}
+
+/*
+ * Pieces of SIZE bytes, so that memory does not grow with the word. A piece begins with the last
+ * token that was sure of the piece before, and has to begin with this token when it is merged by
+ * itself. Then the two fit together: merges are done in an order that each side of a token keeps
+ * when the other side is not there, so that nothing would join them but what had joined the token
+ * to one of them before. False where a piece begins otherwise: its end was not far enough from what
+ * it decides.
+ */
+static bool bpe_pieces(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                       size_t n, size_t size)
+{
+    uint32_t first = TOKEN_NONE; /* what the piece has to begin with; TOKEN_NONE: anything */
+
+    for (;;) {
+        const size_t take = n < size ? n : size;
+
+        merge_all(t, s, p, take);
+        if (first != TOKEN_NONE && s->symbol[0].id != first)
+            return false;
+        if (enough_ids(s))
+            return true;
+        const uint32_t at = push_before(s, take < n ? take - take / 8 : take);
+
+        first = s->symbol[at].id;
+        if (take == n)
+            break;
+        if (at == 0) /* one token, or nearly: a longer piece is needed to get on */
+            return false;
+        p += at;
+        n -= at;
+    }
+    push_id(s, first);
+    return true;
+}
+
+static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                     size_t n)
+{
+    const size_t before_n = s->n, before_counted = s->counted;
+
+    for (size_t size = s->piece; !bpe_pieces(t, s, p, n, size); size *= 8) {
+        s->n = before_n;
+        s->counted = before_counted;
+    }
 }
 
 /* ---- a word ---- */
@@ -303,25 +362,35 @@ static inline void encode_short_word(const struct tokenizer *t, struct tokenizer
     w->n = (uint8_t)(s->n - before_n);
 }
 
-void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
-                  const uint8_t *end)
+/* For the ids of words that begin within the next N bytes: at most as many as there are bytes, and
+ * the last short word may reach beyond them; WORD_IDS more for the copy from the cache. A long word
+ * makes room by itself. */
+static inline void make_room(struct tokenizer_scratch *s, size_t n)
 {
-    /* A word has at most as many ids as bytes; WORD_IDS more for the copy from the cache,
-     * SHORT_WORD for the bytes of a short word before they are merged are among them. */
-    const size_t want = s->n + (size_t)(end - p) + WORD_IDS;
+    const size_t want = s->n + n + SHORT_WORD + WORD_IDS;
 
     if (want > s->cap) {
         s->cap = want + want / 2;
         s->ids = xnrealloc(s->ids, s->cap, sizeof *s->ids);
     }
-    while (p < end) {
-        const uint8_t *q = next_word(t->classes, p, end);
-        const size_t n = (size_t)(q - p);
+}
 
-        if (n <= WORD_KEY)
-            encode_short_word(t, s, p, n);
-        else
-            encode_word(t, s, p, n);
-        p = q;
+void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                  const uint8_t *end)
+{
+    while (p < end && !enough_ids(s)) {
+        const uint8_t *stop = end - p > STRETCH ? p + STRETCH : end;
+
+        make_room(s, (size_t)(stop - p));
+        while (p < stop) {
+            const uint8_t *q = next_word(t->classes, p, end);
+            const size_t n = (size_t)(q - p);
+
+            if (n <= WORD_KEY)
+                encode_short_word(t, s, p, n);
+            else
+                encode_word(t, s, p, n);
+            p = q;
+        }
     }
 }

@@ -152,6 +152,8 @@ struct cached_word {
 };
 _Static_assert(sizeof(struct cached_word) == 32, "two to a cache line");
 
+enum { PIECE = 1 << 16 }; /* the longest token is a small part of it */
+
 struct symbol { /* of a long word: a doubly linked list */
     uint32_t id;
     uint32_t prev, next; /* TOKEN_NONE at the ends */
@@ -169,8 +171,11 @@ struct tokenizer_scratch {
     void *cache_memory;
     uint64_t n_texts; /* encoded so far */
     uint32_t *ids;
-    size_t n, cap;
+    size_t n, cap, most;
+    bool counting; /* ids are let go, COUNTED of them so far */
+    size_t counted;
     const uint8_t *text_end;
+    size_t piece; /* bytes of a long word that are merged at a time */
     struct symbol *symbol;
     size_t symbol_cap;
     struct candidate *heap;
@@ -179,6 +184,9 @@ struct tokenizer_scratch {
 };
 
 void push_id(struct tokenizer_scratch *s, uint32_t id);
+/* To be asked now and then. Lets go of the ids where they are only counted; true: there are more
+ * than are wanted. */
+bool enough_ids(struct tokenizer_scratch *s);
 /* Appends the ids of [P, END), one piece without added tokens. */
 void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                   const uint8_t *end);
