@@ -72,6 +72,10 @@ const char *record_name(struct record *r);
 /* The whole record as deterministic CBOR map; the bytes belong to the record. */
 const uint8_t *record_encode(struct record *r, size_t *n);
 void record_append(struct record *r, struct buf *b); /* the same, behind what B holds */
+/* The same, unless the record may take more than MOST bytes: false then. */
+bool record_append_small(struct record *r, size_t most, struct buf *b);
+/* The same in pieces, for one that is too large to be copied; -1 as soon as PUT gives that. */
+MUST_USE int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, size_t n), void *user);
 /* The same for a field KEY whose value is not known yet: one CBOR item that goes in between as many
  * of these bytes as it returns and the rest. What KEY was before is gone. */
 size_t record_append_open(struct record *r, const char *key, struct buf *b);

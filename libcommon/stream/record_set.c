@@ -187,10 +187,14 @@ static uint8_t *put_field(uint8_t *p, const struct field *f)
     return p + f->key_len + f->raw_len;
 }
 
-void record_append(struct record *r, struct buf *b)
+bool record_append_small(struct record *r, size_t most, struct buf *b)
 {
+    const size_t room = encoded_most(r);
+
     record_sort(r);
-    buf_reserve(b, encoded_most(r));
+    if (room > most)
+        return false;
+    buf_reserve(b, room);
     uint8_t *const begin = (uint8_t *)b->p + b->n;
     uint8_t *p = begin + item_write_head(begin, ITEM_MAP, (uint64_t)r->n);
 
@@ -198,6 +202,29 @@ void record_append(struct record *r, struct buf *b)
         p = put_field(p, &r->field[i]);
     b->n += (size_t)(p - begin);
     b->p[b->n] = 0;
+    return true;
+}
+
+void record_append(struct record *r, struct buf *b)
+{
+    (void)record_append_small(r, SIZE_MAX, b);
+}
+
+int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, size_t n), void *user)
+{
+    uint8_t head[ITEM_HEAD_MAX];
+
+    record_sort(r);
+    if (put(user, head, item_write_head(head, ITEM_MAP, (uint64_t)r->n)) < 0)
+        return -1;
+    for (int i = 0; i < r->n; i++) {
+        const struct field *f = &r->field[i];
+
+        if (put(user, head, item_write_head(head, ITEM_TEXT, f->key_len)) < 0 ||
+            put(user, f->key, f->key_len) < 0 || put(user, f->raw, f->raw_len) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 const uint8_t *record_encode(struct record *r, size_t *n)

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and given to zstd at a time */
+enum {
+    CHUNK_BYTES = 1 << 17, /* what is hashed and given to zstd at a time */
+    LARGE_BYTES = 1 << 20, /* a larger record is not copied */
+};
 
 struct writer {
     struct outfile *f;
@@ -31,16 +34,26 @@ static void release(struct writer *w)
     free(w);
 }
 
-/* BYTES goes into the file and is empty then; in pieces, which are hashed while they are in the
- * cache for zstd. */
-static int put(struct writer *w, struct buf *bytes)
+/* In pieces, which are hashed while they are in the cache for zstd. */
+static int put_bytes(void *writer, const void *bytes, size_t n)
 {
-    for (size_t at = 0, n; at < bytes->n; at += n) {
-        n = bytes->n - at < CHUNK_BYTES ? bytes->n - at : CHUNK_BYTES;
-        sha256_add(w->sha, bytes->p + at, n);
-        if (zout_write(w->z, bytes->p + at, n) < 0)
+    struct writer *const w = writer;
+    const char *p = bytes;
+
+    for (size_t some; n; p += some, n -= some) {
+        some = n < CHUNK_BYTES ? n : CHUNK_BYTES;
+        sha256_add(w->sha, p, some);
+        if (zout_write(w->z, p, some) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* BYTES goes into the file and is empty then. */
+static int put(struct writer *w, struct buf *bytes)
+{
+    if (put_bytes(w, bytes->p, bytes->n) < 0)
+        return -1;
     buf_clear(bytes);
     return 0;
 }
@@ -107,11 +120,22 @@ int writer_open_tokens(struct writer **w, const struct cli_common *common,
     return begin(w, common, KIND_TOKENS, NULL, from, hex);
 }
 
+static int put_large(struct writer *w, struct record *rec)
+{
+    const struct field *last = record_at(rec, record_count(rec) - 1);
+
+    if (record_fits(rec, record_end_of(rec, last)) < 0 || put(w, &w->chunk) < 0)
+        return -1;
+    w->records++;
+    return record_pieces(rec, put_bytes, w);
+}
+
 int writer_put(struct writer *w, struct record *rec)
 {
     const size_t before = w->chunk.n;
 
-    record_append(rec, &w->chunk);
+    if (!record_append_small(rec, LARGE_BYTES, &w->chunk))
+        return put_large(w, rec);
     if (record_fits(rec, w->chunk.n - before) < 0) {
         w->chunk.n = before;
         return -1;

@@ -1,14 +1,16 @@
 #include "batch.h"
 
+#include "item.h"
+
 #include <omp.h>
 #include <stdlib.h>
 
 enum {
     BATCH_RECORDS = 1024,
     BATCH_BYTES = 2 << 20,
-    KEEP_BYTES =
-        1 << 16, /* a larger record's memory is given back: each place would grow so large */
-    SHARE = 16,  /* records in one task */
+    MANY_BYTES = 8 * BATCH_BYTES, /* more are given back */
+    KEEP_BYTES = 1 << 16, /* so is a larger record's memory: each place would grow so large */
+    SHARE = 16,           /* records in one task */
 };
 
 void batch_init(struct batch *b)
@@ -34,6 +36,8 @@ void batch_clear(struct batch *b)
         }
     b->n = 0;
     buf_clear(&b->bytes);
+    if (b->bytes.cap > MANY_BYTES)
+        buf_free(&b->bytes);
 }
 
 bool batch_full(const struct batch *b)
@@ -41,21 +45,42 @@ bool batch_full(const struct batch *b)
     return b->n == b->cap || b->bytes.n >= BATCH_BYTES;
 }
 
-void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file, int64_t row)
+/* The next place, for bytes that are put behind those of the others. */
+static struct entry *begin_item(struct batch *b, int64_t position, const char *file)
 {
-    struct item *item = b->item + b->n++;
+    struct entry *item = b->item + b->n++;
 
     if (!item->rec)
         item->rec = record_new();
     item->at = b->bytes.n;
-    record_append(rec, &b->bytes);
-    item->len = b->bytes.n - item->at;
     item->position = position;
     item->file = file;
-    item->row = row;
+    item->row = 0;
+    return item;
 }
 
-static int run_item(struct batch *b, const struct work *work, struct worker *me, struct item *item)
+void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file)
+{
+    struct entry *item = begin_item(b, position, file);
+
+    record_append(rec, &b->bytes);
+    item->len = b->bytes.n - item->at;
+}
+
+void batch_add_line(struct batch *b, struct record *line, const char *text, size_t n, int64_t id,
+                    const char *file)
+{
+    struct entry *item = begin_item(b, id, file);
+
+    record_clear(line);
+    record_set_uint(line, "id", (uint64_t)id);
+    (void)record_append_open(line, "text", &b->bytes); /* which comes last */
+    item_put_text(&b->bytes, text, n);
+    item->len = b->bytes.n - item->at;
+    item->row = id + 1;
+}
+
+static int run_item(struct batch *b, const struct work *work, struct worker *me, struct entry *item)
 {
     const uint8_t *bytes = (const uint8_t *)b->bytes.p + item->at;
     size_t len;
@@ -88,7 +113,7 @@ void batch_wait(void)
 int batch_check(struct batch *b, const struct work *work, struct worker *me)
 {
     for (int i = 0; i < b->n; i++) {
-        struct item *item = b->item + i;
+        struct entry *item = b->item + i;
 
         /* its line stayed with the thread that met it: have it said here once more */
         if (item->failed && run_item(b, work, me, item) < 0)

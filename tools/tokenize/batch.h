@@ -8,7 +8,7 @@
 
 #include "work.h"
 
-struct item {
+struct entry {
     struct record *rec;
     size_t at, len;   /* its bytes in the batch's memory */
     int64_t position; /* in the input, from 0 */
@@ -19,7 +19,7 @@ struct item {
 };
 
 struct batch {
-    struct item *item;
+    struct entry *item;
     int n, cap;
     struct buf bytes;
 };
@@ -28,9 +28,11 @@ void batch_init(struct batch *b);
 void batch_free(struct batch *b);
 void batch_clear(struct batch *b);
 bool batch_full(const struct batch *b);
-/* Copies REC, which came from FILE (its ROW from 1, or 0) and was number POSITION. */
-void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file,
-               int64_t row);
+/* Copies REC, which came from FILE and was number POSITION. */
+void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file);
+/* The same for the N bytes TEXT, which are row ID from 0 of FILE. LINE is room for that. */
+void batch_add_line(struct batch *b, struct record *line, const char *text, size_t n, int64_t id,
+                    const char *file);
 
 /* In a parallel region, by one thread: hands the records to the team, of which each thread has its
  * own of WORKERS, and returns at once. */

@@ -11,8 +11,8 @@
 #include "progress.h"
 #include "stream.h"
 #include "table.h"
+#include "threads.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +63,7 @@ static bool at_limit(const struct input *in)
     return in->limit >= 0 && in->n >= in->limit;
 }
 
-static int next_line(struct input *in, struct record **rec)
+static int add_line(struct batch *b, struct input *in)
 {
     const struct cell *cell;
 
@@ -71,28 +71,30 @@ static int next_line(struct input *in, struct record **rec)
         return 0;
     const int got = table_next(in->table, &cell);
 
-    if (got <= 0)
-        return got;
-    record_clear(in->line);
-    record_set_uint(in->line, "id", (uint64_t)table_row(in->table));
-    record_set_text(in->line, "text", cell[0].p, cell[0].n);
-    *rec = in->line;
-    return 1;
+    if (got > 0)
+        batch_add_line(b, in->line, cell->p, cell->n, table_row(in->table), table_name(in->table));
+    return got;
+}
+
+static int add_record(struct batch *b, struct input *in)
+{
+    struct record *rec;
+    const int got = reader_next(in->reader, &rec);
+
+    if (got > 0)
+        batch_add(b, rec, in->n, reader_name(in->reader));
+    return got;
 }
 
 /* Fills B: 1 when there may be more, 0 at the end, -1 on failure. */
 static int fill(struct batch *b, struct input *in)
 {
-    struct record *rec;
     int got = 1;
 
     batch_clear(b);
-    while (!batch_full(b)) {
-        got = in->reader ? reader_next(in->reader, &rec) : next_line(in, &rec);
-        if (got <= 0)
-            break;
-        batch_add(b, rec, in->n++, in->table ? table_name(in->table) : reader_name(in->reader),
-                  in->table ? table_row(in->table) + 1 : 0);
+    while (got > 0 && !batch_full(b)) {
+        got = in->reader ? add_record(b, in) : add_line(b, in);
+        in->n += got > 0;
     }
     return got;
 }
@@ -169,7 +171,7 @@ static int pump(const struct run *r)
 static int run(struct input *in, const struct work *work, struct writer *w, struct totals *t,
                const struct cli_common *common)
 {
-    const int threads = common->threads ? (int)common->threads : omp_get_max_threads();
+    const int threads = threads_use(common->threads);
     const struct run r = {
         .in = in,
         .work = work,
@@ -310,6 +312,7 @@ int main(int argc, char **argv)
     const char *const *paths = cli_parse(argc, argv, &cli);
 
     work.truncation = truncation_of(o.truncation);
+    work.count = o.count;
     check_usage(&o, &work, &common, paths);
     if (tokenizer_open_path(&work.tokenizer, o.model) < 0)
         die_err();

@@ -1,5 +1,7 @@
 #include "work.h"
 
+#include "item.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,14 +135,51 @@ static int limit(const struct work *work, struct outcome *o, struct done *done)
     return 0;
 }
 
+static int count(const struct work *work, struct worker *me, const struct source *s,
+                 struct done *done)
+{
+    struct outcome o = { 0 };
+
+    if (tokenizer_count(work->tokenizer, me->scratch, s->text, s->n, &o.n) < 0)
+        return -1;
+    o.n += work->add_eos && !s->open;
+    if (limit(work, &o, done) < 0)
+        return -1;
+    done->n_ids = o.n;
+    return 0;
+}
+
+/* How many ids are wanted at most of a text of that many BYTES: those that are kept, or for which a
+ * record has room beside it. */
+static size_t most_ids(const struct work *work, size_t bytes, bool wide)
+{
+    const size_t left = bytes < ITEM_BYTES_MAX ? ITEM_BYTES_MAX - bytes : 0;
+
+    if (work->truncation == TRUNCATE_LEFT)
+        return SIZE_MAX;
+    if (work->truncation == TRUNCATE_RIGHT)
+        return (size_t)work->max_length;
+    return left / (wide ? sizeof(uint32_t) : sizeof(uint16_t));
+}
+
 static int encode(const struct work *work, struct worker *me, struct record *rec, struct done *done)
 {
     const bool wide = tokenizer_vocab_size(work->tokenizer) > 65536;
     struct source s = { 0 };
     struct outcome o = { 0 };
 
-    if (get_source(work, me, rec, &s) < 0 || encode_source(work, me, &s, &o.n, &o.n_prompt) < 0)
+    if (get_source(work, me, rec, &s) < 0)
         return -1;
+    if (work->count)
+        return count(work, me, &s, done);
+    const size_t most = most_ids(work, s.n, wide);
+
+    tokenizer_limit(me->scratch, most);
+    if (encode_source(work, me, &s, &o.n, &o.n_prompt) < 0)
+        return -1;
+    if (o.n > most && work->truncation == TRUNCATE_ERROR)
+        return err_set(EXIT_DATA, "more than %zu ids, for which no record has room; split the text",
+                       most);
     if (work->add_eos && !s.open)
         me->ids[o.n++] = (uint32_t)tokenizer_eos(work->tokenizer);
     if (limit(work, &o, done) < 0)

@@ -16,7 +16,7 @@ struct work {
     const char *field;  /* NULL: prompt + completion, else text; decode: ids */
     int64_t max_length; /* -1: any */
     enum truncation truncation;
-    bool add_eos, decode;
+    bool add_eos, decode, count; /* count: no ids are wanted */
 };
 
 struct worker { /* one a thread; zero it to start */
