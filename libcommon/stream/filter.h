@@ -11,8 +11,8 @@ struct filter;
 struct filter *filter_new(const struct cli_common *common);
 /* A condition that holds only when the user gave none for FIELD; a record without it passes. */
 void filter_default(struct filter *f, const char *field, const char *value);
-/* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool.
- */
+/* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool, or
+ * is a split that does not exist. */
 MUST_USE int filter_passes(struct filter *f, const struct record *rec);
 /* After the last record: warns of a field that no record had, or none with that value, which is a
  * slip of the pen mostly. */

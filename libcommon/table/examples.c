@@ -3,10 +3,12 @@
 #include "filter.h"
 #include "input.h"
 #include "mem.h"
+#include "split.h"
 #include "stream.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Of a record made from a row; the tools behind it add a dozen. */
 enum { FIELDS_MAX = RECORD_FIELDS_MAX - 24 };
@@ -17,48 +19,82 @@ struct examples {
     struct filter *filter; /* of the table; a reader has its own */
     struct record *rec;    /* made from a row, or lent by the reader */
     int text, label;       /* columns, -1: none */
-    bool labelled;
+    char **field;          /* that each column becomes, NULL: none */
+    int n_fields, split;   /* the column that is the split, -1: none */
+    bool labelled, blanks; /* a label with blanks around it was warned of */
     const char *const *paths;
     struct buf place;
 };
 
-static int column_named(const struct table *t, const char *name)
-{
-    for (int i = 0; i < table_columns(t); i++)
-        if (!strcmp(table_column_name(t, i), name))
-            return i;
-    return -1;
-}
-
 /* The column that was not named when ONE was: the other of two, or the one called NAME. */
 static int other_column(const struct table *t, int one, const char *name)
 {
-    return table_columns(t) == 2 ? 1 - one : column_named(t, name);
+    for (int i = 0; i < table_columns(t); i++)
+        if (i != one && !strcasecmp(table_column_name(t, i), name))
+            return i;
+    return table_other_column(t, one);
+}
+
+static int refuse_plain(const struct examples_options *opt, const struct table *t)
+{
+    return err_set(EXIT_DATA,
+                   "%s: is not divided by commas, semicolons, tabs or bars into rows of as many "
+                   "fields; name the --delimiter%s",
+                   table_name(t),
+                   opt->may_be_lines ? ", say --lines if every line is a text, or --text 1" : "");
 }
 
 static int find_columns(struct examples *e, const struct examples_options *opt)
 {
     struct table *t = e->table;
+    const bool unlabelled = opt->label && !strcmp(opt->label, "none");
+    const char *label = unlabelled ? NULL : opt->label;
 
     e->text = e->label = -1;
     if (table_columns(t) == 0)
         return err_set(EXIT_DATA, "%s: is empty; a table has at least one row", table_name(t));
+    if (table_is_plain(t) && !opt->text)
+        return refuse_plain(opt, t);
     if (opt->text && (e->text = table_find_column(t, opt->text)) < 0)
         return -1;
-    if (opt->label && (e->label = table_find_column(t, opt->label)) < 0)
+    if (label && (e->label = table_find_column(t, label)) < 0)
         return -1;
-    if (!opt->text && !opt->label && table_guess_columns(t, &e->text, &e->label) < 0)
+    if (!opt->text && !label && table_guess_columns(t, &e->text, &e->label) < 0)
         return -1;
     if (e->text < 0)
         e->text = other_column(t, e->label, "text");
-    else if (e->label < 0)
+    else if (e->label < 0 && !unlabelled)
         e->label = other_column(t, e->text, "label");
     if (e->text < 0)
         return err_set(EXIT_DATA, "%s: has no column 'text'; name one with --text", table_name(t));
     if (opt->labelled && e->label < 0)
-        return err_set(EXIT_DATA, "%s: has no column 'label'; name one with --label",
+        return err_set(EXIT_DATA,
+                       "%s: has no column 'label'; name one with --label, or say --label none",
                        table_name(t));
     return e->text == e->label ? err_set(EXIT_USAGE, "--text and --label are the same column") : 0;
+}
+
+/* "tab" and "\t" are the tabulator, since a shell makes one hard to write. */
+static int parse_delimiter(char *delimiter, const char *text)
+{
+    if (!strcmp(text, "tab") || !strcmp(text, "\\t"))
+        text = "\t";
+    if (strlen(text) != 1 || *text == '"' || *text == '\n' || *text == '\r' || *text == ' ' ||
+        (unsigned char)*text >= 0x80)
+        return err_set(EXIT_USAGE, "--delimiter '%s' is not one character, such as , ; | or tab",
+                       text);
+    *delimiter = *text;
+    return 0;
+}
+
+/* A table of prompts and completions needs no labels. */
+static bool has_answers(const struct table *t)
+{
+    bool has = false;
+
+    for (int i = 0; i < table_columns(t); i++)
+        has = has || !strcmp(table_column_name(t, i), "completion");
+    return has;
 }
 
 static int open_table(struct examples *e, const char *const *paths,
@@ -69,15 +105,24 @@ static int open_table(struct examples *e, const char *const *paths,
 
     table.threads = common->threads;
     table.wanted[0] = opt->text;
-    table.wanted[1] = opt->label;
+    table.wanted[1] = opt->label && strcmp(opt->label, "none") != 0 ? opt->label : NULL;
     if (paths && paths[0] && paths[1])
         return err_set(EXIT_USAGE, "'%s' is a table, and only streams are read one after another",
                        path);
+    if (opt->delimiter && parse_delimiter(&table.delimiter, opt->delimiter) < 0)
+        return -1;
     if (table_open(&e->table, path, &table) < 0)
         return -1;
     e->filter = filter_new(common);
     e->rec = record_new();
-    return find_columns(e, opt);
+    if (find_columns(e, opt) < 0)
+        return -1;
+    table_say_guesses(e->table, e->text, e->label);
+    if (e->label < 0 && !opt->label && table_columns(e->table) > 1 && !has_answers(e->table))
+        warn("%s: no column is called label, so no record gets one; name it with --label, or say "
+             "--label none",
+             table_name(e->table));
+    return 0;
 }
 
 int examples_open(struct examples **out, const char *const *paths,
@@ -86,8 +131,9 @@ int examples_open(struct examples **out, const char *const *paths,
     struct examples *e = xcalloc(1, sizeof *e);
     int rc = opt->table.lines ? 0 : stream_is_at(paths && paths[0] ? paths[0] : "-");
 
-    e->labelled = opt->labelled;
+    e->labelled = opt->labelled && !(opt->label && !strcmp(opt->label, "none"));
     e->paths = paths;
+    e->split = -1;
     if (rc == 0)
         rc = open_table(e, paths, opt, common);
     else if (rc > 0)
@@ -99,27 +145,118 @@ int examples_open(struct examples **out, const char *const *paths,
     return rc;
 }
 
-/* Whether a column that is neither the text nor the label passes on. */
-static bool passes_on(const char *name)
+/* ---- fields ---- */
+
+/* A name that means something else in a record, and mostly is no text there. */
+static bool is_taken(const char *name)
 {
-    return *name && strcmp(name, "id") != 0 && strcmp(name, "text") != 0 &&
-           strcmp(name, "label") != 0;
+    static const char *const taken[] = {
+        "id",     "ids",      "label",      "logits", "loss",
+        "n_loss", "n_prompt", "output_ids", "scores", "text",
+    };
+
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (!strcmp(name, taken[i]))
+            return true;
+    return false;
 }
 
-/* Field KEY from a cell; an empty or absent label is no field. */
-static int take_cell(struct examples *e, const struct cell *c, int column)
+static bool is_twice(const struct table *t, int column)
 {
-    const bool text = column == e->text, label = column == e->label;
-    const char *key = text ? "text" : label ? "label" : table_column_name(e->table, column);
+    for (int i = 0; i < table_columns(t); i++)
+        if (i != column && !strcmp(table_column_name(t, i), table_column_name(t, column)))
+            return true;
+    return false;
+}
 
-    if (text && !c->p)
+/* The field that COLUMN is besides text or label: called by its name, or by its number where the
+ * name is none, is there twice, or is taken. NULL: it is the text or label and says nothing more.
+ */
+static char *field_of(const struct examples *e, int column)
+{
+    const char *name = table_column_name(e->table, column);
+    const bool chosen = column == e->text || column == e->label;
+    struct buf number = BUF_INIT;
+
+    if (chosen &&
+        (!table_column_is_named(e->table, column) || is_taken(name) || is_twice(e->table, column)))
+        return NULL;
+    if (!is_taken(name) && !is_twice(e->table, column))
+        return xstrdup(name);
+    buf_printf(&number, "%d", column + 1);
+    return number.p;
+}
+
+/* For the columns that came since. */
+static void name_fields(struct examples *e)
+{
+    const int n = table_columns(e->table);
+
+    e->field = xnrealloc(e->field, (size_t)n, sizeof *e->field);
+    while (e->n_fields < n) {
+        char *field = field_of(e, e->n_fields);
+
+        if (e->split < 0 && field && !strcasecmp(field, "split"))
+            e->split = e->n_fields;
+        e->field[e->n_fields++] = field;
+    }
+}
+
+static void set_text(struct examples *e, const char *key, const struct cell *c)
+{
+    record_set_text(e->rec, key, c->p, c->n);
+}
+
+static int take_text(struct examples *e, const struct cell *c)
+{
+    if (!c->p)
         return err_set(EXIT_DATA, "has no text; give it one or leave the row out");
-    if (label && c->n == 0)
+    if (c->json)
+        return err_set(EXIT_DATA, "text is a JSON %s; choose a column of texts with --text",
+                       *c->p == '{' ? "object" : "array");
+    set_text(e, "text", c);
+    return 0;
+}
+
+/* An empty or absent label is no field. */
+static int take_label(struct examples *e, const struct cell *c)
+{
+    if (c->n == 0)
         return e->labelled ? err_set(EXIT_DATA, "has no label; give it one or leave the row out")
                            : 0;
-    if (!c->p || (!text && !label && !passes_on(key)))
+    if (c->json)
+        return err_set(EXIT_DATA, "label is a JSON %s; choose another column with --label",
+                       *c->p == '{' ? "object" : "array");
+    if (!e->blanks && (strchr(" \t", c->p[0]) || strchr(" \t", c->p[c->n - 1]))) {
+        warn("%s: label '%s' has blanks around it, which make it another one than without",
+             examples_place(e), c->p);
+        e->blanks = true;
+    }
+    set_text(e, "label", c);
+    return 0;
+}
+
+/* An empty one is no field. */
+static int take_split(struct examples *e, const struct cell *c)
+{
+    const char *name = c->n > 0 ? split_of(c->p, c->n) : NULL;
+
+    if (name)
+        record_set_text(e->rec, "split", name, strlen(name));
+    return c->n > 0 && !name ? -1 : 0;
+}
+
+static int take_cell(struct examples *e, const struct cell *c, int column)
+{
+    const char *field = e->field[column];
+
+    if ((column == e->text && take_text(e, c) < 0) || (column == e->label && take_label(e, c) < 0))
+        return -1;
+    if (!field || !c->p || (c->n == 0 && !table_column_is_named(e->table, column)))
         return 0;
-    record_set_text(e->rec, key, c->p, c->n);
+    if (column == e->split)
+        return take_split(e, c);
+    set_text(e, field, c);
     return 0;
 }
 
@@ -133,7 +270,9 @@ static int next_row(struct examples *e)
         return got;
     record_clear(e->rec);
     record_set_uint(e->rec, "id", (uint64_t)table_row(e->table));
-    for (int i = 0; i < table_columns(e->table); i++)
+    if (e->n_fields < table_columns(e->table))
+        name_fields(e);
+    for (int i = 0; i < e->n_fields; i++)
         if (take_cell(e, &cells[i], i) < 0)
             return err_in("%s", examples_place(e));
     if (record_count(e->rec) > FIELDS_MAX)
@@ -171,6 +310,8 @@ static int next_of_stream(struct examples *e, struct record **rec)
         has = err_set(EXIT_DATA, "has no field 'text'");
     if (has > 0 && e->labelled && (has = record_get_text(e->rec, "label", &bytes, &n)) == 0)
         has = err_set(EXIT_DATA, "has no field 'label'");
+    if (has > 0)
+        has = record_name_split(e->rec) < 0 ? -1 : 1;
     return has < 0 ? err_in("%s", examples_place(e)) : 1;
 }
 
@@ -244,6 +385,9 @@ void examples_close(struct examples *e)
         record_free(e->rec);
     table_close(e->table);
     filter_free(e->filter);
+    for (int i = 0; i < e->n_fields; i++)
+        free(e->field[i]);
+    free(e->field);
     buf_free(&e->place);
     free(e);
 }

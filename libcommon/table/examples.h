@@ -2,13 +2,16 @@
  * examples.h - labelled texts to work on, from one of our streams or from a table, told apart by
  * their first bytes.
  *
- * A row becomes a record: id (its position in the table, from 0), text, label, and every other
- * named column as a text field; null becomes no field. Another column called "id", "text" or "label"
- * is left out: the position is the id.
+ * A row becomes a record: id (its position in the table, from 0), text, label, and every column as a
+ * text field of its own name; null becomes no field. A column without a name, or with one that
+ * another column has too, or that means something else in a record ("id", "ids", "scores", ...), is
+ * called by its number, and left out of the rows where it is empty and has no name. The field split
+ * says train, eval or test, whatever the column calls them.
  */
 #ifndef EXAMPLES_H
 #define EXAMPLES_H
 
+#include "cli.h"
 #include "stream.h"
 #include "table.h"
 
@@ -16,9 +19,29 @@ struct examples;
 
 struct examples_options {
     struct table_options table;
-    const char *text, *label; /* columns by name or number; NULL: guessed */
-    bool labelled;            /* every record must have a label */
+    const char *delimiter;    /* a character, "\\t" or "tab"; NULL: guessed */
+    const char *text, *label; /* columns by name or number; NULL: guessed; label "none": there is none */
+    bool labelled;            /* every record must have a label, but for label "none" */
+    bool may_be_lines;        /* the tool has --lines, which a message may name */
 };
+
+/* The rows of a tool's option table that fill the struct examples_options IN. */
+/* clang-format off */
+#define EXAMPLES_CLI(in)                                                                               \
+    { 0, "text", CLI_TEXT, &(in).text, .arg = "NAME|N",                                                \
+      .help = "column of the text; guessed when there are two", .group = "Table" },                    \
+    { 0, "label", CLI_TEXT, &(in).label, .arg = "NAME|N|none",                                         \
+      .help = "column of the label; guessed when there are two" },                                     \
+    { 0, "header", CLI_CHOICE, &(in).table.header, .arg = "yes|no|auto",                               \
+      .help = "whether the first row names the columns" },                                             \
+    { 0, "delimiter", CLI_TEXT, &(in).delimiter, .arg = "CHAR",                                        \
+      .help = "what divides the columns, tab for one; guessed" },                                      \
+    { 0, "encoding", CLI_CHOICE, &(in).table.encoding,                                                 \
+      .arg = "auto|utf-8|utf-8:replace|latin-1|windows-1252", .help = "how bytes become text" },       \
+    { 0, "member", CLI_TEXT, &(in).table.member, .arg = "NAME",                                        \
+      .help = "the table inside an archive; guessed when there is one" }
+#define EXAMPLES_TABLE_INIT { .encoding = "auto", .header = "auto" }
+/* clang-format on */
 
 /*
  * PATHS as for reader_open; a table is one path. Columns are guessed when the table has just one

@@ -1,241 +1,21 @@
-#include "table.h"
+#include "table_impl.h"
 
 #include "filetype.h"
-#include "mem.h"
-#include "source.h"
-#include "table_rows.h"
 #include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { LOOK_AHEAD = 1 << 16 }; /* bytes that guesses are made from */
-
-struct table {
-    struct source *src;
-    enum form form;
-    enum encoding encoding;
-    char *p; /* bytes of the source that are not used up: p[start..end) */
-    size_t start, end, cap;
-    bool ended; /* nothing comes behind them */
-    struct spans spans;
-    struct members members;
-    bool no_header;  /* as far as can be guessed */
-    bool waiting;    /* the first object is in MEMBERS and was not given yet */
-    struct buf text; /* decoded cells of the present row */
-    char **name;     /* of the columns */
-    struct cell *cells;
-    int n_columns;
-    int64_t row, replaced;
-};
-
-/* ---- bytes ---- */
-
-/* Reads one block more behind what is there; 0 at the end of the source. */
-static int more(struct table *t)
-{
-    const uint8_t *block;
-    size_t n;
-
-    if (t->ended)
-        return 0;
-    if (source_read(t->src, &block, &n) < 0)
-        return -1;
-    if (n == 0) {
-        t->ended = true;
-        return 0;
-    }
-    if (t->start > 0) {
-        memmove(t->p, t->p + t->start, t->end - t->start);
-        t->end -= t->start;
-        t->start = 0;
-    }
-    if (t->end + n + 1 > t->cap) {
-        t->cap = t->end + n + 1 > 2 * t->cap ? t->end + n + 1 : 2 * t->cap;
-        t->p = xrealloc(t->p, t->cap);
-    }
-    memcpy(t->p + t->end, block, n);
-    t->end += n;
-    return 1;
-}
-
-static int fail_row(const struct table *t)
-{
-    return err_in("%s:%lld", source_name(t->src), (long long)t->row + 1);
-}
-
-/* More bytes for a row that is not whole yet: as many again, so that it is not scanned often. */
-static int more_of_row(struct table *t)
-{
-    const size_t had = t->end - t->start;
-
-    if (had > ROW_BYTES_MAX)
-        return err_set(EXIT_DATA, "row is longer than %d bytes; is a quotation mark not closed?",
-                       ROW_BYTES_MAX);
-    do
-        if (more(t) < 0)
-            return -1;
-    while (!t->ended && t->end - t->start < 2 * had);
-    return 0;
-}
-
-static bool is_ascii(const char *p, size_t n)
-{
-    uint64_t eight, any = 0;
-    size_t i = 0;
-
-    for (; i + sizeof eight <= n; i += sizeof eight) {
-        memcpy(&eight, p + i, sizeof eight);
-        any |= eight;
-    }
-    for (; i < n; i++)
-        any |= (unsigned char)p[i];
-    return !(any & 0x8080808080808080u);
-}
-
-/* ---- rows ---- */
-
-/* Bytes of the line that begins at t->start without its end, 0-terminated over it; *USED with it.
- * 1, 0 at the end of the table, -1 on failure. */
-static int next_line(struct table *t, struct cell *line, size_t *used)
-{
-    for (;;) {
-        char *const p = t->p + t->start;
-        const size_t n = t->end - t->start;
-        char *const nl = n ? memchr(p, '\n', n) : NULL;
-
-        if (!nl && !t->ended) {
-            if (more_of_row(t) < 0)
-                return -1;
-            continue;
-        }
-        if (!n)
-            return 0;
-        size_t len = nl ? (size_t)(nl - p) : n;
-
-        *used = nl ? len + 1 : len;
-        if (len > 0 && p[len - 1] == '\r')
-            len--;
-        p[len] = 0;
-        *line = (struct cell){ p, len };
-        return 1;
-    }
-}
-
-/* The spans of the row at t->start; as next_line. Rows without any character are passed over. */
-static int next_spans(struct table *t, size_t *used)
-{
-    for (;;) {
-        const size_t n = t->end - t->start;
-        const int got = n ? csv_scan(&t->spans, t->p + t->start, n, t->ended,
-                                     t->form == FORM_TSV ? '\t' : ',', t->form == FORM_CSV, used)
-                          : 0;
-
-        if (got < 0 || (!n && t->ended))
-            return got;
-        if (!got) {
-            if (more_of_row(t) < 0)
-                return -1;
-        } else if (t->spans.n == 1 && t->spans.v[0].n == 0 && t->spans.v[0].at == 0) {
-            t->start += *used;
-        } else {
-            return 1;
-        }
-    }
-}
-
-/* Takes the present spans as cells, N of them, out of the buffer. */
-static void take_cells(struct table *t, struct cell *cells, size_t used)
-{
-    char *const p = t->p + t->start;
-
-    for (int i = 0; i < t->spans.n; i++)
-        cells[i] = csv_cell(p, &t->spans.v[i]);
-    t->start += used;
-}
-
-/* Makes UTF-8 of the N cells of the row of BYTES at ROW. */
-static int decode_cells(struct table *t, struct cell *cells, int n, const char *row, size_t bytes)
-{
-    int replaced = 0;
-
-    if (is_ascii(row, bytes))
-        return 0;
-    buf_clear(&t->text);
-    buf_reserve(&t->text, 3 * bytes + (size_t)n);
-    for (int i = 0; i < n; i++) {
-        const int got = cell_decode(&cells[i], t->encoding, &t->text);
-
-        if (got < 0 && t->form == FORM_LINES)
-            return err_set(EXIT_DATA, "byte %zu of the line is not valid UTF-8; convert the file",
-                           utf8_valid(row, bytes));
-        if (got < 0)
-            return -1;
-        replaced |= got;
-    }
-    t->replaced += replaced;
-    return 0;
-}
-
-static int next_csv(struct table *t)
-{
-    size_t used;
-    const int got = next_spans(t, &used);
-
-    if (got <= 0)
-        return got;
-    if (t->spans.n != t->n_columns)
-        return err_set(EXIT_DATA,
-                       "row has %d field%s where %d are expected; put fields with %s "
-                       "into quotation marks",
-                       t->spans.n, t->spans.n == 1 ? "" : "s", t->n_columns,
-                       t->form == FORM_TSV ? "tabs" : "commas");
-    const char *row = t->p + t->start;
-
-    if (memchr(row, 0, used))
-        return err_set(EXIT_DATA, "row has a zero byte; is this a table?");
-    take_cells(t, t->cells, used);
-    return decode_cells(t, t->cells, t->n_columns, row, used) < 0 ? -1 : 1;
-}
-
-/* The next line as text, decoded. */
-static int next_text(struct table *t, struct cell *line)
-{
-    size_t used;
-    const int got = next_line(t, line, &used);
-
-    if (got <= 0)
-        return got;
-    t->start += used;
-    return decode_cells(t, line, 1, line->p, line->n) < 0 ? -1 : 1;
-}
-
-static bool is_blank(const struct cell *c)
-{
-    return strspn(c->p, " \t\r") == c->n;
-}
-
-static int next_object(struct table *t)
-{
-    struct cell line;
-    int got;
-
-    do
-        got = next_text(t, &line);
-    while (got > 0 && is_blank(&line));
-    if (got > 0 && jsonl_members(&t->members, line.p, line.n) < 0)
-        return -1;
-    return got;
-}
+/* ---- columns ---- */
 
 static bool is_called(const struct table *t, int column, const struct cell *name)
 {
     return strlen(t->name[column]) == name->n && !memcmp(t->name[column], name->p, name->n);
 }
 
-/* Index of the column called NAME; HINT is where it is when the keys come in their usual order. */
-static int column_of(const struct table *t, const struct cell *name, int hint)
+int table_column_of(const struct table *t, const struct cell *name, int hint)
 {
     if (hint < t->n_columns && is_called(t, hint, name))
         return hint;
@@ -245,127 +25,152 @@ static int column_of(const struct table *t, const struct cell *name, int hint)
     return -1;
 }
 
-static int name_column(struct table *t, const struct cell *name)
+int table_add_column(struct table *t, const struct cell *name, bool named)
 {
-    if (memchr(name->p, 0, name->n))
-        return err_set(EXIT_DATA, "name of column %d has a zero byte", t->n_columns + 1);
-    if (column_of(t, name, 0) >= 0)
-        return err_set(EXIT_DATA, "column '%s' is there twice; rename one%s", name->p,
-                       t->form == FORM_JSONL ? "" : ", or say --header no");
-    t->name[t->n_columns++] = xstrndup(name->p, name->n);
+    const int i = t->n_columns;
+    char number[16];
+
+    if (i == COLUMNS_MAX)
+        return err_set(EXIT_DATA, "there are more than %d different columns; is it a table?",
+                       COLUMNS_MAX);
+    if (named && memchr(name->p, 0, name->n))
+        return err_set(EXIT_DATA, "name of column %d has a zero byte", i + 1);
+    if (named && t->form != FORM_CSV && table_column_of(t, name, 0) >= 0)
+        return err_set(EXIT_DATA, "column '%s' is there twice; rename one", name->p);
+    if (i % 64 == 0) {
+        t->name = xnrealloc(t->name, (size_t)i + 64, sizeof *t->name);
+        t->named = xnrealloc(t->named, (size_t)i + 64, sizeof *t->named);
+        t->cells = xnrealloc(t->cells, (size_t)i + 64, sizeof *t->cells);
+    }
+    (void)snprintf(number, sizeof number, "%d", i + 1);
+    t->name[i] = named ? xstrndup(name->p, name->n) : xstrdup(number);
+    t->named[i] = named;
+    t->n_columns++;
     return 0;
 }
 
-/* One column more, for a key that no object before had; its index. */
-static int add_column(struct table *t, const struct cell *name)
+/* Blanks around the name of a column are no part of it. */
+static struct cell name_in(struct cell c)
 {
-    const size_t n = (size_t)t->n_columns + 1;
-
-    if (n > COLUMNS_MAX)
-        return err_set(EXIT_DATA, "there are more than %d different keys; is it a table?",
-                       COLUMNS_MAX);
-    t->name = xnrealloc(t->name, n, sizeof *t->name);
-    t->cells = xnrealloc(t->cells, n, sizeof *t->cells);
-    return name_column(t, name) < 0 ? -1 : t->n_columns - 1;
-}
-
-static int next_jsonl(struct table *t)
-{
-    const int got = t->waiting ? 1 : next_object(t);
-
-    t->waiting = false;
-    if (got <= 0)
-        return got;
-    for (int i = 0; i < t->n_columns; i++)
-        t->cells[i] = (struct cell){ NULL, 0 };
-    for (int i = 0; i < t->members.n; i++) {
-        const struct member *m = &t->members.v[i];
-        int at = column_of(t, &m->key, i);
-
-        if (at < 0 && (at = add_column(t, &m->key)) < 0)
-            return -1;
-        t->cells[at] = m->value;
+    while (c.n > 0 && strchr(" \t", c.p[0])) {
+        c.p++;
+        c.n--;
     }
-    return 1;
+    while (c.n > 0 && strchr(" \t", c.p[c.n - 1]))
+        c.n--;
+    return c;
 }
 
-int table_next(struct table *t, const struct cell **cells)
+/* Columns for the N fields of the first row: called as the CELLS say, else by their numbers. */
+static int name_columns(struct table *t, const struct cell *cells, int n)
 {
-    int got;
+    static const struct cell none = { "", 0, false };
 
-    t->row++;
-    if (t->form == FORM_LINES)
-        got = next_text(t, t->cells);
-    else
-        got = t->form == FORM_JSONL ? next_jsonl(t) : next_csv(t);
-    if (got < 0)
-        return fail_row(t);
-    *cells = t->cells;
-    return got;
+    for (int i = 0; i < n; i++) {
+        const struct cell name = cells ? name_in(cells[i]) : none;
+
+        if (table_add_column(t, &name, name.n > 0) < 0)
+            return err_in("%s", source_name(t->src));
+    }
+    return 0;
 }
 
 /* ---- opening ---- */
 
-static void make_columns(struct table *t, int n)
-{
-    t->name = xcalloc((size_t)n, sizeof *t->name);
-    t->cells = xcalloc((size_t)n, sizeof *t->cells);
-}
-
-static struct view present(const struct table *t)
-{
-    return (struct view){ t->p + t->start, t->end - t->start, t->ended };
-}
-
-/* Names from the row of the present spans, which is used up. */
+/* The first row, which is used up. */
 static int read_header(struct table *t, size_t used)
 {
-    const char *row = t->p + t->start;
     const int n = t->spans.n;
+    struct cell *cells = xnmalloc((size_t)n, sizeof *cells);
+    int rc = table_take_row(t, cells, used);
 
-    take_cells(t, t->cells, used);
-    if (decode_cells(t, t->cells, n, row, used) < 0)
-        return err_in("%s: names of the columns", source_name(t->src));
-    for (int i = 0; i < n; i++)
-        if (name_column(t, &t->cells[i]) < 0)
-            return err_in("%s", source_name(t->src));
-    return 0;
+    if (rc < 0)
+        (void)err_in("%s: names of the columns", source_name(t->src));
+    else
+        rc = name_columns(t, cells, n);
+    free(cells);
+    return rc;
 }
 
-static int open_csv(struct table *t, const char *header, const char *const wanted[2])
+/* Excel's first line, "sep=;": it names the delimiter. */
+static char take_separator(struct table *t)
+{
+    const char *p = t->p + t->start, *const end = t->p + t->end;
+    const bool quoted = p < end && *p == '"';
+    char delimiter;
+
+    p += quoted;
+    if (end - p < 5 || strncasecmp(p, "sep=", 4) != 0)
+        return 0;
+    delimiter = p[4];
+    p += 5;
+    if (delimiter == '\r' || delimiter == '\n' || (quoted && (p == end || *p++ != '"')))
+        return 0;
+    while (p < end && *p == '\r')
+        p++;
+    if (p < end && *p != '\n' && p[-1] != '\r')
+        return 0;
+    p += p < end && *p == '\n';
+    t->start = (size_t)(p - t->p);
+    return delimiter;
+}
+
+/* Guesses how the rows are written, from more of them where the first one is long. */
+static int guess_dialect(struct table *t, const struct table_options *opt)
+{
+    const char separator = take_separator(t);
+    const char delimiter = opt->delimiter ? opt->delimiter : separator;
+
+    for (size_t most = LOOK_AHEAD;; most *= 16) {
+        const struct view v = table_view(t, most);
+        const struct dialect_guess g = dialect_guess(source_name(t->src), &v, delimiter);
+
+        t->dialect = g.dialect;
+        t->plain = g.plain;
+        t->delimiter_tie = g.tie;
+        sheet_free(&t->sheet);
+        sheet_read(&t->sheet, &v, &t->dialect);
+        if (t->sheet.rows > 1 || v.last || t->sheet.broken || most > ROW_BYTES_MAX)
+            return 0;
+        while (!t->ended && t->end - t->start < 16 * most)
+            if (table_more(t) < 0)
+                return -1;
+    }
+}
+
+static int open_csv(struct table *t, const struct table_options *opt)
 {
     size_t used;
-    const int got = next_spans(t, &used);
-    const struct view v = present(t);
+
+    if (guess_dialect(t, opt) < 0)
+        return -1;
+    const int got = table_next_spans(t, &used);
 
     if (got <= 0)
         return got < 0 ? err_in("%s:1", source_name(t->src)) : 0;
-    make_columns(t, t->spans.n);
-    t->no_header = !strcmp(header, "auto") && !header_guess(t->form, &v, wanted);
-    if (!t->no_header && strcmp(header, "no") != 0)
-        return read_header(t, used);
-    for (int i = 0; i < t->spans.n; i++) {
-        char number[16];
-
-        (void)snprintf(number, sizeof number, "%d", i + 1);
-        t->name[t->n_columns++] = xstrdup(number);
-    }
-    return 0;
+    t->guessed = !opt->header || !strcmp(opt->header, "auto");
+    if (t->guessed)
+        t->header = header_guess(&t->sheet, opt->wanted);
+    else
+        t->header = (struct header_guess){ !strcmp(opt->header, "yes"), true };
+    return t->header.header ? read_header(t, used) : name_columns(t, NULL, t->spans.n);
 }
 
-/* JSONL: names from the first object, which waits in t->members to be the first row. */
-static int open_jsonl(struct table *t)
+/* JSON: names from the first object, which waits in t->members to be the first row. */
+static int open_json(struct table *t)
 {
-    const int got = next_object(t);
-    int rc = 0;
+    const struct view v = table_view(t, LOOK_AHEAD);
+
+    sheet_read_json(&t->sheet, &v);
+    const int got = table_next_object(t);
 
     if (got <= 0)
         return got < 0 ? err_in("%s:1", source_name(t->src)) : 0;
-    make_columns(t, t->members.n);
-    for (int i = 0; rc == 0 && i < t->members.n; i++)
-        rc = name_column(t, &t->members.v[i].key);
+    for (int i = 0; i < t->members.n; i++)
+        if (table_add_column(t, &t->members.v[i].key, true) < 0)
+            return err_in("%s", source_name(t->src));
     t->waiting = true;
-    return rc < 0 ? err_in("%s", source_name(t->src)) : 0;
+    return 0;
 }
 
 /* Looks ahead, and passes over a byte order mark. LINES may be any text, also that of a web page:
@@ -375,34 +180,40 @@ static int look_ahead(struct table *t, bool lines)
     const size_t want = lines ? 3 : LOOK_AHEAD;
 
     while (!t->ended && t->end < want)
-        if (more(t) < 0)
+        if (table_more(t) < 0)
             return -1;
     if (filetype_refuse(t->p, t->end < want ? t->end : want) < 0)
         return err_in("%s", source_name(t->src));
-    if (t->encoding <= ENC_REPLACE && t->end >= 3 && !memcmp(t->p, "\xef\xbb\xbf", 3))
-        t->start = 3;
-    return 0;
+    if (t->end < 3 || memcmp(t->p, "\xef\xbb\xbf", 3) != 0)
+        return 0;
+    t->start = 3;
+    return t->encoding <= ENC_REPLACE
+               ? 0
+               : err_set(EXIT_DATA,
+                         "%s: begins with the byte order mark of UTF-8; leave "
+                         "--encoding out",
+                         source_name(t->src));
 }
 
 static int open_columns(struct table *t, const struct table_options *opt)
 {
+    static const struct cell text = { "text", 4, false };
+
     if (look_ahead(t, opt->lines) < 0)
         return -1;
-    const struct view v = present(t);
+    const struct view v = table_view(t, LOOK_AHEAD);
 
     t->form = opt->lines ? FORM_LINES : form_guess(source_name(t->src), &v);
-    if (t->form == FORM_JSONL)
-        return open_jsonl(t);
-    if (t->form != FORM_LINES && v.n > 0 && memchr(v.p, 0, v.n))
+    if (t->form == FORM_LINES)
+        return table_add_column(t, &text, true);
+    if (t->form != FORM_CSV)
+        return open_json(t);
+    if (v.n > 0 && memchr(v.p, 0, v.n))
         return err_set(EXIT_DATA,
                        "%s: has zero bytes, so it is no table of text; only zip, tar, gz and zst "
                        "are unpacked",
                        source_name(t->src));
-    if (t->form != FORM_LINES)
-        return open_csv(t, opt->header ? opt->header : "auto", opt->wanted);
-    make_columns(t, 1);
-    t->name[t->n_columns++] = xstrdup("text");
-    return 0;
+    return open_csv(t, opt);
 }
 
 int table_open(struct table **out, const char *path, const struct table_options *opt)
@@ -429,23 +240,17 @@ void table_close(struct table *t)
     for (int i = 0; i < t->n_columns; i++)
         free(t->name[i]);
     free(t->name);
+    free(t->named);
     free(t->cells);
     free(t->spans.v);
+    sheet_free(&t->sheet);
     members_free(&t->members);
     buf_free(&t->text);
     free(t->p);
     free(t);
 }
 
-int table_columns(const struct table *t)
-{
-    return t->n_columns;
-}
-
-const char *table_column_name(const struct table *t, int i)
-{
-    return t->name[i];
-}
+/* ---- choosing columns ---- */
 
 static int no_column(const struct table *t, const char *want, const char *what_to_do)
 {
@@ -459,42 +264,189 @@ static int no_column(const struct table *t, const char *want, const char *what_t
     return -1;
 }
 
+/* The column called NAME; -1: none, -2: two, and an error is set. */
+static int column_called(const struct table *t, const char *name, bool any_case)
+{
+    int at = -1;
+
+    for (int i = 0; i < t->n_columns; i++) {
+        if (any_case ? strcasecmp(t->name[i], name) != 0 : strcmp(t->name[i], name) != 0)
+            continue;
+        if (at >= 0) {
+            (void)err_set(EXIT_DATA,
+                          "%s: column '%s' is there twice; choose one by its number, %d or %d",
+                          source_name(t->src), name, at + 1, i + 1);
+            return -2;
+        }
+        at = i;
+    }
+    return at;
+}
+
+static bool may_have_header(const struct table *t)
+{
+    return t->guessed && !t->header.header;
+}
+
 int table_find_column(const struct table *t, const char *want)
 {
+    const int at = column_called(t, want, false);
     char *end;
 
-    for (int i = 0; i < t->n_columns; i++)
-        if (!strcmp(t->name[i], want))
-            return i;
+    if (at != -1)
+        return at < 0 ? -1 : at;
     const long number = strtol(want, &end, 10);
 
     if (want[0] >= '1' && want[0] <= '9' && !*end && number <= t->n_columns)
         return (int)number - 1;
-    return no_column(t, want, t->no_header ? "; say --header yes if the first row names them" : "");
+    return no_column(t, want,
+                     may_have_header(t) ? "; say --header yes if the first row names them" : "");
+}
+
+/* A column without a name, or pandas' index, that nobody means when they mean a column. */
+static bool is_aside(const struct table *t, int column)
+{
+    if (t->form != FORM_CSV)
+        return false;
+    if (t->named[column])
+        return column == 0 && !strcmp(t->name[column], "Unnamed: 0");
+    if (t->header.header)
+        return true;
+    return t->sheet.columns == t->n_columns && sheet_column(&t->sheet, column, 0).filled == 0;
+}
+
+int table_other_column(const struct table *t, int one)
+{
+    int other = -1;
+
+    for (int i = 0; i < t->n_columns; i++)
+        if (i != one && !is_aside(t, i)) {
+            if (other >= 0)
+                return -1;
+            other = i;
+        }
+    return other;
+}
+
+/* The columns that are not aside: the first two of them, and how many. */
+static int main_columns(const struct table *t, int column[2])
+{
+    int n = 0;
+
+    for (int i = 0; i < t->n_columns; i++)
+        if (!is_aside(t, i)) {
+            if (n < 2)
+                column[n] = i;
+            n++;
+        }
+    return n;
+}
+
+static struct label_guess guess_label(const struct table *t, const int column[2])
+{
+    const char *const name[2] = { t->name[column[0]], t->name[column[1]] };
+
+    return label_guess(&t->sheet, name, column, t->header.header);
 }
 
 int table_guess_columns(struct table *t, int *text, int *label)
 {
-    const struct view v = present(t);
-    const struct cell names[2] = { { "text", 4 }, { "label", 5 } };
+    int column[2];
+    const int n = main_columns(t, column);
 
-    *text = column_of(t, &names[0], 0);
-    *label = column_of(t, &names[1], 1);
+    *text = column_called(t, "text", true);
+    *label = column_called(t, "label", true);
+    if (*text == -2 || *label == -2)
+        return -1;
     if (*text >= 0)
         return 0;
-    if (t->n_columns == 1) {
-        *text = 0;
+    if (n == 1) {
+        *text = column[0];
         *label = -1;
-    } else if (t->n_columns == 2) {
-        *label = *label >= 0 ? *label : label_guess(t->form, &v);
-        *text = 1 - *label;
-    } else if (t->n_columns > 2) {
+        t->label_unsure = t->n_columns > 1;
+    } else if (n == 2) {
+        const struct label_guess g = guess_label(t, column);
+
+        t->label_unsure = *label < 0 && !g.sure;
+        *label = *label >= 0 ? *label : column[g.column];
+        *text = column[0] + column[1] - *label;
+    } else {
         return no_column(t, "text",
-                         t->no_header ? ": name one with --text, or say --header yes if the "
-                                        "first row names them"
-                                      : ": name one with --text");
+                         may_have_header(t) ? ": name one with --text, or say --header yes if the "
+                                              "first row names them"
+                                            : ": name one with --text");
     }
     return 0;
+}
+
+bool table_is_plain(const struct table *t)
+{
+    if (t->form != FORM_CSV || !t->plain)
+        return false;
+    return t->n_columns > 1 || !t->header.header || !is_plain_name(t->name[0]);
+}
+
+/* ---- what was guessed ---- */
+
+static void say_header(const struct table *t, const char *file)
+{
+    struct buf row = BUF_INIT, names = BUF_INIT;
+
+    for (int c = 0; c < t->sheet.columns && row.n < 100; c++) {
+        const struct cell *cell = &t->sheet.cell[c];
+
+        buf_printf(&row, "%s'%.*s'", c ? ", " : "", cell->n < 100 ? (int)cell->n : 100, cell->p);
+    }
+    utf8_replace(&names, row.p, row.n);
+    warn("%s: the first row, %s, is taken for %s; say --header yes if it names the columns, else "
+         "--header no",
+         file, names.p, t->header.header ? "the names of the columns" : "a row");
+    buf_free(&names);
+    buf_free(&row);
+}
+
+/* Whether the first row has a label that no other of the first rows has. */
+static bool is_odd_label(const struct table *t, int label)
+{
+    if (label < 0 || t->header.header || t->sheet.rows < 2 || label >= t->sheet.columns)
+        return false;
+    return sheet_column(&t->sheet, label, 1).again == 0;
+}
+
+void table_say_guesses(struct table *t, int text, int label)
+{
+    const char *file = source_name(t->src);
+    const char delimiter[2] = { t->dialect.delimiter, 0 };
+
+    if (t->form == FORM_CSV && t->delimiter_tie)
+        warn("%s: '%s' is taken for what divides the columns, and another would do; name it with "
+             "--delimiter",
+             file, *delimiter == '\t' ? "tab" : delimiter);
+    if (t->guessed && t->sheet.columns > 0 && (!t->header.sure || is_odd_label(t, label)))
+        say_header(t, file);
+    if (t->label_unsure)
+        warn(
+            "%s: column '%s' is taken for the text and %s for the label; name them with --text and "
+            "--label",
+            file, t->name[text], label < 0 ? "none" : t->name[label]);
+    sheet_free(&t->sheet);
+}
+
+/* ---- what it is ---- */
+
+int table_columns(const struct table *t)
+{
+    return t->n_columns;
+}
+
+const char *table_column_name(const struct table *t, int i)
+{
+    return t->name[i];
+}
+
+bool table_column_is_named(const struct table *t, int i)
+{
+    return t->named[i];
 }
 
 int64_t table_row(const struct table *t)

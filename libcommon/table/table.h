@@ -3,8 +3,10 @@
  *
  * Text is decoded to UTF-8 by the rule that was asked for; a byte that does not fit is an error
  * naming the row, except under utf-8:replace, which puts U+FFFD as Python's decoder does (one per
- * maximal invalid piece). CSV is RFC 4180 with LF or CRLF, quotes doubled inside quotes; TSV has no
- * quoting. Which one it is says the name (.csv, .tsv, .jsonl), else the content.
+ * maximal invalid piece). CSV is RFC 4180 with any of , ; tab and | for the comma. A row ends with LF,
+ * CRLF, CR or CR CR LF where that is not in quotation marks. In TSV, quotation marks are characters
+ * where the rows do not fit with them as marks. JSON is one object a line, or one array of objects. Which of
+ * these it is says the content, and the name where that leaves a doubt.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -21,7 +23,8 @@ struct table;
 struct table_options {
     const char *encoding;   /* auto|utf-8|utf-8:replace|latin-1|windows-1252; NULL: auto */
     const char *member;     /* file inside an archive; NULL: the only table there is */
-    const char *header;     /* yes|no|auto */
+    const char *header;     /* yes|no|auto; NULL: auto */
+    char delimiter;         /* 0: guessed */
     const char *wanted[2];  /* columns that will be looked for, which tells auto more; NULL: none */
     int64_t threads;        /* 1: none besides the caller's; 0: as many as the machine has */
     bool lines;             /* every line is one row with the single column "text" */
@@ -30,23 +33,36 @@ struct table_options {
 struct cell {               /* one value of a row; 0-terminated as well */
     const char *p;
     size_t n;
+    bool json;              /* it is the text of a JSON array or object */
 };
 
 MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
 void table_close(struct table *t);
 /* Columns: from the header row, from the keys of the JSON objects so far (the first one's after
- * table_open, and table_next adds what is new), or "1", "2", ...; 0 of them
- * when the table is empty. With header auto the first row is a header when all its fields look like
- * names, one of them is a usual one ("text", "label", ...), and none comes again further down; or when
- * one of them is WANTED and no number. */
+ * table_open, and table_next adds what is new), or "1", "2", ..., which is also what a column is
+ * called that has no name in the header; 0 of them when the table is empty. With header auto the
+ * first row is a header when a WANTED column that is no number stands in it, or when its fields could
+ * be names and more speaks for it: usual names ("text", "label", ...), numbers or longer texts below,
+ * a label that does not come again. */
 int table_columns(const struct table *t);
 const char *table_column_name(const struct table *t, int i);
-/* Index of a column given by name, or by number from 1; -1 and an error that lists the names. */
+bool table_column_is_named(const struct table *t, int i);
+/* Index of a column given by name, or by number from 1; -1 and an error that lists the names, or
+ * says that two have this one. */
 MUST_USE int table_find_column(const struct table *t, const char *name_or_number);
 /* Which column is the text and which its label, -1: none. One column is the text; columns called
- * text and label are; of two, the label has the fewer different values as far as can be seen, else
- * the shorter ones. -1 and an error where that does not say it. Before the first table_next. */
+ * text and label are; of two, the label has the name of one, else the fewer different values as far
+ * as can be seen, else the shorter ones. Columns without a name and "Unnamed: 0" do not count. -1
+ * and an error where that does not say it. Before the first table_next. */
 MUST_USE int table_guess_columns(struct table *t, int *text, int *label);
+/* The one column besides ONE, counted the same way; -1 when there are more, or none. */
+int table_other_column(const struct table *t, int one);
+/* No delimiter was found that divides the rows, nor a header over the only column: this may be
+ * plain text, or a table that is written in an unknown way. */
+bool table_is_plain(const struct table *t);
+/* Warns of what was guessed and may be wrong, and which option says it. TEXT and LABEL as they were
+ * chosen, -1: none. Once, before the first table_next. */
+void table_say_guesses(struct table *t, int text, int label);
 /* 1 and the row's CELLS (table_columns of them, lent until the next call), 0 at the end, -1 on
  * failure: a row with too few or too many fields is an error with its number (from 1, the header
  * and empty lines not counted). A cell whose key a JSON object lacks, or is null, has P NULL. */

@@ -1,4 +1,5 @@
 #include "table_rows.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -8,6 +9,7 @@ static struct span *next_span(struct spans *f)
         f->cap = f->cap ? 2 * f->cap : 16;
         f->v = xnrealloc(f->v, (size_t)f->cap, sizeof *f->v);
     }
+    f->v[f->n] = (struct span){ 0 };
     return &f->v[f->n++];
 }
 
@@ -27,23 +29,47 @@ static size_t quoted_end(const char *p, size_t i, size_t n, bool *doubled)
     }
 }
 
-/* Each of these two scans one field from *I on and leaves *I on the delimiter or line feed behind
- * it, or on N: 1; 0 when more bytes are needed to tell; -1 when it is not valid. */
-static int scan_quoted(struct span *s, const char *p, size_t *i, size_t n, bool last,
-                       char delimiter)
+static size_t behind_blanks(const char *p, size_t i, size_t n)
 {
+    while (i < n && p[i] == ' ')
+        i++;
+    return i;
+}
+
+/* Says where it began: what follows it, as far as one line shows it. */
+static int fail_open(const struct spans *f, const char *begin, size_t n)
+{
+    size_t shown = 0;
+
+    while (shown < n && shown < 30 && (unsigned char)begin[shown] >= ' ')
+        shown++;
+    return err_set(EXIT_DATA,
+                   "quotation mark before '%.*s' in field %d is not closed before the end; close "
+                   "it, or double it inside a quoted field",
+                   (int)utf8_valid(begin, shown), begin, f->n);
+}
+
+/* Each of these two scans one field from *I on and leaves *I on the delimiter or line end behind
+ * it, or on N: 1; 0 when more bytes are needed to tell; -1 when it is not valid. */
+static int scan_quoted(const struct spans *f, struct span *s, const char *p, size_t *i, size_t n,
+                       bool last, const struct dialect *d)
+{
+    s->quoted = true;
     s->at = *i + 1;
-    const size_t end = quoted_end(p, s->at, n, &s->doubled);
+    size_t end = quoted_end(p, s->at, n, &s->doubled);
 
     if (end == n && last)
-        return err_set(EXIT_DATA, "quotation mark is not closed before the end");
-    if (end == n || (end + 1 == n && !last))
-        return 0;
+        return fail_open(f, p + s->at, n - s->at);
     s->n = end - s->at;
-    *i = end + 1;
-    if (*i < n && p[*i] == '\r' && (*i + 1 == n || p[*i + 1] == '\n'))
+    end += end < n;
+    if (d->blanks)
+        end = behind_blanks(p, end, n);
+    *i = end;
+    if (end == n)
+        return last;
+    if (p[end] == '\r' && (end + 1 == n || p[end + 1] == '\n'))
         ++*i;
-    if (*i < n && p[*i] != delimiter && p[*i] != '\n')
+    if (*i < n && p[*i] != d->delimiter && p[*i] != '\n' && p[*i] != '\r')
         return err_set(EXIT_DATA, "text after a closing quotation mark; double the marks inside a "
                                   "quoted field");
     return 1;
@@ -57,13 +83,20 @@ static size_t find(const char *p, size_t i, size_t n, char c)
     return at ? (size_t)(at - p) : n;
 }
 
+static size_t find_line_end(const char *p, size_t i, size_t n, const struct dialect *d)
+{
+    const size_t feed = find(p, i, n, '\n');
+
+    return d->returns ? find(p, i, feed, '\r') : feed;
+}
+
 /* *LINE is where a line ends, and looked for again only when it was passed. */
-static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, char delimiter,
+static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, const struct dialect *d,
                       size_t *line)
 {
     if (*line < *i)
-        *line = find(p, *i, n, '\n');
-    size_t end = find(p, *i, *line, delimiter);
+        *line = find_line_end(p, *i, n, d);
+    size_t end = find(p, *i, *line, d->delimiter);
 
     s->at = *i;
     *i = end;
@@ -73,29 +106,36 @@ static int scan_plain(struct span *s, const char *p, size_t *i, size_t n, char d
     return 1;
 }
 
-int csv_scan(struct spans *f, const char *p, size_t n, bool last, char delimiter, bool quotes,
+int csv_scan(struct spans *f, const char *p, size_t n, bool last, const struct dialect *d,
              size_t *used)
 {
-    size_t line = find(p, 0, n, '\n');
+    size_t line = find_line_end(p, 0, n, d);
 
     f->n = 0;
     for (size_t i = 0;; i++) {
         struct span *s = next_span(f);
-        const bool quoted = quotes && i < n && p[i] == '"';
+        const size_t begin = d->blanks ? behind_blanks(p, i, n) : i;
+        const bool quoted = d->quotes && begin < n && p[begin] == '"';
 
         if (f->n > COLUMNS_MAX)
             return err_set(EXIT_DATA, "row has more than %d fields; is it a table?", COLUMNS_MAX);
-        s->doubled = false;
-        const int got = quoted ? scan_quoted(s, p, &i, n, last, delimiter)
-                               : scan_plain(s, p, &i, n, delimiter, &line);
+        s->led = quoted && begin > i;
+        i = begin;
+        const int got =
+            quoted ? scan_quoted(f, s, p, &i, n, last, d) : scan_plain(s, p, &i, n, d, &line);
 
         if (got <= 0 || (i == n && !last))
             return got < 0 ? -1 : 0;
-        if (i == n || p[i] == '\n') {
+        if (i == n || p[i] == '\n' || p[i] == '\r') {
             *used = i < n ? i + 1 : n;
             return 1;
         }
     }
+}
+
+bool csv_is_empty(const struct spans *f)
+{
+    return f->n == 1 && f->v[0].n == 0 && !f->v[0].quoted;
 }
 
 struct cell csv_cell(char *p, const struct span *s)
@@ -111,5 +151,5 @@ struct cell csv_cell(char *p, const struct span *s)
         }
     }
     *to = 0;
-    return (struct cell){ begin, (size_t)(to - begin) };
+    return (struct cell){ begin, (size_t)(to - begin), false };
 }

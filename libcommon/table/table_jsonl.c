@@ -18,11 +18,11 @@ static const char *put_cell(struct members *m, struct cell *c, const char *p)
         p = json_end(p);
         n = (size_t)(p - value);
     }
-    *c = (struct cell){ NULL, 0 };
+    *c = (struct cell){ NULL, 0, false };
     if (*value != 'n') {
         buf_add(&m->text, shown, n);
         buf_putc(&m->text, 0);
-        *c = (struct cell){ m->text.p + at, n };
+        *c = (struct cell){ m->text.p + at, n, *value == '{' || *value == '[' };
     }
     return p;
 }
@@ -76,4 +76,22 @@ void members_free(struct members *m)
     free(m->v);
     buf_free(&m->text);
     buf_free(&m->room);
+}
+
+size_t json_extent(const char *p, size_t n)
+{
+    bool string = false;
+    int deep = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (string && p[i] == '\\')
+            i++;
+        else if (p[i] == '"')
+            string = !string;
+        else if (!string && (p[i] == '{' || p[i] == '['))
+            deep++;
+        else if (!string && (p[i] == '}' || p[i] == ']') && --deep <= 0)
+            return i + 1;
+    }
+    return 0;
 }

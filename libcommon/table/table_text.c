@@ -51,7 +51,8 @@ int cell_decode(struct cell *c, enum encoding encoding, struct buf *room)
         utf8_replace(room, c->p, c->n);
     else if (put_single_bytes(room, c, encoding == ENC_1252) < 0)
         return -1;
-    *c = (struct cell){ room->p + at, room->n - at };
+    c->p = room->p + at;
+    c->n = room->n - at;
     buf_putc(room, 0);
     return !single;
 }

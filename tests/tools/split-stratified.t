@@ -90,7 +90,7 @@ train 2
 EXPECT
 
 it "a field split that was there is replaced, whatever it was, and its neighbours stay"
-sh_run 'printf "%s\n" "{\"text\":\"a\",\"label\":\"x\",\"split\":[1,2],\"topic\":1}" "{\"text\":\"b\",\"label\":\"x\",\"split\":\"train\",\"zone\":2}" "{\"text\":\"c\",\"label\":\"x\",\"stage\":3}" | peek --from-jsonl --kind examples | split-stratified --train 0 --eval 3 - | peek --jsonl | sort'
+sh_run 'printf "%s\n" "{\"text\":\"a\",\"label\":\"x\",\"split\":\"Dev\",\"topic\":1}" "{\"text\":\"b\",\"label\":\"x\",\"split\":\"train\",\"zone\":2}" "{\"text\":\"c\",\"label\":\"x\",\"stage\":3}" | peek --from-jsonl --kind examples | split-stratified --train 0 --eval 3 - | peek --jsonl | sort'
 out_is <<'EXPECT'
 {"id": 0, "text": "a", "label": "x", "split": "eval", "topic": 1}
 {"id": 1, "text": "b", "zone": 2, "label": "x", "split": "eval"}
@@ -235,11 +235,11 @@ printf 'id,body,kind\n1,a,x\n2,b,y\n' >three.csv
 run split-stratified three.csv -o none.zst
 exit_is 65
 err_has "it has 'id', 'body', 'kind': name one with --text"
-it "takes them by name and by number, and keeps the others but id"
+it "takes them by name and by number, and keeps all under their names; id, which is the position, under its number"
 sh_run 'split-stratified --text body --label 3 --train 1 --test 1 three.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
 out_is <<'EXPECT'
-{"id": 0, "text": "a", "label": "x"
-{"id": 1, "text": "b", "label": "y"
+{"1": "1", "id": 0, "body": "a", "kind": "x", "text": "a", "label": "x"
+{"1": "2", "id": 1, "body": "b", "kind": "y", "text": "b", "label": "y"
 EXPECT
 
 it "passes on a key of some objects only"
@@ -255,25 +255,26 @@ run split-stratified wide.csv -o none.zst
 exit_is 65
 err_has 'wide.csv:1: row has more than 1000 fields; leave columns out'
 absent none.zst
-it "leaves out what has no name, and another column called text"
+it "calls by its number what has no name, and another column called text or label"
 printf ',text,body,label\n0,no,a,x\n1,no,b,y\n' >index.csv
 sh_run 'split-stratified --text body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort; split-stratified --text text --label body --train 1 --test 1 index.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
 out_is <<'EXPECT'
-{"id": 0, "text": "a", "label": "x"
-{"id": 1, "text": "b", "label": "y"
-{"id": 0, "text": "no", "label": "a"
-{"id": 1, "text": "no", "label": "b"
+{"1": "0", "2": "no", "id": 0, "body": "a", "text": "a", "label": "x"
+{"1": "1", "2": "no", "id": 1, "body": "b", "text": "b", "label": "y"
+{"1": "0", "4": "x", "id": 0, "body": "a", "text": "no", "label": "a"
+{"1": "1", "4": "y", "id": 1, "body": "b", "text": "no", "label": "b"
 EXPECT
 it "asks for the columns or the header when neither was found"
-run split-stratified index.csv -o none.zst
+sed 1d index.csv >bare.csv
+run split-stratified bare.csv -o none.zst
 exit_is 65
 err_has "it has '1', '2', '3', '4': name one with --text, or say --header yes if the first row names them"
 it "a column that is asked for by name and stands in the first row makes it a header"
 printf 'a,b,c\n1,Profit rose,up\n2,Loss,down\n' >plain.csv
 sh_run 'split-stratified --text b --label c --train 1 --test 1 plain.csv | peek --jsonl | sed "s/, \"split.*//" | sort'
 out_is <<'EXPECT'
-{"a": "1", "id": 0, "text": "Profit rose", "label": "up"
-{"a": "2", "id": 1, "text": "Loss", "label": "down"
+{"a": "1", "b": "Profit rose", "c": "up", "id": 0, "text": "Profit rose", "label": "up"
+{"a": "2", "b": "Loss", "c": "down", "id": 1, "text": "Loss", "label": "down"
 EXPECT
 it "and so it does for promptify"
 sh_run 'printf "{text}" >t.txt; promptify -t t.txt --text b plain.csv | peek --text prompt'

@@ -2,6 +2,7 @@
 #include "train_records.h"
 
 #include "mem.h"
+#include "split.h"
 #include "stream.h"
 #include "tokenizer.h"
 
@@ -14,14 +15,13 @@ static int choose_set(struct train_set **set, struct train_sets *s, struct recor
                       bool splits_picked)
 {
     const char *split;
-    size_t n;
-    const int got = record_get_text(rec, "split", &split, &n);
+    const int got = record_split(rec, &split);
 
     if (got < 0)
         return -1;
-    if (!got || splits_picked || (n == 5 && !memcmp(split, "train", n)))
+    if (!got || splits_picked || !strcmp(split, "train"))
         *set = &s->train;
-    else if (n == 4 && !memcmp(split, "eval", n))
+    else if (!strcmp(split, "eval"))
         *set = &s->eval;
     else
         *set = NULL;

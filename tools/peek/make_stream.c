@@ -2,6 +2,7 @@
 #include "filter.h"
 #include "lines.h"
 #include "parse.h"
+#include "split.h"
 #include "view.h"
 
 #include <errno.h>
@@ -116,7 +117,7 @@ static int take_line(struct maker *m, const char *line, size_t n)
 
     if (header != 0)
         return header < 0 ? -1 : 0;
-    if (parse_record(m->rec, line, n, m->lines++) < 0)
+    if (parse_record(m->rec, line, n, m->lines++) < 0 || record_name_split(m->rec) < 0)
         return -1;
     const int passes = filter_passes(m->filter, m->rec);
 

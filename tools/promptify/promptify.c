@@ -9,6 +9,7 @@
 #include "examples.h"
 #include "progress.h"
 #include "share.h"
+#include "split.h"
 #include "template.h"
 #include "verbalizer.h"
 
@@ -25,7 +26,7 @@ static struct options {
     struct cli_list set, labels;
 } o = {
     .common = CLI_COMMON_INIT,
-    .in = { .table = { .encoding = "auto", .header = "auto" } },
+    .in = { .table = EXAMPLES_TABLE_INIT, .may_be_lines = true },
 };
 
 /* clang-format off */
@@ -40,16 +41,8 @@ static const struct cli_opt opts[] = {
       .help = "this answer for every record, or none for any" },
     { 0, "set", CLI_LIST, &o.set, .arg = "KEY=VALUE",
       .help = "a further field for the template; may be repeated" },
-    { 0, "lines", CLI_FLAG, &o.in.table.lines, .help = "the input is plain text, a record a line",
-      .group = "Table" },
-    { 0, "text", CLI_TEXT, &o.in.text, .arg = "NAME|N", .help = "column of the text; guessed" },
-    { 0, "label", CLI_TEXT, &o.in.label, .arg = "NAME|N", .help = "column of the label; guessed" },
-    { 0, "header", CLI_CHOICE, &o.in.table.header, .arg = "yes|no|auto",
-      .help = "whether the first row names the columns" },
-    { 0, "encoding", CLI_CHOICE, &o.in.table.encoding,
-      .arg = "auto|utf-8|utf-8:replace|latin-1|windows-1252", .help = "how bytes become text" },
-    { 0, "member", CLI_TEXT, &o.in.table.member, .arg = "NAME",
-      .help = "the table inside an archive; guessed when there is one" },
+    EXAMPLES_CLI(o.in),
+    { 0, "lines", CLI_FLAG, &o.in.table.lines, .help = "the input is plain text, a record a line" },
     { .type = CLI_END },
 };
 /* clang-format on */
@@ -161,9 +154,9 @@ static int check_fit(const struct job *j)
 
 static bool is_test(const struct record *rec)
 {
-    const struct field *f = record_find(rec, "split");
+    const char *split;
 
-    return f && f->type == FIELD_TEXT && f->n == 4 && !memcmp(f->data, "test", 4);
+    return record_split(rec, &split) > 0 && !strcmp(split, "test");
 }
 
 /* What a record's completion is made of: 1, 0 when it gets none, -1 when its label is unknown. A

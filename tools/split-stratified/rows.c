@@ -12,14 +12,18 @@ enum {
 };
 
 /* Index of a label, which is added when the set is not FIXED. */
-static int class_of_label(struct rows *r, const char *label, size_t n, bool fixed)
+static int class_of_label(struct rows *r, const char *label, size_t n, const char *fixed)
 {
+    if (n == 4 && !memcmp(label, "none", n))
+        return err_set(EXIT_DATA,
+                       "a label is called 'none', which predict says where no label fits; "
+                       "call it otherwise, or say --label none if there are no labels");
     const int c = labels_find(&r->labels, label, n);
 
     if (c >= 0)
         return c;
     if (fixed)
-        return label_refuse(&r->labels, label, n, "correct it or name it in --labels");
+        return label_refuse(&r->labels, label, n, fixed);
     if (n == 0 || memchr(label, 0, n))
         return err_set(EXIT_DATA, "label is empty or has a zero byte");
     if (r->labels.n == DIFFERENT_MAX)
@@ -155,19 +159,30 @@ void rows_init(struct rows *r, int64_t threads)
     r->texts = texts_new();
 }
 
-int rows_read(struct rows *r, struct examples *e, const struct labels *labels, const char *set,
+static int class_of(struct rows *r, struct record *rec, const struct label_rule *rule)
+{
+    const char *label;
+    size_t n;
+
+    if (rule->none)
+        return 0;
+    return record_get_text(rec, "label", &label, &n) > 0
+               ? class_of_label(r, label, n, rule->known ? rule->refusal : NULL)
+               : -1;
+}
+
+int rows_read(struct rows *r, struct examples *e, const struct label_rule *rule,
               struct progress *progress)
 {
     struct record *rec;
-    const char *label;
-    size_t n;
     int got;
 
-    if (labels)
-        labels_copy(&r->labels, labels);
+    if (rule->known)
+        labels_copy(&r->labels, rule->known);
+    if (rule->none)
+        labels_add(&r->labels, "(none)", 6);
     while ((got = examples_next(e, &rec)) > 0) {
-        const int has = record_get_text(rec, "label", &label, &n);
-        const int class = has > 0 ? class_of_label(r, label, n, labels != NULL) : -1;
+        const int class = class_of(r, rec, rule);
 
         if (class < 0)
             return err_in("%s", examples_place(e));
@@ -180,8 +195,8 @@ int rows_read(struct rows *r, struct examples *e, const struct labels *labels, c
                        "%s: has no rows to divide; give rows with a text and a label, and choose "
                        "some where --only or --limit choose",
                        examples_name(e));
-    if (got == 0 && !labels)
-        got = order_labels(r, set);
+    if (got == 0 && !rule->known && !rule->none)
+        got = order_labels(r, rule->set);
     return finish(r) < 0 ? -1 : got;
 }
 

@@ -35,13 +35,17 @@ struct rows {
 };
 
 void rows_init(struct rows *r, int64_t threads); /* 0: as many as the machine has */
-/*
- * Reads all of E. LABELS (may be NULL) is the label set, and a row with another label an error that
- * names the row. Else the labels are those that occur: in the order of share/labels/SET where that
- * has the same ones, else by code point.
- */
-MUST_USE int rows_read(struct rows *r, struct examples *e, const struct labels *labels,
-                       const char *set, struct progress *progress);
+/* Which labels there may be. */
+struct label_rule {
+    const struct labels *known; /* these; another one is an error; NULL: those that occur, in */
+    const char *set;            /* the order of share/labels/SET where that has the same ones, else by
+                                   code point */
+    const char *refusal;        /* what to do about another one than the known, for the message */
+    bool none;                  /* there are none: all rows are of one class, "(none)" */
+};
+/* Reads all of E. A label that is not known, or is "none", is an error that names the row. */
+MUST_USE int rows_read(struct rows *r, struct examples *e, const struct label_rule *rule,
+                       struct progress *progress);
 /* For when nobody wants them any more. */
 void rows_forget_records(struct rows *r);
 void rows_free(struct rows *r);

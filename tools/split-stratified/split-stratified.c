@@ -27,7 +27,7 @@ struct options {
 
 static struct options o = {
     .common = CLI_COMMON_INIT,
-    .in = { .table = { .encoding = "auto", .header = "auto" }, .labelled = true },
+    .in = { .table = EXAMPLES_TABLE_INIT, .labelled = true },
 };
 
 /* clang-format off */
@@ -48,16 +48,7 @@ static const struct cli_opt opts[] = {
       .help = "the label set and its order; another label is an error" },
     { 0, "audit", CLI_FLAG, &o.audit,
       .help = "report duplicates, conflicting labels and overlap; exit 1 on overlap", .silent = true },
-    { 0, "text", CLI_TEXT, &o.in.text, .arg = "NAME|N",
-      .help = "column of the text; guessed when there are two", .group = "Table" },
-    { 0, "label", CLI_TEXT, &o.in.label, .arg = "NAME|N",
-      .help = "column of the label; guessed when there are two" },
-    { 0, "header", CLI_CHOICE, &o.in.table.header, .arg = "yes|no|auto",
-      .help = "whether the first row names the columns" },
-    { 0, "encoding", CLI_CHOICE, &o.in.table.encoding, .arg = "auto|utf-8|utf-8:replace|latin-1|windows-1252",
-      .help = "how bytes become text" },
-    { 0, "member", CLI_TEXT, &o.in.table.member, .arg = "NAME",
-      .help = "the table inside an archive; guessed when there is one" },
+    EXAMPLES_CLI(o.in),
     { .type = CLI_END },
 };
 /* clang-format on */
@@ -81,6 +72,11 @@ static int make_plan(struct plan *plan)
         return err_set(EXIT_USAGE, "--seed must be from 0 to 4294967295 here, as for numpy");
     if (o.recipe && (o.compat || o.per_class || o.eval_replace))
         return err_set(EXIT_USAGE, "--recipe sets --compat, --per-class and --eval-replace itself");
+    if (o.recipe && (o.labels.n || (o.in.label && !strcmp(o.in.label, "none"))))
+        return err_set(EXIT_USAGE,
+                       "--recipe is for the article's labels: positive, neutral, negative");
+    if (o.labels.n && o.in.label && !strcmp(o.in.label, "none"))
+        return err_set(EXIT_USAGE, "--label none leaves no labels for --labels");
     if (o.eval_replace && !o.size[EVAL])
         return err_set(EXIT_USAGE, "--eval-replace needs --eval");
     for (int part = 0; part < PARTS; part++) {
@@ -155,9 +151,11 @@ static int put(struct writer *w, struct rows *r, const struct sample *s)
 int main(int argc, char **argv)
 {
     static const char article_set[] = "financial-sentiment";
+    static const struct labels no_labels;
     const char *const *files = cli_parse(argc, argv, &cli);
     const bool labels_wanted = o.labels.n > 0 || o.recipe;
     struct labels labels = { 0 };
+    struct label_rule rule = { .set = article_set };
     struct examples *in;
     struct writer *out;
     struct sample sample;
@@ -173,9 +171,13 @@ int main(int argc, char **argv)
     if (outfile_try(o.common.output, o.common.force, true) < 0 ||
         examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
+    rule.known = labels_wanted ? &labels : NULL;
+    rule.none = o.in.label && !strcmp(o.in.label, "none");
+    rule.refusal = o.recipe ? "correct it, choose the column with --label, or leave --recipe out"
+                            : "correct it or name it in --labels";
     rows_init(&rows, o.common.threads);
     progress = progress_open(&o.common, "rows", -1);
-    if (rows_read(&rows, in, labels_wanted ? &labels : NULL, article_set, progress) < 0)
+    if (rows_read(&rows, in, &rule, progress) < 0)
         die_err();
     progress_close(progress);
     say_replaced(examples_table(in));
@@ -184,7 +186,8 @@ int main(int argc, char **argv)
             (void)err_in("%s", examples_name(in));
         die_err();
     }
-    if (writer_open(&out, &o.common, KIND_EXAMPLES, &rows.labels, examples_reader(in)) < 0 ||
+    if (writer_open(&out, &o.common, KIND_EXAMPLES, rule.none ? &no_labels : &rows.labels,
+                    examples_reader(in)) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0)
         die_err();
     const int64_t overlap = say_leak(&sample, &rows);
