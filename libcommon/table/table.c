@@ -130,7 +130,7 @@ static int guess_dialect(struct table *t, const struct table_options *opt)
         t->delimiter_tie = g.tie;
         sheet_free(&t->sheet);
         sheet_read(&t->sheet, &v, &t->dialect);
-        if (t->sheet.rows > 1 || v.last || t->sheet.broken || most > ROW_BYTES_MAX)
+        if (t->sheet.rows > 1 || v.last || t->sheet.broken || most > ROW_BYTES_MAX / 16)
             return 0;
         while (!t->ended && t->end - t->start < 16 * most)
             if (table_more(t) < 0)

@@ -240,7 +240,8 @@ static void warn_of_backslash(struct table *t, const char *row, size_t n)
 
     while (!t->backslash && p < end && (p = memchr(p, '\\', (size_t)(end - p))))
         if (++p < end && *p && strchr(special, *p) && !(*p == '"' && p + 1 < end && p[1] == '"')) {
-            warn("%s:%lld: a backslash is before a delimiter, quotation mark, line end or backslash, "
+            warn("%s:%lld: a backslash is before a delimiter, quotation mark, line end or "
+                 "backslash, "
                  "and is kept; if it escapes that, write the table with quotes, doubled inside",
                  source_name(t->src), (long long)t->row + 1);
             t->backslash = true;
