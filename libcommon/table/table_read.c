@@ -40,10 +40,11 @@ static int fail_long(const struct table *t)
 
     if (!quoted)
         return err_set(EXIT_DATA, "row is longer than %d bytes; is this a table?", ROW_BYTES_MAX);
-    return err_set(
-        EXIT_DATA,
-        "row is longer than %d bytes; close the quotation mark before '%.*s' in field %d",
-        ROW_BYTES_MAX, (int)strcspn(p + s->at, "\r\n") % 30, p + s->at, t->spans.n);
+    return err_set(EXIT_DATA,
+                   "quotation mark before '%.*s' in field %d is not closed within %d bytes; close "
+                   "it, or double it inside a quoted field",
+                   (int)utf8_valid(p + s->at, strcspn(p + s->at, "\r\n") % 30), p + s->at,
+                   t->spans.n, ROW_BYTES_MAX);
 }
 
 int table_more(struct table *t)

@@ -199,7 +199,7 @@ table("UTF-16", "is UTF-16", rows.decode().encode("utf-16"))
 table("two tables in its archive", "holds 2 tables: 'a.csv', 'b.csv'; choose one with --member", {"a.csv": rows, "b.csv": rows})
 table("no table in its archive", "holds no table", {"notes.pdf": rows})
 table("an archive in its archive", "holds no table", {"inner.zip": b"PK"})
-table("a row without end", "quotation mark is not closed", {"a.csv": b'text,label\na,"' + b"x" * (70 << 20)})
+table("a row without end", "is not closed", {"a.csv": b'text,label\na,"' + b"x" * (70 << 20)})
 with zipfile.ZipFile("whole.zip", "w", zipfile.ZIP_DEFLATED) as z:
     z.write(csv, "a.csv")
 whole = read("whole.zip")
