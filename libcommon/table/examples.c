@@ -67,7 +67,7 @@ static int find_columns(struct examples *e, const struct examples_options *opt)
         e->label = other_column(t, e->text, "label");
     if (e->text < 0)
         return err_set(EXIT_DATA, "%s: has no column 'text'; name one with --text", table_name(t));
-    if (opt->labelled && e->label < 0)
+    if (e->labelled && e->label < 0)
         return err_set(EXIT_DATA,
                        "%s: has no column 'label'; name one with --label, or say --label none",
                        table_name(t));

@@ -107,6 +107,7 @@ struct dialect_guess dialect_guess(const char *name, const struct view *v, char 
         if (is_better(&t, &best))
             best = t;
     }
+    const bool few = best.rows < 8 && best.fewest * 2 > best.rows;
     const bool named = csv ? best.dialect.delimiter == ','
                            : is_named(name, ".tsv") && best.dialect.delimiter == '\t';
 
@@ -115,6 +116,6 @@ struct dialect_guess dialect_guess(const char *name, const struct view *v, char 
     return (struct dialect_guess){
         best.dialect,
         !delimiter && (best.columns < 2 || best.odd > best.rows),
-        dividing > 1 && !named,
+        dividing > 1 && (few || !named),
     };
 }

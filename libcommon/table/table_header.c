@@ -205,6 +205,19 @@ static struct header_guess judge_names(const struct signs *g, const struct sheet
     return (struct header_guess){ false, s->columns == 1 && !g->one_word };
 }
 
+/* 0, 1, ... in whatever order: pandas' names of columns that have none. */
+static bool are_places(const struct sheet *s)
+{
+    for (int c = 0; c < s->columns; c++) {
+        const struct cell *first = &s->cell[c];
+
+        if (first->n > 0 && (first->n > 4 || strspn(first->p, "0123456789") < first->n ||
+                             atoi(first->p) >= s->columns))
+            return false;
+    }
+    return true;
+}
+
 struct header_guess header_guess(const struct sheet *s, const char *const wanted[2])
 {
     const struct signs g = look(s, wanted);
@@ -213,8 +226,9 @@ struct header_guess header_guess(const struct sheet *s, const char *const wanted
         return (struct header_guess){ g.wanted, true };
     if (g.names && g.filled > 0)
         return judge_names(&g, s);
-    return (struct header_guess){ g.usual >= 2 && !g.label_again,
-                                  g.usual < 2 && !g.label_odd && !g.number && !g.other_type };
+    return (struct header_guess){ g.usual >= 2 && !g.label_again, g.usual < 2 && !g.label_odd &&
+                                                                      !g.number && !g.other_type &&
+                                                                      !are_places(s) };
 }
 
 struct label_guess label_guess(const struct sheet *s, const char *const name[2],

@@ -176,7 +176,6 @@ wrong 'no completion to learn' '{"id": 7, "ids": [4, 5]}' 'bad.in:7: no n_prompt
 wrong 'an empty completion' '{"id": 7, "ids": [4, 5], "n_prompt": 2}' 'bad.in:7: the completion is empty' --loss completion
 wrong 'a prompt longer than the record' '{"id": 7, "ids": [4, 5], "n_prompt": 3}' 'bad.in:7: n_prompt is 3' --loss completion
 wrong 'a completion that is cut away' '{"id": 7, "ids": [4, 5, 6, 7], "n_prompt": 3}' '--max-length' --loss completion --max-length 3
-wrong 'a split that is a number' '{"id": 7, "ids": [4, 5], "split": 3}' 'bad.in:7: '
 
 it "refuses a stream with nothing to learn"
 echo '{"id": 1, "ids": [1, 2], "split": "test"}' | stream tests-only

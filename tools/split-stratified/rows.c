@@ -9,6 +9,7 @@ enum {
     DIFFERENT_MAX = 1000, /* labels; a column with more of them is something else */
     SPLIT_MAX = 6,        /* bytes of the longest value of split */
     PIECE = 1 << 20,      /* bytes of records, which are kept at a time */
+    ROW_MEMORY = 64,      /* bytes that stay in memory of each row, about */
 };
 
 /* Index of a label, which is added when the set is not FIXED. */
@@ -86,10 +87,25 @@ static int add_record(struct rows *r, struct record *rec)
     return r->piece.n >= PIECE ? pass_piece(r) : 0;
 }
 
+/* An endless input ends here, and not with the machine's memory. */
+static int make_room(struct rows *r)
+{
+    const int64_t twice = r->cap ? 2 * r->cap : 1024, most = r->most / ROW_MEMORY;
+
+    r->cap = twice < most ? twice : most;
+    if (r->n >= r->cap)
+        return err_set(EXIT_MEMORY,
+                       "more than %lld rows want more than %lld MiB of memory; look whether the "
+                       "input ends, and raise --max-memory",
+                       (long long)r->n, (long long)(r->most >> 20));
+    return 0;
+}
+
 static int add(struct rows *r, struct record *rec, int class)
 {
     if (r->n == r->cap) {
-        r->cap = r->cap ? 2 * r->cap : 1024;
+        if (make_room(r) < 0)
+            return -1;
         r->bytes = xnrealloc(r->bytes, (size_t)r->cap, sizeof *r->bytes);
         r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
     }
@@ -152,9 +168,9 @@ static int order_labels(struct rows *r, const char *set)
     return 0;
 }
 
-void rows_init(struct rows *r, int64_t threads)
+void rows_init(struct rows *r, int64_t most, int64_t threads)
 {
-    *r = (struct rows){ 0 };
+    *r = (struct rows){ .most = most };
     r->helps = behind_helps(threads);
     r->texts = texts_new();
 }

@@ -20,7 +20,7 @@ struct kept {
 };
 
 struct rows {
-    int64_t n, cap;
+    int64_t n, cap, most; /* bytes of memory for them, about */
     struct spool records; /* each a struct kept, and encoded but for the value of the field split */
     uint32_t *bytes;      /* (n) of each, without the struct */
     int *class_of;        /* (n) index into labels */
@@ -34,7 +34,9 @@ struct rows {
     struct behind *behind; /* and keeps the pieces */
 };
 
-void rows_init(struct rows *r, int64_t threads); /* 0: as many as the machine has */
+/* MOST bytes of memory for the rows, above which reading them is an error (EXIT_MEMORY). THREADS 0: as
+ * many as the machine has. */
+void rows_init(struct rows *r, int64_t most, int64_t threads);
 /* Which labels there may be. */
 struct label_rule {
     const struct labels *known; /* these; another one is an error; NULL: those that occur, in */

@@ -13,8 +13,10 @@
 #include "sample.h"
 #include "stream.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct options {
     struct cli_common common;
@@ -22,6 +24,7 @@ struct options {
     const char *size[PARTS];
     const char *compat, *recipe;
     struct cli_list labels;
+    const char *max_memory;
     bool per_class, eval_replace, audit;
 };
 
@@ -48,6 +51,8 @@ static const struct cli_opt opts[] = {
       .help = "the label set and its order; another label is an error" },
     { 0, "audit", CLI_FLAG, &o.audit,
       .help = "report duplicates, conflicting labels and overlap; exit 1 on overlap", .silent = true },
+    { 0, "max-memory", CLI_TEXT, &o.max_memory, .arg = "SIZE", .silent = true,
+      .help = "for the rows, as 512M or 8G; default: half of the machine's" },
     EXAMPLES_CLI(o.in),
     { .type = CLI_END },
 };
@@ -62,6 +67,31 @@ static const struct cli cli = {
     0,
     -1,
 };
+
+/* Bytes: a number, with K, M, G or T behind it. */
+static int parse_size(int64_t *bytes, const char *text)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    const long long n = strtoll(text, &end, 10);
+    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+    const int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+
+    if (text[0] < '0' || text[0] > '9' || (*end && (!unit || end[1])) || n < 1 ||
+        n > INT64_MAX >> shift)
+        return err_set(EXIT_USAGE, "--max-memory '%s' is not a number of bytes, as 512M or 8G",
+                       text);
+    *bytes = (int64_t)n << shift;
+    return 0;
+}
+
+static int find_memory(int64_t *bytes)
+{
+    if (o.max_memory)
+        return parse_size(bytes, o.max_memory);
+    *bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
+    return 0;
+}
 
 static int make_plan(struct plan *plan)
 {
@@ -161,9 +191,11 @@ int main(int argc, char **argv)
     struct sample sample;
     struct plan plan;
     struct rows rows;
+    int64_t memory = 0;
     struct progress *progress;
 
-    if (make_plan(&plan) < 0 || (o.labels.n && labels_load(&labels, &o.labels) < 0) ||
+    if (make_plan(&plan) < 0 || find_memory(&memory) < 0 ||
+        (o.labels.n && labels_load(&labels, &o.labels) < 0) ||
         (!o.labels.n && o.recipe && labels_of_set(&labels, article_set) <= 0))
         die_err();
     if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
@@ -175,7 +207,7 @@ int main(int argc, char **argv)
     rule.none = o.in.label && !strcmp(o.in.label, "none");
     rule.refusal = o.recipe ? "correct it, choose the column with --label, or leave --recipe out"
                             : "correct it or name it in --labels";
-    rows_init(&rows, o.common.threads);
+    rows_init(&rows, memory, o.common.threads);
     progress = progress_open(&o.common, "rows", -1);
     if (rows_read(&rows, in, &rule, progress) < 0)
         die_err();

@@ -10,6 +10,7 @@
 
 /* *FD is the caller's to close. */
 MUST_USE int tempfile_open(int *fd);
+/* Fails before the file system is full. */
 MUST_USE int tempfile_write(int fd, const void *bytes, size_t n, size_t at);
 /* All N bytes at AT. */
 MUST_USE int tempfile_read(int fd, void *to, size_t n, size_t at);
