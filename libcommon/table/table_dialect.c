@@ -107,7 +107,7 @@ struct dialect_guess dialect_guess(const char *name, const struct view *v, char 
         if (is_better(&t, &best))
             best = t;
     }
-    const bool few = best.rows < 8 && best.fewest * 2 > best.rows;
+    const bool few = best.rows < 8 && best.fewest > best.rows / 2;
     const bool named = csv ? best.dialect.delimiter == ','
                            : is_named(name, ".tsv") && best.dialect.delimiter == '\t';
 

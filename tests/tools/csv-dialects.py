@@ -77,7 +77,7 @@ class Table:
             row = [r.choice(["", "x", str(i), sentence(r, 2)]) for _ in range(self.columns)]
             if index:
                 row[0] = str(i)
-            row[self.text], row[self.label] = self.texts(), r.choice(self.labels)
+            row[self.text], row[self.label] = self.texts().rstrip("\r"), r.choice(self.labels)
             if i == 0 and r.random() < 0.2:
                 row[self.label] = "only here"
             self.cells.append(row)
