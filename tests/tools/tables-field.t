@@ -74,7 +74,7 @@ printf 'title,body,label,,,note,note\na,b,x,,5,p,q\nc,d,y,,,r,s\n' >many.csv
 printf '{title} {body} {6}' >fields
 run promptify -t fields --text body many.csv -o many.zst
 run peek --text prompt many.zst
-printf 'a b p\nc d r\n' | out_is
+printf 'a b p\nc d r\n' >expect; out_is <expect
 run peek --jsonl --head 1 many.zst
 out_has '{"5": "5", "6": "p", "7": "q", "id": 0, "body": "b", "text": "b", "label": "x", "title": "a", "prompt": "a b p"'
 refused "column 'note' is there twice; choose one by its number, 6 or 7" prompts --text note many.csv
@@ -86,7 +86,7 @@ exit_is 65
 it "no labels"
 printf 'text,x\na,1\nb,2\nc,3\nd,4\n' >bare.csv
 sh_run 'split-stratified --label none --train .5 --test .5 bare.csv | peek --jsonl | grep -c "\"label\""; split-stratified --label none --train .5 --test .5 bare.csv | peek --count; promptify --label none -t t bare.csv | peek --text prompt | head -n 1'
-printf '0\n4\na is\n' | out_is
+printf '0\n4\na is\n' >expect; out_is <expect
 it "--label none leaves no --labels"
 run split-stratified --label none --labels a,b bare.csv -o none.zst
 exit_is 2
@@ -98,7 +98,7 @@ do
 	is_read d.csv
 	it "and its label is in no prompt: $d"
 	sh_run 'promptify -t t d.csv | peek --text prompt | head -n 1'
-	echo 'Profit rose is' | out_is
+	echo 'Profit rose is' >expect; out_is <expect
 	{ rows "$d" '\n'; } >bare.d.csv
 	is_read bare.d.csv
 done
@@ -126,7 +126,7 @@ printf 'It rose\nNothing else happened today\n' >plain.txt
 refused 'say --lines' prompts plain.txt
 it "lines of plain text, however they end"
 sh_run 'printf "one\rtwo\r\nthree\r\r\nfour, \"x\"\n" | promptify --lines -t t | peek --text text'
-printf 'one\ntwo\nthree\nfour, "x"\n' | out_is
+printf 'one\ntwo\nthree\nfour, "x"\n' >expect; out_is <expect
 
 # ---- line ends ----
 for end in '\r\n' '\r' '\r\r\n'
@@ -141,7 +141,7 @@ done
 it "a carriage return stays inside quotation marks"
 printf 'text,label\n"a\rb",x\n"c\r\nd",y\ne,x\nf,y\n' >cr.csv
 sh_run 'promptify -t t cr.csv | peek --jsonl | grep -c "a.rb\|c.r.nd"'
-echo 2 | out_is
+echo 2 >expect; out_is <expect
 it "and outside it is said"
 printf 'text,label\na\rb,x\nc,y\n' >cr.csv
 refused 'row has 1 field where 2 are expected' prompts cr.csv
@@ -162,7 +162,7 @@ EXPECT
 it "TSV with quotation marks that are none"
 printf 'ham\t"Go, he said\nspam\tWin "now"\nham\t"Stop" it\nspam\tx\n' >raw.tsv
 sh_run 'promptify -t t raw.tsv | peek --text text'
-printf '"Go, he said\nWin "now"\n"Stop" it\nx\n' | out_is
+printf '"Go, he said\nWin "now"\n"Stop" it\nx\n' >expect; out_is <expect
 printf 'text,label\na,x\nb,"y\nc,x\n' >open.csv
 refused "open.csv:2: quotation mark before 'y' in field 2 is not closed" prompts open.csv
 it "backslashes of other dialects are kept, and said"
@@ -204,7 +204,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' >out 2>err
 [ "$(cat out)" -lt 24000 ]; report $? "$(cat out err)"
 it "and no row of it is lost"
 run peek --count big.zst
-echo 60000 | out_is
+echo 60000 >expect; out_is <expect
 rm big.*
 printf '{\n "text": "a",\n "label": "b"\n}\n' >pretty.jsonl
 refused 'jq -c' split pretty.jsonl
@@ -221,7 +221,7 @@ refused 'is a JSON object' split columns.json
 it "splits by other names are what they mean"
 printf '%s\n' '{"text":"a","label":"x","split":"train"}' '{"text":"b","label":"y","split":"validation"}' '{"text":"c","label":"y","split":"Test"}' '{"text":"d","label":"y","split":"DEV"}' '{"text":"e","label":"y","split":"val"}' '{"text":"f","label":"y","split":"valid"}' >s.jsonl
 sh_run 'promptify -t t s.jsonl | peek --tsv id,split,completion; promptify -t t --only split=dev s.jsonl | peek --count; peek --from-jsonl --kind examples s.jsonl | peek --text split | xargs'
-printf 'id\tsplit\tcompletion\n0\ttrain\t" x"\n1\teval\t" y"\n2\ttest\t\n3\teval\t" y"\n4\teval\t" y"\n5\teval\t" y"\n4\ntrain eval test eval eval eval\n' | out_is
+printf 'id\tsplit\tcompletion\n0\ttrain\t" x"\n1\teval\t" y"\n2\ttest\t\n3\teval\t" y"\n4\teval\t" y"\n5\teval\t" y"\n4\ntrain eval test eval eval eval\n' >expect; out_is <expect
 sed 's/DEV/held out/' s.jsonl >other.jsonl
 refused "other.jsonl:4: split 'held out' is none of train, eval" prompts other.jsonl
 it "and so it is in a stream"
