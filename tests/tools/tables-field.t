@@ -224,6 +224,9 @@ sh_run 'promptify -t t s.jsonl | peek --tsv id,split,completion; promptify -t t 
 printf 'id\tsplit\tcompletion\n0\ttrain\t" x"\n1\teval\t" y"\n2\ttest\t\n3\teval\t" y"\n4\teval\t" y"\n5\teval\t" y"\n4\ntrain eval test eval eval eval\n' >expect; out_is <expect
 sed 's/DEV/held out/' s.jsonl >other.jsonl
 refused "other.jsonl:4: split 'held out' is none of train, eval" prompts other.jsonl
+it "a split that is replaced is said"
+run split-stratified --train 3 --test 3 s.jsonl -o again.zst
+err_has 's.jsonl: has a split of its own, which is replaced; promptify takes it as it is'
 it "and so it is in a stream"
 peek --from-jsonl --kind examples s.jsonl -o s.zst
 sh_run 'peek --from-jsonl --kind examples other.jsonl -o other.zst'
