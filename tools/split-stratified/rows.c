@@ -200,9 +200,8 @@ int rows_read(struct rows *r, struct examples *e, const struct label_rule *rule,
     while ((got = examples_next(e, &rec)) > 0) {
         const int class = class_of(r, rec, rule);
 
-        if (r->n == 0 && record_find(rec, "split"))
-            warn("%s: has a split of its own, which is replaced; promptify takes it as it is",
-                 examples_name(e));
+        if (r->n == 0)
+            r->had_split = record_find(rec, "split") != NULL;
         if (class < 0)
             return err_in("%s", examples_place(e));
         if (add(r, rec, class) < 0)

@@ -26,6 +26,7 @@ struct rows {
     int *class_of;        /* (n) index into labels */
     int64_t *first;       /* (n) the first row with the same text */
     struct labels labels;
+    bool had_split; /* the first of them came with one */
 
     /* while they are read */
     struct buf piece;      /* records that are not kept yet */

@@ -226,6 +226,9 @@ int main(int argc, char **argv)
 
     if (writer_commit(out) < 0) /* behind it nothing may fail */
         die_err();
+    if (rows.had_split)
+        warn("%s: has a split of its own, which is replaced; promptify takes it as it is",
+             examples_name(in));
     sample_free(&sample);
     rows_free(&rows);
     labels_free(&labels);
