@@ -4,6 +4,7 @@
 #include "mem.h"
 #include "unpack.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,9 +129,11 @@ static la_ssize_t on_read(struct archive *a, void *user, const void **bytes)
 static la_int64_t on_seek(struct archive *a, void *user, la_int64_t offset, int whence)
 {
     struct unarchive *u = user;
+    errno = EINVAL; /* a place that is not there: a zip that is cut */
     const int64_t at = unpack_seek(u->bytes, offset, whence);
 
     if (at < 0) {
+        u->broken = errno != EINVAL && err_set(EXIT_IO, "cannot seek: %s", strerror(errno)) < 0;
         la.archive_set_error(a, EXIT_IO, "cannot seek");
         return ARCHIVE_FATAL;
     }

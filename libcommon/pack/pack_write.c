@@ -3,6 +3,7 @@
 #include "outdir.h"
 #include "pack.h"
 #include "watch.h"
+#include "zframe.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,7 +40,7 @@ static int compress_on(struct pack_writer *w, const void *bytes, size_t n, ZSTD_
 
         more = ZSTD_compressStream2(w->zstd, &out, &in, end);
         if (ZSTD_isError(more))
-            return err_set(EXIT_NUMERIC, "zstd: %s", ZSTD_getErrorName(more));
+            return zframe_fail(more);
         if (outfile_write(w->file, w->packed, out.pos) < 0)
             return -1;
     } while (in.pos < n || (end == ZSTD_e_end && more));
@@ -64,11 +65,13 @@ static la_ssize_t take_tar(struct archive *a, void *client, const void *bytes, s
     return (la_ssize_t)n;
 }
 
+/* Either take_tar failed, whose line is there, or there is no memory for what libarchive prepares:
+ * names and sizes are ours, and right. */
 static int archive_fail(const struct pack_writer *w)
 {
-    const int code = la.archive_errno(w->a) == EIO ? EXIT_IO : EXIT_NUMERIC;
-
-    return err_set(code, "%s", la.archive_error_string(w->a));
+    return la.archive_errno(w->a) == EIO
+               ? -1
+               : err_set(EXIT_MEMORY, "out of memory: libarchive cannot write a tar");
 }
 
 static void start_zstd(struct pack_writer *w, int level)
@@ -91,8 +94,9 @@ static int start_tar(struct pack_writer *w)
     w->entry = la.archive_entry_new();
     if (!w->a || !w->entry)
         die(EXIT_MEMORY, "out of memory: libarchive wants a writer");
-    (void)la.archive_write_set_format_pax_restricted(w->a);
-    (void)la.archive_write_set_bytes_per_block(w->a, 0);
+    if (la.archive_write_set_format_pax_restricted(w->a) != ARCHIVE_OK ||
+        la.archive_write_set_bytes_per_block(w->a, 0) != ARCHIVE_OK)
+        return archive_fail(w);
     return la.archive_write_open(w->a, w, NULL, take_tar, NULL) == ARCHIVE_OK ? 0 : archive_fail(w);
 }
 
