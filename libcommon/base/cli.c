@@ -160,10 +160,8 @@ static void splice_file(const char *path)
     if (state.option_files == OPTION_FILES_MAX)
         die(EXIT_USAGE, "@%s: more than %d option files; do they name each other?", path,
             OPTION_FILES_MAX);
-    if (read_file(&text, path, OPTION_FILE_BYTES) < 0)
+    if (read_text(&text, path, OPTION_FILE_BYTES) < 0)
         die_err();
-    if (memchr(text.p, 0, text.n))
-        die(EXIT_USAGE, "%s: holds a zero byte; an option file is plain text", path);
     state.option_text[state.option_files++] = text.p;
     for (char *p = text.p, *w; (w = next_word(&p, path));) {
         words = xnrealloc(words, (size_t)n + 1, sizeof *words);
@@ -303,6 +301,7 @@ static _Noreturn void unknown_name(const char *name, size_t n)
     for (int i = 0; i < state.rows; i++)
         known[i] = state.row[i].opt->name;
     meant = cli_nearest(name, n, known, state.rows);
+    free(known);
     if (meant)
         die(EXIT_USAGE, "unknown option '--%.*s'; did you mean '--%s'?", (int)n, name, meant);
     die(EXIT_USAGE, "unknown option '--%.*s'; see %s --help", (int)n, name, err_tool());

@@ -185,6 +185,8 @@ static void option_files_are_words(void **unused)
     char path[] = "/tmp/test_cli.XXXXXX", args[64];
     const int fd = mkstemp(path);
 
+    static const char marked[] = "\xef\xbb\xbf--rank 7\r\n-b\r\n#";
+
     (void)unused;
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
@@ -193,6 +195,9 @@ static void option_files_are_words(void **unused)
     assert_int_equal(pwrite(fd, "'", 1, 0), 1);
     char out[256];
     assert_int_equal(run(args, out, sizeof out), 2);
+    assert_int_equal(pwrite(fd, marked, sizeof marked - 1, 0), sizeof marked - 1);
+    assert_int_equal(ftruncate(fd, sizeof marked - 1), 0);
+    expect(args, 0, "rank=7 both|");
     (void)close(fd);
     (void)unlink(path);
 }
