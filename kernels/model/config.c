@@ -147,7 +147,8 @@ static int read_bitsandbytes(struct config *c, const cJSON *q)
         json_text(q, "bnb_4bit_compute_dtype", &compute) < 0)
         return -1;
     if (eight || !four)
-        return err_set(EXIT_NODEVICE, "only load_in_4bit is supported");
+        return err_set(EXIT_NODEVICE, "the model is not in 4 bits as load_in_4bit makes it; "
+                                      "quantise the original with quantize-nf4");
     /* fp4 is bitsandbytes' own default */
     if (demand_text(q, "bnb_4bit_quant_type", "fp4", "nf4") < 0 ||
         demand_text(q, "bnb_4bit_quant_storage", "uint8", "uint8") < 0)

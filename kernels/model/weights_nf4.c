@@ -30,7 +30,10 @@ static int check_table(struct loader *ld, const char *stem)
         return -1;
     return memcmp(t->data, nf4, sizeof nf4) == 0
                ? 0
-               : err_set(EXIT_NODEVICE, "tensor '%s' is not the table of NF4 values", t->name);
+               : err_set(EXIT_NODEVICE,
+                         "tensor '%s' is not the table of NF4 values; quantise the original with "
+                         "quantize-nf4",
+                         t->name);
 }
 
 static int load_nested_scales(struct loader *ld, struct weight *w, const char *stem,

@@ -251,6 +251,9 @@ static void set(struct row *r, const char *text)
 {
     const struct cli_opt *o = r->opt;
 
+    if (!*text && (o->type == CLI_FILE || o->type == CLI_FILES || o->type == CLI_NAME) &&
+        o->value != &state.cli->common->output) /* which says it itself */
+        die(EXIT_USAGE, "option '%s': the value is empty; give the name of a file", called(o));
     r->given = true;
     if (o->given)
         *o->given = true;
@@ -428,6 +431,9 @@ static void check_all(void)
         if (state.row[i].opt->required && !state.row[i].given)
             die(EXIT_USAGE, "option '%s' is required; see %s --help", called(state.row[i].opt),
                 err_tool());
+    for (int i = 0; i < state.operands; i++)
+        if (!*state.operand[i])
+            die(EXIT_USAGE, "an operand is empty; give the name of a file");
     if (state.operands < c->min_operands)
         die(EXIT_USAGE, "an operand is missing; usage: %s %s", err_tool(), c->synopsis);
     if (c->max_operands >= 0 && state.operands > c->max_operands)

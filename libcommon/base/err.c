@@ -117,7 +117,7 @@ static const char *advice(int code)
     case EXIT_NOINPUT:
         return "; check the name and the permissions";
     case EXIT_NODEVICE:
-        return "; --help says what there is";
+        return "; use one without it";
     case EXIT_NUMERIC:
         return "; if the input is sound, report this";
     case EXIT_MEMORY:

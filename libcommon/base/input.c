@@ -37,8 +37,11 @@ static int fill(int fd, void *bytes, size_t cap, size_t *n)
     do
         got = read(fd, bytes, cap);
     while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EBADF)
+        return err_set(EXIT_NOINPUT, "is closed; name a file, or pipe one in");
     if (got < 0)
-        return err_set(EXIT_IO, "cannot read: %s", strerror(errno));
+        return err_set(EXIT_IO, "cannot read: %s; check the disk or network that it comes from",
+                       strerror(errno));
     *n = (size_t)got;
     return 0;
 }

@@ -230,7 +230,8 @@ static int write_fail(struct outfile *f)
     return err_set(EXIT_IO,
                    errno == EPIPE
                        ? "%s: cannot write: the program that reads it has ended; see what it says"
-                       : "%s: cannot write: %s",
+                   : errno == EBADF ? "%s: is closed; name a file with --output"
+                                    : "%s: cannot write: %s",
                    f->name, strerror(errno));
 }
 

@@ -116,12 +116,16 @@ static int keep_roots(char **root)
     return rc < 0 ? -1 : n;
 }
 
-/* The error for a name that is nowhere: the names that are. */
+/* The error for a name that is nowhere: the names that are, where it is not meant as a path. */
 static void list_known(char *const *root, int n, const char *kind, const char *name,
                        const char *suffix)
 {
     struct buf path = BUF_INIT, known = BUF_INIT;
 
+    if (strchr(name, '/')) {
+        (void)err_set(EXIT_NOINPUT, "%s: cannot open: %s", name, strerror(ENOENT));
+        return;
+    }
     for (int i = 0; i < n && !known.n; i++) {
         buf_clear(&path);
         buf_printf(&path, "%s/%s", root[i], kind);
@@ -173,9 +177,11 @@ int read_file(struct buf *b, const char *path, size_t max)
 
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0)
-            rc = err_set(errno == EISDIR ? EXIT_NOINPUT : EXIT_IO, "%s: cannot read: %s", name,
-                         strerror(errno));
+        if (got < 0 && errno == EISDIR)
+            rc = err_set(EXIT_NOINPUT, "%s: is a folder; give a file", name);
+        else if (got < 0)
+            rc = err_set(EXIT_IO, "%s: cannot read: %s; check the disk or network that it is on",
+                         name, strerror(errno));
         if (got <= 0)
             break;
         b->n += (size_t)got;

@@ -11,7 +11,7 @@
 
 /*
  * The path of share/KIND/NAME+SUFFIX, KIND "templates", "labels", ...: 1 and *PATH, to be freed; 0
- * when there is no such file (an error is set that lists the names there are); -1 when there is no
+ * when there is no such file (an error is set that lists the names there are, or NAME as a path); -1 when there is no
  * share folder at all, none where SLMTOOLS_SHARE says, or when it cannot be read: then nobody knows
  * whether there is such a file. A NAME with a '/' is none. Errors are EXIT_NOINPUT.
  */

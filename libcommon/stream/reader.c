@@ -25,7 +25,7 @@ static const char *maker_of(enum stream_kind kind)
                                   : "predict";
 }
 
-/* Says which tool is missing between the one that wrote the stream and this one. */
+/* Says which tool is missing between the one that wrote the stream and this one, or is too many. */
 static int wrong_kind(int kinds, enum stream_kind is)
 {
     enum stream_kind want = 2 * is;
@@ -35,10 +35,10 @@ static int wrong_kind(int kinds, enum stream_kind is)
     if (want <= KIND_PREDICTIONS)
         return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s: put %s in between",
                        stream_kind_name(is), err_tool(), stream_kind_name(want), maker_of(want));
-    for (want = KIND_EXAMPLES; !(kinds & want);)
-        want *= 2;
-    return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s, which %s makes",
-                   stream_kind_name(is), err_tool(), stream_kind_name(want), maker_of(want));
+    for (want = is; !(kinds & want);)
+        want /= 2;
+    return err_set(EXIT_DATA, "this is a stream of %s; %s wants %s: give it the one that %s read",
+                   stream_kind_name(is), err_tool(), stream_kind_name(want), maker_of(2 * want));
 }
 
 /* Takes over the header of the next file, which must go with those before. */
@@ -51,10 +51,12 @@ static int join(struct reader *r, const struct stream_header *h, int kinds)
         labels_copy(&r->joined.labels, &h->labels);
     }
     if (h->kind != r->joined.kind)
-        return err_set(EXIT_DATA, "this is a stream of %s, the file before it one of %s",
+        return err_set(EXIT_DATA,
+                       "this is a stream of %s, the file before it one of %s; give one kind",
                        stream_kind_name(h->kind), stream_kind_name(r->joined.kind));
     if (!labels_same(&h->labels, &r->joined.labels))
-        return err_set(EXIT_DATA, "its labels are not those of the file before it");
+        return err_set(EXIT_DATA, "its labels are not those of the file before it; make both with "
+                                  "the same --labels");
     stream_header_join(&r->joined, h);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- kinds ---- */
 
@@ -161,24 +162,47 @@ static int split_names(struct labels *l, const char *text, char separator)
     }
 }
 
-int labels_of_set(struct labels *l, const char *name)
+/* The labels of a file, a line each. Gives 1, or -1. */
+static int labels_of_file(struct labels *l, const char *path)
 {
     struct buf text = BUF_INIT;
+    int rc = 1;
+
+    if (read_text(&text, path, 1 << 20) < 0)
+        rc = -1;
+    else if (split_names(l, text.p, '\n') < 0)
+        rc = err_in("%s", path);
+    else if (!l->n)
+        rc = err_set(EXIT_DATA, "%s: is empty; it has a label a line", path);
+    if (rc < 0)
+        labels_free(l);
+    buf_free(&text);
+    return rc;
+}
+
+int labels_of_set(struct labels *l, const char *name)
+{
     char *path = NULL;
     int rc = share_find(&path, "labels", name, "");
 
     *l = (struct labels){ 0 };
-    if (rc > 0 && read_text(&text, path, 1 << 20) < 0)
-        rc = -1;
-    if (rc > 0 && split_names(l, text.p, '\n') < 0)
-        rc = err_in("%s", path);
-    if (rc > 0 && !l->n)
-        rc = err_set(EXIT_DATA, "%s: is empty; it has a label a line", path);
-    if (rc < 0)
-        labels_free(l);
+    if (rc > 0)
+        rc = labels_of_file(l, path);
     free(path);
-    buf_free(&text);
     return rc;
+}
+
+/* Whether NAME is rather a path than a label: "n/a" is one only where there is such a file. */
+static bool is_path(const char *name)
+{
+    return *name == '/' || !strncmp(name, "./", 2) || !strncmp(name, "../", 3) ||
+           (strchr(name, '/') && access(name, F_OK) == 0);
+}
+
+/* What one name without a comma stands for: 1 when it is a set of labels, 0 when it is a label. */
+static int labels_of_name(struct labels *l, const char *name)
+{
+    return is_path(name) ? labels_of_file(l, name) : labels_of_set(l, name);
 }
 
 int labels_load(struct labels *l, const struct cli_list *given)
@@ -186,7 +210,7 @@ int labels_load(struct labels *l, const struct cli_list *given)
     int rc = 0;
 
     *l = (struct labels){ 0 };
-    if (given->n == 1 && !strchr(given->v[0], ',') && (rc = labels_of_set(l, given->v[0])) != 0)
+    if (given->n == 1 && !strchr(given->v[0], ',') && (rc = labels_of_name(l, given->v[0])) != 0)
         return rc < 0 ? -1 : 0;
     if (given->n == 1)
         rc = split_names(l, given->v[0], ',');

@@ -42,8 +42,9 @@ void labels_free(struct labels *l);
 /* The label set share/labels/NAME: 1; 0 when there is no such set (the error lists those there
  * are); -1 when nobody can tell, or it is no list of names without doubles. */
 MUST_USE int labels_of_set(struct labels *l, const char *name);
-/* What --labels was given: one value is the name of such a set, else labels with commas between them
- * (without a comma: one label); each of several values is one label, commas and all. */
+/* What --labels was given: one value is the name of such a set, or the path of a file like it, else
+ * labels with commas between them (without a comma: one label); each of several values is one label,
+ * commas and all. */
 MUST_USE int labels_load(struct labels *l, const struct cli_list *given);
 /* -1 when L has another label than the article's three, which --preset seed is about; WHAT names the
  * stream for the message. */

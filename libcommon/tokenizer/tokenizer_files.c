@@ -285,7 +285,9 @@ static bool is_one_of(const char *name, const char *const *list, size_t n)
 static int unsupported(const char *what)
 {
     return err_set(EXIT_NODEVICE,
-                   "tokenizer feature not supported: %s from vocab.json and merges.txt", what);
+                   "tokenizer feature not supported: %s from vocab.json and merges.txt; save it as "
+                   "tokenizer.json",
+                   what);
 }
 
 /* The two files alone do not say how text becomes words: only for some kinds of tokenizers is it

@@ -166,14 +166,15 @@ static void kinds_are_checked(void **unused)
                    path);
     assert_string_equal(err_text(), want);
     assert_int_equal(read_all(paths + 1, KIND_EXAMPLES | KIND_PROMPTS, &c), -1);
-    (void)snprintf(
-        want, sizeof want,
-        "%s: this is a stream of tokens; predict wants examples, which split-stratified makes",
-        path2);
+    (void)snprintf(want, sizeof want,
+                   "%s: this is a stream of tokens; predict wants prompts: give it the one that "
+                   "tokenize read",
+                   path2);
     assert_string_equal(err_text(), want);
     assert_int_equal(read_all(paths, KIND_ANY, &c), -1);
-    (void)snprintf(want, sizeof want,
-                   "%s: this is a stream of tokens, the file before it one of prompts", path2);
+    (void)snprintf(
+        want, sizeof want,
+        "%s: this is a stream of tokens, the file before it one of prompts; give one kind", path2);
     assert_string_equal(err_text(), want);
 }
 

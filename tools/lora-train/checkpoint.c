@@ -167,7 +167,8 @@ static int map(struct mapped *m, const char *path)
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         rc = err_set(EXIT_NOINPUT, "is no file; name the checkpoint of a run");
     else if (st.st_size < PREFIX + SHA256_BYTES)
-        rc = err_set(EXIT_DATA, "is too short for a checkpoint");
+        rc =
+            err_set(EXIT_DATA, "is no checkpoint, it is too short; give --checkpoint another name");
     if (rc > 0) {
         void *const at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 
@@ -187,7 +188,8 @@ static int check_digest(const struct mapped *m)
     sha256_of(m->data, n, digest);
     return memcmp(digest, m->data + n, sizeof digest)
                ? err_set(EXIT_DATA, "is damaged, or no checkpoint: its digest is not that of its "
-                                    "bytes; begin anew with --force and without --resume")
+                                    "bytes; give --checkpoint another name, or begin anew with "
+                                    "--force and without --resume")
                : 0;
 }
 
@@ -197,7 +199,8 @@ static const char *need_text(const struct tensors *t, const char *name)
     const char *text = tensors_metadata(t, name);
 
     if (!text)
-        err_set(EXIT_DATA, "is no checkpoint: it has no '%s'", name);
+        err_set(EXIT_DATA, "is no checkpoint: it has no '%s'; give --checkpoint another name",
+                name);
     return text;
 }
 

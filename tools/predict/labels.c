@@ -200,7 +200,8 @@ static int encode_label(struct predictor *p, int l)
 
     buf_free(&text);
     if (rc == 0 && n == 0)
-        return err_set(EXIT_DATA, "its answer has no tokens");
+        return err_set(EXIT_DATA,
+                       "its answer has no tokens; give it one with promptify --verbalizer");
     if (rc < 0 || model_check_ids(p->model, ids, (int64_t)n, 0) < 0)
         return -1;
     a->n = (int64_t)n;
@@ -210,7 +211,10 @@ static int encode_label(struct predictor *p, int l)
         p->more = a->n;
     for (int i = 0; i < l; i++)
         if (s->answer[i].n == a->n && !memcmp(s->answer[i].ids, a->ids, n * sizeof *ids))
-            return err_set(EXIT_DATA, "has the same tokens as label '%s'", p->labels->name[i]);
+            return err_set(EXIT_DATA,
+                           "has the same tokens as label '%s'; give each its own answer "
+                           "with promptify --verbalizer",
+                           p->labels->name[i]);
     return 0;
 }
 
@@ -224,7 +228,8 @@ static int find_prior(struct predictor *p)
     struct prompt empty = { .ids = &id, .n = 1 };
 
     if (bos < 0)
-        return err_set(EXIT_DATA, "--normalize prior: config.json names no bos_token_id");
+        return err_set(EXIT_DATA,
+                       "--normalize prior: config.json names no bos_token_id; use none or length");
     if (model_check_ids(p->model, &id, 1, p->more) < 0)
         return err_in("bos_token_id");
     return score_prompts(p, &empty, 1, 0, s->prior);

@@ -65,9 +65,9 @@ static int check(const struct predictor *p, const struct mode *mode, const struc
     if (model_check_ids(p->model, item->ids, item->n, need > item->n ? need - item->n : 0) < 0)
         return -1;
     if (!mode->whole && item->n_prompt < 1)
-        return err_set(EXIT_DATA, "its prompt has no tokens");
+        return err_set(EXIT_DATA, "its prompt has no tokens; leave out records with an empty text");
     if (mode->whole && item->n < 2)
-        return err_set(EXIT_DATA, "one token alone has no loss");
+        return err_set(EXIT_DATA, "one token alone has no loss; leave the record out");
     return 0;
 }
 

@@ -132,6 +132,14 @@ static int parse(struct template *t, const char *p, const char *end)
     return rc;
 }
 
+static bool names_field(const struct template *t)
+{
+    for (int i = 0; i < t->n; i++)
+        if (t->piece[i].field)
+            return true;
+    return false;
+}
+
 int template_parse(struct template **out, const char *name, const char *text, size_t n)
 {
     struct template *t = xcalloc(1, sizeof *t);
@@ -142,12 +150,17 @@ int template_parse(struct template **out, const char *name, const char *text, si
         rc = err_set(EXIT_DATA, "is not UTF-8 text");
     if (rc == 0)
         rc = parse(t, text, text + n);
+    if (rc == 0 && !t->n && !t->place)
+        rc = err_set(EXIT_DATA, "is empty; it is the prompt, with {text} where the text goes");
     if (rc < 0) {
         template_free(t);
         return err_in("%s", name);
     }
     if (!t->place)
         t->prompt_end = t->n;
+    if (!names_field(t))
+        warn("%s: names no field, so all prompts are the same; write {text} where the text goes",
+             name);
     *out = t;
     return 0;
 }
@@ -182,11 +195,16 @@ static int no_field(const struct record *rec, const char *name)
         buf_puts(&known, i ? ", " : "");
         buf_add(&known, f->key, f->key_len);
     }
-    (void)err_set(
-        EXIT_DATA,
-        "there is no field '%s', which the template names; there are: %s; or give it with "
-        "--set %s=...",
-        name, known.p ? known.p : "none", name);
+    if (strpbrk(name, "\":,\n")) /* it is rather JSON or a program */
+        (void)err_set(EXIT_DATA,
+                      "there is no field '%s', which the template names; write {{ and "
+                      "}} for braces",
+                      name);
+    else
+        (void)err_set(EXIT_DATA,
+                      "there is no field '%s', which the template names; there are: "
+                      "%s; or give it with --set %s=...",
+                      name, known.p ? known.p : "none", name);
     buf_free(&known);
     return -1;
 }

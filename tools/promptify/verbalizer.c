@@ -53,7 +53,8 @@ const char *verbalizer_answer(const struct verbalizer *v, const char *label, siz
 
     if (i >= 0)
         return v->answers.name[i];
-    (void)err_set(EXIT_DATA, "label '%.*s' has no answer in the verbalizer", (int)n, label);
+    (void)err_set(EXIT_DATA, "label '%.*s' has no answer in the verbalizer; give it one there",
+                  (int)n, label);
     return NULL;
 }
 

@@ -261,7 +261,7 @@ static int recode(struct tally *to, const struct tally *t, const struct labels *
         if (code_of(l->name[i]) < 0)
             return err_set(EXIT_DATA,
                            "--report seed knows positive, neutral and negative, and not "
-                           "label '%s'",
+                           "label '%s'; use --report sklearn",
                            l->name[i]);
     for (int i = 0; i < l->n; i++) {
         const int truth = code_of(l->name[i]);

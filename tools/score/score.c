@@ -75,7 +75,7 @@ static int value_of(const struct record *rec, struct buf *b)
 
     buf_clear(b);
     if (!f)
-        return err_set(EXIT_DATA, "has no field '%s'", o.by);
+        return err_set(EXIT_DATA, "has no field '%s'; give another to --by", o.by);
     if (f->type == FIELD_TEXT && !memchr(f->data, 0, f->n))
         buf_add(b, f->data, f->n);
     else if (f->type == FIELD_UINT)
@@ -110,7 +110,10 @@ static int read_all(struct groups *g, struct labels *labels, struct reader *in)
     }
     progress_close(progress);
     if (got == 0 && g->n == 0)
-        got = err_set(EXIT_DATA, "%s: there are no records to score", reader_name(in));
+        got =
+            err_set(EXIT_DATA,
+                    "%s: there are no records to score; choose some where --only or --limit choose",
+                    reader_name(in));
     buf_free(&value);
     return got;
 }
@@ -200,7 +203,7 @@ static int check_options(void)
 static int check_chosen(const struct labels *chosen, const struct groups *g,
                         const struct labels *labels)
 {
-    struct buf names = BUF_INIT;
+    struct buf names = BUF_INIT, known = BUF_INIT;
     int64_t support = 0;
 
     for (int i = 0; i < g->n; i++) {
@@ -214,8 +217,11 @@ static int check_chosen(const struct labels *chosen, const struct groups *g,
     if (support)
         return 0;
     labels_list(chosen, &names);
-    (void)err_set(EXIT_DATA, "no record's label is one of --labels %s", names.p);
+    labels_list(labels, &known);
+    (void)err_set(EXIT_DATA, "no record's label is one of --labels %s; there are: %s", names.p,
+                  known.p);
     buf_free(&names);
+    buf_free(&known);
     return -1;
 }
 

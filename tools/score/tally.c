@@ -45,7 +45,10 @@ static int get_text(struct record *rec, const char *key, const char **text, size
 {
     const int has = record_get_text(rec, key, text, n);
 
-    return has ? has : err_set(EXIT_DATA, "has no field '%s'", key);
+    return has ? has
+               : err_set(EXIT_DATA, "has no field '%s'; %s", key,
+                         !strcmp(key, "pred") ? "predict it with --mode labels or generate"
+                                              : "score compares it with pred");
 }
 
 static int bin_of(double confidence)

@@ -317,7 +317,8 @@ int main(int argc, char **argv)
     if (tokenizer_open_path(&work.tokenizer, o.model) < 0)
         die_err();
     if (work.add_eos && tokenizer_eos(work.tokenizer) < 0)
-        die(EXIT_NODEVICE, "%s: the tokenizer has no end-of-text token for --add-eos", o.model);
+        die(EXIT_NODEVICE, "%s: the tokenizer has no end-of-text token for --add-eos; leave it out",
+            o.model);
     if (input_open(&in, &o, &work, &common, paths) < 0)
         die_err();
     if (o.count)

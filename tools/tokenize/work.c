@@ -22,7 +22,7 @@ struct source {
 
 static int missing(const char *field)
 {
-    return err_set(EXIT_DATA, "there is no field '%s'", field);
+    return err_set(EXIT_DATA, "there is no field '%s'; name another with --field", field);
 }
 
 /* The one field that is text, when it is not a prompt. */
