@@ -257,7 +257,7 @@ int config_load(struct config *c, const struct pack *p)
     const struct pack_file *generation = pack_find(p, "generation_config.json");
 
     if (!model)
-        return err_set(EXIT_NOINPUT, "%s: config.json is missing; is this a model?", pack_name(p));
+        return pack_no_model(p);
     if (read_file_json(c, p, model, read_model) < 0)
         return -1;
     return generation ? read_file_json(c, p, generation, read_generation) : 0;

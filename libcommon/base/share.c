@@ -1,6 +1,7 @@
 #include "share.h"
 
 #include "claim.h"
+#include "filetype.h"
 #include "utf8.h"
 
 #include <dirent.h>
@@ -215,8 +216,11 @@ static size_t first_bad(const char *p, size_t n)
 
 static int refuse_byte(const struct buf *b, size_t at, const char *name)
 {
+    const char *what = filetype_of(b->p, b->n);
     size_t line = 1, start = 0;
 
+    if (what)
+        return err_set(EXIT_DATA, "%s: is %s", name, what);
     for (size_t i = 0; i < at; i++)
         if (b->p[i] == '\n') {
             line++;

@@ -283,6 +283,15 @@ const struct pack_file *pack_find(const struct pack *p, const char *name)
     return p->n ? bsearch(&key, p->file, (size_t)p->n, sizeof *p->file, by_name) : NULL;
 }
 
+int pack_no_model(const struct pack *p)
+{
+    return err_set(EXIT_NOINPUT,
+                   pack_find(p, "adapter_config.json")
+                       ? "%s: is an adapter and no model; give the model that it was trained on"
+                       : "%s: config.json is missing; give the folder or archive of a model",
+                   p->name);
+}
+
 int pack_count(const struct pack *p)
 {
     return p->n;

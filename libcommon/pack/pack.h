@@ -29,6 +29,8 @@ void pack_close(struct pack *p);
 const char *pack_name(const struct pack *p);            /* for messages: the path as given */
 /* NULL when absent (no error is set). A common top folder inside an archive is looked through. */
 const struct pack_file *pack_find(const struct pack *p, const char *name);
+/* The error for a pack where config.json is missing: what it is instead. Returns -1. */
+int pack_no_model(const struct pack *p);
 int pack_count(const struct pack *p);
 const struct pack_file *pack_at(const struct pack *p, int i);   /* sorted by name */
 /* N bytes at DATA are not read again soon: pages of a mapped file stop counting as this process's

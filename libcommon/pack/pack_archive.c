@@ -189,8 +189,10 @@ static int read_all(struct reading *r)
 
         if (unarchive_read(r->u, &p, &n) < 0 || filetype_refuse(p, n) < 0)
             return -1;
-        return err_set(EXIT_DATA, n ? "neither a folder nor a tar, tar.zst, tgz or zip archive"
-                                    : "empty; the program that should have written it has failed");
+        return err_set(EXIT_DATA,
+                       n ? "neither a folder nor a tar, tar.zst, tgz or zip archive; give "
+                           "a model or an adapter"
+                         : "empty; the program that should have written it has failed");
     }
     while ((more = unarchive_next(r->u, &f)) > 0)
         if (read_one(r, &f) < 0)

@@ -387,7 +387,9 @@ static int no_weights(const struct pack *p, const char *stem)
                            "'%s' may hold a pickle, which can run code and is not read; save the "
                            "model as safetensors",
                            pack_at(p, i)->name);
-    return err_set(EXIT_NOINPUT, "there is no %s.safetensors in it", stem);
+    return err_set(EXIT_NOINPUT,
+                   "there is no %s.safetensors in it; give the folder or archive that holds it",
+                   stem);
 }
 
 static int open_pack(struct tensors *t, const struct pack *p, const char *stem)

@@ -136,9 +136,9 @@ void labels_list(const struct labels *l, struct buf *b)
 static int take_name(struct labels *l, const char *name, size_t n)
 {
     if (!n)
-        return err_set(EXIT_DATA, "a label is empty");
+        return err_set(EXIT_DATA, "a label is empty; leave it out");
     if (labels_find(l, name, n) >= 0)
-        return err_set(EXIT_DATA, "the label '%.*s' is there twice", (int)n, name);
+        return err_set(EXIT_DATA, "the label '%.*s' is there twice; leave one out", (int)n, name);
     if (l->n == LABELS_MAX)
         return err_set(EXIT_DATA, "more than %d labels", LABELS_MAX);
     labels_add(l, name, n);

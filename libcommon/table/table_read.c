@@ -171,8 +171,10 @@ static int decode_cells(struct table *t, struct cell *cells, int n, const char *
         const int got = cell_decode(&cells[i], t->encoding, &t->text);
 
         if (got < 0 && t->form == FORM_LINES)
-            return err_set(EXIT_DATA, "byte %zu of the line is not valid UTF-8; convert the file",
-                           utf8_valid(row, bytes));
+            return err_set(
+                EXIT_DATA,
+                "byte %zu of the line is not valid UTF-8; convert the file with iconv -t UTF-8",
+                utf8_valid(row, bytes));
         if (got < 0)
             return -1;
         replaced |= got;

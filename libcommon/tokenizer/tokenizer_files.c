@@ -193,7 +193,8 @@ static int load_vocab_file(struct tokenizer *t, const struct pack *p)
     const struct pack_file *f = pack_find(p, "vocab.json");
 
     if (!f)
-        return err_set(EXIT_NOINPUT, "neither tokenizer.json nor vocab.json is there");
+        return err_set(EXIT_NOINPUT,
+                       "neither tokenizer.json nor vocab.json is there; give a model that has one");
     const char *file = (const char *)f->data;
     const size_t mark = json_mark(file, f->size), n = f->size - mark;
     const char *text = file + mark;

@@ -305,8 +305,6 @@ static int load_model(struct tokenizer *t, const cJSON *root, const struct parts
 
     if (type_of(root, "model", &model, &type) < 0)
         return -1;
-    if (!model)
-        return err_set(EXIT_DATA, "there is no 'model'");
     if (*type && strcmp(type, "BPE")) /* the first files of this format have no type */
         return unknown("model ", type);
     /* unk_token, fuse_unk and byte_fallback say what to do with a character that is no token:
@@ -443,6 +441,8 @@ static int load_tree(struct tokenizer *t, const cJSON *root, const struct parts 
 {
     if (!cJSON_IsObject(root))
         return err_set(EXIT_DATA, "not an object");
+    if (!json_member(root, "model"))
+        return err_set(EXIT_DATA, "there is no 'model'; give a tokenizer.json");
     if (refuse_others(root) < 0 || load_byte_level(root) < 0 || load_model(t, root, large) < 0)
         return -1;
     return load_added_list(t, json_member(root, "added_tokens"));

@@ -81,6 +81,38 @@ says 65 'give --checkpoint another name, or' lora-train -m model tokens.zst --ma
 [ "$(cat notes)" = 'my notes' ]; report $? "it is changed"
 does lora-train -q -m model tokens.zst --max-steps 1 --checkpoint other --resume -o a/
 
+it "a model, an adapter and neither"
+lora-train -q -m model tokens.zst --max-steps 1 --r 2 -o adapter/
+for word in "predict tokens.zst --model" "lora-train tokens.zst --model" quantize-nf4
+do says 66 'adapter: is an adapter and no model; give the model that it was trained on' $word adapter
+done
+says 66 'folder: config.json is missing; give the folder or archive of a model' predict tokens.zst --model folder
+says 65 'model: is a model and no adapter; give an adapter as lora-train' predict -m model -a model tokens.zst
+does predict -m model -a adapter tokens.zst
+says 65 'or zip archive; give a model or an adapter' quantize-nf4 "$data"
+says 66 'give a model that has one' tokenize -m adapter prompts.zst
+echo '{"a":1}' >some.json
+says 65 "there is no 'model'; give a tokenizer.json" tokenize -m some.json prompts.zst
+does tokenize -m model/tokenizer.json prompts.zst
+says 66 'name a folder that holds tokenizer.json' mkmodel --hidden 32 --partial-rotary-factor 0.5 --tokenizer adapter -o other-model/
+says 2 'only one of model, adapters and records can come from standard input' predict -m - -a - tokens.zst
+
+it "what is no text as a side file"
+printf '\211PNG\r\n\032\n0000' >picture
+says 65 'picture: is a picture' promptify -t picture examples.zst
+says 65 'picture: is a picture' lora-train -m model tokens.zst --order picture -o b/
+printf '\351t\351\n' >french
+says 65 'french:1: byte 1 is not valid UTF-8; save the file as UTF-8 text' promptify -t french examples.zst
+says 65 'french:1: byte 0 of the line is not valid UTF-8; convert the file with iconv -t UTF-8' promptify --lines -t text french
+does sh -c 'iconv -f LATIN1 -t UTF-8 french | promptify --lines -t text'
+
+it "an order that is too short, and labels that are not"
+peek --jsonl tokens.zst --only split=train | head -n 4 | sed 's/.*"id": *\([0-9]*\).*/\1/' >order
+says 65 'or a smaller --gradient-accumulation-steps' lora-train -q -m model tokens.zst --order order -o c/
+does lora-train -q -m model tokens.zst --order order --gradient-accumulation-steps 4 -o c/
+says 65 'fewer steps' lora-train -q -m model tokens.zst --order order --gradient-accumulation-steps 4 --max-steps 2 -o d/
+says 65 "the label 'a' is there twice; leave one out" score --labels a,a predictions.zst
+
 it "one token alone"
 echo a | tokenize --lines -m model -o one.zst
 says 65 'one token alone has no loss; leave the record out' predict -m model --mode loss one.zst

@@ -465,10 +465,10 @@ static void label_lists(void **unused)
     LABELS("a,b|c", "a,b", "c");
     LABELS("positive|neutral|negative", "financial-sentiment");
     LABELS("financial-sentiment|x", "financial-sentiment", "x");
-    LABELS("!labels: a label is empty", "a,");
-    LABELS("!labels: a label is empty", "a", "");
-    LABELS("!labels: the label 'a' is there twice", "a,b,a");
-    LABELS("!labels: the label 'a' is there twice", "a", "a");
+    LABELS("!labels: a label is empty; leave it out", "a,");
+    LABELS("!labels: a label is empty; leave it out", "a", "");
+    LABELS("!labels: the label 'a' is there twice; leave one out", "a,b,a");
+    LABELS("!labels: the label 'a' is there twice; leave one out", "a", "a");
 }
 
 /* No set of that name is one thing, no way to know is another. */

@@ -206,11 +206,16 @@ int order_follow(struct order *o, const struct order_options *opt, const int64_t
     const int64_t steps = opt->max_steps > 0 ? opt->max_steps : whole;
     int64_t epochs = 0;
 
-    if (steps > whole || steps == 0)
+    if (whole == 0)
+        return err_set(EXIT_DATA,
+                       "%" PRId64 " records are not enough for one step; give more, or a smaller "
+                       "--gradient-accumulation-steps",
+                       n_use);
+    if (steps > whole)
         return err_set(EXIT_DATA,
                        "%" PRId64 " records make %" PRId64 " steps and not %" PRId64
                        "; give more records or ask for fewer steps",
-                       n_use, whole, steps ? steps : 1);
+                       n_use, whole, steps);
     if (allocate(o, opt, steps) < 0)
         return -1;
     for (int64_t i = 0; o->steps < steps; i++) {

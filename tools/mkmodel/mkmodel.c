@@ -112,7 +112,9 @@ static int copy_tokenizer(struct pack_writer *out, const char *path)
         rc = f ? pack_put(out, f->name, f->data, f->size) : 0;
     }
     if (!rc && !found)
-        rc = err_set(EXIT_NOINPUT, "%s: there is no tokenizer in it", path);
+        rc = err_set(EXIT_NOINPUT,
+                     "%s: there is no tokenizer in it; name a folder that holds tokenizer.json",
+                     path);
     pack_close(from);
     return rc;
 }

@@ -26,8 +26,12 @@ static void check(const struct predict_options *o, const char *input)
         die(EXIT_USAGE, "--stream and --progress json both go to standard error; leave one out");
     if (o->stop && !*o->stop)
         die(EXIT_USAGE, "--stop is an empty text");
-    if (!strcmp(o->model, "-") && (!input || !strcmp(input, "-")))
-        die(EXIT_USAGE, "the model and the records cannot both come from standard input");
+    int readers = !strcmp(o->model, "-") + (!input || !strcmp(input, "-"));
+
+    for (int i = 0; i < o->adapters.n; i++)
+        readers += !strcmp(o->adapters.v[i], "-");
+    if (readers > 1)
+        die(EXIT_USAGE, "only one of model, adapters and records can come from standard input");
 }
 
 void options_suit(const struct predict_options *o, const char *mode)

@@ -8,7 +8,7 @@ static int open_config(struct source *s)
     const struct pack_file *f = pack_find(s->pack, "config.json");
 
     if (!f)
-        return err_set(EXIT_NOINPUT, "%s: there is no config.json in it", pack_name(s->pack));
+        return pack_no_model(s->pack);
     s->config = json_parse_any((const char *)f->data, f->size);
     if (s->config && !cJSON_IsObject(s->config)) {
         cJSON_Delete(s->config);

@@ -255,8 +255,10 @@ int main(int argc, char **argv)
     if (read_all(&groups, &labels, in) < 0)
         die_err();
     if (labels_find(&labels, "none", strlen("none")) >= 0)
-        die(EXIT_DATA, "a label is called 'none', which stands for predictions that are no label; "
-                       "rename it");
+        die(EXIT_DATA,
+            "%s: a label is called 'none', which stands for predictions that are no label; "
+            "rename it",
+            reader_name(in));
     if (chosen.n && check_chosen(&chosen, &groups, &labels) < 0)
         die_err();
     for (int i = 0; i < groups.n; i++) {
