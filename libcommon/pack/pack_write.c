@@ -151,6 +151,13 @@ static bool is_odd(const char *path)
            strcmp(path, "-") != 0 && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int pack_create(struct pack_writer **out, const char *path, bool force, int level,
                 const char *const *names)
 {
@@ -159,6 +166,9 @@ int pack_create(struct pack_writer **out, const char *path, bool force, int leve
 
     if (text_ends_with(path, "/")) {
         rc = outdir_open(&w->dir, path, force, names);
+    } else if (is_folder(path)) {
+        rc = err_set(EXIT_CREATE, "%s: is a folder; write %s/ for one, or the name of a file", path,
+                     path);
     } else {
         w->odd = is_odd(path) ? xstrdup(path) : NULL;
         rc = outfile_open(&w->file, path, force, true);

@@ -138,7 +138,7 @@ static int check_rest(struct stream_source *s)
 
     if (more <= 0)
         return more;
-    return err_set(EXIT_DATA, "%s: there is data behind the end map; a stream ends with it",
+    return err_set(EXIT_DATA, "%s: there is data behind the end map; give joined streams one by one, or make it again",
                    stream_source_name(s));
 }
 

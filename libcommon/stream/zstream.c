@@ -146,7 +146,7 @@ static int check_seal(struct zin *z)
             z,
             "the seal does not fit what is before it: the file was changed; copy or make it again");
     if (available(z) > SEAL_BYTES)
-        return bad(z, "there are bytes behind the seal; a record stream ends with it");
+        return bad(z, "there are bytes behind the seal; give joined streams one by one, or make it again");
     z->in.pos = z->in.size;
     z->promised = false;
     return 0;
@@ -166,10 +166,10 @@ static int first_frame(struct zin *z)
         const char *what = filetype_of(p, n);
 
         return err_set(EXIT_DATA,
-                       "%s: not a record stream: it %s%s; split-stratified, promptify "
+                       "%s: not a record stream: it %s%.*s; split-stratified, promptify "
                        "and peek --from-jsonl make streams",
                        zin_name(z), what ? "is " : "does not begin with a zstd frame",
-                       what ? what : "");
+                       what ? (int)strcspn(what, ";") : 0, what ? what : "");
     }
     z->any = true;
     z->promised = zframe_begins(p, n) && n >= PROMISE_AT + sizeof promise &&

@@ -97,6 +97,19 @@ does tokenize -m model/tokenizer.json prompts.zst
 says 66 'name a folder that holds tokenizer.json' mkmodel --hidden 32 --partial-rotary-factor 0.5 --tokenizer adapter -o other-model/
 says 2 'only one of model, adapters and records can come from standard input' predict -m - -a - tokens.zst
 
+it "a folder as the output"
+says 73 'adapter: is a folder; write adapter/ for one, or the name of a file' lora-train -q -m model tokens.zst --max-steps 1 -o adapter
+says 73 'adapter: is there already; use --force to replace it' lora-train -q -m model tokens.zst --max-steps 1 -o adapter/
+does lora-train -q -m model tokens.zst --max-steps 1 -o adapter/ --force
+says 73 'folder: is a folder; give the name of a file' score predictions.zst -o folder
+
+it "what is no stream, and joined streams"
+tar cf model.tar model
+says 65 'not a record stream: it is a tar archive; split-stratified, promptify and peek --from-jsonl make streams' score model.tar
+cat examples.zst examples.zst >joined
+says 65 'give joined streams one by one' peek --count joined
+does peek --count examples.zst examples.zst
+
 it "what is no text as a side file"
 printf '\211PNG\r\n\032\n0000' >picture
 says 65 'picture: is a picture' promptify -t picture examples.zst
