@@ -28,6 +28,7 @@ static void at_exit(int code, void *unused)
     (void)unused;
     if (code != EXIT_UNMET || unmet)
         return;
+    (void)on_exit(at_exit, NULL); /* for another thread that comes here meanwhile */
     err_last(EXIT_MEMORY);
     (void)fprintf(stderr,
                   "%s: error: out of memory or threads; end other programs, or use fewer -j\n",

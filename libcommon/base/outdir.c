@@ -29,7 +29,7 @@ struct outdir {
 
 static int cannot(const struct outdir *d, const char *what)
 {
-    return err_set(EXIT_CREATE, "%s: cannot %s: %s", d->name, what, strerror(errno));
+    return err_set(err_cause(EXIT_CREATE), "%s: cannot %s: %s", d->name, what, strerror(errno));
 }
 
 /* ---- what is there ---- */

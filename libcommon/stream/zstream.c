@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd_errors.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -234,9 +235,13 @@ static size_t beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
     ZSTD_outBuffer out = { to, room, 0 };
     ZSTD_DCtx *zstd = zframe_decoder();
 
-    /* an error is no news here: what came out before it counts */
-    for (size_t left = 1; !ZSTD_isError(left) && in.pos < in.size && out.pos < out.size;)
+    size_t left = 1;
+
+    /* but for memory an error is no news here: what came out before it counts */
+    while (!ZSTD_isError(left) && in.pos < in.size && out.pos < out.size)
         left = ZSTD_decompressStream(zstd, &out, &in);
+    if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+        die(EXIT_MEMORY, "out of memory: zstd cannot start");
     (void)ZSTD_freeDCtx(zstd);
     return out.pos;
 }

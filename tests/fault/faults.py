@@ -188,10 +188,10 @@ class Runner:
 
 def complaints(case, codes, plain, before, got):
     """What is wrong with GOT, where PLAIN is the outcome without a fault and BEFORE what was there."""
-    if got.code not in codes:
-        yield f"exit {got.code}" if got.code != "hangs" else "hangs"
     if got.code == 127 and got.err.strip() == "out of memory":
         return  # the dynamic loader, for a table of symbols while it opens libarchive: nobody can catch that
+    if got.code not in codes:
+        yield f"exit {got.code}" if got.code != "hangs" else "hangs"
 
     def finished(files):
         return {name: digest for name, digest in files.items() if name not in case.stays}
