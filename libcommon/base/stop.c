@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool (*clean)(void);
@@ -20,11 +22,33 @@ static void say(const char *s)
     (void)ignored;
 }
 
+static int64_t milliseconds(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Whoever stops a program and its process group, as timeout(1) does, sends the same signal twice.
+ */
+static bool is_echo(void)
+{
+    enum { ECHO_MILLISECONDS = 100 };
+    static int64_t at; /* of the first signal; no handler interrupts another */
+
+    if (!asked)
+        at = milliseconds();
+    return asked && milliseconds() - at < ECHO_MILLISECONDS;
+}
+
 static void on_signal(int sig)
 {
-    const bool first = deferring && !asked;
+    const bool echo = is_echo(), first = deferring && !asked;
 
     asked = 1;
+    if (deferring && echo)
+        return;
     if (!first && !clean())
         return;
     if (terminal)

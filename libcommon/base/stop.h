@@ -3,8 +3,8 @@
  *
  * Each prints one line and exits with EXIT_STOPPED, unless it was ignored when the process began
  * (nohup). A program that can do better defers it: the first signal is only noted, and the program,
- * which asks now and then, saves what it has and exits with EXIT_STOPPED itself; a second signal ends
- * it as before. On a terminal a new line is begun, behind "^C" and the progress line.
+ * which asks now and then, saves what it has and exits with EXIT_STOPPED itself; a second signal, a
+ * tenth of a second later or more, ends it as before. On a terminal a new line is begun, behind "^C" and the progress line.
  *
  * SIGPIPE is ignored, so that a closed standard error stops nothing. Who cannot write an output
  * because its reader has ended calls stop_pipe.

@@ -260,8 +260,10 @@ static void the_first_signal_may_be_deferred(void **unused)
         if (stop_asked())
             _exit(2);
         (void)raise(SIGTERM);
+        (void)raise(SIGTERM); /* its echo */
         if (!stop_asked() || outfile_write(f, "x", 1) < 0 || outfile_flush(f) < 0)
             _exit(3);
+        (void)usleep(150000);
         (void)raise(SIGINT);
         _exit(4);
     }
