@@ -288,7 +288,7 @@ int pack_no_model(const struct pack *p)
     return err_set(EXIT_NOINPUT,
                    pack_find(p, "adapter_config.json")
                        ? "%s: is an adapter and no model; give the model that it was trained on"
-                       : "%s: config.json is missing; give the folder or archive of a model",
+                       : "%s: there is no config.json in it; give the folder or archive of a model",
                    p->name);
 }
 
