@@ -431,9 +431,6 @@ static void check_all(void)
         if (state.row[i].opt->required && !state.row[i].given)
             die(EXIT_USAGE, "option '%s' is required; see %s --help", called(state.row[i].opt),
                 err_tool());
-    for (int i = 0; i < state.operands; i++)
-        if (!*state.operand[i])
-            die(EXIT_USAGE, "an operand is empty; give the name of a file");
     if (state.operands < c->min_operands)
         die(EXIT_USAGE, "an operand is missing; usage: %s %s", err_tool(), c->synopsis);
     if (c->max_operands >= 0 && state.operands > c->max_operands)

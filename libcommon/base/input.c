@@ -73,6 +73,8 @@ static int open_path(int *fd, const char *path)
     *fd = STDIN_FILENO;
     if (is_standard(path))
         return claim_input(*fd, name_of(path));
+    if (!*path)
+        return err_set(EXIT_NOINPUT, "an input has an empty name; give the name of a file");
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0)
         return err_set(EXIT_NOINPUT, "%s: cannot open: %s", path, strerror(errno));

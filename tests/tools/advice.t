@@ -71,7 +71,7 @@ it "closed and empty names"
 says 66 'standard input: is closed; name a file, or pipe one in' sh -c 'score <&-'
 says 74 'standard output: is closed; name a file with --output' sh -c 'peek examples.zst >&-'
 does sh -c 'peek examples.zst --output out.txt >&-'
-says 2 'an operand is empty' peek ''
+says 66 'an input has an empty name; give the name of a file' score ''
 says 2 "option '--model': the value is empty" predict -m '' tokens.zst
 
 it "a file that is no checkpoint"

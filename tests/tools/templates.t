@@ -125,7 +125,7 @@ it "so is a set that cannot be read"
 mkdir -p broken/labels/financial-sentiment
 run env SLMTOOLS_SHARE=broken split-stratified --train .5 --test .5 six.csv -o none.zst
 exit_is 66
-err_has 'broken/labels/financial-sentiment: cannot read'
+err_has 'broken/labels/financial-sentiment: is a folder; give a file'
 absent none.zst
 it "and one that is no list of names"
 mkdir -p bad/labels && printf 'positive\nneutral\npositive\n' >bad/labels/financial-sentiment
