@@ -315,4 +315,17 @@ else
 	skip "no pseudo-terminal"
 	skip "no pseudo-terminal"
 fi
+
+it "a column that no record has, and scores whose order no one gave, are said"
+sh_run 'echo "{\"label\":\"b\",\"pred\":\"b\"}" | peek --from-jsonl -o gap.zst && peek --tsv pred,perd gap.zst'
+ok
+err_has "peek: warning: --tsv: no record has a field 'perd'"
+one_line
+echo '{"label":"b","pred":"b","scores":[0.5]}' >scored.jsonl
+run peek --from-jsonl scored.jsonl -o scored.zst
+ok
+err_has 'scores are in the order of the labels, which was not given'
+run peek --from-jsonl --labels b scored.jsonl --force -o scored.zst
+check [ ! -s "$dir/err" ]
+
 finish

@@ -24,6 +24,7 @@ struct maker {
     struct record *rec;
     struct filter *filter;
     struct progress *progress;
+    bool scored;                     /* a record that waits has scores */
     int64_t lines, records;          /* all there were, those that passed the filter */
     uint8_t (*digest)[SHA256_BYTES]; /* of each input */
     int inputs;
@@ -40,6 +41,7 @@ static int put_waiting(struct maker *m)
     size_t n;
     const uint8_t *p = record_encode(m->rec, &n);
 
+    m->scored |= record_find(m->rec, "scores") != NULL;
     if (fwrite(&n, sizeof n, 1, m->waiting) != 1 || fwrite(p, 1, n, m->waiting) != n)
         return wait_failed();
     return 0;
@@ -165,6 +167,9 @@ static int release_waiting(struct maker *m)
 
     if (m->labels.n)
         qsort(m->labels.name, (size_t)m->labels.n, sizeof *m->labels.name, by_bytes);
+    if (m->scored)
+        warn("scores are in the order of the labels, which was not given: they are taken for "
+             "those of the labels sorted; say --labels or --header-from");
     if (fflush(m->waiting) != 0)
         return wait_failed();
     rewind(m->waiting);

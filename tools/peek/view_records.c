@@ -160,6 +160,8 @@ int view_text(const struct peek *p)
 
 struct columns {
     char **name;
+    bool *found; /* a record had the field */
+    bool any;    /* there were records */
     int n;
     const char *option; /* that asked for them */
     char separator;
@@ -203,13 +205,15 @@ static int put_value(const struct columns *c, struct buf *line, const char *valu
 
 static int put_row(void *self, struct record *rec, struct buf *line)
 {
-    const struct columns *c = self;
+    struct columns *c = self;
     struct buf value = BUF_INIT;
     int rc = 0;
 
+    c->any = true;
     for (int i = 0; rc == 0 && i < c->n; i++) {
         const struct field *f = record_find(rec, c->name[i]);
 
+        c->found[i] |= f != NULL;
         buf_clear(&value);
         if (f && f->type == FIELD_TEXT)
             buf_add(&value, f->data, f->n);
@@ -231,6 +235,16 @@ static void columns_free(struct columns *c)
     for (int i = 0; i < c->n; i++)
         free(c->name[i]);
     free(c->name);
+    free(c->found);
+}
+
+/* An empty column may be what was wanted, or a name that was mistyped. */
+static void warn_of_empty(const struct columns *c)
+{
+    for (int i = 0; c->any && i < c->n; i++)
+        if (!c->found[i])
+            warn("%s: no record has a field '%s'; --jsonl shows what there is", c->option,
+                 c->name[i]);
 }
 
 static int columns_of(struct columns *c, const char *list)
@@ -259,10 +273,13 @@ static int view_columns(const struct peek *p, struct columns *c, const char *lis
         rc = put_value(c, &line, c->name[i], strlen(c->name[i]));
     }
     buf_putc(&line, '\n');
+    c->found = xcalloc((size_t)c->n + 1, sizeof *c->found);
     if (!rc)
         rc = write_line(p, &line);
     if (!rc)
         rc = for_each_record(p, put_row, c);
+    if (!rc)
+        warn_of_empty(c);
     buf_free(&line);
     columns_free(c);
     return rc;
