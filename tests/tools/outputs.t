@@ -71,6 +71,11 @@ rmdir q/sub; mkdir home; echo x >home/config.json; echo y >home/thesis.doc; all 
 refused "home: holds 'thesis.doc'" quantize-nf4 m -o home/ --force
 refused "home: holds" lora-train -q -m m t.zst -o home/ --force
 refused "home: holds 'thesis.doc'" mkmodel -o home --force
+for weights in mine.safetensors model-00001-of-00002.safetensors pytorch_model.bin
+do
+	rm -r home; mkdir home; echo x >home/config.json; echo y >home/$weights; all >../before
+	refused "home: holds '$weights', which quantize-nf4 does not write" quantize-nf4 m -o home/ --force
+done
 rm -r home; all >../before
 refused "use --force" quantize-nf4 m -o q/
 report 0

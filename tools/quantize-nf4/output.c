@@ -97,8 +97,7 @@ static int copy_others(struct pack_writer *out, const struct pack *from)
 /* Of models that this tool wrote: the files themselves, and what is copied for their users. */
 static const char *const written[] = {
     "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
+    "model.safetensors",
     "generation_config.json",
     "preprocessor_config.json",
     "chat_template.*",
@@ -125,9 +124,12 @@ static const char **list_names(const struct pack *from)
     const char **names = xnmalloc(n + (size_t)pack_count(from) + 1, sizeof *names);
 
     memcpy(names, written, sizeof written);
-    for (int i = 0; i < pack_count(from); i++)
-        if (!strpbrk(pack_at(from, i)->name, "*?[\\")) /* not a pattern */
-            names[n++] = pack_at(from, i)->name;
+    for (int i = 0; i < pack_count(from); i++) {
+        const char *name = pack_at(from, i)->name;
+
+        if (!is_weights(name) && !strpbrk(name, "*?[\\")) /* not a pattern */
+            names[n++] = name;
+    }
     names[n] = NULL;
     return names;
 }
