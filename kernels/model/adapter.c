@@ -551,7 +551,7 @@ static int put_text(struct pack_writer *out, const char *name, struct buf *text)
     return rc;
 }
 
-const char *const lora_files[] = { "README.md", "adapter_config.json", "adapter_model.safetensors",
+const char *const lora_files[] = { "adapter_config.json", "adapter_model.safetensors", "README.md",
                                    NULL };
 
 int lora_save(const struct lora_set *l, struct pack_writer *out, const char *base_name)

@@ -62,16 +62,24 @@ static int check_entry(const struct outdir *d, int folder, const char *name)
     return rc;
 }
 
-/* The number of files in FOLDER, all of which may go; -1 when one may not. */
+/* The number of files in FOLDER, all of which may go; -1 when one may not, or the first name is not
+ * among them: a folder of nothing but a README.md is somebody's own. */
 static int check_entries(const struct outdir *d, DIR *folder)
 {
     int n = 0, rc = 0;
+    bool marked = false;
 
     for (const struct dirent *e; rc == 0 && (e = readdir(folder));)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
             rc = check_entry(d, dirfd(folder), e->d_name);
+            marked = marked || fnmatch(d->names[0], e->d_name, FNM_PERIOD) == 0;
             n++;
         }
+    if (rc == 0 && n > 0 && !marked)
+        rc = err_set(EXIT_CREATE,
+                     "%s: holds no '%s', so %s has not made it; remove the folder yourself or give "
+                     "another name",
+                     d->name, d->names[0], err_tool());
     return rc < 0 ? -1 : n;
 }
 

@@ -15,7 +15,8 @@
 
 struct outdir;
 
-/* NAMES: what the program writes there, patterns of the shell; NULL behind the last. */
+/* NAMES: what the program writes there, patterns of the shell; NULL behind the last. Without a file
+ * of the first name a folder is none of its making. */
 MUST_USE int outdir_open(struct outdir **d, const char *path, bool force, const char *const *names);
 /* As outfile_reserve, for all files together, until the first one is opened. */
 MUST_USE int outdir_reserve(struct outdir *d, uint64_t bytes);

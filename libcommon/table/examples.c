@@ -188,6 +188,11 @@ static char *field_of(const struct examples *e, int column)
 }
 
 /* For the columns that came since. */
+static bool is_id(const struct table *t, int column)
+{
+    return table_column_is_named(t, column) && !strcmp(table_column_name(t, column), "id");
+}
+
 static void name_fields(struct examples *e)
 {
     const int n = table_columns(e->table);
@@ -198,6 +203,9 @@ static void name_fields(struct examples *e)
 
         if (e->split < 0 && field && !strcasecmp(field, "split"))
             e->split = e->n_fields;
+        if (is_id(e->table, e->n_fields) && field)
+            warn("%s: its column 'id' becomes field '%s'; id is the row's position, from 0",
+                 table_name(e->table), field);
         e->field[e->n_fields++] = field;
     }
 }

@@ -76,6 +76,9 @@ do
 	rm -r home; mkdir home; echo x >home/config.json; echo y >home/$weights; all >../before
 	refused "home: holds '$weights', which quantize-nf4 does not write" quantize-nf4 m -o home/ --force
 done
+rm -r home; mkdir home; echo mine >home/README.md; all >../before
+refused "home: holds no 'config.json', so quantize-nf4 has not made it" quantize-nf4 m -o home/ --force
+refused "home: holds no 'adapter_config.json'" lora-train -q -m m t.zst --max-steps 1 -o home/ --force
 rm -r home; all >../before
 refused "use --force" quantize-nf4 m -o q/
 report 0

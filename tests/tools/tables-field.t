@@ -254,6 +254,12 @@ sh_run 'tr "\0" a </dev/zero | timeout 60 split-stratified -o none.zst -'
 exit_is 65
 one_line
 
+it "says what becomes of a column of one's own that is called id"
+printf 'id,text,label\nA17,x y,a\nA9,z,b\nA3,w w,a\n' >ids.csv
+sh_run 'split-stratified --train 1 ids.csv | peek --jsonl'
+err_has "ids.csv: its column 'id' becomes field '1'; id is the row's position, from 0"
+out_has '"1": "A17"'
+
 # ---- as they came ----
 if [ -d "$shared/cases/field" ]
 then

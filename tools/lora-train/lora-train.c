@@ -207,7 +207,9 @@ static _Noreturn void fail(const struct train_options *o)
 
     char *const command = again_command(o->argv);
 
-    (void)fprintf(stderr, "%s: error: %s; go on with: %s\n", err_tool(), err_text(), command);
+    (void)fprintf(stderr, "%s: error: %s; %sgo on with: %s\n", err_tool(), err_text(),
+                  options_read_standard_input(o) ? "put the same records in again, and " : "",
+                  command);
     free(command);
     exit(EXIT_STOPPED);
 }

@@ -83,14 +83,27 @@ static bool is_standard(const char *path)
     return path && !strcmp(path, "-");
 }
 
+/* How often the records are said to be there. */
+static int standard_inputs(const struct train_options *o)
+{
+    int n = !*o->inputs;
+
+    for (int i = 0; o->inputs[i]; i++)
+        n += is_standard(o->inputs[i]);
+    return n;
+}
+
+bool options_read_standard_input(const struct train_options *o)
+{
+    return standard_inputs(o) > 0;
+}
+
 /* Standard input can be read once. */
 static void check_standard_input(const struct train_options *o)
 {
-    int readers = is_standard(o->model) + is_standard(o->init_adapter) + is_standard(o->order_file);
+    const int readers = standard_inputs(o) + is_standard(o->model) + is_standard(o->init_adapter) +
+                        is_standard(o->order_file);
 
-    readers += !*o->inputs;
-    for (int i = 0; o->inputs[i]; i++)
-        readers += is_standard(o->inputs[i]);
     if (readers > 1)
         die(EXIT_USAGE, "only one of model, records, --init-adapter and --order can come from "
                         "standard input");

@@ -37,6 +37,8 @@ struct train_options {
 
 /* Parses, checks what only the options together can tell, and exits on mistakes. */
 void options_parse(struct train_options *o, int argc, char **argv);
+/* Whether the records come from standard input. */
+bool options_read_standard_input(const struct train_options *o);
 
 /* What order_draw and order_follow want to know. */
 struct order_options options_order(const struct train_options *o);
