@@ -260,6 +260,11 @@ sh_run 'split-stratified --train 1 ids.csv | peek --jsonl'
 err_has "ids.csv: its column 'id' becomes field '1'; id is the row's position, from 0"
 out_has '"1": "A17"'
 
+it "says which label a part has not"
+sh_run 'split-stratified --train .5 --test .5 ids.csv | peek --count'
+ok
+err_has 'test has no row of b; give it more rows, or the sizes by class with --per-class'
+
 # ---- as they came ----
 if [ -d "$shared/cases/field" ]
 then

@@ -153,6 +153,31 @@ static int64_t say_leak(const struct sample *s, const struct rows *r)
     return 0;
 }
 
+/* A label of the data that PART, which has rows, has none of. */
+static void say_missing(const struct sample *s, const struct rows *r, enum part part)
+{
+    struct labels missing = { 0 };
+    struct buf names = BUF_INIT;
+    bool *there = xcalloc((size_t)r->labels.n + 1, sizeof *there);
+    bool *wanted = xcalloc((size_t)r->labels.n + 1, sizeof *wanted);
+
+    for (int64_t i = 0; i < r->n; i++)
+        wanted[r->class_of[i]] = true;
+    for (int64_t i = 0; i < s->n[part]; i++)
+        there[r->class_of[s->row[part][i]]] = true;
+    for (int c = 0; c < r->labels.n; c++)
+        if (wanted[c] && !there[c])
+            labels_add(&missing, r->labels.name[c], strlen(r->labels.name[c]));
+    labels_list(&missing, &names);
+    if (missing.n)
+        warn("%s has no row of %s; give it more rows, or the sizes by class with --per-class",
+             part_name[part], names.p);
+    buf_free(&names);
+    labels_free(&missing);
+    free(there);
+    free(wanted);
+}
+
 static void say_replaced(const struct table *t)
 {
     if (t && table_replaced_rows(t) > 0)
@@ -223,6 +248,10 @@ int main(int argc, char **argv)
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0)
         die_err();
     const int64_t overlap = say_leak(&sample, &rows);
+
+    for (int part = 0; part < PARTS; part++)
+        if (sample.n[part] > 0)
+            say_missing(&sample, &rows, (enum part)part);
 
     if (writer_commit(out) < 0) /* behind it nothing may fail */
         die_err();
