@@ -103,7 +103,7 @@ def one_round(kind, want, seconds, sig):
         words = p.communicate()[1]
         if p.returncode not in (0, -sig, 75):  # a signal may come before there is a handler
             return f"exit {p.returncode}: {words}"
-        if p.returncode == 75 and "; go on with: " not in words and "; the output was not finished" not in words:
+        if p.returncode == 75 and "go on with: " not in words and "; the output was not finished" not in words:
             return f"stopped: {words}"
         for name, content in r.files().items():  # what has its name is whole
             if name.startswith("out") and content != want.get(name, content):
