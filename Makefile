@@ -113,7 +113,7 @@ check:
 check-build: all man $(CTESTS) $(INJECT) $(if $(filter release,$(CONFIG)),$(FUZZ))
 check-run: check-build
 	@SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
-	PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
+	TEST_SECONDS=$(if $(filter asan,$(CONFIG)),1800,300) PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
 
 build/fuzz/%.o: %.c
 	$(call say,FUZZ,$<)

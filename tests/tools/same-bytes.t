@@ -56,12 +56,13 @@ done
 it "every product is the same in another time zone"
 like_first zone TZ=Pacific/Kiritimati
 
-# Decimal commas, other collation, and an i that does not become I.
+# Decimal commas, other collation, and an i that does not become I. newlocale of glibc never frees what it made
+# of LOCPATH, which the leak sanitizer would not forgive.
 for locale in de_DE tr_TR
 do
 	it "every product is the same in $locale"
 	if localedef -i $locale -f UTF-8 "$dir/$locale.UTF-8" 2>/dev/null || locale -a | grep -qi "^$locale.utf-\?8"
-	then like_first "$locale" LC_ALL=$locale.UTF-8 LOCPATH="$dir"
+	then like_first "$locale" LC_ALL=$locale.UTF-8 LOCPATH="$dir" ASAN_OPTIONS=detect_leaks=0
 	else skip "the locale is not installed"
 	fi
 done

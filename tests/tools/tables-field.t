@@ -201,7 +201,10 @@ awk 'BEGIN { for (i = 0; i < 60000; i++) printf "%s{\"text\": \"%0300d\", \"labe
 import resource, subprocess
 subprocess.run(["promptify", "-t", "t", "big.json", "-o", "big.zst"], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' >out 2>err
-[ "$(cat out)" -lt 24000 ]; report $? "$(cat out err)"
+case ${BUILD-} in
+*asan*) skip "the sanitizers keep memory of their own" ;;
+*) [ "$(cat out)" -lt 24000 ]; report $? "$(cat out err)" ;;
+esac
 it "and no row of it is lost"
 run peek --count big.zst
 echo 60000 >expect; out_is <expect
