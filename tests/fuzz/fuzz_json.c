@@ -30,10 +30,11 @@ static void walk(const char *p, struct buf *room)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf text = BUF_INIT, room = BUF_INIT;
-    const size_t mark = json_mark((const char *)data, size); /* which parsing alone passes over */
 
-    data += mark;
-    size -= mark;
+    for (size_t mark; (mark = json_mark((const char *)data, size)) > 0;) {
+        data += mark; /* parsing alone passes over one */
+        size -= mark;
+    }
     buf_add(&text, data, size); /* with a 0 behind it, as all that walks wants */
     const int valid = says_why(json_check(text.p, size)) == 0;
     cJSON *any = json_parse_any(text.p, size), *strict = json_parse(text.p, size);
