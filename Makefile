@@ -2,7 +2,7 @@
 # make check                pass all tests (no GPU, no network)
 # make CONFIG=asan check    the same under the address and undefined-behaviour sanitizers
 # make check-memory         run the tiny chain under valgrind (minutes)
-# make check-fault          each call of the C library fails once, in every tool (20 minutes)
+# make check-fault          each call of the C library fails once, in every tool (5 to 20 minutes)
 # make fuzz TIME=60 [TARGET=] feed the parsers of bytes from outside what breaks them (clang's libFuzzer)
 # make V=1                  show every command in full
 # make check-kill [SEED=]   kill and resume 300 training runs; 20 of them are in make check
