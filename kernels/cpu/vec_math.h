@@ -144,7 +144,7 @@ static void row_dots(float *out, int64_t step, const float *a, const float *b, i
         dots8(out + i * step, step, a + i * ld, b + i * ld, ld, 1, n);
 }
 
-static void scale_run(float *x, float by, int64_t n)
+static void scale(float *x, float by, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         x[i] *= by;
