@@ -2,7 +2,7 @@
  * Causal attention in tiles of queries by keys, softmax carried from tile to tile (Dao et al. 2022,
  * arXiv 2205.14135); every product is gemm.h's. A query's result depends on the keys it sees alone:
  * tiles of keys are cut by the key's number in the sequence, and what a query does not see adds
- * zeros.
+ * zeros. Tiles that no query of theirs sees are not made.
  */
 #include "cpu_impl.h"
 #include "gemm.h"
@@ -13,11 +13,26 @@
 
 enum { QUERIES = 128, KEYS = 256 }; /* of a tile: its scores take 128 KB */
 
-struct attention {
+struct inputs {
     const float *q, *k, *v;
-    int64_t H, K, D;
+    int64_t H, K, D, q_ld, kv_ld, window;
     float scale;
 };
+
+static struct inputs inputs_of(const struct dev *q, const struct dev *k, const struct dev *v,
+                               const struct attention *shape)
+{
+    return (struct inputs){ .q = const_f32(q),
+                            .k = const_f32(k),
+                            .v = const_f32(v),
+                            .H = shape->heads,
+                            .K = shape->kv_heads,
+                            .D = shape->head_dim,
+                            .q_ld = shape->q_ld,
+                            .kv_ld = shape->kv_ld,
+                            .window = shape->window,
+                            .scale = shape->scale };
+}
 
 /* A thread's memory. */
 struct tile {
@@ -58,18 +73,30 @@ size_t cpu_attention_scratch(int64_t D)
     return (tile_floats(D, &work) + 15) / 16 * 16 * sizeof(float) * (size_t)omp_get_max_threads();
 }
 
-/* How many keys query i of S sees. */
+/* The first key behind those that query i of S sees. */
 static int64_t visible(const struct seq *s, int64_t i)
 {
     return s->shared_len + s->k_len - s->q_len + i + 1;
 }
 
+/* The first key that it sees. */
+static int64_t first_visible(const struct inputs *a, const struct seq *s, int64_t i)
+{
+    return a->window ? max_i64(visible(s, i) - a->window, 0) : 0;
+}
+
+/* Where the first tile of keys begins that it sees any of. */
+static int64_t first_tile(const struct inputs *a, const struct seq *s, int64_t i)
+{
+    return first_visible(a, s, i) / KEYS * KEYS;
+}
+
 /* Keys J.. (N of them) of S as key head KH has them: in place where they follow one another, copied
  * where the tile begins among the shared ones and ends behind them. */
-static struct keys keys_at(const struct attention *a, const struct seq *s, int64_t j, int64_t n,
+static struct keys keys_at(const struct inputs *a, const struct seq *s, int64_t j, int64_t n,
                            int64_t kh, const struct tile *t)
 {
-    const int64_t ld = a->K * a->D, own = s->k_start - s->shared_len;
+    const int64_t ld = a->kv_ld, own = s->k_start - s->shared_len;
 
     if (j + n <= s->shared_len || j >= s->shared_len) {
         const int64_t at = ((j < s->shared_len ? s->shared_start : own) + j) * ld + kh * a->D;
@@ -136,40 +163,54 @@ static void score(float *scores, const float *x, int64_t ldx, int64_t m, const f
              work);
 }
 
-/* The work on heads of WIDTH together, as elements of an op that does little with each. */
-static int64_t elements(const struct packed *rows, int64_t width)
+/* The work on all heads together, as elements of an op that does little with each. */
+static int64_t elements(const struct inputs *a, const struct packed *rows)
 {
     int64_t pairs = 0;
 
     for (int64_t s = 0; s < rows->seqs; s++)
         pairs += rows->seq[s].q_len * (int64_t)(rows->seq[s].shared_len + rows->seq[s].k_len);
-    return pairs * width / 16;
+    return pairs * a->H * a->D / 16;
 }
 
 /* ---- forward ---- */
 
+/* The first of the N keys from J on lie before what query i sees: how many; their scores become
+ * 0. */
+static int64_t hide(float *scores, const struct inputs *a, const struct seq *s, int64_t i,
+                    int64_t j, int64_t n)
+{
+    const int64_t hidden = min_i64(n, max_i64(first_visible(a, s, i) - j, 0));
+
+    memset(scores, 0, (size_t)hidden * sizeof *scores);
+    return hidden;
+}
+
 /* Queries I..I+m-1 of S, head h. */
-static void forward_tile(float *out, float *lse, const struct attention *a, const struct seq *s,
+static void forward_tile(float *out, float *lse, const struct inputs *a, const struct seq *s,
                          int64_t h, int64_t i, int64_t m, const struct tile *t)
 {
     const struct isa *const isa = cpu_isa();
     const int64_t ld = a->H * a->D, at = (s->q_start + i) * ld + h * a->D;
-    const int64_t keys = visible(s, i + m - 1);
+    const int64_t first = first_tile(a, s, i), keys = visible(s, i + m - 1);
+    const float *const q = a->q + (s->q_start + i) * a->q_ld + h * a->D;
     float most[QUERIES], sum[QUERIES];
 
     for (int64_t r = 0; r < m; r++) {
         most[r] = -INFINITY;
         sum[r] = 0;
     }
-    for (int64_t j = 0; j < keys; j += KEYS) {
+    for (int64_t j = first; j < keys; j += KEYS) {
         const struct keys k = keys_at(a, s, j, min_i64(KEYS, keys - j), h / (a->H / a->K), t);
 
-        score(t->scores, a->q + at, ld, m, k.k, k.ld, k.n, a->D, a->scale, t->work);
+        score(t->scores, q, a->q_ld, m, k.k, k.ld, k.n, a->D, a->scale, t->work);
         for (int64_t r = 0; r < m; r++) {
-            const float change = isa->softmax_tile(t->scores + r * KEYS, k.n, visible(s, i + r) - j,
-                                                   &most[r], &sum[r]);
+            const int64_t hidden = hide(t->scores + r * KEYS, a, s, i + r, j, k.n);
+            const float change =
+                isa->softmax_tile(t->scores + r * KEYS + hidden, k.n - hidden,
+                                  visible(s, i + r) - j - hidden, &most[r], &sum[r]);
 
-            if (j > 0 && change != 1)
+            if (j > first && change != 1)
                 isa->scale(out + at + r * ld, change, a->D);
         }
         multiply(&(struct product){ .to = out + at,
@@ -182,7 +223,7 @@ static void forward_tile(float *out, float *lse, const struct attention *a, cons
                                     .b = k.v,
                                     .ldb = k.ld,
                                     .by = 1,
-                                    .add = j > 0 },
+                                    .add = j > first },
                  t->work);
     }
     for (int64_t r = 0; r < m; r++) {
@@ -194,18 +235,18 @@ static void forward_tile(float *out, float *lse, const struct attention *a, cons
 
 static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
                              const struct dev *k, const struct dev *v, const struct packed *rows,
-                             int64_t H, int64_t K, int64_t D, float scale)
+                             const struct attention *shape)
 {
-    const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
-    float *const memory = cpu_scratch(cpu_attention_scratch(D));
+    const struct inputs a = inputs_of(q, k, v, shape);
+    float *const memory = cpu_scratch(cpu_attention_scratch(a.D));
 
     if (!memory)
         return -1;
-#pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(rows, H * D)))
+#pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(&a, rows)))
     for (int64_t s = 0; s < rows->seqs; s++)
-        for (int64_t h = 0; h < H; h++) {
+        for (int64_t h = 0; h < a.H; h++) {
             const struct seq *const seq = &rows->seq[s];
-            const struct tile t = tile_at(memory, D);
+            const struct tile t = tile_at(memory, a.D);
 
             for (int64_t i = 0; i < seq->q_len; i += QUERIES)
                 forward_tile(f32(out), lse ? f32(lse) : NULL, &a, seq, h, i,
@@ -225,21 +266,25 @@ struct slopes {
  * Queries I..I+m-1 of S, head h, against keys J..J+n-1. With p the softmax:
  *   dv += p^T dout,  ds = scale p (dout v^T - along),  dq += ds k,  dk += ds^T q.
  */
-static void backward_tile(const struct slopes *g, const struct attention *a, const struct seq *s,
+static void backward_tile(const struct slopes *g, const struct inputs *a, const struct seq *s,
                           int64_t h, int64_t i, int64_t m, int64_t j, int64_t n,
                           const struct tile *t)
 {
-    const int64_t ld = a->H * a->D, kd = a->K * a->D;
+    const int64_t ld = a->H * a->D, kd = a->kv_ld;
     const int64_t at = (s->q_start + i) * ld + h * a->D;
+    const int64_t q = (s->q_start + i) * a->q_ld + h * a->D;
     const int64_t key = (s->k_start + j) * kd + h / (a->H / a->K) * a->D;
 
-    score(t->scores, a->q + at, ld, m, a->k + key, kd, n, a->D, a->scale, t->work);
+    score(t->scores, a->q + q, a->q_ld, m, a->k + key, kd, n, a->D, a->scale, t->work);
     score(t->slopes, g->dout + at, ld, m, a->v + key, kd, n, a->D, 1, t->work);
     for (int64_t r = 0; r < m; r++) {
         const int64_t row = (s->q_start + i + r) * a->H + h;
+        const int64_t hidden = hide(t->scores + r * KEYS, a, s, i + r, j, n);
 
-        cpu_isa()->softmax_slope(t->scores + r * KEYS, t->slopes + r * KEYS, n, i + r + 1 - j,
-                                 g->lse[row], g->along[row], a->scale);
+        (void)hide(t->slopes + r * KEYS, a, s, i + r, j, n);
+        cpu_isa()->softmax_slope(t->scores + r * KEYS + hidden, t->slopes + r * KEYS + hidden,
+                                 n - hidden, i + r + 1 - j - hidden, g->lse[row], g->along[row],
+                                 a->scale);
     }
     multiply(&(struct product){ .to = g->dv + key,
                                 .M = n,
@@ -262,33 +307,33 @@ static void backward_tile(const struct slopes *g, const struct attention *a, con
                                 .a = t->slopes,
                                 .lda = KEYS,
                                 .a_trans = true,
-                                .b = a->q + at,
-                                .ldb = ld,
+                                .b = a->q + q,
+                                .ldb = a->q_ld,
                                 .by = 1,
                                 .add = true },
              t->work);
-    multiply(&(struct product){ .to = g->dq + at,
+    multiply(&(struct product){ .to = g->dq + q,
                                 .M = m,
                                 .N = a->D,
                                 .K = n,
-                                .ldc = ld,
+                                .ldc = a->q_ld,
                                 .a = t->slopes,
                                 .lda = KEYS,
                                 .b = a->k + key,
                                 .ldb = kd,
                                 .by = 1,
-                                .add = j > 0 },
+                                .add = j > first_tile(a, s, i) },
              t->work);
 }
 
 /* One key head of one sequence with all query heads that read it. */
-static void backward_key_head(const struct slopes *g, const struct attention *a,
-                              const struct seq *s, int64_t kh, const struct tile *t)
+static void backward_key_head(const struct slopes *g, const struct inputs *a, const struct seq *s,
+                              int64_t kh, const struct tile *t)
 {
     const int64_t group = a->H / a->K, D = a->D;
 
     for (int64_t i = 0; i < s->q_len; i++) {
-        const int64_t at = ((s->k_start + i) * a->K + kh) * D;
+        const int64_t at = (s->k_start + i) * a->kv_ld + kh * D;
 
         memset(g->dk + at, 0, (size_t)D * sizeof(float));
         memset(g->dv + at, 0, (size_t)D * sizeof(float));
@@ -302,7 +347,7 @@ static void backward_key_head(const struct slopes *g, const struct attention *a,
         for (int64_t i = 0; i < s->q_len; i += QUERIES) {
             const int64_t m = min_i64(QUERIES, s->q_len - i);
 
-            for (int64_t j = 0; j < i + m; j += KEYS)
+            for (int64_t j = first_tile(a, s, i); j < i + m; j += KEYS)
                 backward_tile(g, a, s, h, i, m, j, min_i64(KEYS, i + m - j), t);
         }
     }
@@ -311,20 +356,19 @@ static void backward_key_head(const struct slopes *g, const struct attention *a,
 static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
                               const struct dev *dout, const struct dev *out, const struct dev *lse,
                               const struct dev *q, const struct dev *k, const struct dev *v,
-                              const struct packed *rows, int64_t H, int64_t K, int64_t D,
-                              float scale)
+                              const struct packed *rows, const struct attention *shape)
 {
-    const struct attention a = { const_f32(q), const_f32(k), const_f32(v), H, K, D, scale };
+    const struct inputs a = inputs_of(q, k, v, shape);
     const struct slopes g = { f32(dq),         f32(dk),        f32(dv),       f32(scratch),
                               const_f32(dout), const_f32(out), const_f32(lse) };
-    float *const memory = cpu_scratch(cpu_attention_scratch(D));
+    float *const memory = cpu_scratch(cpu_attention_scratch(a.D));
 
     if (!memory)
         return -1;
-#pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(rows, H * D)))
+#pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(&a, rows)))
     for (int64_t s = 0; s < rows->seqs; s++)
-        for (int64_t kh = 0; kh < K; kh++) {
-            const struct tile t = tile_at(memory, D);
+        for (int64_t kh = 0; kh < a.K; kh++) {
+            const struct tile t = tile_at(memory, a.D);
 
             backward_key_head(&g, &a, &rows->seq[s], kh, &t);
         }

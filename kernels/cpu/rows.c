@@ -67,22 +67,34 @@ static const float *dropped(float *tmp, const float *x, int64_t first, int64_t n
     return tmp;
 }
 
+static void add2(float *out, const float *a, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = a[i] + x[i];
+}
+
 static int residual_forward(struct dev *out, const struct dev *x, const struct dev *a,
                             const struct dev *m, const struct dropout *da, const struct dropout *dm,
                             const struct packed *rows, int64_t N, int64_t C)
 {
-    const struct mask ma = mask_of(da, rows), mm = mask_of(dm, rows);
+    const struct mask ma = mask_of(da, rows);
 
 #pragma omp parallel for schedule(static) if (worth_threads(N * C))
     for (int64_t n = 0; n < N; n++)
         for (int64_t c = 0; c < C; c += SPAN) {
             const int64_t count = min_i64(SPAN, C - c);
-            float left[SPAN], right[SPAN];
+            const float *const stream = const_f32(x) + n * C + c;
+            float *const to = f32(out) + n * C + c, left[SPAN], right[SPAN];
+            const float *const first = dropped(left, const_f32(a) + n * C, c, count, &ma, n);
 
-            cpu_isa()->add3(f32(out) + n * C + c,
-                            dropped(left, const_f32(a) + n * C, c, count, &ma, n),
-                            dropped(right, const_f32(m) + n * C, c, count, &mm, n),
-                            const_f32(x) + n * C + c, count);
+            if (!m) {
+                add2(to, first, stream, count);
+                continue;
+            }
+            const struct mask mm = mask_of(dm, rows);
+
+            cpu_isa()->add3(to, first, dropped(right, const_f32(m) + n * C, c, count, &mm, n),
+                            stream, count);
         }
     return 0;
 }
@@ -107,7 +119,8 @@ static int residual_backward(struct dev *da, struct dev *dm, const struct dev *d
                              const struct packed *rows, int64_t N, int64_t C)
 {
     drop_rows(da, dout, drop_a, rows, N, C);
-    drop_rows(dm, dout, drop_m, rows, N, C);
+    if (dm)
+        drop_rows(dm, dout, drop_m, rows, N, C);
     return 0;
 }
 

@@ -60,9 +60,14 @@ static int phi_modules(struct module_info *out, const struct config *c)
     return MODULES;
 }
 
-static float attention_scale(const struct config *c)
+static struct attention attention_of(const struct config *c)
 {
-    return (float)(1 / sqrt((double)c->head_dim));
+    return (struct attention){ .heads = c->heads,
+                               .kv_heads = c->kv_heads,
+                               .head_dim = c->head_dim,
+                               .q_ld = c->heads * c->head_dim,
+                               .kv_ld = c->kv_heads * c->head_dim,
+                               .scale = (float)(1 / sqrt((double)c->head_dim)) };
 }
 
 static int norm(const struct pass *p, int layer, struct dev *h, struct dev *mean, struct dev *rstd)
@@ -79,8 +84,8 @@ static int rotate(const struct pass *p, struct dev *x, int64_t heads, int dir)
     const struct model *m = p->model;
     const struct config *c = &m->config;
 
-    return m->ops->rope(x, m->cos, m->sin, &p->rows, p->rows.tokens, heads, c->head_dim, c->rot,
-                        dir);
+    return m->ops->rope(x, heads * c->head_dim, m->cos, m->sin, &p->rows, p->rows.tokens, heads,
+                        c->head_dim, c->rot, dir);
 }
 
 /* K and V of what norm left in h, and in front of them what the cache has. */
@@ -105,11 +110,11 @@ static int branches(const struct pass *p, int layer, const struct dev *h, const 
     const struct config *c = &m->config;
     const struct acts *a = &m->acts;
     const struct layer_acts *l = &a->layer[layer];
+    const struct attention shape = attention_of(c);
 
     if (pass_linear(p, layer, Q, l->q, h) < 0 || pass_linear(p, layer, FC1, l->f, h) < 0 ||
         rotate(p, l->q, c->heads, 1) < 0 ||
-        m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, c->heads, c->kv_heads,
-                                  c->head_dim, attention_scale(c)) < 0 ||
+        m->ops->attention_forward(l->o, l->lse, l->q, k, v, &p->rows, &shape) < 0 ||
         pass_linear(p, layer, DENSE, a->a, l->o) < 0 ||
         m->ops->act_forward(a->g, l->f, ACT_GELU_NEW, p->rows.tokens * c->inner) < 0)
         return -1;
@@ -186,11 +191,11 @@ static int attention_backward(const struct pass *p, int layer, struct dev *dh, c
     const struct config *c = &m->config;
     const struct acts *a = &m->acts;
     const struct layer_acts *l = &a->layer[layer];
+    const struct attention shape = attention_of(c);
 
     if (pass_linear_back(p, layer, DENSE, a->do_, da, l->o, false) < 0 ||
         m->ops->attention_backward(a->dq, a->dk, a->dv, a->attn, a->do_, l->o, l->lse, l->q, l->k,
-                                   l->v, &p->rows, c->heads, c->kv_heads, c->head_dim,
-                                   attention_scale(c)) < 0 ||
+                                   l->v, &p->rows, &shape) < 0 ||
         rotate(p, a->dq, c->heads, -1) < 0 || rotate(p, a->dk, c->kv_heads, -1) < 0)
         return -1;
     return pass_linear_back(p, layer, Q, dh, a->dq, a->h, true) < 0 ||

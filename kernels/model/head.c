@@ -37,7 +37,7 @@ int head_loss_pass(const struct pass *p, const struct picked *k, bool best, bool
                            m->config.arch->norm, k->n, C, false) < 0 ||
         ops->zero(a->dx, (size_t)(p->rows.tokens * C) * sizeof(float)) < 0)
         return -1;
-    return ops->scatter_rows(a->dx, dx, a->rows, k->n, C);
+    return ops->scatter_rows(a->dx, dx, C, a->rows, k->n, C);
 }
 
 int head_logits_pass(const struct pass *p, const int32_t *row, int64_t n)

@@ -81,9 +81,9 @@ static int place(const struct pass *p, struct dev *kept, struct dev *all, const 
     const size_t bytes = (size_t)(p->kv->kept * width) * sizeof(float);
 
     if (!all)
-        return ops->scatter_rows(kept, fresh, p->kv_rows, p->rows.tokens, width);
+        return ops->scatter_rows(kept, fresh, width, p->kv_rows, p->rows.tokens, width);
     if (ops->copy(all, kept, bytes) < 0 ||
-        ops->scatter_rows(all, fresh, p->kv_rows, p->rows.tokens, width) < 0)
+        ops->scatter_rows(all, fresh, width, p->kv_rows, p->rows.tokens, width) < 0)
         return -1;
     return ops->copy(kept, all, bytes);
 }

@@ -23,10 +23,32 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
            N * sizeof(int64_t) + N * C * sizeof(float);
 }
 
+/* A pass is nothing of its own here, and weights stay as they are. */
+static int nothing(void)
+{
+    return 0;
+}
+
+static int keep_weight(struct weight *w)
+{
+    (void)w;
+    return 0;
+}
+
+static void forget_weight(struct weight *w)
+{
+    (void)w;
+}
+
 void ref_ops(struct ops *o)
 {
     memset(o, 0, sizeof *o);
     o->name = "ref";
+    o->act_bytes = sizeof(float);
+    o->begin = nothing;
+    o->end = nothing;
+    o->weight_load = keep_weight;
+    o->weight_free = forget_weight;
     ref_memory_ops(o);
     ref_nf4_ops(o);
     ref_weight_ops(o);

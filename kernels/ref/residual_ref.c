@@ -43,9 +43,11 @@ static int residual_forward(struct dev *out, const struct dev *x, const struct d
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < N; n++) {
             ref_dropout(left, const_f32(a) + n * C, C, 0, da, rows, n);
-            ref_dropout(right, const_f32(m) + n * C, C, 0, dm, rows, n);
+            if (m)
+                ref_dropout(right, const_f32(m) + n * C, C, 0, dm, rows, n);
             for (int64_t c = 0; c < C; c++)
-                f32(out)[n * C + c] = (float)((double)left[c] + right[c] + const_f32(x)[n * C + c]);
+                f32(out)[n * C + c] =
+                    (float)((double)left[c] + (m ? right[c] : 0) + const_f32(x)[n * C + c]);
         }
         free(left);
         free(right);
@@ -68,7 +70,8 @@ static int residual_backward(struct dev *da, struct dev *dm, const struct dev *d
                              const struct packed *rows, int64_t N, int64_t C)
 {
     drop_all(da, dout, drop_a, rows, N, C);
-    drop_all(dm, dout, drop_m, rows, N, C);
+    if (dm)
+        drop_all(dm, dout, drop_m, rows, N, C);
     return 0;
 }
 

@@ -25,11 +25,12 @@ static int gather_rows(struct dev *out, const struct dev *x, const struct dev *r
     return 0;
 }
 
-static int scatter_rows(struct dev *out, const struct dev *x, const struct dev *rows, int64_t M,
-                        int64_t C)
+static int scatter_rows(struct dev *out, const struct dev *x, int64_t ld, const struct dev *rows,
+                        int64_t M, int64_t C)
 {
+    assert(ld >= C);
     for (int64_t i = 0; i < M; i++)
-        memcpy(f32(out) + const_i32(rows)[i] * C, const_f32(x) + i * C, (size_t)C * sizeof(float));
+        memcpy(f32(out) + const_i32(rows)[i] * C, const_f32(x) + i * ld, (size_t)C * sizeof(float));
     return 0;
 }
 

@@ -244,6 +244,14 @@ static inline struct packed pack_lengths(const struct ops *o, const int *lengths
     return pack(o, sequences(lengths, n), n);
 }
 
+/* Attention over rows that follow one another without gaps. */
+static inline struct attention attention_shape(int64_t H, int64_t K, int64_t D, float scale)
+{
+    return (struct attention){
+        .heads = H, .kv_heads = K, .head_dim = D, .q_ld = H * D, .kv_ld = K * D, .scale = scale
+    };
+}
+
 /* ---- comparisons ---- */
 
 /* Normalised mean squared error of x (n) against WANT. */

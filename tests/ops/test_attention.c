@@ -18,9 +18,11 @@ static struct inputs random_inputs(int64_t q_rows, int64_t k_rows, int64_t H, in
                             D };
 }
 
-static float scale_of(const struct inputs *in)
+static struct attention shape_of(const struct inputs *in)
 {
-    return 3 / sqrtf((float)in->D); /* steeper than usual, so that the softmax is far from flat */
+    return attention_shape(
+        in->H, in->K, in->D,
+        3 / sqrtf((float)in->D)); /* steeper than usual, so that the softmax is far from flat */
 }
 
 static float *attend(const struct ops *o, const struct inputs *in, const struct seq *seq, int seqs,
@@ -28,12 +30,13 @@ static float *attend(const struct ops *o, const struct inputs *in, const struct 
 {
     const int64_t n = in->q_rows * in->H * in->D;
     const struct packed rows = pack(o, seq, seqs);
+    const struct attention shape = shape_of(in);
     struct dev *const out = room(o, n), *const log_sums = room(o, in->q_rows * in->H);
 
     assert_int_equal(o->attention_forward(out, lse ? log_sums : NULL, put_floats(o, in->q, n),
                                           put_floats(o, in->k, in->k_rows * in->K * in->D),
                                           put_floats(o, in->v, in->k_rows * in->K * in->D), &rows,
-                                          in->H, in->K, in->D, scale_of(in)),
+                                          &shape),
                      0);
     if (lse)
         assert_int_equal(o->get(lse, log_sums, (size_t)(in->q_rows * in->H) * sizeof *lse), 0);
@@ -186,12 +189,11 @@ static struct gradients backward(const struct ops *o, const struct inputs *in,
                             *const v = put_floats(o, in->v, nk);
     struct dev *const out = room(o, nq), *const lse = room(o, in->q_rows * in->H);
     const struct gradients d = { room(o, nq), room(o, nk), room(o, nk) };
+    const struct attention shape = shape_of(in);
 
-    assert_int_equal(
-        o->attention_forward(out, lse, q, k, v, rows, in->H, in->K, in->D, scale_of(in)), 0);
+    assert_int_equal(o->attention_forward(out, lse, q, k, v, rows, &shape), 0);
     assert_int_equal(o->attention_backward(d.dq, d.dk, d.dv, room(o, in->q_rows * in->H),
-                                           put_floats(o, g, nq), out, lse, q, k, v, rows, in->H,
-                                           in->K, in->D, scale_of(in)),
+                                           put_floats(o, g, nq), out, lse, q, k, v, rows, &shape),
                      0);
     return d;
 }

@@ -46,11 +46,12 @@ static void run_attention(struct outputs *out, const struct ops *o, const void *
     struct dev *const dq = room(o, N * H * D), *const dk = room(o, N * K * D),
                       *const dv = room(o, N * K * D);
 
+    const struct attention shape = attention_shape(H, K, D, 0.5f);
+
     (void)unused;
-    assert_int_equal(o->attention_forward(y, lse, q, k, v, &rows, H, K, D, 0.5f), 0);
+    assert_int_equal(o->attention_forward(y, lse, q, k, v, &rows, &shape), 0);
     assert_int_equal(
-        o->attention_backward(dq, dk, dv, room(o, N * H), g, y, lse, q, k, v, &rows, H, K, D, 0.5f),
-        0);
+        o->attention_backward(dq, dk, dv, room(o, N * H), g, y, lse, q, k, v, &rows, &shape), 0);
     give(out, o, "out", y, N * H * D);
     give(out, o, "lse", lse, N * H);
     give(out, o, "dq", dq, N * H * D);
@@ -256,6 +257,7 @@ static void a_query_alone_is_the_query_among_others(void **state)
             { .q_len = 1, .k_len = T },
             { .q_len = T - SHARED, .k_start = SHARED, .k_len = T - SHARED, .shared_len = SHARED },
         };
+        const struct attention shape = attention_shape(H, H, D, 0.5f);
         const float *want = NULL;
 
         for (int i = 0; i < COUNT(way); i++) {
@@ -266,7 +268,7 @@ static void a_query_alone_is_the_query_among_others(void **state)
             assert_int_equal(
                 o->attention_forward(y, NULL,
                                      o->slice_const(q, (size_t)((T - n) * H * D) * sizeof(float)),
-                                     k, v, &rows, H, H, D, 0.5f),
+                                     k, v, &rows, &shape),
                 0);
             const float *const last = get_floats(o, y, n * H * D) + (n - 1) * H * D;
 

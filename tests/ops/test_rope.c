@@ -16,10 +16,10 @@ static void quarter_turns_by_hand(void **state)
         const struct dev *const c = put_floats(o, cos_table, 4), *const s =
                                                                      put_floats(o, sin_table, 4);
 
-        assert_int_equal(o->rope(d, c, s, &rows, 2, 1, 5, 4, 1), 0);
+        assert_int_equal(o->rope(d, 5, c, s, &rows, 2, 1, 5, 4, 1), 0);
         assert_floats("turned", get_floats(o, d, 10), (float[]){ 1, 2, 3, 4, 5, -3, 2, 1, 4, 5 },
                       10, 0);
-        assert_int_equal(o->rope(d, c, s, &rows, 2, 1, 5, 4, -1), 0);
+        assert_int_equal(o->rope(d, 5, c, s, &rows, 2, 1, 5, 4, -1), 0);
         assert_floats("turned back", get_floats(o, d, 10), x, 10, 0);
     }
 }
@@ -58,7 +58,7 @@ static struct dev *turned(const struct ops *o, const struct shape *s, const floa
     struct dev *const d = put_floats(o, x, n);
 
     angles(c, sn, half);
-    assert_int_equal(o->rope(d, put_floats(o, c, POSITIONS * half),
+    assert_int_equal(o->rope(d, s->H * s->D, put_floats(o, c, POSITIONS * half),
                              put_floats(o, sn, POSITIONS * half), &rows, rows.tokens, s->H, s->D,
                              s->rot, dir),
                      0);

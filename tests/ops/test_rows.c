@@ -14,7 +14,7 @@ static void rows_go_where_they_are_told(void **state)
 
         assert_int_equal(o->gather_rows(picked, put_floats(o, x, 6), at, 2, 2), 0);
         assert_floats("gathered", get_floats(o, picked, 4), (float[]){ 5, 6, 1, 2 }, 4, 0);
-        assert_int_equal(o->scatter_rows(back, picked, at, 2, 2), 0);
+        assert_int_equal(o->scatter_rows(back, picked, 2, at, 2, 2), 0);
         assert_floats("scattered", get_floats(o, back, 6), (float[]){ 1, 2, 0, 0, 5, 6 }, 6, 0);
     }
 }

@@ -219,26 +219,32 @@ static double quantize(int argc, char **argv)
 
 enum { HEADS = 32, HEAD_SIZE = 80, TOKENS_MAX = 4096 };
 
-struct attention {
+struct attending {
     struct packed rows;
     struct seq seq[TOKENS_MAX];
     struct dev *q, *k, *v, *out, *lse, *dout, *dq, *dk, *dv, *scratch;
 };
 
+static const struct attention shape = { .heads = HEADS,
+                                        .kv_heads = HEADS,
+                                        .head_dim = HEAD_SIZE,
+                                        .q_ld = HEADS * HEAD_SIZE,
+                                        .kv_ld = HEADS * HEAD_SIZE,
+                                        .scale = 0.1118f };
+
 static void run_forward(void *context)
 {
-    const struct attention *const a = context;
+    const struct attending *const a = context;
 
-    must(ops.attention_forward(a->out, a->lse, a->q, a->k, a->v, &a->rows, HEADS, HEADS, HEAD_SIZE,
-                               0.1118f));
+    must(ops.attention_forward(a->out, a->lse, a->q, a->k, a->v, &a->rows, &shape));
 }
 
 static void run_backward(void *context)
 {
-    const struct attention *const a = context;
+    const struct attending *const a = context;
 
     must(ops.attention_backward(a->dq, a->dk, a->dv, a->scratch, a->dout, a->out, a->lse, a->q,
-                                a->k, a->v, &a->rows, HEADS, HEADS, HEAD_SIZE, 0.1118f));
+                                a->k, a->v, &a->rows, &shape));
 }
 
 /* attention|attention-backward TOKENS SEQUENCES THREADS, sequences of TOKENS each: GFLOP/s of the
@@ -248,13 +254,13 @@ static double attention(int argc, char **argv)
     const bool forward = strcmp(argv[0], "attention") == 0;
     const int64_t T = perf_arg(argc, argv, 1), S = perf_arg(argc, argv, 2), N = T * S,
                   n = N * HEADS * HEAD_SIZE;
-    static struct attention a;
+    static struct attending a;
     double rate;
 
     if (S > TOKENS_MAX)
         return perf_cannot("too many sequences");
     omp_set_num_threads((int)perf_arg(argc, argv, 3));
-    a = (struct attention){ .rows = { .tokens = N, .seqs = S, .seq = a.seq } };
+    a = (struct attending){ .rows = { .tokens = N, .seqs = S, .seq = a.seq } };
     for (int32_t i = 0; i < S; i++)
         a.seq[i] = (struct seq){ .q_start = i * (int32_t)T,
                                  .q_len = (int32_t)T,
