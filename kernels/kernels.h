@@ -45,10 +45,10 @@ struct dev; /* device memory; incomplete on purpose */
  * rounded once to ROUND, to nearest even, and the products are added in f32. */
 struct weight {
     enum dtype dtype; /* DT_F32, DT_F16, DT_BF16 dense; DT_NF4 packed */
-    const struct dev
-        *data; /* dense: O*C elements; NF4: (O*C+1)/2 bytes, first element in the high nibble */
-    const struct dev
-        *absmax;        /* NF4: f32 scale of each block, already un-nested; (O*C+block-1)/block */
+    /* Dense: O*C elements. NF4: (O*C+1)/2 bytes, the first element in the high nibble. */
+    const struct dev *data;
+    /* NF4: f32 scale of each block, already un-nested; (O*C+block-1)/block. */
+    const struct dev *absmax;
     int64_t rows, cols; /* O, C */
     int block;          /* elements per scale; blocks run over the flattened matrix */
     enum dtype round;   /* DT_F16 or DT_BF16; all else: not rounded */
@@ -76,11 +76,11 @@ struct lora {
 /* One sequence of a packed batch: its query rows, and the rows of k and v that these may see. */
 struct seq {
     int32_t q_start, q_len; /* rows of q (and of every other activation) */
-    int32_t k_start,
-        k_len; /* own rows of k and v, the newest last: query i sees the first
-                * k_len - q_len + i + 1 of them. Training: k_start = q_start, k_len = q_len */
-    int32_t shared_start,
-        shared_len;  /* rows that stand before the own ones and every query sees; 0 long: none */
+    /* Own rows of k and v, the newest last: query i sees the first k_len - q_len + i + 1 of them.
+     * Training: k_start = q_start, k_len = q_len. */
+    int32_t k_start, k_len;
+    /* Rows that stand before the own ones and every query sees; 0 long: none. */
+    int32_t shared_start, shared_len;
     uint32_t sample; /* names the sequence to dropout: the how-manieth record of the run */
 };
 
@@ -132,8 +132,7 @@ struct ops {
     /* 256-byte aligned, not cleared; NULL and err_set when there is no room. */
     struct dev *(*alloc)(size_t bytes);
     void (*release)(struct dev *d); /* what alloc gave; NULL is fine */
-    /* A device view of constant host memory that outlives it: no copy on the CPU, an upload else.
-     */
+    /* A view of constant host memory that outlives it: no copy on the CPU, an upload else. */
     const struct dev *(*adopt)(const void *host, size_t bytes);
     void (*disown)(const struct dev *d);
     /* The bytes from OFFSET on, where an element begins; not released. */
@@ -176,10 +175,10 @@ struct ops {
     int (*scatter_rows)(struct dev *out, const struct dev *x, int64_t ld, const struct dev *rows,
                         int64_t M, int64_t C);
 
-    /* NORM_LAYER: y (N, C) = (x - mean) * rstd * gain + bias, biased variance. NORM_RMS: y = x *
-     * rstd
-     * * gain, rstd of the mean square; mean and bias are not looked at. eps inside the root. mean,
-     * rstd (N) f32 are kept for the backward pass (NULL: not wanted). gain, bias (C) f32. */
+    /* NORM_LAYER: y (N, C) = (x - mean) * rstd * gain + bias, biased variance. NORM_RMS: y = x
+     * times rstd times gain, rstd of the mean square; mean and bias are not looked at. eps inside
+     * the root. mean, rstd (N) f32 are kept for the backward pass (NULL: not wanted). gain, bias
+     * (C) f32. A kind that is not known is an error, here and of activations. */
     int (*norm_forward)(struct dev *y, struct dev *mean, struct dev *rstd, const struct dev *x,
                         const struct dev *gain, const struct dev *bias, enum norm kind, int64_t N,
                         int64_t C, float eps);
@@ -229,9 +228,11 @@ struct ops {
                      const struct weight *w, const struct dev *bias, const struct dev *target,
                      const struct dev *weight, int64_t M);
     /* What is asked of the logits of M rows h (M, C), without a row of them leaving the device:
-     * logp (M, n) f32 = log softmax(logits)[ids], ids (M, n) i32, 0 where the id is negative (n 0:
+     * logp (M, n) f64 = log softmax(logits)[ids], ids (M, n) i32, 0 where the id is negative (n 0:
      * logp and ids NULL); best (M) i32 = first index of the largest logit (NULL: not wanted). A row
-     * with a logit that is not finite has logp NaN and best -1. */
+     * with a logit that is not finite has NaN for every logp and best -1. On the CPU a logit is
+     * what linear_forward would make of the row, and with top the largest of them logp is
+     * logit - (top + log(sum of exp(logit - top))), in double, added in order of the vocabulary. */
     int (*head_select)(struct dev *logp, struct dev *best, const struct dev *h,
                        const struct weight *w, const struct dev *bias, const struct dev *ids,
                        int64_t M, int64_t n);
@@ -287,8 +288,7 @@ struct ops {
  * backend is open at a time: the next call replaces the table. */
 const struct ops *ops_find(const char *device, int threads);
 
-/* Bytes of temporary memory an op takes by itself beyond its arguments, at most; for memory plans.
- */
+/* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */
 size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,
                          int64_t vocab);
 

@@ -18,11 +18,17 @@ void *cpu_scratch(size_t bytes);
 void cpu_linear_ops(struct ops *o);
 void cpu_attention_ops(struct ops *o);
 void cpu_head_ops(struct ops *o);
+void cpu_select_ops(struct ops *o);
 void cpu_rows_ops(struct ops *o);
 
-/* Working memory these take: all threads' for heads of D; M rows of C channels. */
+/* Whether any of n elements is not finite; dtype F32, F16, BF16. */
+bool cpu_any_nonfinite(const uint8_t *x, enum dtype dtype, int64_t n);
+
+/* Working memory these take: all threads' for heads of D; M rows of C channels; the same and V
+ * logits of some. */
 size_t cpu_attention_scratch(int64_t D);
 size_t cpu_head_scratch(int64_t M, int64_t C);
+size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V);
 
 static inline float *f32(struct dev *d)
 {

@@ -134,7 +134,9 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
     enum { HEAD_SIZE = 256, RANK = 256 };
     const size_t linear =
         max_size(gemm_work(max_tokens, max_width + RANK), gemm_work(max_width, max_tokens));
-    const size_t head = vocab > 0 ? cpu_head_scratch(max_tokens, max_width) : 0;
+    const size_t head = vocab > 0 ? max_size(cpu_head_scratch(max_tokens, max_width),
+                                             cpu_select_scratch(max_tokens, max_width, vocab))
+                                  : 0;
 
     return max_size(max_size(linear, head), cpu_attention_scratch(HEAD_SIZE));
 }
@@ -156,6 +158,7 @@ int cpu_ops(struct ops *o)
     cpu_linear_ops(o);
     cpu_attention_ops(o);
     cpu_head_ops(o);
+    cpu_select_ops(o);
     cpu_rows_ops(o);
     return 0;
 }

@@ -45,9 +45,15 @@ KERNEL(void, row_dots,
         int64_t n))
 KERNEL(void, scale, (float *x, float by, int64_t n))
 
-KERNEL(void, gelu, (float *y, const float *x, int64_t n))
-/* dx = dy * gelu'(x). */
-KERNEL(void, gelu_slope, (float *dx, const float *dy, const float *x, int64_t n))
+/* y = act(x); dx = dy * act'(x). */
+KERNEL(void, act, (float *y, const float *x, int64_t n, enum activation kind))
+KERNEL(void, act_slope,
+       (float *dx, const float *dy, const float *x, int64_t n, enum activation kind))
+/* y = act(gate) * up, and what that makes of dy. Results may lie in the place of operands. */
+KERNEL(void, gate, (float *y, const float *gate, const float *up, int64_t n, enum activation kind))
+KERNEL(void, gate_slope,
+       (float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n,
+        enum activation kind))
 
 /* One row of norm_forward and norm_backward; sums in double. */
 KERNEL(void, norm,
@@ -56,6 +62,13 @@ KERNEL(void, norm,
 KERNEL(void, norm_slope,
        (float *dx, const float *dy, const float *x, float mean, float rstd, const float *gain,
         int64_t n, bool add))
+/* The same by the mean square, without mean and bias. */
+KERNEL(void, rms, (float *y, float *rstd, const float *x, const float *gain, int64_t n, float eps))
+KERNEL(void, rms_slope,
+       (float *dx, const float *dy, const float *x, float rstd, const float *gain, int64_t n,
+        bool add))
+/* out (n) = a + x. */
+KERNEL(void, add2, (float *out, const float *a, const float *x, int64_t n))
 /* out (n) = a + b + x, in this order; out may be x. */
 KERNEL(void, add3, (float *out, const float *a, const float *b, const float *x, int64_t n))
 KERNEL(double, sum_squares, (const float *x, int64_t n))
@@ -63,5 +76,5 @@ KERNEL(double, sum_squares, (const float *x, int64_t n))
 /* Elements FIRST.. (n) of the flattened dense weight, where a block of w->block begins, into
  * their places among its codes (NULL: not wanted) and scales; as nf4_quantize says. */
 KERNEL(void, nf4_blocks,
-       (uint8_t *codes, float *absmax, const struct weight *w, int64_t first, int64_t n,
+       (uint8_t * codes, float *absmax, const struct weight *w, int64_t first, int64_t n,
         int zero_code))

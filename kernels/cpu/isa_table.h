@@ -1,5 +1,6 @@
 /* isa_table.h - the table of one instruction set, called ISA. Included by isa_*.c only; which flags
  * one means is in the Makefile. */
+#include "vec_act.h"
 #include "vec_dropout.h"
 #include "vec_math.h"
 #include "vec_pack.h"

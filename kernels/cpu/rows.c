@@ -6,21 +6,23 @@
 
 enum { SPAN = 4096 }; /* elements a task of a flat array takes */
 
-static int refuse_rms(void)
-{
-    return err_set(EXIT_NODEVICE, "this build has no RMS norm; use a Phi model");
-}
-
 static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const struct dev *x,
                         const struct dev *gain, const struct dev *bias, enum norm kind, int64_t N,
                         int64_t C, float eps)
 {
-    if (kind != NORM_LAYER)
-        return refuse_rms();
+    if (ref_check_norm(kind) < 0)
+        return -1;
 #pragma omp parallel for schedule(static) if (worth_threads(N * C))
-    for (int64_t n = 0; n < N; n++)
-        cpu_isa()->norm(f32(y) + n * C, mean ? f32(mean) + n : NULL, rstd ? f32(rstd) + n : NULL,
-                        const_f32(x) + n * C, const_f32(gain), const_f32(bias), C, eps);
+    for (int64_t n = 0; n < N; n++) {
+        const float *const in = const_f32(x) + n * C;
+        float *const out = f32(y) + n * C, *const r = rstd ? f32(rstd) + n : NULL;
+
+        if (kind == NORM_RMS)
+            cpu_isa()->rms(out, r, in, const_f32(gain), C, eps);
+        else
+            cpu_isa()->norm(out, mean ? f32(mean) + n : NULL, r, in, const_f32(gain),
+                            const_f32(bias), C, eps);
+    }
     return 0;
 }
 
@@ -28,32 +30,65 @@ static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev 
                          const struct dev *mean, const struct dev *rstd, const struct dev *gain,
                          enum norm kind, int64_t N, int64_t C, bool add)
 {
-    if (kind != NORM_LAYER)
-        return refuse_rms();
+    if (ref_check_norm(kind) < 0)
+        return -1;
 #pragma omp parallel for schedule(static) if (worth_threads(N * C))
-    for (int64_t n = 0; n < N; n++)
-        cpu_isa()->norm_slope(f32(dx) + n * C, const_f32(dy) + n * C, const_f32(x) + n * C,
-                              const_f32(mean)[n], const_f32(rstd)[n], const_f32(gain), C, add);
+    for (int64_t n = 0; n < N; n++) {
+        const float *const in = const_f32(x) + n * C, *const slope = const_f32(dy) + n * C;
+        float *const out = f32(dx) + n * C;
+        const float r = const_f32(rstd)[n];
+
+        if (kind == NORM_RMS)
+            cpu_isa()->rms_slope(out, slope, in, r, const_f32(gain), C, add);
+        else
+            cpu_isa()->norm_slope(out, slope, in, const_f32(mean)[n], r, const_f32(gain), C, add);
+    }
     return 0;
 }
 
 static int act_forward(struct dev *y, const struct dev *x, enum activation act, int64_t n)
 {
-    (void)act; /* there is one */
+    if (ref_check_act(act) < 0)
+        return -1;
 #pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
-        cpu_isa()->gelu(f32(y) + i, const_f32(x) + i, min_i64(SPAN, n - i));
+        cpu_isa()->act(f32(y) + i, const_f32(x) + i, min_i64(SPAN, n - i), act);
     return 0;
 }
 
 static int act_backward(struct dev *dx, const struct dev *dy, const struct dev *x,
                         enum activation act, int64_t n)
 {
-    (void)act;
+    if (ref_check_act(act) < 0)
+        return -1;
 #pragma omp parallel for schedule(static) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
-        cpu_isa()->gelu_slope(f32(dx) + i, const_f32(dy) + i, const_f32(x) + i,
-                              min_i64(SPAN, n - i));
+        cpu_isa()->act_slope(f32(dx) + i, const_f32(dy) + i, const_f32(x) + i, min_i64(SPAN, n - i),
+                             act);
+    return 0;
+}
+
+static int gate_forward(struct dev *y, const struct dev *gate, const struct dev *up, int64_t ld,
+                        enum activation act, int64_t N, int64_t I)
+{
+    if (ref_check_act(act) < 0)
+        return -1;
+#pragma omp parallel for schedule(static) if (worth_threads(N * I))
+    for (int64_t n = 0; n < N; n++)
+        cpu_isa()->gate(f32(y) + n * I, const_f32(gate) + n * ld, const_f32(up) + n * ld, I, act);
+    return 0;
+}
+
+static int gate_backward(struct dev *dgate, struct dev *dup, const struct dev *dy,
+                         const struct dev *gate, const struct dev *up, int64_t ld,
+                         enum activation act, int64_t N, int64_t I)
+{
+    if (ref_check_act(act) < 0)
+        return -1;
+#pragma omp parallel for schedule(static) if (worth_threads(N * I))
+    for (int64_t n = 0; n < N; n++)
+        cpu_isa()->gate_slope(f32(dgate) + n * ld, f32(dup) + n * ld, const_f32(dy) + n * I,
+                              const_f32(gate) + n * ld, const_f32(up) + n * ld, I, act);
     return 0;
 }
 
@@ -65,12 +100,6 @@ static const float *dropped(float *tmp, const float *x, int64_t first, int64_t n
         return x + first;
     cpu_isa()->dropout(tmp, x + first, n, first, m, token);
     return tmp;
-}
-
-static void add2(float *out, const float *a, const float *x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = a[i] + x[i];
 }
 
 static int residual_forward(struct dev *out, const struct dev *x, const struct dev *a,
@@ -88,7 +117,7 @@ static int residual_forward(struct dev *out, const struct dev *x, const struct d
             const float *const first = dropped(left, const_f32(a) + n * C, c, count, &ma, n);
 
             if (!m) {
-                add2(to, first, stream, count);
+                cpu_isa()->add2(to, first, stream, count);
                 continue;
             }
             const struct mask mm = mask_of(dm, rows);
@@ -186,7 +215,7 @@ static uint32_t most_bits(const uint8_t *x, enum dtype dtype, int64_t n)
 }
 
 /* All bits of the exponent are set in infinity and NaN, and in nothing smaller. */
-static bool any_nonfinite(const uint8_t *x, enum dtype dtype, int64_t n)
+bool cpu_any_nonfinite(const uint8_t *x, enum dtype dtype, int64_t n)
 {
     const uint32_t exponent = dtype == DT_F32 ? 0x7f800000 : dtype == DT_F16 ? 0x7c00 : 0x7f80;
 
@@ -201,10 +230,10 @@ static int find_nonfinite(int64_t *bad, const struct dev *x, enum dtype dtype, i
 
 #pragma omp parallel for schedule(static) reduction(min : first) if (worth_threads(n))
     for (int64_t i = 0; i < n; i += SPAN)
-        if (any_nonfinite(bytes + (size_t)i * size, dtype, min_i64(SPAN, n - i)))
+        if (cpu_any_nonfinite(bytes + (size_t)i * size, dtype, min_i64(SPAN, n - i)))
             first = min_i64(first, i);
     for (; first < n; first++)
-        if (any_nonfinite(bytes + (size_t)first * size, dtype, 1))
+        if (cpu_any_nonfinite(bytes + (size_t)first * size, dtype, 1))
             break;
     *bad = first < n ? first : -1;
     return 0;
@@ -235,6 +264,8 @@ void cpu_rows_ops(struct ops *o)
     o->norm_backward = norm_backward;
     o->act_forward = act_forward;
     o->act_backward = act_backward;
+    o->gate_forward = gate_forward;
+    o->gate_backward = gate_backward;
     o->residual_forward = residual_forward;
     o->residual_backward = residual_backward;
     o->embed = embed;

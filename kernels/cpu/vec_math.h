@@ -1,4 +1,4 @@
-/* vec_math.h - exp, softmax and GELU in vectors of sixteen. Included by isa_*.c only. */
+/* vec_math.h - exp and softmax in vectors of sixteen. Included by isa_*.c only. */
 #ifndef VEC_MATH_H
 #define VEC_MATH_H
 
@@ -148,54 +148,6 @@ static void scale(float *x, float by, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         x[i] *= by;
-}
-
-/* ---- gelu_new ---- */
-
-/*
- * x (1 + tanh(z)) / 2 = x / (1 + exp(-2 z)), 2 z = x (a + b x^2). The error of exp(-2 z) is that of
- * its argument: within 2.5 ulp of the result for x >= -1, 5e-8 absolute below; the slope within
- * 2.2e-7 absolute (80 million values in [-30, 30] tried).
- */
-enum { GELU_FAR = 30 }; /* from here on 0 and x; squares stay finite */
-#define GELU_A 1.5957691216057308f
-#define GELU_B 0.0713548162726f
-
-FORCE_INLINE v16 gelu_near(v16 x)
-{
-    return v16_max(v16_set(-(float)GELU_FAR), v16_min(v16_set((float)GELU_FAR), x));
-}
-
-/* exp(-2 z), at most exp(88). */
-FORCE_INLINE v16 gelu_exp(v16 x, v16 square)
-{
-    return v16_exp(v16_mul(x, v16_fma(square, v16_set(-GELU_B), v16_set(-GELU_A))));
-}
-
-static void gelu(float *y, const float *x, int64_t n)
-{
-    V16_STEPS(n, i, m)
-    {
-        const v16 all = load_n(x + i, m, 0), near = gelu_near(all);
-        const v16 e = gelu_exp(near, v16_mul(near, near));
-
-        store_n(y + i, v16_div(v16_max(v16_set(-(float)GELU_FAR), all), v16_add(v16_set(1.0f), e)),
-                m);
-    }
-}
-
-/* With s = 1 / (1 + e):  s + x s (e s) (a + 3 b x^2). */
-static void gelu_slope(float *dx, const float *dy, const float *x, int64_t n)
-{
-    V16_STEPS(n, i, m)
-    {
-        const v16 near = gelu_near(load_n(x + i, m, 0)), square = v16_mul(near, near);
-        const v16 e = gelu_exp(near, square), s = v16_div(v16_set(1.0f), v16_add(v16_set(1.0f), e));
-        const v16 steep = v16_fma(square, v16_set(3 * GELU_B), v16_set(GELU_A));
-        const v16 slope = v16_fma(v16_mul(near, s), v16_mul(v16_mul(e, s), steep), s);
-
-        store_n(dx + i, v16_mul(load_n(dy + i, m, 0), slope), m);
-    }
 }
 
 #endif

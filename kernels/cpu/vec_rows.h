@@ -10,6 +10,14 @@
 
 enum { LANES = 16 };
 
+/* Before a loop whose result may lie in the very place of an operand, but not beside it: compilers
+ * need not look whether they overlap, and take the slow way when they do. */
+#ifdef __clang__
+#define IN_PLACE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define IN_PLACE _Pragma("GCC ivdep")
+#endif
+
 /* Lane i with lane i + 8, then 4, 2, 1. */
 static double sum_lanes(double s[LANES])
 {
@@ -74,6 +82,47 @@ static void norm_slope(float *dx, const float *dy, const float *x, float mean, f
 
         dx[i] = (float)(add ? dx[i] + d : d);
     }
+}
+
+static void rms(float *y, float *rstd, const float *x, const float *gain, int64_t n, float eps)
+{
+    double squares;
+
+    SUM_OVER(squares, n, i, (double)x[i] * x[i]);
+    const double r = 1 / sqrt(squares / (double)n + eps);
+
+    IN_PLACE
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)(x[i] * r * gain[i]);
+    if (rstd)
+        *rstd = (float)r;
+}
+
+/* With h = x rstd and e = dy gain:  dx = rstd (e - h mean(e h)). */
+static void rms_slope(float *dx, const float *dy, const float *x, float rstd, const float *gain,
+                      int64_t n, bool add)
+{
+    const double r = rstd;
+    double along;
+
+    SUM_OVER(along, n, i, (double)dy[i] * gain[i] * x[i]);
+    along *= r * r / (double)n;
+    if (add) {
+        IN_PLACE
+        for (int64_t i = 0; i < n; i++)
+            dx[i] = (float)(dx[i] + r * ((double)dy[i] * gain[i] - x[i] * along));
+    } else {
+        IN_PLACE
+        for (int64_t i = 0; i < n; i++)
+            dx[i] = (float)(r * ((double)dy[i] * gain[i] - x[i] * along));
+    }
+}
+
+static void add2(float *out, const float *a, const float *x, int64_t n)
+{
+    IN_PLACE
+    for (int64_t i = 0; i < n; i++)
+        out[i] = a[i] + x[i];
 }
 
 static void add3(float *out, const float *a, const float *b, const float *x, int64_t n)

@@ -11,8 +11,11 @@ struct head {
     const float *bias, *weight;
     const struct weight *w;
     const int32_t *target;
-    float *nll, *dh;
+    float *nll, *dh; /* NULL: head_select */
     int32_t *best;
+    const int32_t *ids; /* (M, ids_per_row) */
+    int64_t ids_per_row;
+    double *logp;
 };
 
 /* One thread's memory. */
@@ -44,6 +47,14 @@ static int64_t first_largest(const float *x, int64_t n)
         if (x[i] > x[best])
             best = i;
     return best;
+}
+
+static bool all_finite(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
 }
 
 static double log_sum_exp(const float *x, int64_t n)
@@ -83,6 +94,21 @@ static void loss_of_row(float *logits, const struct head *t, int64_t row)
     }
 }
 
+static void select_of_row(const float *logits, const struct head *t, int64_t row)
+{
+    const int64_t V = t->w->rows, n = t->ids_per_row;
+    const int32_t *const id = n ? t->ids + row * n : NULL;
+    const bool finite = all_finite(logits, V);
+    const double log_sum = finite && n ? log_sum_exp(logits, V) : NAN;
+
+    if (t->best)
+        t->best[row] = finite ? (int32_t)first_largest(logits, V) : -1;
+    for (int64_t i = 0; i < n; i++) {
+        assert(id[i] < V);
+        t->logp[row * n + i] = finite && id[i] < 0 ? 0 : finite ? logits[id[i]] - log_sum : NAN;
+    }
+}
+
 static void make_gradient(struct head_chunk *c, const struct head *t)
 {
     const int64_t V = t->w->rows, C = t->w->cols;
@@ -102,7 +128,10 @@ static void run_chunk(struct head_chunk *c, const struct head *t)
 {
     make_logits(c, t);
     for (int64_t i = 0; i < c->n; i++)
-        loss_of_row(c->logits + i * t->w->rows, t, c->row[i]);
+        if (t->nll)
+            loss_of_row(c->logits + i * t->w->rows, t, c->row[i]);
+        else
+            select_of_row(c->logits + i * t->w->rows, t, c->row[i]);
     if (t->dh)
         make_gradient(c, t);
 }
@@ -135,8 +164,14 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
 {
     const size_t elements = (size_t)(M * w->cols);
     float *const left = xnmalloc(elements, sizeof *left);
-    const struct head t = { left,     const_f32(bias), const_f32(weight),      w, const_i32(target),
-                            f32(nll), f32(dh),         (int32_t *)(void *)best };
+    const struct head t = { .h = left,
+                            .bias = const_f32(bias),
+                            .weight = const_f32(weight),
+                            .w = w,
+                            .target = const_i32(target),
+                            .nll = f32(nll),
+                            .dh = f32(dh),
+                            .best = (int32_t *)(void *)best };
     int64_t *const row = xnmalloc((size_t)M, sizeof *row);
     int64_t n = 0;
 
@@ -153,7 +188,32 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
     return 0;
 }
 
+static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
+                       const struct weight *w, const struct dev *bias, const struct dev *ids,
+                       int64_t M, int64_t n)
+{
+    const size_t elements = (size_t)(M * w->cols);
+    float *const left = xnmalloc(elements, sizeof *left);
+    const struct head t = { .h = left,
+                            .bias = const_f32(bias),
+                            .w = w,
+                            .best = (int32_t *)(void *)best,
+                            .ids = const_i32(ids),
+                            .ids_per_row = n,
+                            .logp = (double *)(void *)logp };
+    int64_t *const row = xnmalloc((size_t)M, sizeof *row);
+
+    ref_rounded(left, const_f32(h), (int64_t)elements, w->round);
+    for (int64_t i = 0; i < M; i++)
+        row[i] = i;
+    run_chunks(&t, row, M);
+    free(row);
+    free(left);
+    return 0;
+}
+
 void ref_head_ops(struct ops *o)
 {
     o->head_loss = head_loss;
+    o->head_select = head_select;
 }

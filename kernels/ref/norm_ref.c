@@ -1,11 +1,14 @@
-/* LayerNorm (Ba et al. 2016, arXiv 1607.06450); its gains are frozen. */
+/* LayerNorm (Ba et al. 2016, arXiv 1607.06450) and RMSNorm (Zhang and Sennrich 2019, arXiv
+ * 1910.07467); their gains are frozen. */
 #include "ref_impl.h"
 
 #include <math.h>
 
-static int refuse_rms(void)
+int ref_check_norm(enum norm kind)
 {
-    return err_set(EXIT_NODEVICE, "this build has no RMS norm; use a Phi model");
+    if (kind == NORM_LAYER || kind == NORM_RMS)
+        return 0;
+    return err_set(EXIT_NODEVICE, "norm %d is not one that this build has", (int)kind);
 }
 
 static double mean_of(const float *x, int64_t n)
@@ -30,19 +33,20 @@ static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const
                         const struct dev *gain, const struct dev *bias, enum norm kind, int64_t N,
                         int64_t C, float eps)
 {
-    const float *const g = const_f32(gain), *const b = const_f32(bias);
+    const bool rms = kind == NORM_RMS;
+    const float *const g = const_f32(gain), *const b = rms ? NULL : const_f32(bias);
 
-    if (kind != NORM_LAYER)
-        return refuse_rms();
+    if (ref_check_norm(kind) < 0)
+        return -1;
 #pragma omp parallel for schedule(static)
     for (int64_t n = 0; n < N; n++) {
         const float *const in = const_f32(x) + n * C;
         float *const out = f32(y) + n * C;
-        const double m = mean_of(in, C), r = 1 / sqrt(variance_of(in, m, C) + eps);
+        const double m = rms ? 0 : mean_of(in, C), r = 1 / sqrt(variance_of(in, m, C) + eps);
 
         for (int64_t c = 0; c < C; c++)
-            out[c] = (float)((in[c] - m) * r * g[c] + b[c]);
-        if (mean)
+            out[c] = (float)((in[c] - m) * r * g[c] + (b ? b[c] : 0));
+        if (mean && !rms)
             f32(mean)[n] = (float)m;
         if (rstd)
             f32(rstd)[n] = (float)r;
@@ -51,7 +55,8 @@ static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const
 }
 
 /*
- * With h = (x - mean) rstd and e = dy gain:  dx = rstd (e - mean(e) - h mean(e h)).
+ * With h = (x - mean) rstd and e = dy gain:  dx = rstd (e - mean(e) - h mean(e h)); no means of x
+ * and e where the norm is by the mean square.
  */
 static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev *x,
                          const struct dev *mean, const struct dev *rstd, const struct dev *gain,
@@ -59,12 +64,13 @@ static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev 
 {
     const float *const g = const_f32(gain);
 
-    if (kind != NORM_LAYER)
-        return refuse_rms();
+    if (ref_check_norm(kind) < 0)
+        return -1;
 #pragma omp parallel for schedule(static)
     for (int64_t n = 0; n < N; n++) {
         const float *const in = const_f32(x) + n * C, *const up = const_f32(dy) + n * C;
-        const double m = const_f32(mean)[n], r = const_f32(rstd)[n];
+        const bool rms = kind == NORM_RMS;
+        const double m = rms ? 0 : const_f32(mean)[n], r = const_f32(rstd)[n];
         float *const out = f32(dx) + n * C;
         double sum = 0, along = 0;
 
@@ -76,7 +82,7 @@ static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev 
         }
         for (int64_t c = 0; c < C; c++) {
             const double e = (double)up[c] * g[c], h = (in[c] - m) * r;
-            const double d = r * (e - sum / (double)C - h * along / (double)C);
+            const double d = r * (e - (rms ? 0 : sum / (double)C) - h * along / (double)C);
 
             out[c] = (float)(add ? out[c] + d : d);
         }

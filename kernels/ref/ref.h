@@ -20,6 +20,10 @@ void ref_ops(struct ops *o);
 void ref_dropout(float *out, const float *x, int64_t n, int64_t first, const struct dropout *d,
                  const struct packed *rows, int64_t token);
 
+/* -1 and an error that says its number when this build does not know the kind. */
+MUST_USE int ref_check_act(enum activation act);
+MUST_USE int ref_check_norm(enum norm kind);
+
 /* Whether an op over N elements is worth more than the calling thread. Others take microseconds to
  * start, and milliseconds where the machine is busy and one of them has to wait for its turn. */
 static inline bool worth_threads(int64_t n)

@@ -65,16 +65,18 @@ static void a_large_mean_costs_nothing(void **state)
     }
 }
 
-static void rms_is_refused(void **state)
+static void an_unknown_kind_is_an_error(void **state)
 {
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
+        const enum norm kind = (enum norm)7;
         struct dev *const d = room(o, 4);
 
-        assert_int_equal(o->norm_forward(d, NULL, NULL, d, d, d, NORM_RMS, 1, 4, eps), -1);
+        assert_int_equal(o->norm_forward(d, NULL, NULL, d, d, d, kind, 1, 4, eps), -1);
         assert_int_equal(err_code(), EXIT_NODEVICE);
-        assert_int_equal(o->norm_backward(d, d, d, d, d, d, NORM_RMS, 1, 4, false), -1);
+        assert_non_null(strstr(err_text(), "norm 7"));
+        assert_int_equal(o->norm_backward(d, d, d, d, d, d, kind, 1, 4, false), -1);
     }
 }
 
@@ -152,8 +154,9 @@ static void the_gradient_is_the_slope(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OP_TEST(four_numbers_by_hand), OP_TEST(a_large_mean_costs_nothing), OP_TEST(rms_is_refused),
-        OP_TEST(norm_agrees),          OP_TEST(the_gradient_is_the_slope),
+        OP_TEST(four_numbers_by_hand),        OP_TEST(a_large_mean_costs_nothing),
+        OP_TEST(an_unknown_kind_is_an_error), OP_TEST(norm_agrees),
+        OP_TEST(the_gradient_is_the_slope),
     };
 
     return RUN_TESTS(tests);
