@@ -14,7 +14,7 @@ static const char pickle[] = "a pickle, which can run code and is not read; save
 static const char office[] = "a spreadsheet or another office document; save it as CSV in UTF-8";
 static const char zip[] = "a zip archive; unpack it first";
 static const char zstd[] = "compressed with zstd; unpack it with 'zstd -d'";
-static const char gguf[] = "a GGUF file; give the folder with safetensors that it was made from";
+static const char gguf[] = "a GGUF file; name it where a model is wanted";
 static const char utf16[] = "UTF-16; convert it with iconv -f UTF-16 -t UTF-8";
 
 /* What stands at one place of a file, and at the beginning of no text that anyone means as one. */

@@ -1,7 +1,9 @@
 #include "pack_parts.h"
 
 #include "claim.h"
+#include "gguf.h"
 #include "mem.h"
+#include "pack_gguf.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -75,7 +77,7 @@ static void unmap_unused(struct pack *p, int region)
     *r = p->region[--p->regions];
 }
 
-/* One safetensors file alone is a pack of one file. */
+/* One safetensors file alone is a pack of one file; a GGUF file is told by its bytes. */
 static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
 {
     const char *slash = strrchr(path, '/');
@@ -83,6 +85,10 @@ static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
 
     if (pack_map(p, strcmp(path, "-") ? path : NULL, fd, size, &data) < 0)
         return -1;
+    if (gguf_is(data, size)) {
+        pack_add(p, PACK_GGUF_NAME, data, size);
+        return 0;
+    }
     if (!text_ends_with(path, ".safetensors")) {
         const int rc = pack_read_archive(p, data, size);
 
@@ -220,6 +226,8 @@ int pack_open(struct pack **out, const char *path)
     p->name = xstrdup(strcmp(path, "-") ? path : "standard input");
     int rc = strncmp(path, "hf:", 3) ? read_path(p, path) : read_hub(p, path + 3);
 
+    if (!rc)
+        rc = pack_take_gguf(p);
     if (p->n)
         qsort(p->file, (size_t)p->n, sizeof *p->file, by_name);
     for (int i = 1; i < p->n && !rc; i++)
@@ -242,6 +250,7 @@ void pack_close(struct pack *p)
         give_back(&p->region[i]);
     for (int i = 0; i < p->n; i++)
         free((char *)(uintptr_t)p->file[i].name);
+    pack_gguf_free(p->gguf);
     free(p->region);
     free(p->file);
     free(p->name);
@@ -276,11 +285,20 @@ const char *pack_name(const struct pack *p)
     return p->name;
 }
 
+/* Some are made when they are asked for first. */
+static const struct pack_file *with_bytes(const struct pack *p, struct pack_file *f)
+{
+    if (f && !f->data)
+        pack_make(p, f);
+    return f;
+}
+
 const struct pack_file *pack_find(const struct pack *p, const char *name)
 {
     const struct pack_file key = { .name = name };
 
-    return p->n ? bsearch(&key, p->file, (size_t)p->n, sizeof *p->file, by_name) : NULL;
+    return p->n ? with_bytes(p, bsearch(&key, p->file, (size_t)p->n, sizeof *p->file, by_name))
+                : NULL;
 }
 
 int pack_no_model(const struct pack *p)
@@ -299,7 +317,7 @@ int pack_count(const struct pack *p)
 
 const struct pack_file *pack_at(const struct pack *p, int i)
 {
-    return &p->file[i];
+    return with_bytes(p, &p->file[i]);
 }
 
 void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES])
@@ -310,7 +328,8 @@ void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES])
         const struct pack_file *f = &p->file[i];
         uint8_t size[8];
 
-        if (!text_ends_with(f->name, ".json") && !text_ends_with(f->name, ".safetensors"))
+        if (p->gguf ? strcmp(f->name, PACK_GGUF_NAME) != 0
+                    : !text_ends_with(f->name, ".json") && !text_ends_with(f->name, ".safetensors"))
             continue;
         for (int b = 0; b < 8; b++)
             size[b] = (uint8_t)((uint64_t)f->size >> 8 * b);

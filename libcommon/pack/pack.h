@@ -2,6 +2,10 @@
  * pack.h - a model or an adapter as a set of named files: a folder, .tar, .tar.zst (.tgz, .zip),
  * or "-" for a tar on standard input; "hf:org/name" is the folder in the local Hugging Face cache.
  *
+ * A GGUF file, alone or as the only weights in any of these, is opened as the folder that it stands
+ * for: config.json, tokenizer.json and what else it says, made from its keys, beside the file itself as
+ * model.gguf. Its tensors (tensors_open) have Hugging Face's names.
+ *
  * Folders and plain tars are memory-mapped and never copied; compressed ones are read into memory.
  * Nothing is extracted to disk, nothing is opened over a network, no file outside the folder is
  * followed except through the links of a Hugging Face cache. Names are checked: relative, no "..".
@@ -37,7 +41,7 @@ const struct pack_file *pack_at(const struct pack *p, int i);   /* sorted by nam
  * memory, and are mapped anew when they are read after all. Others stay. */
 void pack_let_go(const struct pack *p, const uint8_t *data, size_t n);
 /* SHA-256 over names and contents of the files that make the model: *.json and *.safetensors,
- * sorted by name. Independent of folder or tar. */
+ * sorted by name; of a GGUF model that file alone. Independent of folder or tar. */
 void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
 
 /* Writing. FORM by name: "DIR/" a folder, "*.tar" a plain tar, else .tar.zst at LEVEL ("-" too).

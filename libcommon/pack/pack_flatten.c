@@ -23,7 +23,7 @@ static bool is_mark(const char *path)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i]))
             return true;
-    return text_ends_with(name, ".safetensors");
+    return text_ends_with(name, ".safetensors") || text_ends_with(name, ".gguf");
 }
 
 static bool is_under(const char *path, const char *folder, size_t n)

@@ -1,4 +1,4 @@
-/* pack_parts.h - what pack.c, pack_folder.c, pack_archive.c and pack_flatten.c share; nobody else includes it. */
+/* pack_parts.h - what the files of this folder share; nobody else includes it. */
 #ifndef PACK_PARTS_H
 #define PACK_PARTS_H
 
@@ -10,8 +10,11 @@ struct region {                 /* memory that pack_close gives back */
     bool mapped;
 };
 
+struct pack_gguf;
+
 struct pack {
     char *name;
+    struct pack_gguf *gguf;     /* NULL: it is none */
     struct pack_file *file;
     struct region *region;
     int n, regions;

@@ -4,6 +4,7 @@
 #include "json.h"
 #include "json_walk.h"
 #include "mem.h"
+#include "pack_gguf.h"
 
 #include <limits.h>
 #include <math.h>
@@ -257,6 +258,16 @@ static int sort_names(struct tensors *t)
     return 0;
 }
 
+/* Room of T's for the bytes of X. */
+static uint8_t *new_copy(struct tensors *t, const struct tensor *x)
+{
+    void *copy = xaligned(x->bytes);
+
+    t->copy = xnrealloc(t->copy, (size_t)t->copies + 1, sizeof(void *));
+    t->copy[t->copies++] = copy;
+    return copy;
+}
+
 /* Old writers padded nothing, so data may lie at any address; readers want their own type's. */
 static void align(struct tensors *t)
 {
@@ -264,13 +275,11 @@ static void align(struct tensors *t)
         struct tensor *x = &t->t[i];
         const size_t element = dtype_size(x->dtype);
 
-        if ((uintptr_t)x->data % element == 0)
+        if (!element || (uintptr_t)x->data % element == 0)
             continue;
-        void *copy = xaligned(x->bytes);
+        uint8_t *copy = new_copy(t, x);
 
         memcpy(copy, x->data, x->bytes);
-        t->copy = xnrealloc(t->copy, (size_t)t->copies + 1, sizeof(void *));
-        t->copy[t->copies++] = copy;
         x->data = copy;
     }
 }
@@ -392,7 +401,7 @@ static int no_weights(const struct pack *p, const char *stem)
                    stem);
 }
 
-static int open_pack(struct tensors *t, const struct pack *p, const char *stem)
+static int open_safetensors(struct tensors *t, const struct pack *p, const char *stem)
 {
     struct buf name = BUF_INIT;
     const struct pack_file *single, *index;
@@ -408,6 +417,39 @@ static int open_pack(struct tensors *t, const struct pack *p, const char *stem)
     else
         rc = index ? open_shards(t, p, index) : no_weights(p, stem);
     return rc;
+}
+
+/* ---- a GGUF file ---- */
+
+/* Rows in rotary pairs are put in order in copies; the file's pages are not wanted any more then.
+ */
+static void add_gguf(struct tensors *t, const struct pack *p, const struct gguf_named *named, int n)
+{
+    t->t = xnmalloc((size_t)n, sizeof *t->t);
+    for (t->n = 0; t->n < n; t->n++) {
+        struct tensor *x = &t->t[t->n];
+
+        *x = named[t->n].t;
+        if (!named[t->n].heads)
+            continue;
+        uint8_t *copy = new_copy(t, x);
+
+        gguf_unpair(&named[t->n], copy);
+        pack_let_go(p, x->data, x->bytes);
+        x->data = copy;
+    }
+}
+
+static int open_pack(struct tensors *t, const struct pack *p, const char *stem)
+{
+    int n;
+    const struct gguf_named *named = pack_gguf_tensors(p, &n);
+
+    if (named && !strcmp(stem, "model")) {
+        add_gguf(t, p, named, n);
+        return 0;
+    }
+    return open_safetensors(t, p, stem);
 }
 
 int tensors_open(struct tensors **out, const struct pack *p, const char *stem)

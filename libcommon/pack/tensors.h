@@ -1,5 +1,6 @@
 /*
- * tensors.h - the tensors of safetensors files, one or many shards, checked before anyone sees one.
+ * tensors.h - the tensors of safetensors files, one or many shards, or of a GGUF file, checked before
+ * anyone sees one.
  *
  * Checked: header length against the file, strict JSON, known dtypes, shapes whose product fits and
  * equals the byte range, ranges that cover the data from 0 to the end without hole or overlap, no
@@ -19,14 +20,16 @@ struct tensor {
     int rank;
     int64_t shape[TENSOR_RANK_MAX];
     int64_t n;              /* product of shape */
-    const uint8_t *data;    /* little-endian; aligned to the element size or copied to be so */
+    const uint8_t *data;    /* little-endian; aligned to the element size or copied to be so; blocks
+                               (dtype_is_blocks) lie at any address: their parts are read by memcpy */
     size_t bytes;
 };
 
 struct tensors;
 
 /* All tensors of a pack: model.safetensors, or the shards of model.safetensors.index.json, or
- * adapter_model.safetensors; STEM is "model" or "adapter_model". */
+ * adapter_model.safetensors; STEM is "model" or "adapter_model". Those of a GGUF file have the shapes
+ * and the order of rows that Hugging Face's have, and the type that they are stored in. P must outlive T. */
 MUST_USE int tensors_open(struct tensors **t, const struct pack *p, const char *stem);
 /* One safetensors file in memory; NAME for messages. DATA must outlive T. */
 MUST_USE int tensors_parse(struct tensors **t, const char *name, const uint8_t *data, size_t size);

@@ -85,7 +85,8 @@ for what, content in THINGS.items():
 for what, content in {**THINGS, **PACKED}.items():
     check(f"{what} as a stream", says(d := run("score", write("x.zst", content)), f"x.zst: not a record stream: it is {what}"), d.stderr)
     check("... on a pipe", says(d := run("peek", "--count", data=content), f"it is {what}"), d.stderr)
-    check(f"{what} as weights", says(d := run("peek", "--tensors", write("x.safetensors", content)), f"x.safetensors: is {what}"), d.stderr)
+    if what != "a GGUF file":  # these are weights, under any name
+        check(f"{what} as weights", says(d := run("peek", "--tensors", write("x.safetensors", content)), f"x.safetensors: is {what}"), d.stderr)
     check(f"{what} as a tokenizer", says(d := run("tokenize", "--lines", "-m", write("tokenizer.json", content), data=b"a\n"),
                                          f"not JSON but {what}"), d.stderr)
 
@@ -110,7 +111,7 @@ os.mkdir("a")
 write("a/adapter_config.json", LFS)
 write("a/adapter_model.safetensors", LFS)
 check("a git-lfs pointer as an adapter", says(d := run("peek", "--tensors", "a"), "adapter_model.safetensors: is a git-lfs pointer"), d.stderr)
-for what in ("a git-lfs pointer", "a web page", "a 7-Zip archive", "a GGUF file"):
+for what in ("a git-lfs pointer", "a web page", "a 7-Zip archive"):
     for command in (["peek", "--tensors", "m.tar.zst"], ["tokenize", "--lines", "-m", "m.tar.zst"], ["predict", "-m", "m.tar.zst"]):
         write("m.tar.zst", THINGS[what])
         check(f"{what} as a model: {command[0]}", says(d := run(*command, data=b"a\n"), f"m.tar.zst: is {what}"), d.stderr)

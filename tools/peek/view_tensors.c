@@ -17,8 +17,8 @@ static bool is_tar(const uint8_t *p, size_t n)
 
 bool holds_tensors(const char *path)
 {
-    static const char *const names[] = { ".safetensors", ".tar",    ".tar.zst",
-                                         ".tgz",         ".tar.gz", ".zip" };
+    static const char *const names[] = { ".safetensors", ".gguf",   ".tar", ".tar.zst",
+                                         ".tgz",         ".tar.gz", ".zip", ".whl" };
     uint8_t first[512];
     struct stat st;
     size_t n;
@@ -32,7 +32,7 @@ bool holds_tensors(const char *path)
         return false; /* to look would be to wait for the keyboard */
     if (input_peek(path, first, sizeof first, &n) < 0)
         return false; /* whoever opens it says why it cannot */
-    if (is_tar(first, n))
+    if (is_tar(first, n) || (n >= 4 && !memcmp(first, "GGUF", 4)))
         return true;
     return zstd_peek(path, first, sizeof first, &n) == 0 && is_tar(first, n);
 }
