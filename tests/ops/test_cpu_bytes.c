@@ -35,9 +35,10 @@ static void run_linear(struct outputs *out, const struct ops *o, const void *sto
     give(out, o, "db", db, O * R);
 }
 
-static void run_attention(struct outputs *out, const struct ops *o, const void *unused)
+static void run_attention(struct outputs *out, const struct ops *o, const void *windowed)
 {
     enum { H = 4, K = 2, D = 20 };
+    const int64_t window = *(const int64_t *)windowed;
     const struct packed rows = pack_lengths(o, (int[]){ 300, N - 300 }, 2);
     const struct dev *const q = put_random(o, N * H * D, 1), *const k = put_random(o, N * K * D, 2),
                             *const v = put_random(o, N * K * D, 3),
@@ -46,9 +47,9 @@ static void run_attention(struct outputs *out, const struct ops *o, const void *
     struct dev *const dq = room(o, N * H * D), *const dk = room(o, N * K * D),
                       *const dv = room(o, N * K * D);
 
-    const struct attention shape = attention_shape(H, K, D, 0.5f);
+    struct attention shape = attention_shape(H, K, D, 0.5f);
 
-    (void)unused;
+    shape.window = window;
     assert_int_equal(o->attention_forward(y, lse, q, k, v, &rows, &shape), 0);
     assert_int_equal(
         o->attention_backward(dq, dk, dv, room(o, N * H), g, y, lse, q, k, v, &rows, &shape), 0);
@@ -81,14 +82,22 @@ static void run_head(struct outputs *out, const struct ops *o, const void *unuse
     give(out, o, "dh", dh, N * C);
 }
 
-static void run_activation(struct outputs *out, const struct ops *o, const void *unused)
+static void run_activation(struct outputs *out, const struct ops *o, const void *kind)
 {
+    const enum activation act = *(const enum activation *)kind;
     const struct dev *const x = put_random(o, N * C, 1);
+    const struct dev *const up = put_random(o, N * C, 3);
     struct dev *const y = room(o, N * C), *const dx = room(o, N * C);
+    struct dev *const gated = room(o, N * C), *const dgate = room(o, N * C),
+                      *const dup = room(o, N * C);
 
-    (void)unused;
-    assert_int_equal(o->act_forward(y, x, ACT_GELU_NEW, N * C), 0);
-    assert_int_equal(o->act_backward(dx, put_random(o, N * C, 2), x, ACT_GELU_NEW, N * C), 0);
+    assert_int_equal(o->act_forward(y, x, act, N * C), 0);
+    assert_int_equal(o->act_backward(dx, put_random(o, N * C, 2), x, act, N * C), 0);
+    assert_int_equal(o->gate_forward(gated, x, up, C, act, N, C), 0);
+    assert_int_equal(o->gate_backward(dgate, dup, put_random(o, N * C, 2), x, up, C, act, N, C), 0);
+    give(out, o, "gated", gated, N * C);
+    give(out, o, "dgate", dgate, N * C);
+    give(out, o, "dup", dup, N * C);
     give(out, o, "y", y, N * C);
     give(out, o, "dx", dx, N * C);
 }
@@ -103,12 +112,21 @@ static void run_rows(struct outputs *out, const struct ops *o, const void *unuse
     struct dev *const y = room(o, N * C), *const mean = room(o, N), *const rstd = room(o, N);
     struct dev *const dx = room(o, N * C), *const sum = room(o, N * C),
                       *const flat = room(o, O * C);
+    struct dev *const two = room(o, N * C), *const by_square = room(o, N * C),
+                      *const back = room(o, N * C);
 
     (void)unused;
     assert_int_equal(
         o->norm_forward(y, mean, rstd, x, gain, put_random(o, C, 4), NORM_LAYER, N, C, 1e-5f), 0);
     assert_int_equal(o->norm_backward(dx, y, x, mean, rstd, gain, NORM_LAYER, N, C, false), 0);
     assert_int_equal(o->residual_forward(sum, x, y, dx, &a, &m, &rows, N, C), 0);
+    assert_int_equal(o->residual_forward(two, x, y, NULL, &a, NULL, &rows, N, C), 0);
+    assert_int_equal(o->norm_forward(by_square, NULL, rstd, x, gain, NULL, NORM_RMS, N, C, 1e-5f),
+                     0);
+    assert_int_equal(o->norm_backward(back, y, x, NULL, rstd, gain, NORM_RMS, N, C, false), 0);
+    give(out, o, "two", two, N * C);
+    give(out, o, "by square", by_square, N * C);
+    give(out, o, "its slope", back, N * C);
     assert_int_equal(o->expand(flat, &w), 0);
     give(out, o, "norm", y, N * C);
     give(out, o, "rstd", rstd, N);
@@ -150,7 +168,9 @@ static void linear_has_the_same_bytes(void **state)
 static void attention_has_the_same_bytes(void **state)
 {
     (void)state;
-    same_bytes(run_attention, NULL, false);
+    same_bytes(run_attention, &(int64_t){ 0 }, false);
+    same_bytes(run_attention, &(int64_t){ 20 }, false);
+    same_bytes(run_attention, &(int64_t){ 270 }, false);
 }
 
 static void head_has_the_same_bytes(void **state)
@@ -162,7 +182,8 @@ static void head_has_the_same_bytes(void **state)
 static void activation_has_the_same_bytes(void **state)
 {
     (void)state;
-    same_bytes(run_activation, NULL, false);
+    same_bytes(run_activation, &(enum activation){ ACT_GELU_NEW }, false);
+    same_bytes(run_activation, &(enum activation){ ACT_SILU }, false);
 }
 
 static void portable_has_them_too_where_nothing_is_fused(void **state)

@@ -107,6 +107,24 @@ static void no_entry_is_empty(void **state)
     }
 }
 
+/* What the CPU has nothing to do for: it must not do anything. */
+static void passes_and_weights_cost_nothing(void **state)
+{
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        struct weight w = random_weight(o, DT_F32, 3, 4, 64, DT_F32, 1);
+        const struct weight before = w;
+
+        assert_int_equal(o->act_bytes, sizeof(float));
+        assert_int_equal(o->begin(), 0);
+        assert_int_equal(o->weight_load(&w), 0);
+        assert_true(w.data == before.data && w.dtype == before.dtype);
+        o->weight_free(&w);
+        assert_int_equal(o->end(), 0);
+    }
+}
+
 static void scratch_grows_with_the_batch(void **state)
 {
     (void)state;
@@ -129,6 +147,7 @@ int main(void)
         OP_TEST(threads_are_what_was_asked_for),
         OP_TEST(an_instruction_set_may_be_asked_for),
         OP_TEST(no_entry_is_empty),
+        OP_TEST(passes_and_weights_cost_nothing),
         OP_TEST(scratch_grows_with_the_batch),
     };
 

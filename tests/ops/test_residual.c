@@ -92,6 +92,31 @@ static void no_dropout_is_a_plain_sum(void **state)
     }
 }
 
+/* Without m nothing is asked of it or of its mask. */
+static void one_branch_alone(void **state)
+{
+    enum { C = 37, N = 8 };
+    const struct dropout d = { 0.25f, 42, 3 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        const struct packed rows = pack_lengths(o, (int[]){ 3, 5 }, 2);
+        struct dev *const x = put_random(o, N * C, 1), *const a = put_random(o, N * C, 2),
+                          *const da = room(o, N * C), *const db = room(o, N * C);
+        const float *const in = get_floats(o, x, N * C);
+
+        assert_int_equal(o->residual_backward(da, NULL, a, &d, NULL, &rows, N, C), 0);
+        assert_int_equal(o->residual_backward(db, room(o, N * C), a, &d, &d, &rows, N, C), 0);
+        assert_memory_equal(get_floats(o, da, N * C), get_floats(o, db, N * C), N * C * 4);
+        assert_int_equal(o->residual_forward(x, x, a, NULL, &d, NULL, &rows, N, C), 0);
+        const float *const sum = get_floats(o, x, N * C), *const kept_a = get_floats(o, da, N * C);
+
+        for (int i = 0; i < N * C; i++)
+            assert_true(sum[i] == kept_a[i] + in[i]);
+    }
+}
+
 /* A third of 2^32 lots falls below p = 0.3 or so: 4 standard deviations of a fair draw. */
 static void as_many_fall_as_p_says(void **state)
 {
@@ -160,11 +185,9 @@ static void residual_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OP_TEST(philox_gives_the_known_answers),
-        OP_TEST(masks_are_those_of_the_contract),
-        OP_TEST(no_dropout_is_a_plain_sum),
-        OP_TEST(as_many_fall_as_p_says),
-        OP_TEST(residual_agrees),
+        OP_TEST(philox_gives_the_known_answers), OP_TEST(masks_are_those_of_the_contract),
+        OP_TEST(no_dropout_is_a_plain_sum),      OP_TEST(one_branch_alone),
+        OP_TEST(as_many_fall_as_p_says),         OP_TEST(residual_agrees),
     };
 
     return RUN_TESTS(tests);

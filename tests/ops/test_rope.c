@@ -24,6 +24,26 @@ static void quarter_turns_by_hand(void **state)
     }
 }
 
+/* Two heads of 2 in rows 7 apart: what lies between stays. */
+static void rows_may_stand_apart(void **state)
+{
+    static const float cos_table[2] = { 1, 0 }, sin_table[2] = { 0, 1 }; /* (2, 1) */
+    static const float x[14] = { 1, 2, 3, 4, 9, 9, 9, 1, 2, 3, 4, 9, 9, 9 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        const struct packed rows = pack_lengths(o, (int[]){ 2 }, 1);
+        struct dev *const d = put_floats(o, x, 14);
+
+        assert_int_equal(o->rope(d, 7, put_floats(o, cos_table, 2), put_floats(o, sin_table, 2),
+                                 &rows, 2, 2, 2, 2, 1),
+                         0);
+        assert_floats("turned", get_floats(o, d, 14),
+                      (float[]){ 1, 2, 3, 4, 9, 9, 9, -2, 1, -4, 3, 9, 9, 9 }, 14, 0);
+    }
+}
+
 struct shape {
     int lengths[3], n;
     int64_t H, D, rot;
@@ -110,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OP_TEST(quarter_turns_by_hand),
+        OP_TEST(rows_may_stand_apart),
         OP_TEST(rope_agrees),
         OP_TEST(backward_is_the_transpose),
     };

@@ -19,6 +19,23 @@ static void rows_go_where_they_are_told(void **state)
     }
 }
 
+static void rows_may_stand_apart(void **state)
+{
+    static const float x[8] = { 1, 2, 3, 9, 4, 5, 6, 9 }; /* (2, 3), 4 apart */
+    static const int32_t rows[2] = { 2, 0 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        struct dev *const out = put_floats(o, (float[9]){ 0 }, 9);
+
+        assert_int_equal(o->scatter_rows(out, put_floats(o, x, 8), 4, put_ints(o, rows, 2), 2, 3),
+                         0);
+        assert_floats("scattered", get_floats(o, out, 9), (float[]){ 4, 5, 6, 0, 0, 0, 1, 2, 3 }, 9,
+                      0);
+    }
+}
+
 static void embedding_is_exact_in_every_storage(void **state)
 {
     static const float f32[6] = { 0.1f, -2, 1e-30f, 4, 5, 6 }; /* (3, 2) */
@@ -91,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OP_TEST(rows_go_where_they_are_told),
+        OP_TEST(rows_may_stand_apart),
         OP_TEST(embedding_is_exact_in_every_storage),
         OP_TEST(rows_agree),
     };
