@@ -39,7 +39,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 ifdef WERROR
 WARN += -Werror
 endif
-CPPFLAGS += -D_GNU_SOURCE $(patsubst %/,-I%,$(wildcard libcommon/*/)) -Ikernels
+CPPFLAGS += -D_GNU_SOURCE $(patsubst %/,-I%,$(wildcard libcommon/*/)) -Ikernels -Ikernels/model
 # Each result is rounded where the code says so: contraction would make it depend on the compiler.
 CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
 LDFLAGS  += -Wl,--as-needed
@@ -61,9 +61,9 @@ SCRIPTS := $(wildcard tests/lint/*.t tests/tools/*.t tests/parity/*.t tests/faul
 FUZZ := $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a),\
         $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_*.c)))
 FUZZED := tests/fuzz/fuzz.c $(filter-out %/threads.c %/backends.c %/promptify.c,\
-          $(wildcard libcommon/*/*.c kernels/*.c kernels/model/*.c tools/promptify/*.c))
+          $(wildcard libcommon/*/*.c kernels/*.c kernels/model/*.c kernels/model/*/*.c tools/promptify/*.c))
 FUZZFLAGS := -std=c11 $(WARN) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
-             -fno-sanitize=pointer-overflow -fno-sanitize-recover=all -DVERSION='"fuzz"' -Ikernels/model -Itools/promptify
+             -fno-sanitize=pointer-overflow -fno-sanitize-recover=all -DVERSION='"fuzz"' -Itools/promptify
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
@@ -72,7 +72,7 @@ all: $(BINS)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
 $(BUILD)/libkernels.a: $(call objs,$(wildcard kernels/*.c kernels/ref/*.c kernels/cpu/*.c))
-$(BUILD)/libmodel.a:   $(call objs,$(wildcard kernels/model/*.c))
+$(BUILD)/libmodel.a:   $(call objs,$(wildcard kernels/model/*.c kernels/model/*/*.c))
 $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@

@@ -1,7 +1,7 @@
 /* config.json of a model, and the quant_state of a tensor of bitsandbytes'. */
-#include "config.h"
+#include "files/config_load.h"
 #include "fuzz.h"
-#include "quant_state.h"
+#include "files/quant_state.h"
 
 #include <math.h>
 
@@ -23,8 +23,9 @@ static void as_config(const uint8_t *data, size_t size)
     must_hold(pack_open(&p, fuzz_folder()) == 0, "a folder is opened");
     if (says_why(config_load(&c, p)) == 0) {
         must_hold(c.vocab > 0 && c.dim > 0 && c.layers > 0 && c.heads > 0, "sizes");
-        must_hold(c.rot >= 0 && c.rot <= c.head_dim && c.rot % 2 == 0, "dimensions that turn");
-        must_hold(isfinite(c.rope_theta) && isfinite(c.norm_eps), "numbers");
+        must_hold(c.rope.rot >= 0 && c.rope.rot <= c.head_dim && c.rope.rot % 2 == 0,
+                  "dimensions that turn");
+        must_hold(isfinite(c.rope.theta) && isfinite(c.norm_eps), "numbers");
     }
     pack_close(p);
 }

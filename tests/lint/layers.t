@@ -27,14 +27,22 @@ allow libcommon/pack "$(of base)|$(of pack)"
 allow libcommon/tokenizer "$(of base)|$(of pack)|$(of tokenizer)"
 allow kernels/ref "$base|$(own kernels/ref)"
 allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
-allow kernels/model "kernels\.h|nf4_code\.h|nf4_nest\.h|$common|$(own kernels/model)"
+# Inside the model: run -> files -> archs -> blocks -> lora -> what all speak of (config, modules, parts).
+numbers='kernels\.h|nf4_code\.h|nf4_nest\.h'
+rooms() { echo "$*" | sed 's/\([a-z]\{1,\}\) */\1\/[a-z0-9_]+\\.h|/g; s/|$//'; }
+terms=$(own kernels/model)
+allow kernels/model/lora "$numbers|$(of base)|$terms|$(rooms lora)"
+allow kernels/model/blocks "$numbers|$(of base)|$terms|$(rooms lora blocks)"
+allow kernels/model/archs "$numbers|$(of base)|$terms|$(rooms lora blocks archs)"
+allow kernels/model/files "$numbers|$(of base)|$(of pack)|$terms|$(rooms lora blocks archs files)"
+allow kernels/model/run "$numbers|$(of base)|$(of pack)|$terms|$(rooms lora blocks archs files run)"
 for tool in tools/*
 do
 	mine=$(own "$tool")
-	allow "$tool" "$common|kernels\.h|nf4_code\.h|nf4_nest\.h|model/[a-z_]+\.h${mine:+|$mine}"
+	allow "$tool" "$common|kernels\.h|nf4_code\.h|nf4_nest\.h|$(rooms lora archs files run)${mine:+|$mine}"
 	case $tool in
 	tools/quantize-nf4 | tools/lora-train | tools/predict) ;;
-	*) forbid "$tool" 'kernels\.h|model/|nf4_' ;;
+	*) forbid "$tool" 'kernels\.h|lora/|archs/|files/|run/|nf4_' ;;
 	esac
 done
 if grep -rlE '#include <(cuda|cublas)' --include='*.[ch]' . | grep -v '^./kernels/cuda/'

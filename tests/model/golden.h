@@ -19,7 +19,8 @@
 
 #include "json.h"
 #include "mem.h"
-#include "model/model.h"
+#include "files/config_load.h"
+#include "run/model.h"
 #include "share.h"
 #include "tensors.h"
 

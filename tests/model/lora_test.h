@@ -7,7 +7,8 @@
 
 #include "json.h"
 #include "mem.h"
-#include "model/lora.h"
+#include "run/model.h"
+#include "files/adapter.h"
 #include "share.h"
 #include "tensors.h"
 
@@ -102,7 +103,7 @@ static inline struct lora_set *golden_adapter(const struct golden *g, const char
     struct pack *p = open_pack(g->name, file);
     struct lora_set *l;
 
-    must(lora_load(&l, g->model, p, train));
+    must(lora_load(&l, model_weights(g->model), p, train));
     pack_close(p);
     return l;
 }
@@ -152,7 +153,7 @@ static inline float *fetch(const struct lora_set *l, const struct dev *d)
 static inline size_t tensor_at(const struct lora_set *l, int i, int64_t *n)
 {
     const struct lora_tensor *t = &l->tensor[i / 2];
-    const struct module_info *info = model_module(l->model, t->module);
+    const struct module_info *info = &l->modules->at[t->module];
 
     *n = t->rank * (i % 2 ? info->rows : info->cols);
     return i % 2 ? t->b_at : t->a_at;

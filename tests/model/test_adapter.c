@@ -66,12 +66,12 @@ static const char config_text[] = "{\n"
                                   "  \"task_type\": \"CAUSAL_LM\"\n"
                                   "}";
 
-static void save(const struct lora_set *l, const char *path)
+static void save(const struct lora_set *l, const struct model *on, const char *path)
 {
     struct pack_writer *w;
 
     must(pack_create(&w, path, true, 3, any));
-    must(lora_save(l, w, "some/base"));
+    must(lora_save(l, model_weights(on), w, "some/base"));
     must(pack_commit(w));
 }
 
@@ -107,7 +107,7 @@ static void weights_are_written_as_peft_writes_them(void **state)
     char *path = temp_path("saved.tar.zst");
 
     (void)state;
-    save(l, path);
+    save(l, g.model, path);
     must(pack_open(&ours, path));
 
     const struct pack_file *a = pack_find(peft, "adapter_model.safetensors");
@@ -119,7 +119,7 @@ static void weights_are_written_as_peft_writes_them(void **state)
     assert_memory_equal(c->data, config_text, c->size);
     assert_non_null(pack_find(ours, "README.md"));
 
-    must(lora_load(&again, g.model, ours, true));
+    must(lora_load(&again, model_weights(g.model), ours, true));
     float *p = fetch(l, l->p), *q = fetch(again, again->p);
 
     assert_int_equal(l->params, again->params);
@@ -149,8 +149,8 @@ static void settings_come_back(void **state)
     struct pack *p;
 
     (void)state;
-    must(lora_new(&l, g.model, &opt, 9));
-    save(l, path);
+    must(lora_new(&l, model_ops(g.model), model_modules(g.model), &opt, 9));
+    save(l, g.model, path);
     must(pack_open(&p, path));
 
     const struct pack_file *c = pack_find(p, "adapter_config.json");
@@ -161,7 +161,7 @@ static void settings_come_back(void **state)
     assert_non_null(strstr(text, "\"init_lora_weights\": \"gaussian\","));
     assert_non_null(strstr(text, "[\n    \"q_proj\",\n    \"fc2\"\n  ]"));
     assert_non_null(strstr(text, "\"use_rslora\": true\n}"));
-    must(lora_load(&again, g.model, p, false));
+    must(lora_load(&again, model_weights(g.model), p, false));
     assert_int_equal(again->n, 6);
     assert_true(again->opt.rank == 3 && again->opt.alpha == 2.5 && again->opt.dropout == 0.05 &&
                 again->opt.rslora);
@@ -220,7 +220,7 @@ static int load_made(const struct made *m, struct lora_set **l)
 
     make(m, path);
     must(pack_open(&p, path));
-    rc = lora_load(l, g.model, p, false) < 0 ? err_code() : 0;
+    rc = lora_load(l, model_weights(g.model), p, false) < 0 ? err_code() : 0;
     pack_close(p);
     assert_int_equal(unlink(path), 0);
     free(path);

@@ -3,7 +3,7 @@
  */
 #include "lora_test.h"
 
-#include "model/base_digest.h"
+#include "files/base_digest.h"
 
 static void digest_of(const char *name, const char *device, const char *form,
                       char hex[SHA256_HEX + 1])
@@ -11,7 +11,7 @@ static void digest_of(const char *name, const char *device, const char *form,
     struct golden g;
 
     golden_open(&g, name, device, form);
-    must(base_digest(g.model, hex));
+    must(base_digest(model_weights(g.model), hex));
     golden_close(&g);
 }
 

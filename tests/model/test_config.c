@@ -57,9 +57,9 @@ static void test_spellings(void **state)
         assert_int_equal(c->dim, 2560);
         assert_int_equal(c->kv_heads, 32);
         assert_int_equal(c->head_dim, 80);
-        assert_int_equal(c->rot, 32);
+        assert_int_equal(c->rope.rot, 32);
         assert_int_equal(c->dtype, DT_F16);
-        assert_true(c->resid_pdrop == 0.1f && c->rope_theta == 10000.0f && c->norm_eps == 1e-5f);
+        assert_true(c->resid_pdrop == 0.1f && c->rope.theta == 10000.0f && c->norm_eps == 1e-5f);
         assert_int_equal(c->stops, 1);
         assert_int_equal(c->stop[0], 50256);
         assert_int_equal(c->bos, 50256);
@@ -78,7 +78,7 @@ static void test_defaults(void **state)
     assert_int_equal(c.inner, 8192);
     assert_int_equal(c.layers, 24);
     assert_int_equal(c.head_dim, 64);
-    assert_int_equal(c.rot, 32); /* factor 0.5 */
+    assert_int_equal(c.rope.rot, 32); /* factor 0.5 */
     assert_int_equal(c.max_positions, 2048);
     assert_int_equal(c.stop[0], 2);
     assert_true(c.resid_pdrop == 0 && c.norm_eps == 1e-5f && c.dtype == DT_F32);

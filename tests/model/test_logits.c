@@ -1,7 +1,7 @@
 /* Logits of whole records, packed into one batch, against transformers and bitsandbytes. */
 #include "golden.h"
 
-#include "model/lora.h"
+#include "files/adapter.h"
 #include "whole.h"
 
 /* What summing in another order may change where logits are about 5 in size. */
@@ -67,7 +67,7 @@ static void agree_on(const char *device, const char *name, const char *variant, 
     if (adapter) {
         (void)snprintf(part, sizeof part, "%s/%s", name, adapter);
         must(pack_open(&q, golden(part)));
-        must(lora_load(&lora, m, q, false));
+        must(lora_load(&lora, model_weights(m), q, false));
         model_use_lora(m, lora);
     }
     const double worst = worst_difference(m, name, tag);

@@ -2,7 +2,7 @@
  */
 #include "lora_test.h"
 
-#include "model/lora_set.h"
+#include "lora/lora_set.h"
 
 static const char *const models[] = { "phi-tiny", "phi-odd" };
 static const char *const devices[] = { "ref", "cpu" };
@@ -26,7 +26,7 @@ static void draws_what_peft_draws(void **state)
                                           .targets = "all-linear",
                                           .init = "true" };
 
-        must(lora_new(&got, g.model, &opt, seeds[m]));
+        must(lora_new(&got, model_ops(g.model), model_modules(g.model), &opt, seeds[m]));
         assert_int_equal(got->params, want->params);
 
         float *a = fetch(want, want->p), *b = fetch(got, got->p);
@@ -61,7 +61,7 @@ static void targets_choose_linears(void **state)
             .rank = 2, .alpha = 4, .targets = cases[i].targets, .init = "false"
         };
 
-        must(lora_new(&l, g.model, &opt, 1));
+        must(lora_new(&l, model_ops(g.model), model_modules(g.model), &opt, 1));
         assert_int_equal(l->n, cases[i].pairs);
         lora_free(l);
     }
@@ -70,7 +70,7 @@ static void targets_choose_linears(void **state)
             .rank = 2, .alpha = 4, .targets = wrong[i], .init = "true"
         };
 
-        assert_int_equal(lora_new(&l, g.model, &opt, 1), -1);
+        assert_int_equal(lora_new(&l, model_ops(g.model), model_modules(g.model), &opt, 1), -1);
         assert_int_equal(err_code(), EXIT_USAGE);
     }
     golden_close(&g);
@@ -87,7 +87,7 @@ static void gaussian_start_has_its_spread(void **state)
 
     (void)state;
     golden_open(&g, "phi-tiny", "ref", "nf4");
-    must(lora_new(&l, g.model, &opt, 5));
+    must(lora_new(&l, model_ops(g.model), model_modules(g.model), &opt, 5));
 
     float *p = fetch(l, l->p);
 
@@ -121,7 +121,7 @@ static double tensor_error(const struct lora_set *l, const float *got, int i,
     double error = 0, largest = 0;
 
     buf_puts(&name, "base_model.model.");
-    lora_module_path(&name, l->model, l->tensor[i / 2].layer, l->tensor[i / 2].module);
+    module_path(&name, l->modules, l->tensor[i / 2].layer, l->tensor[i / 2].module);
     buf_puts(&name, i % 2 ? ".lora_B.weight" : ".lora_A.weight");
 
     const struct tensor *t = tensors_find(want, name.p);

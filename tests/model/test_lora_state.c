@@ -30,7 +30,7 @@ static struct lora_set *make(uint32_t seed)
     };
     struct lora_set *l;
 
-    must(lora_new(&l, g.model, &opt, seed));
+    must(lora_new(&l, model_ops(g.model), model_modules(g.model), &opt, seed));
     return l;
 }
 
@@ -85,7 +85,7 @@ static void an_adapter_takes_no_more_room_than_is_said(void **state)
     (void)state;
     (void)close(mkstemps(path, 4));
     must(pack_create(&out, path, true, 3, lora_files));
-    must(lora_save(l, out, "some/base"));
+    must(lora_save(l, model_weights(g.model), out, "some/base"));
     must(pack_commit(out));
     assert_int_equal(stat(path, &st), 0);
     assert_true((uint64_t)st.st_size <= lora_bytes(l));

@@ -2,7 +2,7 @@
 #include "golden.h"
 
 #include "folder.h"
-#include "model/lora.h"
+#include "lora/lora.h"
 
 static struct model *open_at(struct pack **p, const char *path, const char *device)
 {
@@ -137,7 +137,7 @@ static void test_blame(void **state)
     write_overflowing(names, (const int[]){ 7 * 128, 0 });
     struct model *m = open_at(&p, folder, "cpu");
 
-    must(lora_new(&l, m, &opt, 1));
+    must(lora_new(&l, model_ops(m), model_modules(m), &opt, 1));
     model_use_lora(m, l);
     must(model_reserve(m, 3, true));
     batch_add(&b, ids, 3, 1, 1, 0);

@@ -3,7 +3,7 @@
  * logits: they are the same bytes as those of whole sequences.
  */
 #include "golden.h"
-#include "model/prompts.h"
+#include "run/prompts.h"
 #include "whole.h"
 
 #include <string.h>

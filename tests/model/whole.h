@@ -2,7 +2,7 @@
 #ifndef WHOLE_H
 #define WHOLE_H
 
-#include "model/batch.h"
+#include "run/batch.h"
 
 static inline void add_whole(struct batch *b, const uint32_t *ids, int64_t n)
 {

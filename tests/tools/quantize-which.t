@@ -6,7 +6,8 @@ model=$dir/model
 mkmodel --seed 3 --hidden 64 --layers 2 --vocab 96 --dtype float32 -o "$model/"
 
 cat >"$dir/make.py" <<'IN'
-# make.py FROM TO [model_type=X] [OLD=NEW of names]... [TENSOR:INDEX=VALUE]...: a copy with other names and values (F32)
+# make.py FROM TO [model_type=X] [OLD=NEW of names]... [TENSOR:INDEX=VALUE]... [+TENSOR=N]...: a copy with other names
+# and values, and more tensors of N by N ones (F32)
 import json, os, shutil, struct, sys
 source, target, *changes = sys.argv[1:]
 shutil.copytree(source, target, dirs_exist_ok=True)
@@ -18,6 +19,10 @@ for c in changes:
     old, new = c.split("=")
     if old == "model_type":
         config[old] = new
+    elif old[0] == "+":
+        n = int(new)
+        head[old[1:]] = {"dtype": "F32", "shape": [n, n], "data_offsets": [len(data), len(data) + 4 * n * n]}
+        data += struct.pack("<f", 1) * (n * n)
     elif ":" in old:
         name, i = old.split(":")
         struct.pack_into("<f", data, head[name]["data_offsets"][0] + 4 * int(i), float(new))
@@ -57,10 +62,12 @@ names = json.load(open(sys.argv[1]))["quantization_config"]["llm_int8_skip_modul
 assert {"embed_out", "model.embed_in", "gpt_neox.layers.0.attention.dense", "gpt_neox.layers.0.mlp.fc2", "lm_head"} <= set(names), names
 assert "gpt_neox.layers.1.attention.dense" not in names, names
 IN
-made llama "model_type=llama"
+made beside "+model.layers.0.self_attn.router.weight=64"
 it "a known family: a matrix beside its linears stays as it is"
-run quantize-nf4 "$dir/llama" -o "$dir/l/"
-is "in 4 bits" "$(coded "$dir/l")" "0.self_attn.k_proj 0.self_attn.q_proj 0.self_attn.v_proj 1.self_attn.k_proj 1.self_attn.q_proj 1.self_attn.v_proj "
+run quantize-nf4 "$dir/beside" -o "$dir/l/"
+ok
+is "in 4 bits" "$(coded "$dir/l" | tr ' ' '\n' | grep -c .)" 12
+is "the matrix" "$(peek --tensors "$dir/l" | grep -c 'router.weight	F32	.64')" 1
 it "--modules of a known one"
 run quantize-nf4 --modules fc1,q_proj --skip-modules layers.0 "$model" -o "$dir/m/"
 is "in 4 bits" "$(coded "$dir/m")" "1.mlp.fc1 1.self_attn.q_proj "

@@ -11,7 +11,7 @@
 #define CHECKPOINT_H
 
 #include "json.h"
-#include "model/lora.h"
+#include "lora/lora.h"
 
 struct checkpoint {
     const char *path;

@@ -8,7 +8,7 @@
 #define FEED_H
 
 #include "train_records.h"
-#include "model/model.h"
+#include "run/model.h"
 
 struct feed {
     struct model *model;

@@ -16,7 +16,7 @@ static int is_saved(const struct trainer *t)
 
     if (pack_open(&there, t->opt->common.output) < 0)
         return -1;
-    if (lora_load(&saved, t->model, there, false) == 0)
+    if (lora_load(&saved, model_weights(t->model), there, false) == 0)
         same = lora_same(saved, t->lora);
     pack_close(there);
     lora_free(saved);
@@ -80,7 +80,7 @@ static int open_metrics(const struct trainer *t, const struct trainer_state *at,
 static int train(const struct trainer *t, struct trainer_state *at, struct metrics *metrics,
                  struct pack_writer *out)
 {
-    if (trainer_run(t, at, metrics) < 0 || lora_save(t->lora, out, t->base) < 0 ||
+    if (trainer_run(t, at, metrics) < 0 || lora_save(t->lora, model_weights(t->model), out, t->base) < 0 ||
         metrics_sync(metrics) < 0)
         return -1;
     if (t->checkpoint)

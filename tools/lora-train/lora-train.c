@@ -6,7 +6,7 @@
 #include "again.h"
 #include "job.h"
 #include "train_records.h"
-#include "model/lora.h"
+#include "files/adapter.h"
 #include "options.h"
 #include "order_file.h"
 #include "plan.h"
@@ -73,11 +73,11 @@ static int make_lora(struct lora_set **l, const struct train_options *o, const s
     struct pack *adapter;
 
     if (!o->init_adapter)
-        return lora_new(l, m, &o->lora, (uint32_t)o->common.seed);
+        return lora_new(l, model_ops(m), model_modules(m), &o->lora, (uint32_t)o->common.seed);
     if (pack_open(&adapter, o->init_adapter) < 0)
         return -1;
 
-    const int rc = lora_load(l, m, adapter, how);
+    const int rc = lora_load(l, model_weights(m), adapter, how);
 
     pack_close(adapter);
     return rc < 0 ? -1 : check_adapter(o, *l);

@@ -6,7 +6,7 @@
 #define OPTIONS_H
 
 #include "cli.h"
-#include "model/lora.h"
+#include "lora/lora.h"
 #include "order.h"
 #include "schedule.h"
 

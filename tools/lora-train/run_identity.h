@@ -7,7 +7,7 @@
 
 #include "order.h"
 #include "train_records.h"
-#include "model/lora.h"
+#include "lora/lora.h"
 
 /* Appends a JSON object, "name":"value": options with all their values, digests of the rest. LORA has
  * not learned yet. Options that change no number (threads, saving, paths) are not in it. */

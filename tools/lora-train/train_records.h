@@ -4,7 +4,7 @@
 #ifndef TRAIN_RECORDS_H
 #define TRAIN_RECORDS_H
 
-#include "model/model.h"
+#include "run/model.h"
 #include "options.h"
 
 struct train_record {

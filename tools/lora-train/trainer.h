@@ -7,7 +7,7 @@
 #include "train_records.h"
 #include "checkpoint.h"
 #include "metrics.h"
-#include "model/lora.h"
+#include "files/adapter.h"
 #include "order.h"
 #include "schedule.h"
 

@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "digests.h"
 #include "json.h"
-#include "model/lora.h"
+#include "files/adapter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static struct lora_set *load_adapters(const struct source *src, struct model *mo
     struct lora_set **set = xnmalloc((size_t)n, sizeof *set), *joined = NULL;
 
     for (int i = 0; i < n; i++)
-        if (lora_load(&set[i], model, src->pack[i + 1], how) < 0)
+        if (lora_load(&set[i], model_weights(model), src->pack[i + 1], how) < 0)
             die_err();
     if (n == 1 && src->scale[1] == 1) {
         joined = set[0];

@@ -4,7 +4,7 @@
 #ifndef PREDICT_H
 #define PREDICT_H
 
-#include "model/prompts.h"
+#include "run/prompts.h"
 #include "progress.h"
 #include "stream.h"
 #include "tokenizer.h"

@@ -1,8 +1,8 @@
 #include "dequantize.h"
 
 #include "mem.h"
-#include "model/loader.h"
-#include "model/quant_state.h"
+#include "files/loader.h"
+#include "files/quant_state.h"
 #include "plan.h"
 
 #include <stdlib.h>
@@ -147,7 +147,7 @@ static int write_weight(struct tensors_writer *out, const struct ops *ops, struc
     if (!rc)
         rc = write_pieces(out, ops, &w, o->t->name);
     owner.files = NULL; /* they are the caller's */
-    weights_free(&owner);
+    weights_close(&owner);
     return rc;
 }
 

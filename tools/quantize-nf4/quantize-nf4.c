@@ -155,7 +155,7 @@ static int run(const char *path, const struct options *o, const struct cli_commo
     struct source s;
     int rc;
 
-    if (!ops || source_open(&s, path, ops) < 0)
+    if (!ops || source_open(&s, path) < 0)
         return -1;
     if (s.quantised && !o->dequantize)
         rc = err_set(EXIT_DATA,

@@ -1,6 +1,6 @@
 #include "selection.h"
 
-#include "model/arch.h"
+#include "archs/arch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,55 +70,24 @@ static bool is_listed(const struct name *path, const char *list)
 
 struct linears { /* of an architecture; n 0: it is not known */
     const char *layer_prefix;
-    const char *path[ARCH_MODULES_MAX];
+    const char *path[MODULES_MAX];
     int n;
 };
-
-/* Families that the engine does not compute. */
-static const struct {
-    const char *type;
-    struct linears linears;
-} families[] = {
-#define GATED                                                                                      \
-    {                                                                                              \
-        "model.layers.%d.",                                                                        \
-            { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",      \
-              "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj" },                           \
-            7                                                                                      \
-    }
-    { "llama", GATED },
-    { "mistral", GATED },
-    { "qwen2", GATED },
-    { "qwen3", GATED },
-    { "phi3",
-      { "model.layers.%d.",
-        { "self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj" },
-        4 } },
-};
-
-static struct linears linears_of(const struct arch *arch)
-{
-    struct module_info module[ARCH_MODULES_MAX];
-    struct linears l = { .layer_prefix = arch->layer_prefix };
-
-    l.n = arch->modules(module, &arch->defaults);
-    for (int i = 0; i < l.n; i++)
-        l.path[i] = module[i].path;
-    return l;
-}
 
 static struct linears find_linears(const struct source *src)
 {
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(src->config, "model_type");
-    const char *name = cJSON_IsString(type) ? type->valuestring : "";
-    const struct arch *arch = arch_find(name);
+    const struct arch *arch = arch_find(cJSON_IsString(type) ? type->valuestring : "");
+    struct module_info module[MODULES_MAX];
+    struct linears l = { 0 };
 
-    if (arch)
-        return linears_of(arch);
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (!strcmp(name, families[i].type))
-            return families[i].linears;
-    return (struct linears){ 0 };
+    if (!arch)
+        return l;
+    l.layer_prefix = arch->layer_prefix;
+    l.n = arch->modules(module, &arch->defaults);
+    for (int i = 0; i < l.n; i++)
+        l.path[i] = module[i].path;
+    return l;
 }
 
 /* "model.layers.3." and a linear of a layer. */

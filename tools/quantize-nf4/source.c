@@ -1,7 +1,6 @@
 #include "source.h"
 
-#include "model/arch.h"
-#include "model/weights.h"
+#include "files/weights.h"
 
 static int open_config(struct source *s)
 {
@@ -23,39 +22,18 @@ static int open_config(struct source *s)
     return 0;
 }
 
-static int nothing_is_wrong(int64_t *bad, const struct dev *x, enum dtype dtype, int64_t n)
+/* The engine's own check; an architecture or feature of another engine is none of its business. */
+static int check_fit(const struct source *s)
 {
-    (void)x;
-    (void)dtype;
-    (void)n;
-    *bad = -1;
-    return 0;
+    if (weights_check(s->pack) == 0)
+        return 0;
+    return err_code() == EXIT_NODEVICE ? 0 : -1;
 }
 
-/* The engine's own loader, told not to read the values: they are checked when they are quantised.
- */
-static int check_fit(const struct source *s, const struct ops *ops)
-{
-    struct ops without_values = *ops;
-    struct module_info modules[ARCH_MODULES_MAX];
-    struct config c;
-    struct weights w;
-
-    if (config_load(&c, s->pack) < 0)
-        return err_code() == EXIT_NODEVICE ? 0
-                                           : -1; /* an architecture or feature of another engine */
-    without_values.find_nonfinite = nothing_is_wrong;
-    if (weights_load(&w, s->pack, &c, modules, c.arch->modules(modules, &c), &without_values,
-                     DT_F32) < 0)
-        return -1;
-    weights_free(&w);
-    return 0;
-}
-
-int source_open(struct source *s, const char *path, const struct ops *ops)
+int source_open(struct source *s, const char *path)
 {
     *s = (struct source){ 0 };
-    if (pack_open(&s->pack, path) == 0 && open_config(s) == 0 && check_fit(s, ops) == 0 &&
+    if (pack_open(&s->pack, path) == 0 && open_config(s) == 0 && check_fit(s) == 0 &&
         tensors_open(&s->tensors, s->pack, "model") == 0)
         return 0;
     source_close(s);

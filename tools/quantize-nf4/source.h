@@ -18,7 +18,7 @@ struct source {
  * names, types and shapes of all tensors are checked against each other; another architecture is
  * taken as it is. Values are not looked at.
  */
-MUST_USE int source_open(struct source *s, const char *path, const struct ops *ops);
+MUST_USE int source_open(struct source *s, const char *path);
 void source_close(struct source *s);
 /* The type of the model's weights as its config says, "float32" when it does not. */
 const char *source_dtype(const struct source *s);

@@ -1,0 +1,185 @@
+/*
+ * attention_block.c - from the normed stream to what attention adds to it: projections (apart or
+ * fused), norms of queries and keys where a family has them, rotation, cache, attention, output.
+ */
+#include "blocks/pass.h"
+
+#include <math.h>
+
+static struct attention shape_of(const struct pass *p, int layer, int64_t q_ld, int64_t kv_ld)
+{
+    const struct config *c = p->e->config;
+
+    return (struct attention){ .heads = c->heads,
+                               .kv_heads = c->kv_heads,
+                               .head_dim = c->head_dim,
+                               .q_ld = q_ld,
+                               .kv_ld = kv_ld,
+                               .window = c->windowed[layer] ? c->window : 0,
+                               .scale = (float)(1 / sqrt((double)c->head_dim)) };
+}
+
+static int rotate(const struct pass *p, const struct rows *x, int64_t heads, int dir)
+{
+    const struct engine *e = p->e;
+
+    return e->ops->rope(x->at, x->ld, e->cos, e->sin, &p->rows, p->rows.tokens, heads,
+                        e->config->head_dim, e->config->rope.rot, dir);
+}
+
+/* One norm for each head of each token. */
+static int norm_heads(const struct pass *p, int layer, enum layer_norm which, struct dev *out,
+                      struct dev *rstd, const struct dev *raw, int64_t heads)
+{
+    const struct engine *e = p->e;
+    const struct norm_weights *w = &e->parts->layer[layer].norm[which];
+
+    return e->ops->norm_forward(out, NULL, rstd, raw, w->gain, w->bias, e->norm,
+                                p->rows.tokens * heads, e->config->head_dim, e->config->norm_eps);
+}
+
+/* HEADS heads of every row of h, by the linear of ROLE, normed by WHICH where RAW is there, turned.
+ */
+static int project(const struct pass *p, int layer, enum role role, const struct rows *to,
+                   struct dev *raw, struct dev *rstd, enum layer_norm which, int64_t heads,
+                   const struct dev *h)
+{
+    if (block_linear(p, layer, block_module(p, role), raw ? raw : to->at, h) < 0 ||
+        (raw && norm_heads(p, layer, which, to->at, rstd, raw, heads) < 0))
+        return -1;
+    return rotate(p, to, heads, 1);
+}
+
+/* Rows of one layer: those KEPT and, in ALL, those of the batch behind them. */
+static int place(const struct pass *p, struct dev *kept, struct dev *all, const struct rows *fresh)
+{
+    const struct ops *ops = p->e->ops;
+    const struct config *c = p->e->config;
+    const int64_t width = c->kv_heads * c->head_dim;
+    const size_t bytes = (size_t)(p->kv->kept * width) * ops->act_bytes;
+
+    if (!all)
+        return ops->scatter_rows(kept, fresh->at, fresh->ld, p->kv_rows, p->rows.tokens, width);
+    if (ops->copy(all, kept, bytes) < 0 ||
+        ops->scatter_rows(all, fresh->at, fresh->ld, p->kv_rows, p->rows.tokens, width) < 0)
+        return -1;
+    return ops->copy(kept, all, bytes);
+}
+
+static int to_cache(struct pass *p, int layer, const struct layer_acts *l)
+{
+    const struct kv_cache *kv = p->kv;
+
+    p->k = kv->all_k ? kv->all_k : kv->k[layer];
+    p->v = kv->all_v ? kv->all_v : kv->v[layer];
+    p->kv_ld = p->e->config->kv_heads * p->e->config->head_dim;
+    return place(p, kv->k[layer], kv->all_k, &l->k) < 0 ||
+                   place(p, kv->v[layer], kv->all_v, &l->v) < 0
+               ? -1
+               : 0;
+}
+
+int block_keys(struct pass *p, int layer, const struct dev *h)
+{
+    const struct config *c = p->e->config;
+    const struct layer_acts *l = &p->e->acts.layer[layer];
+
+    p->q = (struct rows){ 0 };
+    if (l->qkv) {
+        if (block_linear(p, layer, block_module(p, ROLE_QKV), l->qkv, h) < 0 ||
+            rotate(p, &l->q, c->heads, 1) < 0 || rotate(p, &l->k, c->kv_heads, 1) < 0)
+            return -1;
+        p->q = l->q;
+    } else if (project(p, layer, ROLE_K, &l->k, l->raw_k, l->k_rstd, NORM_KEY, c->kv_heads, h) <
+                   0 ||
+               block_linear(p, layer, block_module(p, ROLE_V), l->v.at, h) < 0) {
+        return -1;
+    }
+    p->k = l->k.at;
+    p->v = l->v.at;
+    p->kv_ld = l->k.ld;
+    return p->kv ? to_cache(p, layer, l) : 0;
+}
+
+int block_narrow(struct pass *p, int layer, const struct dev **x, const struct dev **h)
+{
+    const struct ops *ops = p->e->ops;
+    const struct acts *a = &p->e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+    const int64_t N = p->tail.tokens, C = p->e->config->dim;
+
+    if (ops->gather_rows(a->a, *h, p->tail_row, N, C) < 0 ||
+        ops->gather_rows(a->h, *x, p->tail_row, N, C) < 0)
+        return -1;
+    *x = a->h;
+    *h = a->a;
+    if (l->qkv) {
+        if (ops->gather_rows(a->tail_qkv, l->qkv, p->tail_row, N, l->q.ld) < 0)
+            return -1;
+        p->q.at = a->tail_qkv;
+    }
+    p->rows = p->tail;
+    return 0;
+}
+
+int block_attention(struct pass *p, int layer, struct dev *out, const struct dev *h)
+{
+    const struct config *c = p->e->config;
+    const struct layer_acts *l = &p->e->acts.layer[layer];
+
+    if (!p->q.at) {
+        if (project(p, layer, ROLE_Q, &l->q, l->raw_q, l->q_rstd, NORM_QUERY, c->heads, h) < 0)
+            return -1;
+        p->q = l->q;
+    }
+    const struct attention shape = shape_of(p, layer, p->q.ld, p->kv_ld);
+
+    if (p->e->ops->attention_forward(l->o, l->lse, p->q.at, p->k, p->v, &p->rows, &shape) < 0)
+        return -1;
+    return block_linear(p, layer, block_module(p, ROLE_OUT), out, l->o);
+}
+
+/* Turns the gradient of normed heads into that of RAW ones, in place. */
+static int norm_heads_back(const struct pass *p, int layer, enum layer_norm which, struct dev *d,
+                           const struct dev *raw, const struct dev *rstd, int64_t heads)
+{
+    const struct engine *e = p->e;
+
+    return e->ops->norm_backward(d, d, raw, NULL, rstd, e->parts->layer[layer].norm[which].gain,
+                                 e->norm, p->rows.tokens * heads, e->config->head_dim, false);
+}
+
+/* From the gradients of turned heads to dh. */
+static int project_back(const struct pass *p, int layer, struct dev *dh, bool add)
+{
+    const struct config *c = p->e->config;
+    const struct acts *a = &p->e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+
+    if (rotate(p, &a->dq, c->heads, -1) < 0 || rotate(p, &a->dk, c->kv_heads, -1) < 0)
+        return -1;
+    if (a->dqkv)
+        return block_linear_back(p, layer, block_module(p, ROLE_QKV), dh, a->dqkv, a->h, add);
+    if (l->raw_q &&
+        (norm_heads_back(p, layer, NORM_QUERY, a->dq.at, l->raw_q, l->q_rstd, c->heads) < 0 ||
+         norm_heads_back(p, layer, NORM_KEY, a->dk.at, l->raw_k, l->k_rstd, c->kv_heads) < 0))
+        return -1;
+    if (block_linear_back(p, layer, block_module(p, ROLE_Q), dh, a->dq.at, a->h, add) < 0 ||
+        block_linear_back(p, layer, block_module(p, ROLE_K), dh, a->dk.at, a->h, true) < 0)
+        return -1;
+    return block_linear_back(p, layer, block_module(p, ROLE_V), dh, a->dv.at, a->h, true);
+}
+
+int block_attention_back(const struct pass *p, int layer, struct dev *dh, const struct dev *da,
+                         bool add)
+{
+    const struct acts *a = &p->e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+    const struct attention shape = shape_of(p, layer, l->q.ld, l->k.ld);
+
+    if (block_linear_back(p, layer, block_module(p, ROLE_OUT), a->do_, da, l->o, false) < 0 ||
+        p->e->ops->attention_backward(a->dq.at, a->dk.at, a->dv.at, a->attn, a->do_, l->o, l->lse,
+                                      l->q.at, l->k.at, l->v.at, &p->rows, &shape) < 0)
+        return -1;
+    return project_back(p, layer, dh, add);
+}

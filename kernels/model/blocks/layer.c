@@ -1,0 +1,111 @@
+/* layer.c - attention and MLP side by side, or one after the other. */
+#include "blocks/layer.h"
+
+#include "blocks/pass.h"
+
+/* The last layer is asked for the rows of the tail alone, where there is one. */
+static bool narrows(const struct pass *p, int layer)
+{
+    return layer + 1 == (int)p->e->config->layers && p->tail.tokens;
+}
+
+/* ---- side by side ---- */
+
+static int parallel_forward(struct pass *p, int layer, struct dev *x_next)
+{
+    const struct engine *e = p->e;
+    const struct acts *a = &e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+    const struct dropout da = block_residual_dropout(p, layer, SITE_ATTENTION);
+    const struct dropout dm = block_residual_dropout(p, layer, SITE_MLP);
+    const struct dev *x = l->x, *h = a->h;
+
+    /* h may stand where attention's output will: the MLP looks at it first */
+    if (block_norm(p, layer, NORM_ATTENTION, a->h, l->mean, l->rstd, x) < 0 ||
+        block_keys(p, layer, h) < 0 || (narrows(p, layer) && block_narrow(p, layer, &x, &h) < 0) ||
+        block_mlp(p, layer, a->m, h) < 0 || block_attention(p, layer, a->a, h) < 0)
+        return -1;
+    return e->ops->residual_forward(x_next, x, a->a, a->m, &da, &dm, &p->rows, p->rows.tokens,
+                                    e->config->dim);
+}
+
+static int parallel_backward(const struct pass *p, int layer, bool lowest)
+{
+    const struct engine *e = p->e;
+    const struct acts *a = &e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+    const struct dropout drop_a = block_residual_dropout(p, layer, SITE_ATTENTION);
+    const struct dropout drop_m = block_residual_dropout(p, layer, SITE_MLP);
+    struct dev *da = drop_a.p > 0 ? a->a : a->dx, *dm = drop_m.p > 0 ? a->m : a->dx;
+    struct dev *dh = lowest ? NULL : a->dh;
+
+    if (e->ops->residual_backward(da, dm, a->dx, &drop_a, &drop_m, &p->rows, p->rows.tokens,
+                                  e->config->dim) < 0 ||
+        block_norm(p, layer, NORM_ATTENTION, a->h, NULL, NULL, l->x) < 0 ||
+        block_mlp_back(p, layer, dh, dm) < 0 || block_attention_back(p, layer, dh, da, true) < 0)
+        return -1;
+    return lowest ? 0
+                  : block_norm_back(p, layer, NORM_ATTENTION, a->dx, dh, l->x, l->mean, l->rstd);
+}
+
+const struct layer_order layer_parallel = { parallel_forward, parallel_backward, true };
+
+/* ---- one after the other ---- */
+
+/* out (N, C) = drop(a) + x. */
+static int add_to_stream(const struct pass *p, int layer, int site, struct dev *out,
+                         const struct dev *x, const struct dev *a)
+{
+    const struct dropout drop = block_residual_dropout(p, layer, site);
+
+    return p->e->ops->residual_forward(out, x, a, NULL, &drop, NULL, &p->rows, p->rows.tokens,
+                                       p->e->config->dim);
+}
+
+static int sequential_forward(struct pass *p, int layer, struct dev *x_next)
+{
+    const struct acts *a = &p->e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+    const struct dev *x = l->x, *h = a->h;
+
+    if (block_norm(p, layer, NORM_ATTENTION, a->h, l->mean, l->rstd, x) < 0 ||
+        block_keys(p, layer, h) < 0 || (narrows(p, layer) && block_narrow(p, layer, &x, &h) < 0) ||
+        block_attention(p, layer, a->a, h) < 0 ||
+        add_to_stream(p, layer, SITE_ATTENTION, l->mid, x, a->a) < 0 ||
+        block_norm(p, layer, NORM_MLP, a->h, l->mid_mean, l->mid_rstd, l->mid) < 0 ||
+        block_mlp(p, layer, a->m, a->h) < 0)
+        return -1;
+    return add_to_stream(p, layer, SITE_MLP, x_next, l->mid, a->m);
+}
+
+/* The gradient of what was added to the stream, of which acts.dx is the gradient: SCRATCH, or
+ * acts.dx itself where nothing was dropped. */
+static int added(const struct pass *p, int layer, int site, struct dev *scratch, struct dev **d)
+{
+    const struct acts *a = &p->e->acts;
+    const struct dropout drop = block_residual_dropout(p, layer, site);
+
+    *d = drop.p > 0 ? scratch : a->dx;
+    return p->e->ops->residual_backward(*d, NULL, a->dx, &drop, NULL, &p->rows, p->rows.tokens,
+                                        p->e->config->dim);
+}
+
+static int sequential_backward(const struct pass *p, int layer, bool lowest)
+{
+    const struct acts *a = &p->e->acts;
+    const struct layer_acts *l = &a->layer[layer];
+    struct dev *d, *dh = lowest ? NULL : a->dh;
+
+    if (added(p, layer, SITE_MLP, a->m, &d) < 0 ||
+        block_norm(p, layer, NORM_MLP, a->h, NULL, NULL, l->mid) < 0 ||
+        block_mlp_back(p, layer, a->dh, d) < 0 ||
+        block_norm_back(p, layer, NORM_MLP, a->dx, a->dh, l->mid, l->mid_mean, l->mid_rstd) < 0 ||
+        added(p, layer, SITE_ATTENTION, a->a, &d) < 0 ||
+        block_norm(p, layer, NORM_ATTENTION, a->h, NULL, NULL, l->x) < 0 ||
+        block_attention_back(p, layer, dh, d, false) < 0)
+        return -1;
+    return lowest ? 0
+                  : block_norm_back(p, layer, NORM_ATTENTION, a->dx, dh, l->x, l->mean, l->rstd);
+}
+
+const struct layer_order layer_sequential = { sequential_forward, sequential_backward, false };

@@ -1,0 +1,29 @@
+/*
+ * layer.h - the orders in which a layer's blocks follow one another.
+ */
+#ifndef LAYER_H
+#define LAYER_H
+
+#include "err.h"
+
+#include <stdbool.h>
+
+struct pass; /* pass.h */
+struct dev;
+
+struct layer_order {
+    /* The stream behind LAYER, into X_NEXT, from acts.layer[].x. */
+    int (*forward)(struct pass *p, int layer, struct dev *x_next);
+    /* Turns acts.dx, the gradient behind LAYER, into that in front of it; LOWEST: nobody asks for
+     * that. LoRA's gradients are added. */
+    int (*backward)(const struct pass *p, int layer, bool lowest);
+    bool one_norm; /* of attention and MLP; else the MLP has one of its own, and a stream between
+                      them */
+};
+
+/* x <- drop(attention(h)) + drop(mlp(h)) + x, h = norm(x): Phi. */
+extern const struct layer_order layer_parallel;
+/* x <- drop(attention(norm(x))) + x, then x <- drop(mlp(norm'(x))) + x: Llama and its kin. */
+extern const struct layer_order layer_sequential;
+
+#endif

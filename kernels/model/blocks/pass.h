@@ -1,0 +1,115 @@
+/*
+ * pass.h - one batch on its way through a model, and what the blocks of every family are made of.
+ *
+ * The blocks call ops only, and find everything they need in the pass.
+ */
+#ifndef PASS_H
+#define PASS_H
+
+#include "blocks/acts.h"
+#include "parts.h"
+
+struct engine { /* what is the same for every pass of a model */
+    const struct ops *ops;
+    const struct config *config;
+    const struct modules *modules;
+    const struct parts *parts;
+    struct dev *cos, *sin; /* (positions, rot/2) f32 */
+    enum norm norm;
+    const struct lora_set *lora; /* NULL: the base model alone */
+    float resid_pdrop;
+    struct acts acts;
+};
+
+struct kv_cache {
+    const struct ops *ops;
+    int64_t kept, rows;
+    struct dev *memory;
+    struct dev **k, **v;       /* (L) of (kept, K, D) */
+    struct dev *all_k, *all_v; /* (rows, K, D) of the layer at hand; NULL when all are kept */
+};
+
+/* One batch: what to compute and for whom. */
+struct pass {
+    const struct engine *e;
+    struct packed rows;
+    const struct dev *ids;     /* (N) i32 */
+    bool train;                /* dropout is drawn, gradients are added to the lora_set */
+    uint64_t seed;             /* of dropout */
+    struct kv_cache *kv;       /* NULL: sequences see their own rows of the batch */
+    const struct dev *kv_rows; /* (N) i32: where each token's key and value go */
+    /* What the last layer is asked for beside keys and values: these rows of the batch become its
+     * only ones. No tokens: all. */
+    struct packed tail;
+    const struct dev *tail_row; /* (tail.tokens) i32 */
+    /* Of the layer at hand: queries (at NULL: not made yet), and the keys and values they see. */
+    struct rows q;
+    const struct dev *k, *v;
+    int64_t kv_ld;
+    /* The rows of the stream that the head looks at, and what is asked of them. */
+    int64_t picks;
+    const struct dev *pick_row, *pick_target; /* (picks) i32 */
+    const struct dev *pick_weight;            /* (picks) f32 */
+};
+
+/* ---- linear.c ---- */
+
+/* y (N, O) = the linear MODULE of LAYER, with LoRA where there is one. */
+MUST_USE int block_linear(const struct pass *p, int layer, int module, struct dev *y,
+                          const struct dev *x);
+/* Its gradients: LoRA's are added to the lora_set, dx (NULL: not wanted) is set, or added to when
+ * ADD. */
+MUST_USE int block_linear_back(const struct pass *p, int layer, int module, struct dev *dx,
+                               const struct dev *dy, const struct dev *x, bool add);
+/* True when MODULE of LAYER carries LoRA. */
+bool block_adapted(const struct pass *p, int layer, int module);
+/* The index of the module that does ROLE, -1: there is none. */
+static inline int block_module(const struct pass *p, enum role role)
+{
+    return p->e->modules->place[role];
+}
+
+/* ---- norm_block.c ---- */
+
+/* h (N, C) = the norm WHICH of LAYER of x; mean and rstd may be NULL. */
+MUST_USE int block_norm(const struct pass *p, int layer, enum layer_norm which, struct dev *h,
+                        struct dev *mean, struct dev *rstd, const struct dev *x);
+/* dx += dh through it. */
+MUST_USE int block_norm_back(const struct pass *p, int layer, enum layer_norm which, struct dev *dx,
+                             const struct dev *dh, const struct dev *x, const struct dev *mean,
+                             const struct dev *rstd);
+/* Where dropout of a layer is drawn beside the linears, which count from 0. */
+enum { SITE_ATTENTION = 14, SITE_MLP = 15 };
+struct dropout block_residual_dropout(const struct pass *p, int layer, int site);
+
+/* ---- attention_block.c ---- */
+
+/* Keys and values of all rows from the normed stream h, into the cache where there is one. Fused
+ * projections give the queries, too. */
+MUST_USE int block_keys(struct pass *p, int layer, const struct dev *h);
+/* Goes on with the rows of the tail alone, their stream in *X, normed in *H. */
+MUST_USE int block_narrow(struct pass *p, int layer, const struct dev **x, const struct dev **h);
+/* out (N, C) = attention's output projection; OUT may be H. */
+MUST_USE int block_attention(struct pass *p, int layer, struct dev *out, const struct dev *h);
+/* From da, the gradient of its output, to what is added to dh (NULL: not wanted), or set unless
+ * ADD. */
+MUST_USE int block_attention_back(const struct pass *p, int layer, struct dev *dh,
+                                  const struct dev *da, bool add);
+/* ---- mlp_block.c ---- */
+
+/* out (N, C) = down(act(up h)), or down(act(gate h) * up h). */
+MUST_USE int block_mlp(const struct pass *p, int layer, struct dev *out, const struct dev *h);
+/* From dm, the gradient of its output, to dh (NULL: not wanted), which is set. H is in acts.h. */
+MUST_USE int block_mlp_back(const struct pass *p, int layer, struct dev *dh, const struct dev *dm);
+
+/* ---- head_block.c ---- */
+
+/* Ids to the stream that enters the first layer. */
+MUST_USE int block_embed(const struct pass *p);
+/* Final norm and head of the picked rows: losses in acts.result, most likely ids behind them
+ * (BEST). GRADIENT: also the gradient of the stream, in acts.dx. */
+MUST_USE int block_head_loss(const struct pass *p, bool best, bool gradient);
+/* Final norm and logits of picks FROM.. (N of them, acts_logit_rows at most), in acts.logits. */
+MUST_USE int block_head_logits(const struct pass *p, int64_t from, int64_t n);
+
+#endif

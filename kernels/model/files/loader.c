@@ -1,0 +1,155 @@
+/* loader.c - finds, checks and adopts tensors. */
+#include "files/loader.h"
+
+#include "mem.h"
+
+#include <stdlib.h>
+
+static bool is_float(enum dtype t)
+{
+    return t == DT_F32 || t == DT_F16 || t == DT_BF16;
+}
+
+const struct tensor *loader_find(struct loader *ld, const char *stem, const char *suffix)
+{
+    struct buf name = BUF_INIT;
+
+    buf_printf(&name, "%s%s", stem, suffix);
+    const struct tensor *t = tensors_find(ld->w->files, name.p);
+
+    buf_free(&name);
+    if (t)
+        ld->used[ld->n_used++] = t;
+    return t;
+}
+
+const struct tensor *loader_need(struct loader *ld, const char *stem, const char *suffix)
+{
+    const struct tensor *t = loader_find(ld, stem, suffix);
+
+    if (!t)
+        err_set(EXIT_DATA, "tensor '%s%s' is missing", stem, suffix);
+    return t;
+}
+
+int loader_check(const struct tensor *t, enum dtype dtype, int64_t n)
+{
+    if (t->dtype != dtype)
+        return err_set(EXIT_DATA, "tensor '%s' is %s, not %s", t->name, dtype_name(t->dtype),
+                       dtype_name(dtype));
+    if (t->n != n)
+        return err_set(EXIT_DATA, "tensor '%s' has %lld elements, %lld are needed", t->name,
+                       (long long)t->n, (long long)n);
+    return 0;
+}
+
+static int keep_adopted(struct loader *ld, const struct dev **out, const void *host, size_t bytes)
+{
+    struct weights *w = ld->w;
+
+    *out = NULL;
+    if (!ld->ops)
+        return 0;
+    const struct dev *d = ld->ops->adopt(host, bytes);
+
+    if (!d)
+        return -1;
+    w->adopted = xnrealloc(w->adopted, (size_t)w->n_adopted + 1, sizeof *w->adopted);
+    w->adopted[w->n_adopted++] = d;
+    *out = d;
+    return 0;
+}
+
+int loader_adopt(struct loader *ld, const struct dev **out, const struct tensor *t)
+{
+    ld->w->mapped += t->bytes;
+    return keep_adopted(ld, out, t->data, t->bytes);
+}
+
+float *loader_floats(struct loader *ld, int64_t n)
+{
+    struct weights *w = ld->w;
+    float *v = xaligned((size_t)n * sizeof *v);
+
+    w->buffers = xnrealloc(w->buffers, (size_t)w->n_buffers + 1, sizeof *w->buffers);
+    w->buffers[w->n_buffers++] = v;
+    w->owned += (size_t)n * sizeof *v;
+    return v;
+}
+
+int loader_adopt_floats(struct loader *ld, const struct dev **out, const float *v, int64_t n)
+{
+    return keep_adopted(ld, out, v, (size_t)n * sizeof *v);
+}
+
+int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d, enum dtype dtype,
+                  int64_t n)
+{
+    int64_t bad = -1;
+
+    if (ld->ops && ld->ops->find_nonfinite(&bad, d, dtype, n) < 0)
+        return -1;
+    if (bad >= 0)
+        return err_set(
+            EXIT_NUMERIC,
+            "tensor '%s' is not a finite number at element %lld; fetch or make the model again",
+            t->name, (long long)bad);
+    return 0;
+}
+
+int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v, int64_t n)
+{
+    const int64_t i = ld->ops && ld->round == DT_BF16 ? f32_first_beyond(v, n, DT_BF16) : -1;
+
+    return i < 0 ? 0
+                 : err_set(EXIT_NUMERIC,
+                           "tensor '%s' has %g at element %lld, beyond what bfloat16 can hold; use "
+                           "--compute-dtype float32",
+                           t->name, (double)v[i], (long long)i);
+}
+
+int loader_check_shape(const struct tensor *t, int64_t rows, int64_t cols)
+{
+    const int rank = rows ? 2 : 1;
+    struct buf shape = BUF_INIT;
+
+    if (t->rank == rank && t->shape[rank - 1] == cols && (!rows || t->shape[0] == rows))
+        return 0;
+    for (int i = 0; i < t->rank; i++)
+        buf_printf(&shape, "%s%lld", i ? "x" : "", (long long)t->shape[i]);
+    buf_puts(&shape, ", config.json wants ");
+    if (rows)
+        buf_printf(&shape, "%lldx", (long long)rows);
+    err_set(EXIT_DATA, "tensor '%s' has shape %s%lld", t->name, shape.p, (long long)cols);
+    buf_free(&shape);
+    return -1;
+}
+
+static int check_float(const struct tensor *t)
+{
+    return is_float(t->dtype) ? 0
+                              : err_set(EXIT_DATA, "tensor '%s' is %s, none of F32, F16, BF16",
+                                        t->name, dtype_name(t->dtype));
+}
+
+int loader_vector(struct loader *ld, const struct dev **out, const char *stem, const char *suffix,
+                  int64_t n)
+{
+    const struct tensor *t = loader_need(ld, stem, suffix);
+
+    if (!t || check_float(t) < 0 || loader_check_shape(t, 0, n) < 0)
+        return -1;
+    if (t->dtype == DT_F32) {
+        if (loader_adopt(ld, out, t) < 0)
+            return -1;
+    } else {
+        const uint16_t *half = (const uint16_t *)(const void *)t->data;
+        float *v = loader_floats(ld, n);
+
+        for (int64_t i = 0; i < n; i++)
+            v[i] = t->dtype == DT_F16 ? f32_of_f16(half[i]) : f32_of_bf16(half[i]);
+        if (loader_adopt_floats(ld, out, v, n) < 0)
+            return -1;
+    }
+    return loader_finite(ld, t, *out, DT_F32, n);
+}

@@ -1,0 +1,15 @@
+/* rope_load.h - the keys of config.json that say how positions turn queries and keys. */
+#ifndef ROPE_LOAD_H
+#define ROPE_LOAD_H
+
+#include "config.h"
+#include "json.h"
+
+/* C has its sizes and its family by now. EXIT_NODEVICE names a kind of scaling that is not there.
+ */
+MUST_USE int rope_load(struct config *c, const cJSON *json);
+
+/* *OBJECT is the member KEY, NULL when absent or null; EXIT_DATA when it is no object. */
+MUST_USE int json_object(const cJSON **object, const cJSON *json, const char *key);
+
+#endif

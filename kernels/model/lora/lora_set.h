@@ -1,0 +1,24 @@
+/*
+ * lora_set.h - how a lora_set is put together; for lora_draws.c (new), lora_table.c (joined)
+ * and files/adapter.c.
+ */
+#ifndef LORA_SET_H
+#define LORA_SET_H
+
+#include "lora/lora.h"
+
+/* An empty set for the linears M, without device memory. */
+struct lora_set *lora_set_begin(const struct ops *ops, const struct modules *m,
+                                const struct lora_options *opt);
+/* The next pair; pairs come layer by layer in module order. */
+void lora_set_add(struct lora_set *l, int layer, int module, int64_t rank, float scale);
+/* Device memory behind the pairs, with the parameters HOST (params elements). */
+MUST_USE int lora_set_fill(struct lora_set *l, const float *host, bool train);
+
+/* alpha / R, or alpha / sqrt(R) under rsLoRA. */
+float lora_scale(double alpha, int64_t rank, bool rslora);
+
+/* Whether PATH is NAME or ends in ".NAME": how PEFT reads a target module. */
+bool lora_path_matches(const char *path, const char *name, size_t name_len);
+
+#endif

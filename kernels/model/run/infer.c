@@ -1,0 +1,151 @@
+/* infer.c - the cache of keys and values, and logits at chosen rows. */
+#include "run/model_parts.h"
+
+#include "mem.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+static size_t part_bytes(const struct model *m, int64_t rows)
+{
+    const struct config *c = m->e.config;
+
+    return ((size_t)(rows * c->kv_heads * c->head_dim) * m->e.ops->act_bytes + 255) / 256 * 256;
+}
+
+int kv_cache_new(struct kv_cache **out, const struct model *m, int64_t kept, int64_t rows)
+{
+    const struct config *c = m->e.config;
+    struct kv_cache *kv = xcalloc(1, sizeof *kv);
+    const size_t stride = part_bytes(m, kept), layers = stride * 2 * (size_t)c->layers;
+    const size_t all = kept < rows ? part_bytes(m, rows) : 0;
+
+    assert(kept <= rows);
+    kv->ops = m->e.ops;
+    kv->kept = kept;
+    kv->rows = rows;
+    kv->k = xnmalloc((size_t)c->layers, sizeof *kv->k);
+    kv->v = xnmalloc((size_t)c->layers, sizeof *kv->v);
+    kv->memory = m->e.ops->alloc(layers + 2 * all);
+    if (!kv->memory) {
+        kv_cache_free(kv);
+        return err_in("keys and values of %lld tokens", (long long)rows);
+    }
+    for (size_t i = 0; i < (size_t)c->layers; i++) {
+        kv->k[i] = m->e.ops->slice(kv->memory, stride * 2 * i);
+        kv->v[i] = m->e.ops->slice(kv->memory, stride * (2 * i + 1));
+    }
+    if (all) {
+        kv->all_k = m->e.ops->slice(kv->memory, layers);
+        kv->all_v = m->e.ops->slice(kv->memory, layers + all);
+    }
+    *out = kv;
+    return 0;
+}
+
+void kv_cache_free(struct kv_cache *kv)
+{
+    if (!kv)
+        return;
+    kv->ops->release(kv->memory);
+    free(kv->k);
+    free(kv->v);
+    free(kv);
+}
+
+/* Where the keys and values of the new tokens go; to be freed. */
+static int32_t *place_keys(const struct kv_cache *kv, const struct batch *b)
+{
+    int32_t *row = xnmalloc((size_t)b->tokens, sizeof *row);
+
+    for (int64_t s = 0; s < b->seqs; s++) {
+        const struct seq *q = &b->seq[s];
+
+        assert(q->q_len <= q->k_len && q->k_start + q->k_len <= kv->rows);
+        for (int32_t i = 0; i < q->q_len; i++)
+            row[q->q_start + i] = q->k_start + q->k_len - q->q_len + i;
+    }
+    return row;
+}
+
+static int check_finite(const float *logits, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(logits[i]))
+            return err_set(
+                EXIT_NUMERIC,
+                "the logits are not finite numbers; is the adapter sound, and the model?");
+    return 0;
+}
+
+/*
+ * Makes the tail of B from those rows that OUT asks for, and what stands behind them in their
+ * sequences; ROW gets where its rows are in B, AT (n) where those of OUT are in it.
+ */
+static void make_tail(struct batch *tail, int32_t *row, const struct batch *b, const int32_t *out,
+                      int64_t n, int32_t *at)
+{
+    int32_t *wanted = xcalloc((size_t)b->tokens, sizeof *wanted);
+
+    for (int64_t i = 0; i < n; i++)
+        wanted[out[i]] = 1;
+    for (int64_t s = 0; s < b->seqs; s++) {
+        const struct seq *q = &b->seq[s];
+        const int32_t end = q->q_start + q->q_len;
+        int32_t r = q->q_start;
+
+        while (r < end && !wanted[r])
+            r++;
+        if (r < end)
+            batch_add_cached(tail, (const uint32_t *)b->ids + r, end - r, b->pos[r], q);
+        for (int32_t to = (int32_t)tail->tokens - (end - r); r < end; r++, to++) {
+            row[to] = r;
+            wanted[r] = to;
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        at[i] = wanted[out[i]];
+    free(wanted);
+}
+
+static int infer(struct pass *p, float *logits)
+{
+    const struct engine *e = p->e;
+    const int64_t V = e->config->vocab, chunk = acts_logit_rows(e->acts.max_tokens);
+
+    if (e->ops->begin() < 0 || pass_forward(p) < 0 || e->ops->end() < 0)
+        return -1;
+    for (int64_t i = 0; i < p->picks; i += chunk) {
+        const int64_t part = p->picks - i < chunk ? p->picks - i : chunk;
+
+        if (block_head_logits(p, i, part) < 0 ||
+            e->ops->get(logits + i * V, e->acts.logits, (size_t)(part * V) * sizeof *logits) < 0)
+            return -1;
+    }
+    return check_finite(logits, p->picks * V);
+}
+
+int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
+                const int32_t *out_rows, int64_t n_out, float *logits)
+{
+    struct batch tail = BATCH_INIT;
+    int32_t *at = xnmalloc((size_t)n_out, sizeof *at);
+    int32_t *tail_row = xnmalloc((size_t)b->tokens, sizeof *tail_row);
+    int32_t *kv_row = kv ? place_keys(kv, b) : NULL;
+    struct pass p;
+
+    assert(!m->e.acts.train);
+    make_tail(&tail, tail_row, b, out_rows, n_out, at);
+    int rc = pass_begin(&p, m, b, &(struct picked){ .n = n_out, .row = at },
+                        &(struct extras){ kv_row, &tail, tail_row });
+
+    p.kv = kv;
+    if (rc == 0)
+        rc = infer(&p, logits);
+    batch_free(&tail);
+    free(at);
+    free(tail_row);
+    free(kv_row);
+    return rc;
+}

@@ -1,0 +1,126 @@
+/* loss.c - batches with targets: training and evaluation. */
+#include "run/model_parts.h"
+
+#include "mem.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The rows of a batch that have a target. */
+struct targets {
+    int64_t n;
+    int32_t *row, *target;
+    float *weight;
+};
+
+static struct targets find_targets(const struct batch *b)
+{
+    struct targets t = { .row = xnmalloc((size_t)b->tokens, sizeof *t.row),
+                         .target = xnmalloc((size_t)b->tokens, sizeof *t.target),
+                         .weight = xnmalloc((size_t)b->tokens, sizeof *t.weight) };
+
+    for (int32_t i = 0; i < (int32_t)b->tokens; i++)
+        if (b->target[i] >= 0) {
+            t.row[t.n] = i;
+            t.target[t.n] = b->target[i];
+            t.weight[t.n++] = b->weight[i];
+        }
+    return t;
+}
+
+static void targets_free(struct targets *t)
+{
+    free(t->row);
+    free(t->target);
+    free(t->weight);
+}
+
+/* What the head left on the device, spread over the rows of the batch; BEST may be NULL. */
+static int fetch(const struct pass *p, const struct targets *t, float *nll, int32_t *best)
+{
+    const size_t words = (size_t)t->n * (best ? 2 : 1);
+    uint32_t *host = xnmalloc(words, sizeof *host);
+    const int rc = p->e->ops->get(host, p->e->acts.result, words * sizeof *host);
+
+    for (int64_t i = 0; rc == 0 && i < t->n; i++) {
+        memcpy(&nll[t->row[i]], &host[i], sizeof *nll);
+        if (best)
+            best[t->row[i]] = (int32_t)host[t->n + i];
+    }
+    free(host);
+    return rc;
+}
+
+static int check_finite(const struct pass *p, const float *nll)
+{
+    int64_t i = 0;
+    int layer;
+
+    while (i < p->rows.tokens && isfinite(nll[i]))
+        i++;
+    if (i == p->rows.tokens)
+        return 0;
+    if (!p->e->acts.train) /* the layers share their memory: nothing is left to look at */
+        return err_set(EXIT_NUMERIC,
+                       "the loss is not a finite number; is the adapter sound, and the model?");
+    if (pass_find_bad_layer(p, &layer) < 0)
+        return -1;
+    if (layer > (int)p->e->config->layers)
+        return err_set(EXIT_NUMERIC,
+                       "the loss is not a finite number, behind the last layer; try a lower "
+                       "learning rate");
+    return err_set(
+        EXIT_NUMERIC,
+        "the loss is not a finite number: layer %d gives the first value that is none; try "
+        "a lower learning rate",
+        layer - 1);
+}
+
+/* Forward, loss, backward of the rows with targets. */
+static int run_pass(struct pass *p, const struct targets *t, float *nll, int32_t *best)
+{
+    const struct ops *ops = p->e->ops;
+
+    if (ops->begin() < 0 || pass_forward(p) < 0 || block_head_loss(p, best != NULL, p->train) < 0 ||
+        ops->end() < 0 || fetch(p, t, nll, best) < 0 || check_finite(p, nll) < 0)
+        return -1;
+    if (!p->train)
+        return 0;
+    return ops->begin() < 0 || pass_backward(p) < 0 ? -1 : ops->end();
+}
+
+static int run(struct model *m, const struct batch *b, bool train, uint64_t seed, float *nll,
+               int32_t *best)
+{
+    struct targets t = find_targets(b);
+    struct pass p;
+    int rc = 0;
+
+    for (int64_t i = 0; i < b->tokens; i++) {
+        nll[i] = 0;
+        if (best)
+            best[i] = -1;
+    }
+    if (t.n > 0) { /* without a target there is nothing to learn or to say */
+        rc = pass_begin(&p, m, b, &(struct picked){ t.n, t.row, t.target, t.weight }, NULL);
+        p.train = train;
+        p.seed = seed;
+        if (rc == 0)
+            rc = run_pass(&p, &t, nll, best);
+    }
+    targets_free(&t);
+    return rc;
+}
+
+int model_train_batch(struct model *m, const struct batch *b, uint64_t seed, float *nll)
+{
+    assert(m->e.lora && m->e.lora->g && m->e.acts.train);
+    return run(m, b, true, seed, nll, NULL);
+}
+
+int model_loss_batch(struct model *m, const struct batch *b, float *nll, int32_t *best)
+{
+    return run(m, b, false, 0, nll, best);
+}

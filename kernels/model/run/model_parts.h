@@ -1,0 +1,48 @@
+/* model_parts.h - the inside of a model; for the files of this folder. */
+#ifndef MODEL_PARTS_H
+#define MODEL_PARTS_H
+
+#include "blocks/pass.h"
+#include "files/weights.h"
+#include "run/model.h"
+#include "run/upload.h"
+
+struct model {
+    struct engine e;
+    struct weights weights;
+    struct dev *rotary; /* cosines, sines behind them */
+    int64_t positions;  /* that it has */
+    struct upload upload;
+};
+
+/* Makes the cosines and sines of positions 0 .. N-1, where they are not there yet. */
+MUST_USE int rotary_reach(struct model *m, int64_t n);
+
+/* ---- pass.c ---- */
+
+/* The rows of a batch that the head looks at, on the host. */
+struct picked {
+    int64_t n;
+    const int32_t *row, *target; /* (n); TARGET NULL: none */
+    const float *weight;         /* (n); NULL: none */
+};
+
+/* What a pass without training adds: rows in the cache, and the rows that the last layer goes on
+ * with; NULL: none. */
+struct extras {
+    const int32_t *kv_row;    /* (batch tokens) */
+    const struct batch *tail; /* its positions and sequences */
+    const int32_t *tail_row;  /* (tail tokens) */
+};
+
+/* Describes B in PASS and puts all that the device has to know of it there at once. */
+MUST_USE int pass_begin(struct pass *p, struct model *m, const struct batch *b,
+                        const struct picked *k, const struct extras *x);
+/* From ids to the stream behind the last layer, acts.x_out. */
+MUST_USE int pass_forward(struct pass *p);
+/* From the stream's gradient, acts.dx, to those of the lora_set. */
+MUST_USE int pass_backward(const struct pass *p);
+/* The first layer whose input is not finite, or the number of layers and more: who is to blame. */
+MUST_USE int pass_find_bad_layer(const struct pass *p, int *layer);
+
+#endif

@@ -1,0 +1,156 @@
+/* pass.c - a batch onto the device, and through the layers. */
+#include "run/model_parts.h"
+
+#include "mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct offsets { /* where the arrays are in the upload */
+    size_t ids, pos, sample, seq, kv_row, tail_pos, tail_seq, tail_row, pick_row, target, weight;
+};
+
+static size_t add_samples(struct upload *u, const struct batch *b)
+{
+    uint32_t *sample = xnmalloc((size_t)b->tokens, sizeof *sample);
+
+    for (int64_t s = 0; s < b->seqs; s++)
+        for (int32_t i = 0; i < b->seq[s].q_len; i++)
+            sample[b->seq[s].q_start + i] = b->seq[s].sample;
+    const size_t at = upload_add(u, sample, (size_t)b->tokens * sizeof *sample);
+
+    free(sample);
+    return at;
+}
+
+static struct offsets fill(struct upload *u, const struct batch *b, const struct picked *k,
+                           const struct extras *x)
+{
+    const size_t words = (size_t)b->tokens * 4, picks = (size_t)k->n * 4;
+    struct offsets at = { 0 };
+
+    u->n = 0;
+    at.ids = upload_add(u, b->ids, words);
+    at.pos = upload_add(u, b->pos, words);
+    at.sample = add_samples(u, b);
+    at.seq = upload_add(u, b->seq, (size_t)b->seqs * sizeof *b->seq);
+    at.pick_row = upload_add(u, k->row, picks);
+    if (k->target)
+        at.target = upload_add(u, k->target, picks);
+    if (k->weight)
+        at.weight = upload_add(u, k->weight, picks);
+    if (x && x->kv_row)
+        at.kv_row = upload_add(u, x->kv_row, words);
+    if (x && x->tail) {
+        at.tail_row = upload_add(u, x->tail_row, (size_t)x->tail->tokens * 4);
+        at.tail_pos = upload_add(u, x->tail->pos, (size_t)x->tail->tokens * 4);
+        at.tail_seq = upload_add(u, x->tail->seq, (size_t)x->tail->seqs * sizeof *x->tail->seq);
+    }
+    return at;
+}
+
+static const struct dev *part(const struct model *m, size_t offset)
+{
+    return m->e.ops->slice_const(m->e.acts.batch, offset);
+}
+
+static void describe(struct pass *p, const struct model *m, const struct batch *b,
+                     const struct offsets *at)
+{
+    *p = (struct pass){ .e = &m->e,
+                        .rows = { .tokens = b->tokens,
+                                  .seqs = b->seqs,
+                                  .seq = b->seq,
+                                  .seq_dev = part(m, at->seq),
+                                  .pos = part(m, at->pos),
+                                  .sample = part(m, at->sample) },
+                        .ids = part(m, at->ids) };
+}
+
+static int64_t last_position(const struct batch *b)
+{
+    int32_t last = 0;
+
+    for (int64_t i = 0; i < b->tokens; i++)
+        last = b->pos[i] > last ? b->pos[i] : last;
+    return last;
+}
+
+int pass_begin(struct pass *p, struct model *m, const struct batch *b, const struct picked *k,
+               const struct extras *x)
+{
+    assert(b->tokens > 0 && b->tokens <= m->e.acts.max_tokens && k->n <= b->tokens);
+    const struct offsets at = fill(&m->upload, b, k, x);
+
+    describe(p, m, b, &at);
+    p->picks = k->n;
+    p->pick_row = part(m, at.pick_row);
+    p->pick_target = k->target ? part(m, at.target) : NULL;
+    p->pick_weight = k->weight ? part(m, at.weight) : NULL;
+    if (x && x->kv_row)
+        p->kv_rows = part(m, at.kv_row);
+    if (x && x->tail) {
+        p->tail = (struct packed){ .tokens = x->tail->tokens,
+                                   .seqs = x->tail->seqs,
+                                   .seq = x->tail->seq,
+                                   .seq_dev = part(m, at.tail_seq),
+                                   .pos = part(m, at.tail_pos) };
+        p->tail_row = part(m, at.tail_row);
+    }
+    return rotary_reach(m, last_position(b) + 1) < 0
+               ? -1
+               : m->e.ops->put(m->e.acts.batch, m->upload.host, m->upload.n);
+}
+
+int pass_forward(struct pass *p)
+{
+    const struct engine *e = p->e;
+    const int layers = (int)e->config->layers;
+
+    if (block_embed(p) < 0)
+        return -1;
+    for (int i = 0; i < layers; i++)
+        if (e->config->arch->order->forward(
+                p, i, i + 1 < layers ? e->acts.layer[i + 1].x : e->acts.x_out) < 0)
+            return err_in("layer %d", i);
+    return 0;
+}
+
+/* The lowest layer that carries LoRA: nothing below it needs a gradient. */
+static int first_adapted(const struct pass *p)
+{
+    const struct lora_set *lora = p->e->lora;
+    int first = (int)p->e->config->layers;
+
+    for (int i = 0; lora && i < lora->n; i++)
+        if (lora->tensor[i].layer < first)
+            first = lora->tensor[i].layer;
+    return first;
+}
+
+int pass_backward(const struct pass *p)
+{
+    const int first = first_adapted(p);
+
+    for (int i = (int)p->e->config->layers - 1; i >= first; i--)
+        if (p->e->config->arch->order->backward(p, i, i == first) < 0)
+            return err_in("layer %d", i);
+    return 0;
+}
+
+int pass_find_bad_layer(const struct pass *p, int *layer)
+{
+    const struct engine *e = p->e;
+    const int layers = (int)e->config->layers;
+    int64_t bad = -1;
+
+    for (*layer = 0; *layer <= layers; ++*layer) {
+        const struct dev *x = *layer < layers ? e->acts.layer[*layer].x : e->acts.x_out;
+
+        if (e->ops->find_nonfinite(&bad, x, DT_F32, p->rows.tokens * e->config->dim) < 0)
+            return -1;
+        if (bad >= 0)
+            break;
+    }
+    return 0;
+}
