@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct arch *const archs[] = {
-    &arch_phi, &arch_llama, &arch_mistral, &arch_qwen2, &arch_qwen3,
+    &arch_phi, &arch_llama, &arch_mistral, &arch_qwen2, &arch_qwen3, &arch_phi3,
 };
 
 const struct arch *arch_find(const char *model_type)

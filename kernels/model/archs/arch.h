@@ -35,6 +35,6 @@ const struct arch *arch_find(const char *model_type);
 /* The linears of a model of C's family and size. */
 void arch_modules(struct modules *out, const struct config *c);
 
-extern const struct arch arch_phi, arch_llama, arch_mistral, arch_qwen2, arch_qwen3;
+extern const struct arch arch_phi, arch_llama, arch_mistral, arch_qwen2, arch_qwen3, arch_phi3;
 
 #endif
