@@ -120,7 +120,9 @@ static void test_quantization(void **state)
     assert_int_equal(c.quant.compute, DT_BF16);
 }
 
-#define PHI "{\"model_type\":\"phi\","
+#define PHI     "{\"model_type\":\"phi\","
+#define LLAMA   "{\"model_type\":\"llama\","
+#define MISTRAL "{\"model_type\":\"mistral\","
 
 static void test_refused(void **state)
 {
@@ -132,7 +134,7 @@ static void test_refused(void **state)
         { "[]", EXIT_DATA, "not an object" },
         { "{}", EXIT_DATA, "model_type is missing" },
         { "{\"model_type\":3}", EXIT_DATA, "model_type" },
-        { "{\"model_type\":\"llama\"}", EXIT_NODEVICE, "'llama'" },
+        { "{\"model_type\":\"gemma\"}", EXIT_NODEVICE, "'gemma'" },
         { "{\"model_type\":\"phi-msft\"}", EXIT_NODEVICE, "'phi-msft'" },
         { PHI "\"hidden_size\":0}", EXIT_DATA, "hidden_size" },
         { PHI "\"hidden_size\":-2560}", EXIT_DATA, "hidden_size" },
@@ -167,7 +169,22 @@ static void test_refused(void **state)
         { PHI "\"num_hidden_layers\":0}", EXIT_DATA, "num_hidden_layers" },
         { PHI "\"vocab_size\":0}", EXIT_DATA, "vocab_size" },
         { PHI "\"head_dim\":0}", EXIT_DATA, "head_dim" },
-        { PHI "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}", EXIT_NODEVICE, "'linear'" },
+        { PHI "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", EXIT_NODEVICE, "'dynamic'" },
+        { PHI "\"rope_scaling\":{\"type\":\"linear\"}}", EXIT_DATA, "factor is missing" },
+        { PHI "\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}}", EXIT_DATA, "factor 0" },
+        { LLAMA "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
+                "\"high_freq_factor\":4,\"original_max_position_embeddings\":64}}",
+          EXIT_DATA, "high_freq_factor" },
+        { LLAMA "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,"
+                "\"high_freq_factor\":4}}",
+          EXIT_DATA, "original_max_position_embeddings is missing" },
+        { LLAMA "\"rms_norm_eps\":0}", EXIT_DATA, "rms_norm_eps" },
+        { LLAMA "\"hidden_act\":\"relu\"}", EXIT_NODEVICE, "'relu'" },
+        { LLAMA "\"attention_bias\":1}", EXIT_DATA, "attention_bias" },
+        { MISTRAL "\"sliding_window\":0}", EXIT_DATA, "sliding_window" },
+        { MISTRAL "\"layer_types\":[\"full_attention\"]}", EXIT_DATA, "layer_types" },
+        { MISTRAL "\"num_hidden_layers\":1,\"layer_types\":[\"chunked_attention\"]}", EXIT_NODEVICE,
+          "'chunked_attention'" },
         { PHI "\"rope_parameters\":{\"rope_type\":\"yarn\"}}", EXIT_NODEVICE, "'yarn'" },
         { PHI "\"rope_parameters\":7}", EXIT_DATA, "rope_parameters" },
         { PHI "\"hidden_act\":\"relu\"}", EXIT_NODEVICE, "'relu'" },
