@@ -73,8 +73,17 @@ static int add_files(struct pack *p)
         gguf_put_generation(&m, &x->generation) < 0 ||
         gguf_name_tensors(&m, &x->tensor, &x->tensors) < 0)
         return -1;
+    const int tokenizer = gguf_check_tokenizer(x->g);
+
+    if (tokenizer < 0)
+        return -1;
+    if (tokenizer) {
+        gguf_put_tokenizer_config(x->g, &x->tokenizer_config);
+        pack_add(p, "tokenizer.json", NULL, 0);
+    }
     add_text(p, "config.json", &x->config);
     add_text(p, "generation_config.json", &x->generation);
+    add_text(p, "tokenizer_config.json", &x->tokenizer_config);
     return 0;
 }
 

@@ -98,6 +98,75 @@ write("folder/n.gguf", whole)
 d = run("peek", "--tensors", "folder")
 check("two in a folder", d.returncode == 65 and b"holds several GGUF files, '" in d.stderr and d.stderr.count(b"\n") == 1, d.stderr)
 
+# ---- the files that it stands for ----
+
+
+def json_file(path, name):
+    d = run("peek", "--file", name, path)
+    assert d.returncode == 0, d.stderr
+    return json.loads(d.stdout)
+
+
+def added(content, i, special=True, rstrip=False):
+    return {"id": i, "content": content, "single_word": False, "lstrip": False, "rstrip": rstrip, "normalized": False, "special": special}
+
+
+def make(*arguments, **more):
+    return write("made.gguf", files.write(*files.model(*arguments, **more)))
+
+
+d = run("peek", "--file", "none.json", "m.gguf")
+check("a file that is not there", d.returncode == 66 and b"there are: config.json, model.gguf, tokenizer.json, tokenizer_config.json" in d.stderr,
+      d.stderr)
+check("the file itself", run("peek", "--file", "model.gguf", "m.gguf").stdout == whole)
+listed = [t[2] for t in files.byte_level() if t[0] == "tokenizer.ggml.tokens"][0]
+merges = [t[2] for t in files.byte_level() if t[0] == "tokenizer.ggml.merges"][0]
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+got = json_file("m.gguf", "tokenizer.json")
+check("byte-level tokens and merges", list(got["model"]["vocab"].items()) == [(t, i) for i, t in enumerate(listed)] and got["model"]["merges"] == merges)
+check("... and what is around them", got["pre_tokenizer"] == BYTES and got["normalizer"] is None and got["post_processor"] is None
+      and got["decoder"]["type"] == "ByteLevel" and got["added_tokens"] == [added("<|endoftext|>", 0)] and not got["model"]["byte_fallback"], got)
+got = json_file(make("llama", tokenizer=files.byte_level(pre="smollm")), "tokenizer.json")
+check("digits apart", got["pre_tokenizer"] == {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTES]}, got)
+got = json_file(make("llama", tokenizer=files.byte_level(pre="llama-bpe")), "tokenizer.json")
+check("a pattern, and a text begins with a token", got["model"]["ignore_merges"] and got["pre_tokenizer"]["pretokenizers"][1]["use_regex"] is False
+      and got["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].startswith("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|")
+      and got["post_processor"]["single"] == [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], got)
+
+# Pieces with scores: every way to cut a token into two is a merge.
+pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + ["\u2581", "a", "b", "\u00e9", "ab", "\u2581a", "aa", "\u2581ab", "aab", "<|x|>", "\u2581aa"]
+scores = [0.0] * 259 + [-float(i // 2) for i in range(len(pieces) - 259)]
+kinds = [2, 3, 3] + [6] * 256 + [1] * (len(pieces) - 259)
+kinds[pieces.index("<|x|>")] = 4
+spm = [("tokenizer.ggml.model", "text", "llama"), ("tokenizer.ggml.tokens", ["text"], pieces), ("tokenizer.ggml.scores", ["f32"], scores),
+       ("tokenizer.ggml.token_type", ["i32"], kinds)]
+ids, want = {t: i for i, t in enumerate(pieces)}, []
+for t in pieces:
+    cuts = [(t[:i], t[i:]) for i in range(1, len(t)) if t[:i] in ids and t[i:] in ids]
+    want += [(scores[ids[t]], a, b) for a, b in sorted(cuts, key=lambda c: (ids[c[0]], ids[c[1]]))]
+want.sort(key=lambda m: (m[0], len(m[1]), len(m[2])), reverse=True)
+SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}
+got = json_file(make("llama", vocab=len(pieces), tokenizer=spm), "tokenizer.json")
+check("merges from scores", got["model"]["merges"] == [[a, b] for _, a, b in want] and len(want) == 9, got["model"]["merges"])
+check("... of pieces", got["model"]["vocab"] == ids and got["model"]["byte_fallback"] and got["model"]["fuse_unk"] and got["model"]["unk_token"] == "<unk>"
+      and got["normalizer"] == {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"}, SPACE]} and got["pre_tokenizer"] is None
+      and [x["type"] for x in got["decoder"]["decoders"]] == ["Replace", "ByteFallback", "Fuse", "Strip"], got)
+check("... and its tokens in the text", got["added_tokens"] == [added(t, ids[t], t != "<|x|>") for t in ("<unk>", "<s>", "</s>", "<|x|>")]
+      and got["post_processor"]["special_tokens"] == {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}, got)
+more = spm + [("tokenizer.ggml.add_space_prefix", "bool", False), ("tokenizer.ggml.add_bos_token", "bool", False), ("tokenizer.ggml.add_eos_token", "bool", True)]
+got = json_file(make("llama", vocab=len(pieces), tokenizer=more), "tokenizer.json")
+check("no space in front, an end behind", got["normalizer"] == SPACE and len(got["decoder"]["decoders"]) == 3
+      and got["post_processor"]["single"] == [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}], got)
+got = json_file(make("phi3", vocab=len(pieces), tokenizer=spm), "tokenizer.json")
+check("Phi-3's tokens take the space behind them", [t["rstrip"] for t in got["added_tokens"]] == [False, False, True, True], got["added_tokens"])
+got = json_file(make("llama", tokenizer=files.byte_level() + [("tokenizer.chat_template", "text", "{{ 'a\"\\n' }}")]), "tokenizer_config.json")
+check("the tokenizer's configuration", got["chat_template"] == "{{ 'a\"\\n' }}" and got["bos_token"] == got["eos_token"] == "<|endoftext|>"
+      and got["pad_token"] is None and got["add_bos_token"] is False, got)
+d = run("peek", "--file", "tokenizer.json", make("llama", tokenizer=[]))
+check("a model without a tokenizer", d.returncode == 66 and b"there are: config.json, model.gguf" in d.stderr, d.stderr)
+got = json_file(make("llama", keys=[("tokenizer.ggml.eot_token_id", "u32", 5)]), "generation_config.json")
+check("a turn ends with another token than a text", got == {"bos_token_id": 0, "eos_token_id": [0, 5]}, got)
+
 # ---- what is not here, by its name ----
 
 
@@ -115,6 +184,12 @@ keys, parts = files.model("llama")
 refused("a tensor", 69, "'blk.0.ffn_sub_norm.weight'", files.write(keys, parts + [("blk.0.ffn_sub_norm.weight", "F32", (32,), bytes(128))]))
 files.FORMATS["IQ2_XXS"] = (16, 256, 66)
 refused("a type", 69, "type IQ2_XXS", files.write(keys, parts + [("blk.0.x.weight", "IQ2_XXS", (1, 256), bytes(66))]))
+refused("a pre-tokenizer", 69, "pre-tokenizer 'viking'", files.write(*files.model("llama", tokenizer=files.byte_level(pre="viking"))))
+refused("a tokenizer", 69, "tokenizer 'bert'", files.write(*files.model("llama", keys=[("tokenizer.ggml.model", "text", "bert")])))
+refused("text that is changed", 69, "'tokenizer.ggml.precompiled_charsmap'", files.write(*files.model("llama", vocab=len(pieces), tokenizer=spm + [
+    ("tokenizer.ggml.precompiled_charsmap", ["u8"], [1, 2])])))
+refused("scores for some", 65, "'tokenizer.ggml.scores' has 1 entries", files.write(*files.model("llama", vocab=len(pieces), tokenizer=spm[:2] + [
+    ("tokenizer.ggml.scores", ["f32"], [1.0])])))
 for version in (1, 4, 3 << 24):
     refused(f"version {version}", 69, "GGUF file", files.write(keys, parts, version=version))
 

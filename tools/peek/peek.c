@@ -76,6 +76,8 @@ int main(int argc, char **argv)
         { 0, "tensors", CLI_FLAG, &tensors,
           .help =
               "tensors of a model, an adapter or a .safetensors file; what these get by default" },
+        { 0, "file", CLI_TEXT, &p.file, .arg = "NAME",
+          .help = "one file of a model or an adapter as it is, as config.json" },
         { 0, "diff", CLI_FILE, &p.diff, .arg = "FILE",
           .help = "first difference from this stream or model (exit 1)" },
         { 0, "head", CLI_INT, &head, .arg = "N", .help = "show only the first N records",
@@ -106,12 +108,19 @@ int main(int argc, char **argv)
 
     p.paths = cli_parse(argc, argv, &cli);
     const struct choice choices[] = {
-        { "--jsonl", jsonl, view_jsonl },    { "--text", p.text, view_text },
-        { "--tsv", p.tsv, view_tsv },        { "--csv", p.csv, view_csv },
-        { "--header", header, view_header }, { "--chain", chain, view_chain },
-        { "--count", count, view_count },    { "--verify", verify, view_verify },
-        { "--tokens", tokens, view_tokens }, { "--tensors", tensors, view_tensors },
-        { "--diff", p.diff, view_diff },     { "--from-jsonl", from_jsonl, make_stream },
+        { "--jsonl", jsonl, view_jsonl },
+        { "--text", p.text, view_text },
+        { "--tsv", p.tsv, view_tsv },
+        { "--csv", p.csv, view_csv },
+        { "--header", header, view_header },
+        { "--chain", chain, view_chain },
+        { "--count", count, view_count },
+        { "--verify", verify, view_verify },
+        { "--tokens", tokens, view_tokens },
+        { "--tensors", tensors, view_tensors },
+        { "--diff", p.diff, view_diff },
+        { "--file", p.file, view_file },
+        { "--from-jsonl", from_jsonl, make_stream },
     };
     const struct choice *one = chosen(choices, sizeof choices / sizeof *choices);
 

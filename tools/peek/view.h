@@ -16,7 +16,7 @@ struct peek {
     const char *const *paths;     /* operands; empty: standard input */
     struct outfile *out;          /* NULL for make_stream */
     const char *text, *tsv, *csv; /* a field; field names with commas between them */
-    const char *model, *diff;
+    const char *model, *diff, *file;
     bool to_terminal;             /* OUT is one */
     bool with_header;             /* a first line of JSON for it, or the first line is to be one */
     const char *kind;             /* of make_stream; NULL: the header's, else examples */
@@ -44,6 +44,9 @@ MUST_USE int view_tensors(const struct peek *p);
 MUST_USE int verify_tensors(const struct peek *p, const char *path);
 /* Whether PATH is one of these, by its name or its first bytes; a stream is not. */
 bool holds_tensors(const char *path);
+
+/* One file of a model or an adapter, view_file.c. */
+MUST_USE int view_file(const struct peek *p);
 
 /* The first difference, view_diff.c and view_diff_tensors.c. EXIT_UNMET when there is one. */
 MUST_USE int view_diff(const struct peek *p);
