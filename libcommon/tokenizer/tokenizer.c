@@ -20,6 +20,7 @@ static struct tokenizer *tokenizer_new(void)
     struct tokenizer *t = xcalloc(1, sizeof *t);
 
     t->eos = -1;
+    t->unk = TOKEN_NONE;
     t->classes = unicode_classes();
     merges_init(&t->merges);
     matcher_init(&t->exact);
@@ -35,8 +36,10 @@ void tokenizer_close(struct tokenizer *t)
     merges_free(&t->merges);
     matcher_free(&t->exact);
     matcher_free(&t->normalized);
+    parts_free(&t->parts);
     free(t->added);
     free(t->classes);
+    free(t->name);
     free(t);
 }
 
@@ -57,14 +60,16 @@ static bool cuts_at_spaces(const struct tokenizer *t)
     return true;
 }
 
-/* Hands T over to *OUT, or throws it away when RC says that it is not whole. */
-static int finish(struct tokenizer **out, struct tokenizer *t, int rc)
+/* Hands T, which was read from NAME, over to *OUT, or throws it away when RC says that it is not
+ * whole. */
+static int finish(struct tokenizer **out, struct tokenizer *t, const char *name, int rc)
 {
     if (rc < 0) {
         tokenizer_close(t);
         return -1;
     }
-    t->cuts_at_spaces = cuts_at_spaces(t);
+    t->cuts_at_spaces = t->cuts_at_spaces && cuts_at_spaces(t);
+    t->name = xstrdup(name);
     *out = t;
     return 0;
 }
@@ -84,7 +89,7 @@ int tokenizer_open(struct tokenizer **out, const struct pack *p)
     }
     if (rc == 0)
         rc = tokenizer_load_eos(t, p);
-    return finish(out, t, rc) < 0 ? err_in("%s", pack_name(p)) : 0;
+    return finish(out, t, pack_name(p), rc) < 0 ? err_in("%s", pack_name(p)) : 0;
 }
 
 static int open_json_file(struct tokenizer **out, const char *path)
@@ -101,7 +106,7 @@ static int open_json_file(struct tokenizer **out, const char *path)
     if (rc == 0)
         rc = tokenizer_load_eos(t, NULL);
     buf_free(&text);
-    return finish(out, t, rc) < 0 ? err_in("%s", path) : 0;
+    return finish(out, t, path, rc) < 0 ? err_in("%s", path) : 0;
 }
 
 int tokenizer_open_path(struct tokenizer **out, const char *path)
@@ -157,6 +162,19 @@ int64_t tokenizer_id_of(const struct tokenizer *t, const char *content, size_t l
     return id == TOKEN_NONE ? -1 : (int64_t)id;
 }
 
+int tokenizer_specials(const struct tokenizer *t, struct token_list *before,
+                       struct token_list *after)
+{
+    const struct specials *s = &t->parts.specials;
+
+    *before = (struct token_list){ s->before, s->n_before };
+    *after = (struct token_list){ s->after, s->n_after };
+    if (!s->refused)
+        return 0;
+    (void)refuse_feature("post_processor ", s->refused);
+    return err_in("%s", t->name);
+}
+
 /* ---- encoding ---- */
 
 struct tokenizer_scratch *tokenizer_scratch_new(void)
@@ -181,6 +199,13 @@ void tokenizer_scratch_free(struct tokenizer_scratch *s)
     free(s->symbol);
     free(s->heap);
     buf_free(&s->spelled);
+    buf_free(s->normal);
+    buf_free(s->normal + 1);
+    for (int i = 0; i < PARTS_MAX; i++)
+        buf_free(s->step + i);
+    buf_free(&s->subject);
+    pattern_scratch_free(s->matching);
+    free(s->first);
     free(s);
 }
 
@@ -199,13 +224,28 @@ bool enough_ids(struct tokenizer_scratch *s)
         s->counted += s->n;
         s->n = 0;
     }
-    return s->n > s->most;
+    return s->n > s->most || s->failed;
+}
+
+void encoding_failed(struct tokenizer_scratch *s)
+{
+    s->failed = true;
+}
+
+struct pattern_scratch *scratch_matching(struct tokenizer_scratch *s)
+{
+    if (!s->matching)
+        s->matching = pattern_scratch_new();
+    return s->matching;
 }
 
 static void encode_piece(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                          const uint8_t *end)
 {
-    split_added(t, &t->normalized, s, p, end, encode_words);
+    if (t->parts.n_normalizers)
+        p = normalize(t, s, p, &end);
+    if (p < end)
+        split_added(t, &t->normalized, s, p, end, encode_words);
 }
 
 static int encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
@@ -225,11 +265,13 @@ static int encode(const struct tokenizer *t, struct tokenizer_scratch *s, const 
     }
     s->n_texts++;
     s->n = 0;
-    s->text_end = (const uint8_t *)text + len;
+    s->failed = false;
+    s->text = s->origin = (const uint8_t *)text;
+    s->text_end = s->readable = s->text + len;
     if (len)
-        split_added(t, &t->exact, s, (const uint8_t *)text, s->text_end, encode_piece);
+        split_added(t, &t->exact, s, s->text, s->text_end, encode_piece);
     (void)enough_ids(s);
-    return 0;
+    return s->failed ? err_in("%s", t->name) : 0;
 }
 
 int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
@@ -267,22 +309,4 @@ size_t tokenizer_cut(const struct tokenizer *t, const char *text, size_t n)
         if (text[i - 1] == ' ' && is_letter(text[i - 2]) && is_letter(text[i]))
             return i - 1;
     return 0;
-}
-
-/* ---- decoding ---- */
-
-void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
-                      struct buf *out)
-{
-    struct buf bytes = BUF_INIT;
-
-    for (size_t i = 0; i < n; i++) {
-        const struct token *k = token_at(t, ids[i]);
-
-        if (k && !(skip_special && k->flags & TOKEN_SPECIAL))
-            buf_add(&bytes, t->vocab.arena.p + k->bytes, k->bytes_len);
-    }
-    if (bytes.n)
-        utf8_replace(out, bytes.p, bytes.n);
-    buf_free(&bytes);
 }

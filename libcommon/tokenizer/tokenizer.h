@@ -1,5 +1,6 @@
 /*
- * tokenizer.h - byte-level BPE from Hugging Face's tokenizer.json (or vocab.json + merges.txt).
+ * tokenizer.h - BPE of bytes or characters from Hugging Face's tokenizer.json (or vocab.json +
+ * merges.txt).
  *
  * Ids equal tokenizers' encode(text, add_special_tokens=False) on every valid UTF-8 text. A feature
  * of tokenizer.json that is not here is refused by its name when the file is opened.
@@ -31,7 +32,8 @@ bool tokenizer_digest_in(const struct pack *p, uint8_t out[SHA256_BYTES]);
 
 struct tokenizer_scratch *tokenizer_scratch_new(void);
 void tokenizer_scratch_free(struct tokenizer_scratch *s);
-/* Ids of TEXT; *IDS belongs to S until the next call. -1: invalid UTF-8, with the byte's offset. */
+/* Ids of TEXT; *IDS belongs to S until the next call. -1: invalid UTF-8, with the byte's offset; or
+ * a regular expression of the tokenizer takes too long. */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s,
                               const char *text, size_t len, const uint32_t **ids, size_t *n);
 /* How many ids TEXT has, without memory for them. */
@@ -44,7 +46,16 @@ void tokenizer_limit(struct tokenizer_scratch *s, size_t most);
  * before it and what is behind it have together the ids of the whole, whatever follows the N bytes.
  * 0: none was found. */
 size_t tokenizer_cut(const struct tokenizer *t, const char *text, size_t n);
-/* Appends the text of IDS; invalid UTF-8 becomes U+FFFD as Hugging Face's ByteLevel decoder does.
+struct token_list {
+    const uint32_t *ids; /* lent by the tokenizer */
+    size_t n;
+};
+/* The ids that belong before and behind a text's: what its post-processor adds for
+ * encode(text, add_special_tokens=True). -1: by one that is not here. */
+MUST_USE int tokenizer_specials(const struct tokenizer *t, struct token_list *before,
+                                struct token_list *after);
+/* Appends the text of IDS by the tokenizer's decoder; invalid UTF-8 becomes U+FFFD as Hugging Face's
+ * decoders do.
  * SKIP_SPECIAL leaves special tokens out. An id that is no token decodes to nothing. */
 void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
                       struct buf *out);

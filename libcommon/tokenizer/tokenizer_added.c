@@ -55,7 +55,8 @@ void matcher_add(struct matcher *m, const uint8_t *content, size_t len, uint32_t
         }
         at = c;
     }
-    m->node[at].added = added;
+    if (m->node[at].added == TOKEN_NONE) /* two may be one when they are normalized: the first */
+        m->node[at].added = added;
     if (len > 1)
         allow_pair(m, content[0], content[1]);
     else

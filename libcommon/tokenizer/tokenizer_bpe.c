@@ -1,5 +1,7 @@
 #include "tokenizer_impl.h"
 
+#include "utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +79,82 @@ static inline const struct merge *merge_of(const struct merges *m, uint32_t left
     return m->slot + i;
 }
 
+/* ---- what a word is before anything is merged ---- */
+
+/* The token of the model that is the character of LEN bytes at P, or TOKEN_NONE. */
+static uint32_t character_id(const struct tokenizer *t, const uint8_t *p, int len)
+{
+    if (len == 1)
+        return t->ascii_id[*p];
+    const uint32_t id = vocab_find(&t->vocab, (const char *)p, (size_t)len);
+
+    return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
+}
+
+/* A symbol a character, where it is a token; else one for each of its bytes; else the unknown
+ * token, one for all that stand together with fuse_unk. As Hugging Face has it, an unknown token
+ * goes in only when the next token or unknown character comes: behind bytes that stand between. */
+static size_t characters(const struct tokenizer *t, const uint8_t *p, size_t n, uint32_t *out)
+{
+    const uint8_t *end = p + n;
+    bool waiting = false;
+    int len;
+
+    for (n = 0; p < end; p += len) {
+        (void)utf8_decode((const char *)p, &len);
+        const uint32_t id = character_id(t, p, len);
+
+        if (id == TOKEN_NONE && t->byte_fallback) {
+            for (int i = 0; i < len; i++)
+                out[n++] = t->byte_id[p[i]];
+            continue;
+        }
+        if (waiting && (id != TOKEN_NONE || !t->fuse_unk))
+            out[n++] = t->unk;
+        waiting = id == TOKEN_NONE;
+        if (!waiting)
+            out[n++] = id;
+    }
+    if (waiting)
+        out[n++] = t->unk;
+    return n;
+}
+
+/* The same of bytes where some are no tokens. */
+static size_t bytes_with_gaps(const struct tokenizer *t, const uint8_t *p, size_t n, uint32_t *out)
+{
+    bool waiting = false;
+    size_t k = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t id = t->byte_id[p[i]];
+
+        if (id == TOKEN_NONE && t->unk == TOKEN_NONE)
+            continue;
+        if (waiting && (id != TOKEN_NONE || !t->fuse_unk))
+            out[k++] = t->unk;
+        waiting = id == TOKEN_NONE;
+        if (!waiting)
+            out[k++] = id;
+    }
+    if (waiting)
+        out[k++] = t->unk;
+    return k;
+}
+
+/* The first symbols of the word of N bytes at P into OUT, at most N of them; how many. */
+static inline size_t first_symbols(const struct tokenizer *t, const uint8_t *p, size_t n,
+                                   uint32_t *out)
+{
+    if (!t->bytes)
+        return characters(t, p, n, out);
+    if (t->gaps)
+        return bytes_with_gaps(t, p, n, out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = t->byte_id[p[i]];
+    return n;
+}
+
 /* ---- short words: look through all pairs, merge the best, repeat ---- */
 
 struct pair {
@@ -95,8 +173,7 @@ static size_t bpe_short(const struct tokenizer *t, const uint8_t *p, size_t n, u
 {
     struct pair pair[SHORT_WORD];
 
-    for (size_t i = 0; i < n; i++)
-        out[i] = t->byte_id[p[i]];
+    n = first_symbols(t, p, n, out);
     for (size_t i = 0; i + 1 < n; i++)
         pair[i] = pair_of(&t->merges, out[i], out[i + 1]);
     while (n > 1) {
@@ -171,15 +248,23 @@ static void note_pair(const struct tokenizer *t, struct tokenizer_scratch *s, ui
             s, (struct candidate){ m->rank, left, s->symbol[left].id, s->symbol[right].id, m->id });
 }
 
-static void symbols_init(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
-                         size_t n)
+/* The N symbols of a long word, or of what is left of it: one of the two is NULL. */
+struct long_word {
+    const uint8_t *bytes;
+    const uint32_t *ids;
+    size_t n;
+};
+
+static void symbols_init(const struct tokenizer *t, struct tokenizer_scratch *s,
+                         const struct long_word *w, size_t n)
 {
     if (n > s->symbol_cap) {
         s->symbol_cap = n;
         s->symbol = xnrealloc(s->symbol, n, sizeof *s->symbol);
     }
     for (size_t i = 0; i < n; i++)
-        s->symbol[i] = (struct symbol){ t->byte_id[p[i]], (uint32_t)i - 1, (uint32_t)i + 1 };
+        s->symbol[i] = (struct symbol){ w->ids ? w->ids[i] : t->byte_id[w->bytes[i]],
+                                        (uint32_t)i - 1, (uint32_t)i + 1 };
     s->symbol[n - 1].next = TOKEN_NONE;
 }
 
@@ -203,11 +288,11 @@ static void apply(const struct tokenizer *t, struct tokenizer_scratch *s, const 
         note_pair(t, s, left->prev);
 }
 
-/* Merges the N bytes at P as far as they go: the list from symbol 0 on holds their ids. */
-static void merge_all(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
-                      size_t n)
+/* Merges the first N symbols of W as far as they go: the list from symbol 0 on holds their ids. */
+static void merge_all(const struct tokenizer *t, struct tokenizer_scratch *s,
+                      const struct long_word *w, size_t n)
 {
-    symbols_init(t, s, p, n);
+    symbols_init(t, s, w, n);
     s->heap_n = 0;
     for (size_t i = 0; i + 1 < n; i++)
         note_pair(t, s, (uint32_t)i);
@@ -230,35 +315,38 @@ static uint32_t push_before(struct tokenizer_scratch *s, size_t stop)
 }
 
 /*
- * Pieces of SIZE bytes, so that memory does not grow with the word. A piece begins with the last
+ * Pieces of SIZE symbols, so that memory does not grow with the word. A piece begins with the last
  * token that was sure of the piece before, and has to begin with this token when it is merged by
  * itself. Then the two fit together: merges are done in an order that each side of a token keeps
  * when the other side is not there, so that nothing would join them but what had joined the token
  * to one of them before. False where a piece begins otherwise: its end was not far enough from what
  * it decides.
  */
-static bool bpe_pieces(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
-                       size_t n, size_t size)
+static bool bpe_pieces(const struct tokenizer *t, struct tokenizer_scratch *s, struct long_word w,
+                       size_t size)
 {
     uint32_t first = TOKEN_NONE; /* what the piece has to begin with; TOKEN_NONE: anything */
 
     for (;;) {
-        const size_t take = n < size ? n : size;
+        const size_t take = w.n < size ? w.n : size;
 
-        merge_all(t, s, p, take);
+        merge_all(t, s, &w, take);
         if (first != TOKEN_NONE && s->symbol[0].id != first)
             return false;
         if (enough_ids(s))
             return true;
-        const uint32_t at = push_before(s, take < n ? take - take / 8 : take);
+        const uint32_t at = push_before(s, take < w.n ? take - take / 8 : take);
 
         first = s->symbol[at].id;
-        if (take == n)
+        if (take == w.n)
             break;
         if (at == 0) /* one token, or nearly: a longer piece is needed to get on */
             return false;
-        p += at;
-        n -= at;
+        if (w.ids)
+            w.ids += at;
+        else
+            w.bytes += at;
+        w.n -= at;
     }
     push_id(s, first);
     return true;
@@ -268,8 +356,18 @@ static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, con
                      size_t n)
 {
     const size_t before_n = s->n, before_counted = s->counted;
+    struct long_word w = { .bytes = p, .n = n };
 
-    for (size_t size = s->piece; !bpe_pieces(t, s, p, n, size); size *= 8) {
+    if (!t->bytes || t->gaps) {
+        if (n > s->first_cap) {
+            s->first_cap = n;
+            s->first = xnrealloc(s->first, n, sizeof *s->first);
+        }
+        w = (struct long_word){ .ids = s->first, .n = first_symbols(t, p, n, s->first) };
+        if (!w.n)
+            return;
+    }
+    for (size_t size = s->piece; !bpe_pieces(t, s, w, size); size *= 8) {
         s->n = before_n;
         s->counted = before_counted;
     }
@@ -281,14 +379,20 @@ static void bpe_long(const struct tokenizer *t, struct tokenizer_scratch *s, con
 static uint32_t whole_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                            size_t n)
 {
-    buf_clear(&s->spelled);
-    for (size_t i = 0; i < n; i++) {
-        char c[2];
-        const int len = byte_level_char(p[i], c);
+    const char *content = (const char *)p;
 
-        buf_add(&s->spelled, c, (size_t)len);
+    if (t->bytes) {
+        buf_clear(&s->spelled);
+        for (size_t i = 0; i < n; i++) {
+            char c[2];
+            const int len = byte_level_char(p[i], c);
+
+            buf_add(&s->spelled, c, (size_t)len);
+        }
+        content = s->spelled.p;
+        n = s->spelled.n;
     }
-    const uint32_t id = vocab_find(&t->vocab, s->spelled.p, s->spelled.n);
+    const uint32_t id = vocab_find(&t->vocab, content, n);
 
     return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
 }
@@ -311,14 +415,14 @@ static void encode_word(const struct tokenizer *t, struct tokenizer_scratch *s, 
 }
 
 /* The word's bytes padded with zeros, as two integers: a key that is compared at once. */
-static inline void word_key(uint64_t key[2], const uint8_t *p, size_t n, const uint8_t *text_end)
+static inline void word_key(uint64_t key[2], const uint8_t *p, size_t n, const uint8_t *readable)
 {
     static const uint8_t keep[2 * WORD_KEY] = {
         255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
     };
     uint64_t mask[2];
 
-    if (text_end - p < WORD_KEY) { /* nothing behind the text is read */
+    if (readable - p < WORD_KEY) { /* nothing behind the text is read */
         key[0] = key[1] = 0;
         memcpy(key, p, n);
         return;
@@ -339,11 +443,11 @@ static inline uint32_t key_slot(const uint64_t key[2])
 
 /* encode_word for words that fit the cache. */
 static inline void encode_short_word(const struct tokenizer *t, struct tokenizer_scratch *s,
-                                     const uint8_t *p, size_t n)
+                                     const uint8_t *p, size_t n, const uint8_t *readable)
 {
     uint64_t key[2];
 
-    word_key(key, p, n, s->text_end);
+    word_key(key, p, n, readable);
     struct cached_word *w = s->cache + key_slot(key);
 
     if (w->len == n && !memcmp(w->key, key, sizeof key)) {
@@ -375,19 +479,36 @@ static inline void make_room(struct tokenizer_scratch *s, size_t n)
     }
 }
 
+void encode_one(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n,
+                const uint8_t *readable)
+{
+    make_room(s, 0);
+    if (n <= WORD_KEY)
+        encode_short_word(t, s, p, n, readable);
+    else
+        encode_word(t, s, p, n);
+}
+
 void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                   const uint8_t *end)
 {
+    word_fn *const next = t->next;
+    const uint8_t *const readable = s->readable;
+
+    if (!next) {
+        split_words(t, s, p, end);
+        return;
+    }
     while (p < end && !enough_ids(s)) {
         const uint8_t *stop = end - p > STRETCH ? p + STRETCH : end;
 
         make_room(s, (size_t)(stop - p));
         while (p < stop) {
-            const uint8_t *q = next_word(t->classes, p, end);
+            const uint8_t *q = next(t->classes, p, end);
             const size_t n = (size_t)(q - p);
 
             if (n <= WORD_KEY)
-                encode_short_word(t, s, p, n);
+                encode_short_word(t, s, p, n, readable);
             else
                 encode_word(t, s, p, n);
             p = q;

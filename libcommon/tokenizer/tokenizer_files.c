@@ -199,7 +199,8 @@ static int load_vocab_file(struct tokenizer *t, const struct pack *p)
     const size_t mark = json_mark(file, f->size), n = f->size - mark;
     const char *text = file + mark;
 
-    if (json_check(text, n) < 0 || load_vocab(t, json_begin(text), n) < 0 || load_bytes(t) < 0)
+    if (json_check(text, n) < 0 || load_vocab(t, json_begin(text), n) < 0 ||
+        load_bytes(t, NULL) < 0)
         return err_in("vocab.json");
     return 0;
 }
@@ -291,25 +292,48 @@ static int unsupported(const char *what)
                    what);
 }
 
-/* The two files alone do not say how text becomes words: only for some kinds of tokenizers is it
- * GPT-2's pattern. */
-static int check_class(const struct settings *s, const struct pack *p)
+/* GPT-2's pattern, or Qwen2's behind NFC. */
+static void set_words(struct tokenizer *t, bool qwen2)
 {
-    static const char *const classes[] = { "GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer",
-                                           "CodeGenTokenizerFast" };
-    static const char *const models[] = { "gpt2", "codegen", "phi", "gpt_neo", "gptj" };
+    struct parts_read *p = &t->parts;
+
+    p->decoder[p->n_decoders++] = (struct decoder){ .kind = DEC_BYTE_LEVEL };
+    if (qwen2) {
+        p->normalizer[p->n_normalizers++] = (struct normalizer){ .kind = NORM_NFC };
+        p->pre[p->n_pre++] =
+            (struct pre){ .kind = PRE_SPLIT, .behavior = SPLIT_ISOLATED, .known = next_word_qwen2 };
+    }
+    p->pre[p->n_pre++] = (struct pre){ .kind = PRE_BYTE_LEVEL, .use_regex = !qwen2 };
+    choose_words(t);
+}
+
+/* The two files alone do not say how text becomes words: what kind of tokenizer it is does. */
+static int check_class(const struct settings *s, const struct pack *p, bool *qwen2)
+{
+    static const char *const qwen2s[] = { "Qwen2Tokenizer", "Qwen2TokenizerFast", "qwen2",
+                                          "qwen3" };
+    static const char *const classes[] = { "GPT2Tokenizer",    "GPT2TokenizerFast",
+                                           "CodeGenTokenizer", "CodeGenTokenizerFast",
+                                           "Qwen2Tokenizer",   "Qwen2TokenizerFast" };
+    static const char *const models[] = { "gpt2", "codegen", "phi",  "gpt_neo",
+                                          "gptj", "qwen2",   "qwen3" };
     const char *name = NULL;
     cJSON *config;
     bool known = true;
 
+    *qwen2 = false;
+
     if (s->config && json_text(s->config, "tokenizer_class", &name) < 0)
         return err_in("tokenizer_config.json");
-    if (name)
+    if (name) {
+        *qwen2 = is_one_of(name, qwen2s, 2);
         return is_one_of(name, classes, sizeof classes / sizeof *classes) ? 0 : unsupported(name);
+    }
     if (parse_file(&config, p, "config.json") < 0)
         return -1;
     if (config && json_text(config, "model_type", &name) > 0)
         known = is_one_of(name, models, sizeof models / sizeof *models) || unsupported(name) == 0;
+    *qwen2 = name && is_one_of(name, qwen2s + 2, 2);
     cJSON_Delete(config);
     return known ? 0 : -1;
 }
@@ -317,17 +341,20 @@ static int check_class(const struct settings *s, const struct pack *p)
 int tokenizer_load_files(struct tokenizer *t, const struct pack *p)
 {
     struct settings s;
-    bool prefix = false;
+    bool prefix = false, qwen2;
     int rc = -1;
 
+    t->bytes = true;
     if (load_vocab_file(t, p) < 0 || load_merges_file(t, p) < 0 || settings_read(&s, p) < 0)
         return -1;
     if (s.config && json_bool(s.config, "add_prefix_space", &prefix) < 0)
         err_in("tokenizer_config.json");
     else if (prefix)
         unsupported("add_prefix_space");
-    else if (check_class(&s, p) == 0)
+    else if (check_class(&s, p, &qwen2) == 0) {
+        set_words(t, qwen2);
         rc = load_all_added(t, &s);
+    }
     settings_free(&s);
     digest_files(p, t->digest);
     return rc;

@@ -1,12 +1,16 @@
 /*
  * tokenizer_impl.h - what the files of the tokenizer share. Nobody else includes it.
  *
- * A text goes through four stages, each in a file of its own:
- *   tokenizer_added.c  cuts out added tokens, first those marked normalized=false, then the others
- *   tokenizer_pre.c    cuts what is left into words (GPT-2's pattern)
+ * A text goes through these stages, each in a file of its own:
+ *   tokenizer_added.c  cuts out added tokens, first those marked normalized=false, and later, from
+ *                      what has been normalized, the others
+ *   tokenizer_norm.c   normalizes what is between
+ *   tokenizer_split.c  cuts what is left into words, by any list of pre-tokenizers
+ *   tokenizer_pre.c    does the same for the patterns that most models have
  *   tokenizer_bpe.c    turns a word into ids
- *   tokenizer.c        the door: encode, decode, look-ups
- * tokenizer_load.c fills the tables from a model's files; tokenizer_vocab.c holds them.
+ *   tokenizer.c        the door: encode, look-ups
+ * and back through tokenizer_decode.c. tokenizer_load.c fills the tables from a model's files, with
+ * tokenizer_parts.c for what surrounds the model; tokenizer_vocab.c holds them.
  */
 #ifndef TOKENIZER_IMPL_H
 #define TOKENIZER_IMPL_H
@@ -14,6 +18,7 @@
 #include "mem.h"
 #include "sha256.h"
 #include "tokenizer.h"
+#include "tokenizer_parts.h"
 #include "unicode_class.h"
 
 #include <cjson/cJSON.h>
@@ -44,6 +49,10 @@ struct vocab_slot {
     uint32_t hash; /* of the content: most others are told by it alone */
 };
 
+/* How a token's content says its bytes: in GPT-2's alphabet; or as it is, but for <0x41> and the
+ * character that stands for a space. */
+enum spelling { SPELT_BYTE_LEVEL, SPELT_PLAIN };
+
 struct vocab {
     struct token *token; /* by id, n_ids of them */
     uint32_t n_ids;      /* one more than the largest id */
@@ -53,9 +62,11 @@ struct vocab {
     struct vocab_slot *slot;     /* open addressing */
     uint32_t slots;              /* a power of two */
     int16_t byte_of[BYTE_CHARS]; /* byte that a character of GPT-2's alphabet stands for, or -1 */
+    enum spelling spelling;
+    struct part_text space; /* SPELT_PLAIN: lent; empty: none */
 };
 
-/* With room for N tokens; more are possible. */
+/* With room for N tokens; more are possible. Keeps SPELLING and SPACE. */
 void vocab_init(struct vocab *v, size_t n);
 void vocab_free(struct vocab *v);
 /* Adds a token; -1 when its id or its content is taken, or it is out of bounds. */
@@ -65,6 +76,12 @@ MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_
 uint32_t vocab_find(const struct vocab *v, const char *content, size_t len);
 /* The character that stands for BYTE in GPT-2's alphabet, as UTF-8; its length. */
 int byte_level_char(uint8_t byte, char out[2]);
+/* The bytes that the characters of CONTENT stand for, or itself where one stands for none, into OUT,
+ * which has room for LEN; how many. */
+size_t byte_level_bytes(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
+                        char *out);
+/* The byte that CONTENT, "<0x41>", stands for, as Hugging Face reads it; -1: it is no such token. */
+int byte_of_token(const char *content, size_t len);
 
 /* ---- merges ---- */
 
@@ -118,9 +135,25 @@ void split_added(const struct tokenizer *t, const struct matcher *m, struct toke
 
 /* ---- words ---- */
 
-/* End of the word that begins at P (P < END, valid UTF-8): one match of GPT-2's pattern
- * 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ in [P, END). */
-const uint8_t *next_word(const uint8_t *classes, const uint8_t *p, const uint8_t *end);
+#define PATTERN_GPT2 \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define PATTERN_NEWER(numbers)                                                                     \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                              \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define PATTERN_QWEN2 PATTERN_NEWER("\\p{N}")
+#define PATTERN_LLAMA3 PATTERN_NEWER("\\p{N}{1,3}")
+
+#define SPACE_MARK { 0xE2, 0x96, 0x81 } /* U+2581, which stands for a space */
+enum { SPACE_MARK_LEN = 3 };
+
+/* End of the word that begins at P (P < END, valid UTF-8): one match of GPT-2's pattern in
+ * [P, END), which all of a text is made of. */
+word_fn next_word;
+/* The same of SmolLM's, where every digit is a word; of the two patterns above; of Llama 2's, where
+ * U+2581 begins a word unless it follows another; the whole text. */
+word_fn next_word_digits, next_word_qwen2, next_word_llama3, next_word_spaces, next_word_whole;
+/* The one of the patterns above that TEXT is, or NULL. */
+word_fn *known_pattern(const char *text);
 /* Classes of the code point at P, its length in *LEN. */
 uint8_t class_at(const uint8_t *classes, const uint8_t *p, int *len);
 
@@ -129,8 +162,17 @@ uint8_t class_at(const uint8_t *classes, const uint8_t *p, int *len);
 struct tokenizer {
     struct vocab vocab;
     struct merges merges;
-    uint32_t byte_id[256]; /* TOKEN_NONE for bytes that UTF-8 never has and nobody trained */
-    bool cuts_at_spaces;   /* see tokenizer_cut */
+    struct parts_read parts;
+    word_fn *next;         /* how a piece becomes words, or NULL: by the list of pre-tokenizers */
+    bool bytes;            /* a word's first symbols are its bytes, else its characters */
+    bool gaps;             /* bytes: some that UTF-8 has are no tokens */
+    uint32_t byte_id[256]; /* TOKEN_NONE for bytes that UTF-8 never has and nobody trained; of
+                              characters: the tokens <0x00> to <0xFF>, where all are there */
+    uint32_t ascii_id[128];
+    uint32_t unk; /* what stands for a character that is no token, or TOKEN_NONE */
+    bool byte_fallback, fuse_unk;
+    bool crosses_marks; /* a merge may join U+2581 to another character in front of it */
+    bool cuts_at_spaces; /* see tokenizer_cut */
     bool ignore_merges;    /* a word that is a token is that token, whatever the merges say */
     struct added *added;
     uint32_t n_added, added_cap;
@@ -138,6 +180,7 @@ struct tokenizer {
     struct matcher exact, normalized; /* the two sets, in the order in which they are applied */
     uint8_t *classes;
     int64_t eos;
+    char *name; /* of the file, for messages */
     uint8_t digest[SHA256_BYTES];
 };
 
@@ -174,8 +217,16 @@ struct tokenizer_scratch {
     size_t n, cap, most;
     bool counting; /* ids are let go, COUNTED of them so far */
     size_t counted;
-    const uint8_t *text_end;
-    size_t piece; /* bytes of a long word that are merged at a time */
+    bool failed;                    /* err_set says why */
+    const uint8_t *text, *text_end; /* as it was given */
+    const uint8_t *origin;          /* the piece that begins here begins the text; or NULL */
+    const uint8_t *readable;        /* end of the memory that words are in */
+    struct buf normal[2];           /* a piece, normalized */
+    struct buf step[PARTS_MAX], subject; /* and changed by a pre-tokenizer */
+    struct pattern_scratch *matching;
+    uint32_t *first; /* a long word's symbols, where they are not its bytes */
+    size_t first_cap;
+    size_t piece; /* symbols of a long word that are merged at a time */
     struct symbol *symbol;
     size_t symbol_cap;
     struct candidate *heap;
@@ -187,7 +238,33 @@ void push_id(struct tokenizer_scratch *s, uint32_t id);
 /* To be asked now and then. Lets go of the ids where they are only counted; true: there are more
  * than are wanted. */
 bool enough_ids(struct tokenizer_scratch *s);
-/* Appends the ids of [P, END), one piece without added tokens. */
+/* Notes that err_set has been called. */
+void encoding_failed(struct tokenizer_scratch *s);
+struct pattern_scratch *scratch_matching(struct tokenizer_scratch *s);
+/* [P, END) normalized: the same memory, or that of S. Sets S->origin and S->readable for it. */
+const uint8_t *normalize(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                         const uint8_t **end);
+/* Appends to OUT the N bytes of valid UTF-8 at TEXT as Hugging Face's NFC gives them. */
+void put_nfc(const uint8_t *classes, struct buf *out, const uint8_t *p, const uint8_t *end);
+/* Whether NFC leaves [P, END) as it is. */
+bool is_nfc(const uint8_t *classes, const uint8_t *p, const uint8_t *end);
+/* Appends the ids of one word of N bytes, which is in the memory before READABLE. */
+void encode_one(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p, size_t n,
+                const uint8_t *readable);
+/* Goes through the matches of SEARCH in a text, as Hugging Face does: an empty one is none right
+ * behind another. All but SEARCH begins as 0. */
+struct finder {
+    const struct search *search;
+    size_t from, last;
+    bool found;
+};
+/* The next one in the N bytes at P; as pattern_find. SUBJECT is what pattern_subject made of P. */
+MUST_USE int find_next(struct finder *f, struct tokenizer_scratch *s, const uint8_t *p,
+                       const uint8_t *subject, size_t n, struct match *m);
+/* Appends the ids of [P, END), one piece without added tokens: by the pre-tokenizers one by one. */
+void split_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                 const uint8_t *end);
+/* The same, by T->next or by them. */
 void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                   const uint8_t *end);
 
@@ -204,8 +281,18 @@ const cJSON *json_member(const cJSON *o, const char *key);
 /* The model's tokens from an object of contents and ids: a place in a text that json_check has
  * passed (see json_walk.h), BYTES long at most; 0: not there. */
 MUST_USE int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes);
-/* Finds byte_id. Bytes that occur in UTF-8 must be tokens: without one, text would vanish. */
-MUST_USE int load_bytes(struct tokenizer *t);
+/* "tokenizer feature not supported", by its name: WHERE and WHAT one after the other. */
+int refuse_feature(const char *where, const char *what);
+/* -1 when object O has a member that is not among the space-separated KEYS. */
+MUST_USE int known_keys(const cJSON *o, const char *where, const char *keys);
+/* Finds byte_id and what stands for a byte that is no token: UNK, its name or NULL. Without one text
+ * vanishes, as it does with Hugging Face: that is taken of control characters alone. */
+MUST_USE int load_bytes(struct tokenizer *t, const char *unk);
+/* The same for a model whose words are characters; UNK is its name or NULL. Finds what stands for a
+ * character that is no token. */
+MUST_USE int load_characters(struct tokenizer *t, const char *unk);
+/* Chooses how pieces become words from the parts of T, and adds the classes they need. */
+void choose_words(struct tokenizer *t);
 /* Merges are added one by one, in the order of their ranks. */
 struct merge_loader {
     struct tokenizer *t;

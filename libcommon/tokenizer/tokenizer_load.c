@@ -3,17 +3,17 @@
 #include "json.h"
 #include "json_walk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- refusing by name ---- */
 
-static int unknown(const char *where, const char *what)
+int refuse_feature(const char *where, const char *what)
 {
-    return err_set(
-        EXIT_NODEVICE,
-        "tokenizer feature not supported: %s%s; use a model with a byte-level BPE as GPT-2's",
-        where, what);
+    return err_set(EXIT_NODEVICE,
+                   "tokenizer feature not supported: %s%s; use a model whose tokenizer has none",
+                   where, what);
 }
 
 const cJSON *json_member(const cJSON *o, const char *key)
@@ -23,8 +23,7 @@ const cJSON *json_member(const cJSON *o, const char *key)
     return cJSON_IsNull(v) ? NULL : v;
 }
 
-/* -1 when object O has a member that is not among the space-separated KEYS. */
-static int known_keys(const cJSON *o, const char *where, const char *keys)
+int known_keys(const cJSON *o, const char *where, const char *keys)
 {
     for (const cJSON *v = o->child; v; v = v->next) {
         const size_t n = strlen(v->string);
@@ -34,7 +33,7 @@ static int known_keys(const cJSON *o, const char *where, const char *keys)
                !((at == keys || at[-1] == ' ') && (!at[n] || at[n] == ' ')))
             at++;
         if (!at || !n)
-            return unknown(where, v->string);
+            return refuse_feature(where, v->string);
     }
     return 0;
 }
@@ -47,7 +46,7 @@ static int must_be_off(const cJSON *o, const char *where, const char *key)
     if (!v || cJSON_IsFalse(v) || (cJSON_IsNumber(v) && v->valuedouble == 0) ||
         (cJSON_IsString(v) && !v->valuestring[0]))
         return 0;
-    return unknown(where, key);
+    return refuse_feature(where, key);
 }
 
 /* The "type" of the object that is member KEY of O: "" when it is absent or null. */
@@ -140,20 +139,62 @@ int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes)
     return rc;
 }
 
-int load_bytes(struct tokenizer *t)
+/* Bytes of control characters, and those that begin a code point where there are none yet: real
+ * vocabularies lack some, and nobody misses them. */
+static bool is_rare(int b)
 {
+    return b < 0x20 || b == 0x7F || b == 0xF1 || b == 0xF2;
+}
+
+int load_bytes(struct tokenizer *t, const char *unk)
+{
+    t->unk = unk ? vocab_find(&t->vocab, unk, strlen(unk)) : TOKEN_NONE;
     for (int b = 0; b < 256; b++) {
         char c[2];
         const int len = byte_level_char((uint8_t)b, c);
         const bool in_utf8 = b < 0xC0 || (b >= 0xC2 && b <= 0xF4);
 
         t->byte_id[b] = vocab_find(&t->vocab, c, (size_t)len);
-        if (t->byte_id[b] == TOKEN_NONE && in_utf8)
+        if (t->byte_id[b] != TOKEN_NONE || !in_utf8)
+            continue;
+        if (t->byte_fallback)
+            return refuse_feature("model.byte_fallback ", "behind ByteLevel");
+        if (t->unk == TOKEN_NONE && (unk || !is_rare(b)))
             return err_set(
                 EXIT_DATA,
                 "no token stands for the byte 0x%02X; this is not a byte-level vocabulary",
                 (unsigned)b);
+        t->gaps = true;
     }
+    return 0;
+}
+
+int load_characters(struct tokenizer *t, const char *unk)
+{
+    static const uint8_t mark[] = SPACE_MARK;
+    bool all = t->byte_fallback;
+
+    for (int b = 0; b < 128; b++)
+        t->ascii_id[b] = vocab_find(&t->vocab, (char[]){ (char)b }, 1);
+    for (int b = 0; b < 256; b++) {
+        char content[8];
+        const bool in_utf8 = b < 0xC0 || (b >= 0xC2 && b <= 0xF4);
+
+        (void)snprintf(content, sizeof content, "<0x%02X>", (unsigned)b);
+        t->byte_id[b] = vocab_find(&t->vocab, content, 6);
+        all &= t->byte_id[b] != TOKEN_NONE || !in_utf8;
+    }
+    if (t->byte_fallback && !all)
+        return err_set(EXIT_DATA, "'byte_fallback' without a token for every byte");
+    t->unk = unk ? vocab_find(&t->vocab, unk, strlen(unk)) : TOKEN_NONE;
+    if (unk && t->unk == TOKEN_NONE)
+        return err_set(EXIT_DATA, "the unk_token %s is no token", QUOTED(unk, strlen(unk)));
+    if (!all && !unk)
+        return err_set(EXIT_DATA,
+                       "there is neither an unk_token nor byte_fallback: characters that "
+                       "are no tokens would vanish");
+    if (vocab_find(&t->vocab, (const char *)mark, sizeof mark) == TOKEN_NONE)
+        t->crosses_marks = true;
     return 0;
 }
 
@@ -176,6 +217,18 @@ static uint32_t find_both(struct merge_loader *l, const char *a, size_t a_len, c
     return vocab_find(v, l->both.p, l->both.n);
 }
 
+static bool begins_with_mark(const char *p, size_t n)
+{
+    static const uint8_t mark[] = SPACE_MARK;
+
+    return n >= SPACE_MARK_LEN && !memcmp(p, mark, SPACE_MARK_LEN);
+}
+
+static bool ends_with_mark(const char *p, size_t n)
+{
+    return n >= SPACE_MARK_LEN && begins_with_mark(p + n - SPACE_MARK_LEN, SPACE_MARK_LEN);
+}
+
 static int load_merge(struct merge_loader *l, const char *a, size_t a_len, const char *b,
                       size_t b_len)
 {
@@ -187,6 +240,7 @@ static int load_merge(struct merge_loader *l, const char *a, size_t a_len, const
         return err_set(EXIT_DATA, "more than %d merges", TOKEN_IDS_MAX);
     if (left == TOKEN_NONE || right == TOKEN_NONE || id == TOKEN_NONE)
         return err_set(EXIT_DATA, "merge %u joins or makes what is no token", l->rank);
+    l->t->crosses_marks |= begins_with_mark(b, b_len) && !ends_with_mark(a, a_len);
     merges_add(&l->t->merges, left, right, l->rank++, id);
     l->id = id + 1;
     return 0;
@@ -301,14 +355,12 @@ static void take_apart(struct parts *s, const char *text, size_t n)
 static int load_model(struct tokenizer *t, const cJSON *root, const struct parts *large)
 {
     const cJSON *model;
-    const char *type;
+    const char *type, *unk = NULL;
 
     if (type_of(root, "model", &model, &type) < 0)
         return -1;
     if (*type && strcmp(type, "BPE")) /* the first files of this format have no type */
-        return unknown("model ", type);
-    /* unk_token, fuse_unk and byte_fallback say what to do with a character that is no token:
-     * load_bytes makes sure that there is none. */
+        return refuse_feature("model ", type);
     if (known_keys(model, "model.",
                    "type dropout unk_token continuing_subword_prefix end_of_word_suffix "
                    "fuse_unk byte_fallback ignore_merges vocab merges") < 0 ||
@@ -316,7 +368,11 @@ static int load_model(struct tokenizer *t, const cJSON *root, const struct parts
         must_be_off(model, "model.", "continuing_subword_prefix") < 0 ||
         must_be_off(model, "model.", "end_of_word_suffix") < 0 ||
         json_bool(model, "ignore_merges", &t->ignore_merges) < 0 ||
-        load_vocab(t, large->vocab, large->vocab_bytes) < 0 || load_bytes(t) < 0 ||
+        json_bool(model, "fuse_unk", &t->fuse_unk) < 0 ||
+        json_bool(model, "byte_fallback", &t->byte_fallback) < 0 ||
+        json_text(model, "unk_token", &unk) < 0 ||
+        load_vocab(t, large->vocab, large->vocab_bytes) < 0 ||
+        (t->bytes ? load_bytes(t, unk) : load_characters(t, unk)) < 0 ||
         load_merges(t, large->merges) < 0)
         return err_in("model");
     return 0;
@@ -324,47 +380,40 @@ static int load_model(struct tokenizer *t, const cJSON *root, const struct parts
 
 /* ---- what surrounds the model ---- */
 
-static int load_byte_level(const cJSON *root)
+/* What is said about words and texts has to be known before the vocabulary is read. */
+static int load_parts(struct tokenizer *t, const cJSON *root)
 {
-    const cJSON *pre, *decoder;
-    const char *type;
-    bool use_regex = true, prefix = false;
+    struct parts_read *p = &t->parts;
+    const struct decoder *d = p->decoder;
 
-    if (type_of(root, "pre_tokenizer", &pre, &type) < 0)
+    if (parts_load(p, root) < 0)
         return -1;
-    if (strcmp(type, "ByteLevel"))
-        return unknown("pre_tokenizer ", *type ? type : "null");
-    if (known_keys(pre, "pre_tokenizer.", "type add_prefix_space trim_offsets use_regex") < 0 ||
-        json_bool(pre, "use_regex", &use_regex) < 0 ||
-        json_bool(pre, "add_prefix_space", &prefix) < 0)
-        return -1;
-    if (prefix)
-        return unknown("pre_tokenizer.", "add_prefix_space");
-    if (!use_regex)
-        return unknown("pre_tokenizer.", "use_regex false");
-    if (type_of(root, "decoder", &decoder, &type) < 0)
-        return -1;
-    return strcmp(type, "ByteLevel") ? unknown("decoder ", *type ? type : "null") : 0;
+    for (int i = 0; i + 1 < p->n_pre; i++)
+        if (p->pre[i].kind == PRE_BYTE_LEVEL)
+            return refuse_feature("pre_tokenizer ByteLevel ", "in front of another");
+    t->bytes = p->n_pre && p->pre[p->n_pre - 1].kind == PRE_BYTE_LEVEL;
+    t->vocab.spelling = SPELT_PLAIN;
+    for (; d < p->decoder + p->n_decoders; d++) {
+        if (d->kind == DEC_BYTE_LEVEL)
+            t->vocab.spelling = SPELT_BYTE_LEVEL;
+        if (d->kind == DEC_METASPACE)
+            t->vocab.space = d->one;
+        if (d->kind == DEC_REPLACE && d->to.n == 1 && d->to.p[0] == ' ')
+            t->vocab.space = d->from.text;
+    }
+    return 0;
 }
 
-/* Everything that could change ids or text and that is not here. The post-processor is not among
- * it: it only adds tokens that add_special_tokens asks for. */
+/* Everything that could change ids or text and that is not here. */
 static int refuse_others(const cJSON *root)
 {
-    const cJSON *o;
-    const char *type;
-
     if (known_keys(root, "",
                    "version truncation padding added_tokens normalizer pre_tokenizer "
                    "post_processor decoder model") < 0)
         return -1;
     if (json_member(root, "truncation"))
-        return unknown("", "truncation (set it to null and use --max-length)");
-    if (json_member(root, "padding"))
-        return unknown("", "padding (set it to null)");
-    if (type_of(root, "normalizer", &o, &type) < 0)
-        return -1;
-    return o ? unknown("normalizer ", type) : 0;
+        return refuse_feature("", "truncation (set it to null and use --max-length)");
+    return json_member(root, "padding") ? refuse_feature("", "padding (set it to null)") : 0;
 }
 
 /* ---- added tokens ---- */
@@ -374,6 +423,24 @@ static int refuse_others(const cJSON *root)
 static uint32_t next_added_id(const struct tokenizer *t)
 {
     return t->next_added > t->n_model ? t->next_added : t->n_model;
+}
+
+/* A token that is looked for in normalized text is looked for as normalized itself. */
+static int add_normalized(struct tokenizer *t, const char *content, size_t len, uint32_t added)
+{
+    const uint8_t *p = (const uint8_t *)content, *end = p + len;
+    struct tokenizer_scratch *s = NULL;
+
+    if (t->parts.n_normalizers) {
+        s = tokenizer_scratch_new();
+        p = normalize(t, s, p, &end);
+    }
+    const bool failed = s && s->failed;
+
+    if (p < end)
+        matcher_add(&t->normalized, p, (size_t)(end - p), added);
+    tokenizer_scratch_free(s);
+    return failed ? -1 : 0;
 }
 
 int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON *o, bool special)
@@ -404,8 +471,10 @@ int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON
     t->vocab.token[a.id].flags |= TOKEN_ADDED | (special ? TOKEN_SPECIAL : 0);
     if (a.id >= t->next_added)
         t->next_added = a.id + 1;
-    matcher_add(a.normalized ? &t->normalized : &t->exact, (const uint8_t *)content, len,
-                t->n_added);
+    if (!a.normalized)
+        matcher_add(&t->exact, (const uint8_t *)content, len, t->n_added);
+    else if (add_normalized(t, content, len, t->n_added) < 0)
+        return -1;
     if (t->n_added == t->added_cap) {
         t->added_cap = t->added_cap ? 2 * t->added_cap : 64;
         t->added = xnrealloc(t->added, t->added_cap, sizeof *t->added);
@@ -443,9 +512,12 @@ static int load_tree(struct tokenizer *t, const cJSON *root, const struct parts 
         return err_set(EXIT_DATA, "not an object");
     if (!json_member(root, "model"))
         return err_set(EXIT_DATA, "there is no 'model'; give a tokenizer.json");
-    if (refuse_others(root) < 0 || load_byte_level(root) < 0 || load_model(t, root, large) < 0)
+    if (refuse_others(root) < 0 || load_parts(t, root) < 0 || load_model(t, root, large) < 0)
         return -1;
-    return load_added_list(t, json_member(root, "added_tokens"));
+    choose_words(t);
+    if (load_added_list(t, json_member(root, "added_tokens")) < 0)
+        return -1;
+    return specials_load(t, root);
 }
 
 int tokenizer_load_json(struct tokenizer *t, const char *text, size_t n)

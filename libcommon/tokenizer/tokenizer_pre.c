@@ -1,5 +1,7 @@
 #include "tokenizer_impl.h"
 
+#include <string.h>
+
 /* The code point at P, which is valid UTF-8 and not ASCII. */
 static inline uint32_t decode_wide(const uint8_t *p, int *len)
 {
@@ -32,15 +34,15 @@ uint8_t class_at(const uint8_t *classes, const uint8_t *p, int *len)
 
 enum { PATTERN_CLASSES = UC_LETTER | UC_NUMBER | UC_SPACE };
 
-/* End of the run of code points from P on whose pattern class is KIND (0: punctuation and all
+/* End of the run of code points from P on whose class among MASK is KIND (0: punctuation and all
  * else). */
 static inline const uint8_t *skip_run(const uint8_t *classes, const uint8_t *p, const uint8_t *end,
-                                      uint8_t kind)
+                                      uint8_t kind, uint8_t mask)
 {
     while (p < end) {
         int len;
 
-        if ((look(classes, p, &len) & PATTERN_CLASSES) != kind)
+        if ((look(classes, p, &len) & mask) != kind)
             break;
         p += len;
     }
@@ -68,9 +70,10 @@ static int contraction(const uint8_t *p, const uint8_t *end)
     }
 }
 
-/* White space from P on: all of it at the end of the text, else all but its last character, which
- * may belong to the next word; a single one stands alone. */
-static const uint8_t *skip_space(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+/* White space from P on: all of it at the end of the text or before what is of class STOP, else all
+ * but its last character, which may belong to the next word; a single one stands alone. */
+static inline const uint8_t *skip_space(const uint8_t *classes, const uint8_t *p,
+                                        const uint8_t *end, uint8_t stop)
 {
     const uint8_t *q = p, *last = p;
     int len;
@@ -79,7 +82,7 @@ static const uint8_t *skip_space(const uint8_t *classes, const uint8_t *p, const
         last = q;
         q += len;
     }
-    return q == end || last == p ? q : last;
+    return q == end || last == p || look(classes, q, &len) & stop ? q : last;
 }
 
 const uint8_t *next_word(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
@@ -97,6 +100,178 @@ const uint8_t *next_word(const uint8_t *classes, const uint8_t *p, const uint8_t
     const uint8_t kind = look(classes, q, &len) & PATTERN_CLASSES;
 
     if (kind & UC_SPACE)
-        return skip_space(classes, p, end);
-    return skip_run(classes, q + len, end, kind);
+        return skip_space(classes, p, end, 0);
+    return skip_run(classes, q + len, end, kind, PATTERN_CLASSES);
+}
+
+/* ---- SmolLM's: every digit by itself, then GPT-2's words between ---- */
+
+enum { DIGIT = UC_NUMBER | UC_NUMERIC };
+
+/* Each piece between digits is a text of its own: white space in front of one has an end behind it.
+ */
+const uint8_t *next_word_digits(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *q = p + (*p == ' ');
+    int len;
+
+    if (*p == '\'') {
+        len = contraction(p, end);
+        if (len)
+            return p + len;
+    }
+    if (q == end)
+        return q;
+    const uint8_t kind = look(classes, q, &len) & (PATTERN_CLASSES | UC_NUMERIC);
+
+    if (kind & DIGIT)
+        return q == p ? p + len : q;
+    if (kind & UC_SPACE)
+        return skip_space(classes, p, end, DIGIT);
+    return skip_run(classes, q + len, end, kind, PATTERN_CLASSES | UC_NUMERIC);
+}
+
+/* ---- Qwen2's and Llama 3's, which differ in how many digits stand together ---- */
+
+static bool is_line_end(uint8_t c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* Length of 's|'t|'re|'ve|'m|'ll|'d at P in letters of any case, as they fold: U+017F is an s. */
+static int folded_contraction(const uint8_t *p, const uint8_t *end)
+{
+    if (end - p < 2)
+        return 0;
+    const int b = end - p > 2 ? p[2] | 0x20 : 0;
+
+    switch (p[1] | 0x20) {
+    case 's':
+    case 't':
+    case 'm':
+    case 'd':
+        return 2;
+    case 'r':
+    case 'v':
+        return b == 'e' ? 3 : 0;
+    case 'l':
+        return b == 'l' ? 3 : 0;
+    default:
+        return end - p > 2 && p[1] == 0xC5 && p[2] == 0xBF ? 3 : 0;
+    }
+}
+
+/* White space from P on: up to its last line end when it has one, else as skip_space. */
+static const uint8_t *skip_lines(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *q = p, *last = p, *line = NULL;
+    int len;
+
+    while (q < end && look(classes, q, &len) & UC_SPACE) {
+        last = q;
+        if (is_line_end(*q))
+            line = q + 1;
+        q += len;
+    }
+    if (line)
+        return line;
+    return q == end || last == p ? q : last;
+}
+
+static const uint8_t *skip_numbers(const uint8_t *classes, const uint8_t *p, const uint8_t *end,
+                                   int most)
+{
+    int len;
+
+    while (most-- && p < end && look(classes, p, &len) & UC_NUMBER)
+        p += len;
+    return p;
+}
+
+static const uint8_t *skip_marks(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    p = skip_run(classes, p, end, 0, PATTERN_CLASSES);
+    while (p < end && is_line_end(*p))
+        p++;
+    return p;
+}
+
+static inline const uint8_t *next_word_newer(const uint8_t *classes, const uint8_t *p,
+                                             const uint8_t *end, int numbers)
+{
+    int len, next_len;
+
+    if (*p == '\'') {
+        len = folded_contraction(p, end);
+        if (len)
+            return p + len;
+    }
+    const uint8_t kind = look(classes, p, &len) & PATTERN_CLASSES;
+    const uint8_t *q = p + len;
+
+    if (kind == UC_LETTER)
+        return skip_run(classes, q, end, UC_LETTER, PATTERN_CLASSES);
+    if (kind == UC_NUMBER)
+        return skip_numbers(classes, q, end, numbers - 1);
+    const uint8_t next = q < end ? look(classes, q, &next_len) & PATTERN_CLASSES : UC_SPACE;
+
+    if (next == UC_LETTER && !is_line_end(*p))
+        return skip_run(classes, q + next_len, end, UC_LETTER, PATTERN_CLASSES);
+    if (kind == 0)
+        return skip_marks(classes, q, end);
+    if (*p == ' ' && next == 0)
+        return skip_marks(classes, q + next_len, end);
+    return skip_lines(classes, p, end);
+}
+
+const uint8_t *next_word_qwen2(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    return next_word_newer(classes, p, end, 1);
+}
+
+const uint8_t *next_word_llama3(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    return next_word_newer(classes, p, end, 3);
+}
+
+/* ---- Llama 2's: each U+2581 that does not follow another begins a word ---- */
+
+const uint8_t *next_word_spaces(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    static const uint8_t space[] = SPACE_MARK;
+
+    (void)classes;
+    while (end - p >= SPACE_MARK_LEN && !memcmp(p, space, SPACE_MARK_LEN))
+        p += SPACE_MARK_LEN;
+    while (p < end && (p = memchr(p, space[0], (size_t)(end - p))) != NULL) {
+        if (end - p >= SPACE_MARK_LEN && !memcmp(p, space, SPACE_MARK_LEN))
+            return p;
+        p++;
+    }
+    return end;
+}
+
+/* A whole piece. */
+const uint8_t *next_word_whole(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    (void)classes;
+    (void)p;
+    return end;
+}
+
+/* ---- patterns that are known ---- */
+
+word_fn *known_pattern(const char *text)
+{
+    static const struct {
+        const char *text;
+        word_fn *next;
+    } known[] = { { PATTERN_GPT2, next_word },
+                  { PATTERN_QWEN2, next_word_qwen2 },
+                  { PATTERN_LLAMA3, next_word_llama3 } };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(text, known[i].text))
+            return known[i].next;
+    return NULL;
 }

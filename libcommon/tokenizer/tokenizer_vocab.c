@@ -44,8 +44,8 @@ static void alphabet(int16_t byte_of[BYTE_CHARS])
 
 /* The bytes CONTENT decodes to: those its characters stand for, or itself when one stands for none
  * (as the ByteLevel decoder does, token by token). OUT has room for LEN bytes. */
-static size_t decode_content(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
-                             char *out)
+size_t byte_level_bytes(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
+                        char *out)
 {
     const uint8_t *p = (const uint8_t *)content;
     size_t n = 0;
@@ -60,6 +60,45 @@ static size_t decode_content(const int16_t byte_of[BYTE_CHARS], const char *cont
             return len;
         }
         out[n++] = (char)byte_of[c];
+    }
+    return n;
+}
+
+/* ---- other vocabularies: <0x41>, and U+2581 for a space ---- */
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+int byte_of_token(const char *content, size_t len)
+{
+    if (len != 6 || memcmp(content, "<0x", 3) || content[5] != '>')
+        return -1;
+    const int high = content[3] == '+' ? 0 : hex_digit(content[3]), low = hex_digit(content[4]);
+
+    return high < 0 || low < 0 ? -1 : 16 * high + low;
+}
+
+/* What such a token decodes to within a text. OUT has room for LEN bytes. */
+static size_t plain_bytes(const struct part_text *space, const char *content, size_t len, char *out)
+{
+    const int byte = byte_of_token(content, len);
+    size_t n = 0;
+
+    if (byte >= 0) {
+        *out = (char)byte;
+        return 1;
+    }
+    for (size_t i = 0; i < len;) {
+        const bool is_space =
+            space->n && len - i >= space->n && !memcmp(content + i, space->p, space->n);
+
+        out[n++] = is_space ? ' ' : content[i];
+        i += is_space ? space->n : 1;
     }
     return n;
 }
@@ -83,7 +122,7 @@ static uint32_t hash_of(const char *p, size_t n)
 
 void vocab_init(struct vocab *v, size_t n)
 {
-    *v = (struct vocab){ .slots = 1024 };
+    *v = (struct vocab){ .slots = 1024, .spelling = v->spelling, .space = v->space };
     while (v->slots < 2 * n && v->slots < 2 * TOKEN_IDS_MAX)
         v->slots *= 2;
     v->slot = xcalloc(v->slots, sizeof *v->slot);
@@ -181,7 +220,11 @@ int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uin
     buf_putc(&v->arena, 0);
     buf_reserve(&v->arena, len);
     k->bytes = (uint32_t)v->arena.n;
-    k->bytes_len = (uint32_t)decode_content(v->byte_of, content, len, v->arena.p + v->arena.n);
+    char *bytes = v->arena.p + v->arena.n;
+
+    k->bytes_len = (uint32_t)(v->spelling == SPELT_BYTE_LEVEL
+                                  ? byte_level_bytes(v->byte_of, content, len, bytes)
+                                  : plain_bytes(&v->space, content, len, bytes));
     v->arena.n += k->bytes_len;
     return 0;
 }
