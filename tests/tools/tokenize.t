@@ -175,10 +175,10 @@ exit_is 65
 err_has "standard input:2: "
 
 it "refuses a tokenizer by the name of what is missing here"
-sed 's/"normalizer": null/"normalizer": {"type": "NFC"}/' "$model" >"$dir/nfc.json"
-run tokenize -m "$dir/nfc.json" --lines -o "$dir/x.zst" "$dir/text"
+sed 's/"normalizer": null/"normalizer": {"type": "NFKC"}/' "$model" >"$dir/nfkc.json"
+run tokenize -m "$dir/nfkc.json" --lines -o "$dir/x.zst" "$dir/text"
 exit_is 69
-err_has "normalizer NFC"
+err_has "normalizer NFKC"
 one_line
 
 it "says which model is not there"
