@@ -52,5 +52,8 @@ fi
 
 long=$(find libcommon kernels tools tests pipelines \( -name '*.c' -o -name '*.h' -o -name '*.cu' \) -exec awk 'END { if (NR > 800) print FILENAME, NR }' {} \;)
 [ -z "$long" ] && echo "ok 2 - no file over 800 lines" || { echo "not ok 2 - $long"; bad=1; }
-echo 1..2
+# One name, one thing: a name in a message, a log or a talk says which file is meant.
+twice=$(find libcommon kernels tools -name '*.[ch]' | sed 's#\(.*\)/\(.*\)\.[ch]$#\2 \1#' | sort -u | cut -d' ' -f1 | uniq -d | tr '\n' ' ')
+[ -z "$twice" ] && echo "ok 3 - names of files are unique" || { echo "not ok 3 - names that stand in two folders: $twice"; bad=1; }
+echo 1..3
 exit $bad

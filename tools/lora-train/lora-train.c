@@ -7,9 +7,9 @@
 #include "job.h"
 #include "train_records.h"
 #include "files/adapter.h"
-#include "options.h"
+#include "train_options.h"
 #include "order_file.h"
-#include "plan.h"
+#include "train_plan.h"
 #include "trainer.h"
 
 #include "mem.h"

@@ -6,7 +6,7 @@
 #define SAVES_H
 
 #include "files/adapter.h"
-#include "options.h"
+#include "train_options.h"
 
 /* Whether all names are free that a run of STEPS will want, so that none fails in the middle. */
 MUST_USE int saves_check(const struct train_options *o, int64_t steps);

@@ -5,7 +5,7 @@
 #define TRAIN_RECORDS_H
 
 #include "run/model.h"
-#include "options.h"
+#include "train_options.h"
 
 struct train_record {
     uint64_t id;          /* field id, else the position in the stream */

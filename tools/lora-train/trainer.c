@@ -1,6 +1,6 @@
 #include "trainer.h"
 
-#include "feed.h"
+#include "train_feed.h"
 #include "mem.h"
 #include "progress.h"
 #include "saves.h"

@@ -10,7 +10,7 @@
 #include "pack.h"
 #include "phi.h"
 #include "threads.h"
-#include "weights.h"
+#include "random_weights.h"
 
 #include <stdlib.h>
 #include <string.h>

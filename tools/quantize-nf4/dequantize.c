@@ -3,7 +3,7 @@
 #include "mem.h"
 #include "files/loader.h"
 #include "files/quant_state.h"
-#include "plan.h"
+#include "quant_plan.h"
 
 #include <stdlib.h>
 #include <string.h>

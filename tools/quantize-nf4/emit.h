@@ -1,11 +1,11 @@
 /*
  * emit.h - the tensors of the quantised model, in the order of the file, to a file or against one.
  */
-#ifndef QUANTIZE_EMIT_H
-#define QUANTIZE_EMIT_H
+#ifndef EMIT_H
+#define EMIT_H
 
-#include "plan.h"
-#include "report.h"
+#include "quant_plan.h"
+#include "quant_report.h"
 
 /* Writes model.safetensors into OUT, with plan_scan where one pass is not enough. REPORT NULL: none
  * is wanted. */

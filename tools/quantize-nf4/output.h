@@ -1,9 +1,9 @@
 /* output.h - the model that is written: its config and the files that stay as they are. */
-#ifndef QUANTIZE_OUTPUT_H
-#define QUANTIZE_OUTPUT_H
+#ifndef OUTPUT_H
+#define OUTPUT_H
 
 #include "cli.h"
-#include "source.h"
+#include "quant_source.h"
 
 /* What goes into quantization_config. */
 struct quantization {

@@ -9,11 +9,11 @@
 #include "emit.h"
 #include "err.h"
 #include "output.h"
-#include "plan.h"
+#include "quant_plan.h"
 #include "progress.h"
-#include "report.h"
+#include "quant_report.h"
 #include "selection.h"
-#include "source.h"
+#include "quant_source.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* selection.h - which tensors of a model are quantised, and what the config says about it. */
-#ifndef QUANTIZE_SELECTION_H
-#define QUANTIZE_SELECTION_H
+#ifndef SELECTION_H
+#define SELECTION_H
 
 #include "mem.h"
-#include "source.h"
+#include "quant_source.h"
 
 struct selection {
     bool *quantised;    /* (tensors) in their order */

@@ -3,7 +3,7 @@
 #define REPORT_H
 
 #include "mem.h"
-#include "metrics.h"
+#include "score_metrics.h"
 
 /* Ours: for people, for programs, for spreadsheets. FIELD (may be NULL) had VALUE in all records.
  */

@@ -2,7 +2,7 @@
 #ifndef REQUIRE_H
 #define REQUIRE_H
 
-#include "metrics.h"
+#include "score_metrics.h"
 
 /* EXIT_USAGE unless TEXT is NAME, one of >= <= > < == !=, and a number. */
 MUST_USE int require_check(const char *text);

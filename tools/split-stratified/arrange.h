@@ -9,7 +9,7 @@
 #ifndef ARRANGE_H
 #define ARRANGE_H
 
-#include "rows.h"
+#include "split_rows.h"
 #include "sample.h"
 
 struct arrange;

@@ -2,7 +2,7 @@
 #ifndef AUDIT_H
 #define AUDIT_H
 
-#include "rows.h"
+#include "split_rows.h"
 #include "sample.h"
 
 /*

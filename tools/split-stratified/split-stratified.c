@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "examples.h"
 #include "outfile.h"
-#include "rows.h"
+#include "split_rows.h"
 #include "sample.h"
 #include "stream.h"
 

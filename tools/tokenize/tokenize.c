@@ -4,7 +4,7 @@
  * Reads examples or prompts (or plain lines), adds ids and n_prompt to each record. --decode reads
  * tokens or predictions and adds text. Man page: tokenize.1.
  */
-#include "batch.h"
+#include "token_batch.h"
 #include "cli.h"
 #include "err.h"
 #include "outfile.h"

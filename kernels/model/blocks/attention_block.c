@@ -2,7 +2,7 @@
  * attention_block.c - from the normed stream to what attention adds to it: projections (apart or
  * fused), norms of queries and keys where a family has them, rotation, cache, attention, output.
  */
-#include "blocks/pass.h"
+#include "blocks/blocks.h"
 
 #include <math.h>
 

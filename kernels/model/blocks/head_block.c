@@ -1,6 +1,6 @@
 /* head_block.c - both ends of every model: the embedding; the final norm, the output matrix, and
  * what is asked of it. */
-#include "blocks/pass.h"
+#include "blocks/blocks.h"
 
 int block_embed(const struct pass *p)
 {

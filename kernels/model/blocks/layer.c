@@ -1,7 +1,7 @@
 /* layer.c - attention and MLP side by side, or one after the other. */
 #include "blocks/layer.h"
 
-#include "blocks/pass.h"
+#include "blocks/blocks.h"
 
 /* The last layer is asked for the rows of the tail alone, where there is one. */
 static bool narrows(const struct pass *p, int layer)

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-struct pass; /* pass.h */
+struct pass; /* blocks.h */
 struct dev;
 
 struct layer_order {

@@ -1,5 +1,5 @@
 /* mlp_block.c - the two linears with an activation between them, or three with a gate. */
-#include "blocks/pass.h"
+#include "blocks/blocks.h"
 
 /* g (N, I) = what goes into the second linear. */
 static int activate(const struct pass *p, const struct layer_acts *l)

@@ -1,5 +1,5 @@
 /* norm_block.c - the norms of a layer's stream, and dropout of what is added to it. */
-#include "blocks/pass.h"
+#include "blocks/blocks.h"
 
 int block_norm(const struct pass *p, int layer, enum layer_norm which, struct dev *h,
                struct dev *mean, struct dev *rstd, const struct dev *x)

@@ -2,7 +2,7 @@
 #ifndef MODEL_PARTS_H
 #define MODEL_PARTS_H
 
-#include "blocks/pass.h"
+#include "blocks/blocks.h"
 #include "files/weights.h"
 #include "run/model.h"
 #include "run/upload.h"

@@ -1,9 +1,9 @@
-/* report.h - how far the quantised weights are from what they were, a line per tensor. */
-#ifndef QUANTIZE_REPORT_H
-#define QUANTIZE_REPORT_H
+/* quant_report.h - how far the quantised weights are from what they were, a line per tensor. */
+#ifndef QUANT_REPORT_H
+#define QUANT_REPORT_H
 
 #include "outfile.h"
-#include "plan.h"
+#include "quant_plan.h"
 
 struct report;
 

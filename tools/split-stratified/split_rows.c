@@ -1,4 +1,4 @@
-#include "rows.h"
+#include "split_rows.h"
 
 #include "item.h"
 

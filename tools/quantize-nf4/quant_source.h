@@ -1,6 +1,6 @@
-/* source.h - the model that is to be quantised, or back: files, config and tensors, checked. */
-#ifndef QUANTIZE_SOURCE_H
-#define QUANTIZE_SOURCE_H
+/* quant_source.h - the model that is to be quantised, or back: files, config and tensors, checked. */
+#ifndef QUANT_SOURCE_H
+#define QUANT_SOURCE_H
 
 #include "json.h"
 #include "kernels.h"

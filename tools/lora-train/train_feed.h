@@ -1,11 +1,11 @@
 /*
- * feed.h - sends records through the model in packed batches of a bounded number of tokens.
+ * train_feed.h - sends records through the model in packed batches of a bounded number of tokens.
  *
  * How records are put into batches depends on their lengths and on the model's shape alone, so the
  * sums come out the same on any machine and for any number of threads.
  */
-#ifndef FEED_H
-#define FEED_H
+#ifndef TRAIN_FEED_H
+#define TRAIN_FEED_H
 
 #include "train_records.h"
 #include "run/model.h"

@@ -1,9 +1,9 @@
 /*
- * rows.h - all rows of the input: what label each has, and which text, in memory, whole records in a
+ * split_rows.h - all rows of the input: what label each has, and which text, in memory, whole records in a
  * spool. So memory grows with the number of rows, not with their length.
  */
-#ifndef ROWS_H
-#define ROWS_H
+#ifndef SPLIT_ROWS_H
+#define SPLIT_ROWS_H
 
 #include "behind.h"
 #include "examples.h"

@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "quant_plan.h"
 
 #include "failure.h"
 #include "json.h"

@@ -1,4 +1,4 @@
-/* loss.c - what a record costs in nats a token, and the raw logits after its prompt. */
+/* predict_loss.c - what a record costs in nats a token, and the raw logits after its prompt. */
 #include "predict.h"
 
 #include <stdlib.h>

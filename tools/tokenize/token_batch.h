@@ -1,10 +1,10 @@
 /*
- * batch.h - records that are read one by one, worked on by all threads, and given back in order.
+ * token_batch.h - records that are read one by one, worked on by all threads, and given back in order.
  *
  * What a record becomes depends on nothing but itself, so neither does the output on the threads.
  */
-#ifndef BATCH_H
-#define BATCH_H
+#ifndef TOKEN_BATCH_H
+#define TOKEN_BATCH_H
 
 #include "work.h"
 

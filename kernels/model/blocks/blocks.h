@@ -1,10 +1,10 @@
 /*
- * pass.h - one batch on its way through a model, and what the blocks of every family are made of.
+ * blocks.h - one batch on its way through a model, and what the blocks of every family are made of.
  *
  * The blocks call ops only, and find everything they need in the pass.
  */
-#ifndef PASS_H
-#define PASS_H
+#ifndef BLOCKS_H
+#define BLOCKS_H
 
 #include "blocks/acts.h"
 #include "parts.h"
@@ -52,7 +52,7 @@ struct pass {
     const struct dev *pick_weight;            /* (picks) f32 */
 };
 
-/* ---- linear.c ---- */
+/* ---- linear_block.c ---- */
 
 /* y (N, O) = the linear MODULE of LAYER, with LoRA where there is one. */
 MUST_USE int block_linear(const struct pass *p, int layer, int module, struct dev *y,

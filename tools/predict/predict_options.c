@@ -1,4 +1,4 @@
-/* options.c - the option table, and values that later versions will know. */
+/* predict_options.c - the option table, and values that later versions will know. */
 #include "predict.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "batch.h"
+#include "token_batch.h"
 
 #include "item.h"
 

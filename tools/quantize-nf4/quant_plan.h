@@ -1,12 +1,12 @@
 /*
- * plan.h - what becomes of each tensor of a model, and the pieces of tensors that threads work on.
+ * quant_plan.h - what becomes of each tensor of a model, and the pieces of tensors that threads work on.
  *
  * A safetensors file holds its widest types first, so all scales stand before the first code. Where
  * the file can be written in any order, one pass over the weights makes both. A stream needs two:
  * plan_scan keeps all scales (1/16 byte a weight), then the codes are computed in the file's order.
  */
-#ifndef QUANTIZE_PLAN_H
-#define QUANTIZE_PLAN_H
+#ifndef QUANT_PLAN_H
+#define QUANT_PLAN_H
 
 #include "kernels.h"
 #include "nf4_nest.h"

@@ -1,9 +1,9 @@
 /*
- * options.h - lora-train's command line. Names and defaults are those of PEFT's LoraConfig,
+ * train_options.h - lora-train's command line. Names and defaults are those of PEFT's LoraConfig,
  * transformers' TrainingArguments and TRL's SFTTrainer where they have the option (INTERFACE).
  */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#ifndef TRAIN_OPTIONS_H
+#define TRAIN_OPTIONS_H
 
 #include "cli.h"
 #include "lora/lora.h"

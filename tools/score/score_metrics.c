@@ -1,4 +1,4 @@
-#include "metrics.h"
+#include "score_metrics.h"
 
 #include "mem.h"
 

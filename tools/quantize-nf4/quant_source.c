@@ -1,4 +1,4 @@
-#include "source.h"
+#include "quant_source.h"
 
 #include "files/weights.h"
 

@@ -1,4 +1,4 @@
-/* infer.c - passes through the model, with memory that grows with the largest batch. */
+/* predict_pass.c - passes through the model, with memory that grows with the largest batch. */
 #include "predict.h"
 
 #include "mem.h"

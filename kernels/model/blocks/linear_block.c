@@ -1,5 +1,5 @@
-/* linear.c - a linear of a layer with LoRA where there is one, and its gradients. */
-#include "blocks/pass.h"
+/* linear_block.c - a linear of a layer with LoRA where there is one, and its gradients. */
+#include "blocks/blocks.h"
 
 bool block_adapted(const struct pass *p, int layer, int module)
 {

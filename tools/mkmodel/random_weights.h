@@ -1,6 +1,6 @@
-/* weights.h - the random weights of a model as files, split as transformers splits large ones. */
-#ifndef MKMODEL_WEIGHTS_H
-#define MKMODEL_WEIGHTS_H
+/* random_weights.h - the random weights of a model as files, split as transformers splits large ones. */
+#ifndef RANDOM_WEIGHTS_H
+#define RANDOM_WEIGHTS_H
 
 #include "cli.h"
 #include "pack.h"

@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "train_plan.h"
 
 #include "json.h"
 #include "mem.h"

@@ -1,4 +1,4 @@
-#include "feed.h"
+#include "train_feed.h"
 
 #include "mem.h"
 #include "stop.h"

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "quant_report.h"
 
 #include "mem.h"
 

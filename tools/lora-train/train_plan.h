@@ -1,8 +1,8 @@
 /*
- * plan.h - what a run would do and take: --plan, and the memory that -v prints.
+ * train_plan.h - what a run would do and take: --plan, and the memory that -v prints.
  */
-#ifndef PLAN_H
-#define PLAN_H
+#ifndef TRAIN_PLAN_H
+#define TRAIN_PLAN_H
 
 #include "train_records.h"
 #include "order.h"

@@ -1,5 +1,5 @@
-/* options.c - the option table, and what the texts in it mean. */
-#include "options.h"
+/* train_options.c - the option table, and what the texts in it mean. */
+#include "train_options.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "weights.h"
+#include "random_weights.h"
 
 #include "fill.h"
 #include "mem.h"

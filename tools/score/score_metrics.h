@@ -1,5 +1,5 @@
 /*
- * metrics.h - numbers from a tally, each as scikit-learn 1.2.1 computes it, in the same order of
+ * score_metrics.h - numbers from a tally, each as scikit-learn 1.2.1 computes it, in the same order of
  * floating-point operations where the last printed digit could tell.
  *
  * "none" is a class that can be predicted but is never true: it counts in accuracy, MCC and kappa,
@@ -7,8 +7,8 @@
  * true nor predicted anywhere are left out of macro_f1, labels that are never true out of
  * balanced_accuracy. A quotient whose divisor is 0 is 0; kappa of a single class is NaN.
  */
-#ifndef METRICS_H
-#define METRICS_H
+#ifndef SCORE_METRICS_H
+#define SCORE_METRICS_H
 
 #include "tally.h"
 
