@@ -44,13 +44,14 @@ struct dev; /* device memory; incomplete on purpose */
  * its own elements and what they are multiplied with (x, dy; LoRA's products are none), are each
  * rounded once to ROUND, to nearest even, and the products are added in f32. */
 struct weight {
-    enum dtype dtype; /* DT_F32, DT_F16, DT_BF16 dense; DT_NF4 packed */
-    /* Dense: O*C elements. NF4: (O*C+1)/2 bytes, the first element in the high nibble. */
+    enum dtype dtype; /* DT_F32, DT_F16, DT_BF16 dense; DT_NF4 packed; or a block format */
+    /* Dense: O*C elements. NF4: (O*C+1)/2 bytes, the first element in the high nibble. Blocks: rows
+     * of whole ones with their scales, dtype_bytes(dtype, C) apart. */
     const struct dev *data;
-    /* NF4: f32 scale of each block, already un-nested; (O*C+block-1)/block. */
+    /* NF4: f32 scale of each block, already un-nested; (O*C+block-1)/block. Else NULL. */
     const struct dev *absmax;
     int64_t rows, cols; /* O, C */
-    int block;          /* elements per scale; blocks run over the flattened matrix */
+    int block;          /* NF4: elements per scale; blocks run over the flattened matrix */
     enum dtype round;   /* DT_F16 or DT_BF16; all else: not rounded */
 };
 

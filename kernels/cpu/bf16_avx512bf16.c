@@ -115,6 +115,9 @@ static __m512i dense_part(const struct weight *w, int64_t at, int64_t n)
 /* Element AT of the weight, or what may lie behind it, will be wanted soon. */
 static void fetch(const struct weight *w, int64_t at, int bits)
 {
+    if (dtype_is_blocks(w->dtype))
+        at = at * (int64_t)dtype_bytes(w->dtype, (size_t)dtype_block(w->dtype)) /
+             dtype_block(w->dtype) / 2;
     __builtin_prefetch(weight_bytes(w) + (bits ? at / 2 : at * 2));
     if (bits)
         __builtin_prefetch(weight_scales(w) + (at >> bits));

@@ -3,6 +3,7 @@
  * used but once. The sums are those of the tile: pair after pair along k, 0 behind the last.
  */
 #include "bf16.h"
+#include "vec_blocks.h"
 #include "vec_half.h"
 #include "vec_nf4_rows.h"
 
@@ -93,6 +94,32 @@ FORCE_INLINE void add_halves(const int rows, const bool brain, __m512 *left, __m
     }
 }
 
+/* ---- block formats ---- */
+
+FORCE_INLINE void add_blocks(const int rows, __m512 *left, __m512 *right, const uint16_t *a,
+                             int64_t lda, const struct weight *w, int64_t k0, int64_t kc,
+                             int64_t n0)
+{
+    next_columns *const next = columns_of(w->dtype);
+    struct block_rows first, second;
+    _Alignas(64) float part[STRIP * FEW_COLUMNS];
+
+    block_rows_begin(&first, w, k0, n0);
+    block_rows_begin(&second, w, k0, min_i64(n0 + W, w->rows - 1));
+    for (int64_t k = 0; k < kc; k += STRIP) {
+        block_ask_ahead(w, n0 + FEW_COLUMNS, k0 + k, FEW_COLUMNS);
+        next(&first, part);
+        next(&second, part + W);
+        UNROLL(4)
+        for (int j = 0; j < STRIP; j += 2) {
+            const float *const even = part + j * FEW_COLUMNS, *const odd = even + FEW_COLUMNS;
+
+            ADD_PAIR((k + j) / 2, pairs_of(vf_load(even), vf_load(odd)),
+                     pairs_of(vf_load(even + W), vf_load(odd + W)));
+        }
+    }
+}
+
 /* ---- any of them ---- */
 
 FORCE_INLINE void few_rows(const int rows, const uint16_t *a, int64_t lda, const struct weight *w,
@@ -109,6 +136,8 @@ FORCE_INLINE void few_rows(const int rows, const uint16_t *a, int64_t lda, const
             add_codes(rows, left, right, a + k, lda, w, k, kc, n0);
         else if (w->dtype == DT_BF16)
             add_halves(rows, true, left, right, a + k, lda, w, k, kc, n0);
+        else if (dtype_is_blocks(w->dtype))
+            add_blocks(rows, left, right, a + k, lda, w, k, kc, n0);
         else
             add_halves(rows, false, left, right, a + k, lda, w, k, kc, n0);
     }

@@ -218,13 +218,21 @@ static int64_t weight_ld(const struct chunk *s)
     return s->term->b_ld ? s->term->b_ld : s->term->b->cols;
 }
 
+/* Bytes that N elements take, about. */
+static int64_t bytes_of(const struct weight *w, int64_t n)
+{
+    const int block = dtype_block(w->dtype);
+
+    return w->dtype == DT_NF4 ? n / 2 : n * (int64_t)dtype_bytes(w->dtype, (size_t)block) / block;
+}
+
 /* Asks for N elements of a weight, in one run. */
 static void fetch_run(const struct weight *w, int64_t first, int64_t n)
 {
-    const int64_t bits = w->dtype == DT_NF4 ? 4 : 8 * (int64_t)dtype_size(w->dtype);
-    const char *const p = (const char *)(const void *)w->data + first * bits / 8;
+    const int64_t bytes = bytes_of(w, n);
+    const char *const p = (const char *)(const void *)w->data + bytes_of(w, first);
 
-    for (int64_t i = 0; i < n * bits / 8; i += 64)
+    for (int64_t i = 0; i < bytes; i += 64)
         __builtin_prefetch(p + i, 0, 2);
     if (w->dtype == DT_NF4)
         __builtin_prefetch(const_f32(w->absmax) + first / w->block, 0, 2);

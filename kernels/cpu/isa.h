@@ -62,8 +62,9 @@ static inline bool nf4_by_eight(const struct weight *w)
 /* Whether few rows can be multiplied with KC columns of such a weight where it lies. */
 static inline bool few_can_read(const struct weight *w, int64_t kc)
 {
-    return nf4_by_eight(w) ? kc % 8 == 0
-                           : (w->dtype == DT_F16 || w->dtype == DT_BF16) && kc % 16 == 0;
+    return dtype_is_blocks(w->dtype) ||
+           (nf4_by_eight(w) ? kc % 8 == 0
+                            : (w->dtype == DT_F16 || w->dtype == DT_BF16) && kc % 16 == 0);
 }
 
 extern const struct isa isa_portable;

@@ -9,6 +9,7 @@
 #include "dtype.h"
 #include "isa.h"
 #include "simd.h"
+#include "vec_blocks.h"
 #include "vec_half.h"
 #include "vec_nf4.h"
 #include "vec_nf4_rows.h"
@@ -78,8 +79,11 @@ static void span_exact(float *out, const struct weight *w, int64_t first, int64_
     case DT_BF16:
         span_half(out, weight_bytes(w) + 2 * first, w->dtype == DT_BF16, n);
         break;
-    default:
+    case DT_NF4:
         span_nf4(out, w, first, n);
+        break;
+    default:
+        span_blocks(out, w, first, n);
     }
 }
 
@@ -147,6 +151,17 @@ FORCE_INLINE void pack_half_rows(float *dst, const struct weight *w, const bool 
     }
 }
 
+/* The same for W rows of a block format. */
+static void pack_block_rows(float *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
+{
+    next_columns *const next = columns_of(w->dtype);
+    struct block_rows rows;
+
+    block_rows_begin(&rows, w, k0, n0);
+    for (int64_t k = 0; k < kc; k += STRIP)
+        next(&rows, dst + k * NR);
+}
+
 static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
                             int64_t n0)
 {
@@ -159,6 +174,9 @@ static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int6
     else if (w->dtype == DT_BF16 && kc % 16 == 0)
         for (int j = 0; j < NR; j += W)
             pack_half_rows(dst + j, w, true, ld, k0, kc, min_i64(n0 + j, w->rows - 1));
+    else if (dtype_is_blocks(w->dtype))
+        for (int j = 0; j < NR; j += W)
+            pack_block_rows(dst + j, w, k0, kc, min_i64(n0 + j, w->rows - 1));
     else
         for (int j = 0; j < NR; j += 8)
             pack_rows8(dst + j, w, ld, k0, kc, min_i64(n0 + j, w->rows - 1));
@@ -206,7 +224,7 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
         pack_nf4_straight(dst, w, k0, kc, n0);
         return;
     }
-    if (w->dtype != DT_NF4 && n == NR) {
+    if (dtype_size(w->dtype) && n == NR) {
         pack_dense_straight(dst, w, ld, k0, kc, n0);
         return;
     }

@@ -3,6 +3,7 @@
 #ifndef VEC_TILE_FEW_H
 #define VEC_TILE_FEW_H
 
+#include "vec_blocks.h"
 #include "vec_half.h"
 #include "vec_nf4_rows.h"
 #include "vec_tile.h"
@@ -92,6 +93,32 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
     }
     put_sums(rows, left, right, c, ldc, init, add);
 }
+/* ---- block formats ---- */
+
+/* A strip at a time, by way of a piece of a panel that stays in the first cache. */
+FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *restrict a,
+                                   const struct weight *w, int64_t k0, int64_t n0, float *c,
+                                   int64_t ldc, const float *init, bool add)
+{
+    next_columns *const next = columns_of(w->dtype);
+    struct block_rows first, second;
+    vf left[FEW], right[FEW];
+    _Alignas(64) float part[STRIP * NR];
+
+    block_rows_begin(&first, w, k0, n0);
+    block_rows_begin(&second, w, k0, min_i64(n0 + W, w->rows - 1));
+    for (int i = 0; i < rows; i++)
+        left[i] = right[i] = vf_set(0.0f);
+    for (int64_t k = 0; k < kc; k += STRIP) {
+        block_ask_ahead(w, n0 + NR, k0 + k, NR);
+        next(&first, part);
+        next(&second, part + W);
+        UNROLL(4)
+        for (int j = 0; j < STRIP; j++)
+            ADD_COLUMN(k + j, vf_load(part + j * NR), vf_load(part + j * NR + W));
+    }
+    put_sums(rows, left, right, c, ldc, init, add);
+}
 #undef ADD_COLUMN
 
 /* ---- any of them ---- */
@@ -102,6 +129,8 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
             tile_codes_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                            \
         else if (w->dtype == DT_BF16)                                                              \
             tile_halves_rows(rows, true, kc, a, w, k0, n0, c, ldc, init, add);                     \
+        else if (dtype_is_blocks(w->dtype))                                                        \
+            tile_blocks_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                           \
         else                                                                                       \
             tile_halves_rows(rows, false, kc, a, w, k0, n0, c, ldc, init, add);                    \
     } while (0)

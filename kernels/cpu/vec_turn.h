@@ -34,7 +34,7 @@ FORCE_INLINE void transposed8(__m256 t[8], const float *const row[8], int64_t k)
 }
 #endif
 
-/* ---- 32 bytes of W rows, row i at p + at[i]: out[j] = dword j of each ---- */
+/* ---- 32 (turn_rows) or 16 bytes of W rows, row i at p + at[i]: out[j] = dword j of each ---- */
 
 #if defined(__AVX512F__)
 /* Rows I and I + 4 of the 32 bytes, as lanes of one vector. */
@@ -68,6 +68,30 @@ FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
         out[j + 4] = _mm512_shuffle_i32x4(a[0][j], a[1][j], 0xdd);
     }
 }
+
+/* Rows I, I + 4, I + 8, I + 12 of the 16 bytes, as lanes of one vector. */
+FORCE_INLINE __m512i four_rows(const uint8_t *p, const int32_t *at, int i)
+{
+    __m512i r = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)(p + at[i])));
+
+    r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(const void *)(p + at[i + 4])), 1);
+    r = _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(const void *)(p + at[i + 8])), 2);
+    return _mm512_inserti32x4(r, _mm_loadu_si128((const __m128i *)(const void *)(p + at[i + 12])),
+                              3);
+}
+
+FORCE_INLINE void turn_rows_16(vi out[4], const uint8_t *p, const int32_t *at)
+{
+    const __m512i r0 = four_rows(p, at, 0), r1 = four_rows(p, at, 1), r2 = four_rows(p, at, 2),
+                  r3 = four_rows(p, at, 3);
+    const __m512i lo01 = _mm512_unpacklo_epi32(r0, r1), hi01 = _mm512_unpackhi_epi32(r0, r1),
+                  lo23 = _mm512_unpacklo_epi32(r2, r3), hi23 = _mm512_unpackhi_epi32(r2, r3);
+
+    out[0] = _mm512_unpacklo_epi64(lo01, lo23);
+    out[1] = _mm512_unpackhi_epi64(lo01, lo23);
+    out[2] = _mm512_unpacklo_epi64(hi01, hi23);
+    out[3] = _mm512_unpackhi_epi64(hi01, hi23);
+}
 #elif defined(__AVX2__)
 FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
 {
@@ -81,16 +105,48 @@ FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
     for (int j = 0; j < 8; j++)
         out[j] = _mm256_castps_si256(t[j]);
 }
-#else
-FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
+
+/* Rows I and I + 4 of the 16 bytes, as lanes of one vector. */
+FORCE_INLINE __m256i two_rows(const uint8_t *p, const int32_t *at, int i)
 {
-    for (int j = 0; j < 8; j++)
+    const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)(p + at[i]));
+    const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(p + at[i + 4]));
+
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+FORCE_INLINE void turn_rows_16(vi out[4], const uint8_t *p, const int32_t *at)
+{
+    const __m256i r0 = two_rows(p, at, 0), r1 = two_rows(p, at, 1), r2 = two_rows(p, at, 2),
+                  r3 = two_rows(p, at, 3);
+    const __m256i lo01 = _mm256_unpacklo_epi32(r0, r1), hi01 = _mm256_unpackhi_epi32(r0, r1),
+                  lo23 = _mm256_unpacklo_epi32(r2, r3), hi23 = _mm256_unpackhi_epi32(r2, r3);
+
+    out[0] = _mm256_unpacklo_epi64(lo01, lo23);
+    out[1] = _mm256_unpackhi_epi64(lo01, lo23);
+    out[2] = _mm256_unpacklo_epi64(hi01, hi23);
+    out[3] = _mm256_unpackhi_epi64(hi01, hi23);
+}
+#else
+FORCE_INLINE void turn_dwords(vi *out, const uint8_t *p, const int32_t *at, int n)
+{
+    for (int j = 0; j < n; j++)
         for (int i = 0; i < W; i++) {
             const uint8_t *const b = p + at[i] + 4 * j;
 
             out[j][i] = (int32_t)((uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
                                   (uint32_t)b[3] << 24);
         }
+}
+
+FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
+{
+    turn_dwords(out, p, at, 8);
+}
+
+FORCE_INLINE void turn_rows_16(vi out[4], const uint8_t *p, const int32_t *at)
+{
+    turn_dwords(out, p, at, 4);
 }
 #endif
 

@@ -27,6 +27,8 @@ void ref_optim_ops(struct ops *o);
 
 /* out (n) = elements FIRST .. FIRST+n-1 of the flattened weight as floats, rounded as it says. */
 void ref_weight_span(float *out, const struct weight *w, int64_t first, int64_t n);
+/* The same of a weight in a block format, not rounded. */
+void ref_block_span(float *out, const struct weight *w, int64_t first, int64_t n);
 /* out (n) = x rounded as the operand of a weight that rounds to TO; out may be x. */
 void ref_rounded(float *out, const float *x, int64_t n, enum dtype to);
 

@@ -52,9 +52,12 @@ void ref_weight_span(float *out, const struct weight *w, int64_t first, int64_t 
         for (int64_t i = 0; i < n; i++)
             out[i] = f32_of_bf16(half[first + i]);
         break;
-    default:
-        assert(w->dtype == DT_NF4);
+    case DT_NF4:
         nf4_span(out, w, first, n);
+        break;
+    default:
+        assert(dtype_is_blocks(w->dtype));
+        ref_block_span(out, w, first, n);
     }
     ref_rounded(out, out, n, w->round);
 }

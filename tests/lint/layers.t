@@ -17,7 +17,7 @@ allow() { # allow FOLDER PATTERN: files under FOLDER include only headers of our
 own() { # own FOLDER: its headers as a pattern
 	find "$1" -maxdepth 1 -name '*.h' -printf '%f|' | sed 's/|$//; s/\./\\./g'
 }
-base='kernels\.h|nf4_code\.h|nf4_nest\.h|err\.h|mem\.h|dtype\.h|rng\.h'
+base='kernels\.h|nf4_code\.h|nf4_nest\.h|block_code\.h|err\.h|mem\.h|dtype\.h|rng\.h'
 of() { own "libcommon/$1"; }
 common="$(of base)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
 allow libcommon/base "$(of base)"
@@ -28,7 +28,7 @@ allow libcommon/tokenizer "$(of base)|$(of pack)|$(of tokenizer)"
 allow kernels/ref "$base|$(own kernels/ref)"
 allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
 # Inside the model: run -> files -> archs -> blocks -> lora -> what all speak of (config, modules, parts).
-numbers='kernels\.h|nf4_code\.h|nf4_nest\.h'
+numbers='kernels\.h|nf4_code\.h|nf4_nest\.h|block_scale\.h'
 rooms() { echo "$*" | sed 's/\([a-z]\{1,\}\) */\1\/[a-z0-9_]+\\.h|/g; s/|$//'; }
 terms=$(own kernels/model)
 allow kernels/model/lora "$numbers|$(of base)|$terms|$(rooms lora)"

@@ -8,6 +8,7 @@
 #ifndef OPS_TEST_H
 #define OPS_TEST_H
 
+#include "block_code.h"
 #include "cpu/cpu.h"
 #include "kernels.h"
 #include "mem.h"
@@ -169,6 +170,43 @@ static inline struct dev *put_random(const struct ops *o, int64_t n, uint64_t se
     return put_floats(o, random_floats(n, seed), n);
 }
 
+/* N blocks of format T: random bytes, and halves of both signs so that elements are about SIZE. */
+static inline uint8_t *random_blocks(enum dtype t, int64_t n, float size, uint64_t seed)
+{
+    /* where the halves are (the same place twice: there is one), and what they are multiplied with,
+     * at most */
+    static const struct {
+        int first, second;
+        float largest, largest_min;
+    } of[] = {
+        [DT_Q4_0] = { Q4_0_D, Q4_0_D, 8, 8 },
+        [DT_Q4_1] = { Q4_1_D, Q4_1_M, 15, 1 },
+        [DT_Q5_0] = { Q5_0_D, Q5_0_D, 16, 16 },
+        [DT_Q5_1] = { Q5_1_D, Q5_1_M, 31, 1 },
+        [DT_Q8_0] = { Q8_0_D, Q8_0_D, 128, 128 },
+        [DT_Q2_K] = { Q2_K_D, Q2_K_DMIN, 15 * 3, 15 },
+        [DT_Q3_K] = { Q3_K_D, Q3_K_D, 32 * 4, 32 * 4 },
+        [DT_Q4_K] = { Q4_K_D, Q4_K_DMIN, 63 * 15, 63 },
+        [DT_Q5_K] = { Q5_K_D, Q5_K_DMIN, 63 * 31, 63 },
+        [DT_Q6_K] = { Q6_K_D, Q6_K_D, 128 * 32, 128 * 32 },
+        [DT_IQ4_NL] = { IQ4_NL_D, IQ4_NL_D, 127, 127 },
+        [DT_IQ4_XS] = { IQ4_XS_D, IQ4_XS_D, 32 * 127, 32 * 127 },
+    };
+    const size_t bytes = dtype_bytes(t, (size_t)dtype_block(t));
+    uint8_t *const p = host((size_t)n * bytes);
+
+    for (size_t i = 0; i < (size_t)n * bytes; i++)
+        p[i] = (uint8_t)(int)(noise(&seed) * 128);
+    for (int64_t i = 0; i < n; i++) {
+        const uint16_t d = f16_of_f32(noise(&seed) * size / of[t].largest),
+                       m = f16_of_f32(noise(&seed) * size / of[t].largest_min);
+
+        memcpy(p + (size_t)i * bytes + of[t].second, &m, sizeof m);
+        memcpy(p + (size_t)i * bytes + of[t].first, &d, sizeof d);
+    }
+    return p;
+}
+
 /* A weight of any storage, elements about 1/sqrt(C) as trained ones are. */
 static inline struct weight random_weight(const struct ops *o, enum dtype dtype, int64_t rows,
                                           int64_t cols, int block, enum dtype round, uint64_t seed)
@@ -178,6 +216,14 @@ static inline struct weight random_weight(const struct ops *o, enum dtype dtype,
     struct weight w = {
         .dtype = dtype, .rows = rows, .cols = cols, .block = block, .round = round
     };
+
+    if (dtype_is_blocks(dtype)) {
+        w.data =
+            put_bytes(o, random_blocks(dtype, n / dtype_block(dtype), 1 / sqrtf((float)cols), seed),
+                      dtype_bytes(dtype, (size_t)n));
+        return w;
+    }
+
     uint16_t *const half = host((size_t)n * sizeof *half);
 
     for (int64_t i = 0; i < n; i++) {

@@ -7,6 +7,12 @@
 
 enum { N = 405, C = 600, O = 530, R = 5, V = 1100 };
 
+/* Whole blocks for what has them. */
+static int width(enum dtype dtype)
+{
+    return dtype_is_blocks(dtype) ? dtype_block(dtype) == 32 ? 608 : 768 : C;
+}
+
 static struct dev *copy(const struct ops *o, const struct dev *d, int64_t n)
 {
     return put_floats(o, get_floats(o, d, n), n);
@@ -15,14 +21,15 @@ static struct dev *copy(const struct ops *o, const struct dev *d, int64_t n)
 static void run_linear(struct outputs *out, const struct ops *o, const void *storage)
 {
     const enum dtype dtype = *(const enum dtype *)storage;
-    const struct weight w = random_weight(o, dtype, O, C, 64, DT_F32, 1);
+    const int cols = width(dtype);
+    const struct weight w = random_weight(o, dtype, O, cols, 64, DT_F32, 1);
     const struct packed rows = pack_lengths(o, (int[]){ 300, N - 300 }, 2);
     const struct lora lora = {
-        put_random(o, R * C, 2), put_random(o, O * R, 3), R, 0.5f, { 0.25f, 7, 3 }
+        put_random(o, R * cols, 2), put_random(o, O * R, 3), R, 0.5f, { 0.25f, 7, 3 }
     };
-    const struct dev *const x = put_random(o, N * C, 4), *const dy = put_random(o, N * O, 5);
-    struct dev *const y = room(o, N * O), *const u = room(o, N * R), *const dx = room(o, N * C);
-    struct dev *const da = put_random(o, R * C, 6), *const db = put_random(o, O * R, 7);
+    const struct dev *const x = put_random(o, N * cols, 4), *const dy = put_random(o, N * O, 5);
+    struct dev *const y = room(o, N * O), *const u = room(o, N * R), *const dx = room(o, N * cols);
+    struct dev *const da = put_random(o, R * cols, 6), *const db = put_random(o, O * R, 7);
 
     assert_int_equal(o->linear_forward(y, u, x, &w, put_random(o, O, 8), &lora, &rows, N), 0);
     assert_int_equal(o->linear_backward(dx, da, db, dy, x, copy(o, u, N * R), room(o, N * R), &w,
@@ -30,8 +37,8 @@ static void run_linear(struct outputs *out, const struct ops *o, const void *sto
                      0);
     give(out, o, "y", y, N * O);
     give(out, o, "u", u, N * R);
-    give(out, o, "dx", dx, N * C);
-    give(out, o, "da", da, R * C);
+    give(out, o, "dx", dx, N * cols);
+    give(out, o, "da", da, R * cols);
     give(out, o, "db", db, O * R);
 }
 
@@ -69,17 +76,19 @@ static const int32_t *some_targets(void)
     return t;
 }
 
-static void run_head(struct outputs *out, const struct ops *o, const void *unused)
+static void run_head(struct outputs *out, const struct ops *o, const void *storage)
 {
-    const struct weight w = random_weight(o, DT_F16, V, C, 64, DT_F32, 1);
-    struct dev *const nll = room(o, N), *const dh = room(o, N * C);
+    const enum dtype dtype = *(const enum dtype *)storage;
+    const int cols = width(dtype);
+    const struct weight w = random_weight(o, dtype, V, cols, 64, DT_F32, 1);
+    struct dev *const nll = room(o, N), *const dh = room(o, N * cols);
 
-    (void)unused;
-    assert_int_equal(o->head_loss(nll, dh, NULL, put_random(o, N * C, 2), &w, put_random(o, V, 3),
-                                  put_ints(o, some_targets(), N), put_random(o, N, 4), N),
+    assert_int_equal(o->head_loss(nll, dh, NULL, put_random(o, N * cols, 2), &w,
+                                  put_random(o, V, 3), put_ints(o, some_targets(), N),
+                                  put_random(o, N, 4), N),
                      0);
     give(out, o, "nll", nll, N);
-    give(out, o, "dh", dh, N * C);
+    give(out, o, "dh", dh, N * cols);
 }
 
 static void run_activation(struct outputs *out, const struct ops *o, const void *kind)
@@ -158,7 +167,10 @@ static void same_bytes(op_run *run, const void *shape, bool whole)
 
 static void linear_has_the_same_bytes(void **state)
 {
-    static const enum dtype storage[] = { DT_NF4, DT_F16, DT_F32 };
+    static const enum dtype storage[] = {
+        DT_NF4,  DT_F16,  DT_F32,  DT_Q4_0, DT_Q4_1, DT_Q5_0,   DT_Q5_1,   DT_Q8_0,
+        DT_Q2_K, DT_Q3_K, DT_Q4_K, DT_Q5_K, DT_Q6_K, DT_IQ4_NL, DT_IQ4_XS,
+    };
 
     (void)state;
     for (int i = 0; i < COUNT(storage); i++)
@@ -175,8 +187,11 @@ static void attention_has_the_same_bytes(void **state)
 
 static void head_has_the_same_bytes(void **state)
 {
+    static const enum dtype storage[] = { DT_F16, DT_Q8_0, DT_Q6_K };
+
     (void)state;
-    same_bytes(run_head, NULL, false);
+    for (int i = 0; i < COUNT(storage); i++)
+        same_bytes(run_head, &storage[i], false);
 }
 
 static void activation_has_the_same_bytes(void **state)
@@ -194,12 +209,12 @@ static void portable_has_them_too_where_nothing_is_fused(void **state)
 
 /* ---- a row alone ---- */
 
-static void row_alone(enum dtype dtype, int width, enum dtype round)
+static void row_alone(enum dtype dtype, int cols, enum dtype round)
 {
     for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
-        const struct weight w = random_weight(o, dtype, O, width, 64, round, 1);
-        const struct dev *const x = put_random(o, N * width, 2), *const bias = put_random(o, O, 3);
+        const struct weight w = random_weight(o, dtype, O, cols, 64, round, 1);
+        const struct dev *const x = put_random(o, N * cols, 2), *const bias = put_random(o, O, 3);
         struct dev *const y = room(o, N * O);
 
         assert_int_equal(o->linear_forward(y, NULL, x, &w, bias, NULL, NULL, N), 0);
@@ -211,7 +226,7 @@ static void row_alone(enum dtype dtype, int width, enum dtype round)
 
             assert_int_equal(
                 o->linear_forward(some, NULL,
-                                  o->slice_const(x, (size_t)(first * width) * sizeof(float)), &w,
+                                  o->slice_const(x, (size_t)(first * cols) * sizeof(float)), &w,
                                   bias, NULL, NULL, m),
                 0);
             assert_memory_equal(get_floats(o, some, m * O), all + first * O,
@@ -231,6 +246,8 @@ static void a_row_alone_is_the_row_among_others(void **state)
         row_alone(DT_F16, 656, round[i]);
         row_alone(DT_BF16, 656, round[i]);
         row_alone(DT_F16, 655, round[i]);
+        for (enum dtype t = DT_Q4_0; t <= DT_IQ4_XS; t++)
+            row_alone(t, width(t), round[i]);
     }
 }
 

@@ -35,6 +35,18 @@ static const struct shape shapes[] = {
     { { 30, 11 }, 2, 24, 10240, 16, DT_NF4, DT_F32, 0.05f, true, true, 0 },
     { { 400 }, 1, 300, 24, 4, DT_NF4, DT_F32, 0.05f, true, true, 0 },
     { { 70, 61 }, 2, 131, 520, 16, DT_NF4, DT_F32, 0.05f, true, false, 0 },
+    { { 1 }, 1, 95, 576, 0, DT_Q4_1, DT_F32, 0, true, false, 0 },
+    { { 3 }, 1, 37, 1536, 4, DT_Q8_0, DT_F32, 0, false, true, 0 },
+    { { 20, 13 }, 2, 70, 288, 5, DT_Q4_0, DT_F32, 0.05f, true, false, 0 },
+    { { 60, 41 }, 2, 130, 96, 16, DT_Q5_0, DT_BF16, 0.05f, true, true, 0 },
+    { { 7 }, 1, 33, 160, 4, DT_Q5_1, DT_F16, 0, false, false, 0 },
+    { { 400 }, 1, 300, 32, 0, DT_IQ4_NL, DT_F32, 0, true, false, 0 },
+    { { 1, 2 }, 2, 70, 768, 4, DT_Q2_K, DT_F32, 0, true, false, 0 },
+    { { 5, 6 }, 2, 24, 512, 4, DT_Q3_K, DT_F32, 0, true, false, 0 },
+    { { 1 }, 1, 100, 768, 0, DT_Q4_K, DT_BF16, 0, true, false, 0 },
+    { { 70, 61 }, 2, 131, 512, 16, DT_Q5_K, DT_F32, 0.05f, true, false, 0 },
+    { { 50, 43 }, 2, 131, 256, 8, DT_Q6_K, DT_BF16, 0.05f, true, false, 0 },
+    { { 4 }, 1, 65, 2560, 3, DT_IQ4_XS, DT_F32, 0.1f, true, true, 0 },
 };
 
 /* Everything one linear is called with. */
@@ -171,8 +183,8 @@ static void one_token_backward_by_hand(void **state)
     }
 }
 
-/* NF4 is nothing but its expansion. */
-static void nf4_equals_its_expansion(void **state)
+/* NF4 and blocks are nothing but their expansion. */
+static void a_weight_equals_its_expansion(void **state)
 {
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1))
@@ -391,7 +403,7 @@ int main(void)
         OP_TEST(one_token_by_hand),
         OP_TEST(one_token_backward_by_hand),
         OP_TEST(operands_are_rounded),
-        OP_TEST(nf4_equals_its_expansion),
+        OP_TEST(a_weight_equals_its_expansion),
         OP_TEST(rows_do_not_see_each_other),
         OP_TEST(dropout_is_on_the_input_of_a),
         OP_TEST(linear_agrees),
