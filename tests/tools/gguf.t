@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -192,6 +194,92 @@ refused("scores for some", 65, "'tokenizer.ggml.scores' has 1 entries", files.wr
     ("tokenizer.ggml.scores", ["f32"], [1.0])])))
 for version in (1, 4, 3 << 24):
     refused(f"version {version}", 69, "GGUF file", files.write(keys, parts, version=version))
+
+# ---- hostile files: one line, exit 65, and memory only for what is there ----
+
+
+def little():
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+
+def hostile(name, says, content):
+    d = subprocess.run(["peek", "--tensors", write("bad.gguf", content)], capture_output=True, preexec_fn=little if limits else None)
+    ok = d.returncode == 65 and d.stderr.count(b"\n") == 1 and says.encode() in d.stderr
+    check(name, ok, (d.returncode, d.stderr))
+
+
+def u32(v):
+    return struct.pack("<I", v)
+
+
+def u64(v):
+    return struct.pack("<Q", v)
+
+
+def once(content, old, new):
+    assert content.count(old) == 1, old
+    return content.replace(old, new)
+
+
+def described(name, rank, *dims, kind=0, place=0, head=b""):
+    """A file with one tensor so described, and one key."""
+    info = files.text(name) + u32(rank) + b"".join(u64(d) for d in dims) + u32(kind) + u64(place)
+    head = b"GGUF" + u32(3) + u64(1) + u64(1 if head else 0) + head + info
+    return head + bytes(-len(head) % 32) + bytes(256)
+
+
+limits = b"asan" not in os.environ.get("BUILD", "").encode()  # the sanitizers want more room than there is
+keys, parts = files.model("llama", "Q8_0", layers=1, inner=32)
+whole = files.write(keys, parts)
+for n in (4, 8, 23, 24, 60, 300, 9000, len(whole) - 40):
+    hostile(f"cut behind byte {n}", "fit into the file" if n in (24, 60) else "cut", whole[:n])
+for what, at in (("tensors", 8), ("keys", 16)):
+    for v in (1 << 20, 1 << 32, (1 << 63) - 1, (1 << 64) - 1):
+        hostile(f"{v} {what}", f"{v} {what} do not fit", whole[:at] + u64(v) + whole[at + 8:])
+text = files.text("test")
+for v in (1 << 20, 1 << 33, (1 << 64) - 1):
+    hostile(f"a text of {v} bytes", f"a text should have {v} bytes", once(whole, text, u64(v) + b"test"))
+    hostile(f"a name of {v} bytes", f"a text should have {v} bytes", once(whole, files.text("token_embd.weight"), u64(v) + b"token_embd.weight"))
+for kind, v, says in ((8, 1 << 40, "an array of"), (5, (1 << 62) + 1, "values do not fit"), (9, 1, "array of arrays"), (77, 1, "unknown type 77")):
+    hostile(f"an array of {v} of type {kind}", says, once(whole, u32(8) + text, u32(9) + u32(kind) + u64(v) + text))
+hostile("a value of an unknown type", "unknown type 13", once(whole, u32(8) + text, u32(13) + text))
+hostile("a text that is no UTF-8", "'general.name': a text is not UTF-8", once(whole, text, u64(4) + b"t\xc3(t"))
+hostile("a key that is no UTF-8", "is not UTF-8", once(whole, b"general.name", b"general.\xff\xfeme"))
+hostile("a token that is no UTF-8", "'tokenizer.ggml.tokens': a text is not UTF-8", once(whole, files.text("<|endoftext|>") + text[:0] + u64(2), u64(13) + b"<|\xffndoftext|>" + u64(2)))
+hostile("an empty key", "a name is empty", once(whole, files.text("general.name"), u64(0)))
+hostile("a key with a zero", "U+0000", once(whole, b"general.name", b"general.nam\0"))
+hostile("a key twice", "key 'general.name' is there twice", files.write(keys + [("general.name", "text", "again")], parts))
+hostile("a tensor twice", "tensor 'output_norm.weight' is there twice", files.write(keys, parts + [p for p in parts if p[0] == "output_norm.weight"]))
+for a in (0, 3, 48, 1 << 20, (1 << 32) - 1):
+    hostile(f"an alignment of {a}", f"'general.alignment' is {a}", files.write(keys + [("general.alignment", "u32", a)], parts))
+hostile("an alignment that is a text", "'general.alignment' is not an integer", files.write(keys + [("general.alignment", "text", "32")], parts))
+hostile("a place that is not aligned", "no multiple of the alignment", described("x", 1, 8, place=16))
+hostile("a place behind the end", "are not inside the 256 bytes", described("x", 1, 8, place=1 << 40))
+hostile("a place that wraps round", "are not inside the 256 bytes", described("x", 1, 8, place=(1 << 64) - 32))
+hostile("no dimensions", "it has 0 dimensions", described("x", 0, 8))
+hostile("five dimensions", "it has 5 dimensions", described("x", 5, 1, 1, 1, 1, 1))
+hostile("a dimension of 0", "a dimension of 0", described("x", 2, 8, 0))
+hostile("a dimension below 0", "a dimension of 18446744073709551615", described("x", 2, 8, (1 << 64) - 1))
+hostile("dimensions whose product is too large", "its shape is too large", described("x", 2, 1 << 33, 1 << 31))
+hostile("... and comes out small", "its shape is too large", described("x", 3, 1 << 32, 1 << 31, 2))
+hostile("rows that are no whole blocks", "a row has 40 values, which are no whole blocks of 32", described("x", 2, 40, 4, kind=8))
+hostile("a type that never was", "its type 4 is not known", described("x", 1, 8, kind=4))
+hostile("a type out of all ranges", "its type 4294967295 is not known", described("x", 1, 8, kind=(1 << 32) - 1))
+place = whole.index(files.text("blk.0.attn_q.weight")) + 8 + len("blk.0.attn_q.weight") + 4 + 16 + 4
+hostile("tensors that overlap", "overlap", whole[:place] + u64(32) + whole[place + 8:])
+for name, says, key in (("heads that do not divide the width", "do not go together", ("llama.attention.head_count", "u32", 5)),
+                        ("no heads", "not from 1 to", ("llama.attention.head_count", "u32", 0)),
+                        ("layers without end", "not from 1 to", ("llama.block_count", "u64", (1 << 64) - 1)),
+                        ("a width below 0", "not from 1 to", ("llama.embedding_length", "i32", -32)),
+                        ("a width that is a text", "is not an integer", ("llama.embedding_length", "text", "32")),
+                        ("a base that is no number", "is not a finite number", ("llama.rope.freq_base", "f32", float("nan"))),
+                        ("another number of rows", "has 270 rows, 'vocab_size' is 99", ("llama.vocab_size", "u32", 99)),
+                        ("a token beyond all", "'tokenizer.ggml.bos_token_id' is 270", ("tokenizer.ggml.bos_token_id", "u32", 270)),
+                        ("types for some tokens", "has 1 entries for", ("tokenizer.ggml.token_type", ["i32"], [1])),
+                        ("tokens that are numbers", "is not an array of the usual type", ("tokenizer.ggml.tokens", ["u32"], [1])),
+                        ("no architecture", "'general.architecture' is not a text", ("general.architecture", "u32", 1))):
+    hostile(name, says, files.write(*files.model("llama", "Q8_0", layers=1, inner=32, keys=[key])))
+hostile("more heads than rows", "2 heads make 16", files.write(*(lambda k, p: (k, [("blk.0.attn_k.weight", "F32", (8, 32), bytes(1024)) if t[0] == "blk.0.attn_k.weight" else t for t in p]))(*files.model("llama"))))
 
 print(f"1..{count}")
 sys.exit(failed > 0)
