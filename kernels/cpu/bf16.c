@@ -20,6 +20,8 @@ enum {
 struct block {
     const struct bf16_isa *isa;
     const struct gemm *g;
+    const struct gemm *rest; /* what is added in f32; NULL: nothing */
+    float *rest_packed;
     float *sums; /* BLOCK_COLS / TILE * panels tiles for each thread */
     uint16_t *packed;
     int64_t first, rows, panels;
@@ -41,12 +43,17 @@ static int64_t sums_size(int64_t panels)
     return BLOCK_COLS / BF16_TILE * panels * TILE_SIZE;
 }
 
-size_t bf16_work(int64_t M, int64_t K)
+static size_t packed_size(int64_t panels, int64_t K)
+{
+    return (size_t)(panels * BF16_TILE * round_up(K, BF16_STEP)) * sizeof(uint16_t);
+}
+
+size_t bf16_work(int64_t M, int64_t K, int64_t rest)
 {
     const int64_t panels = parts(min_i64(M, BLOCK_ROWS), BF16_TILE);
 
     return (size_t)(omp_get_max_threads() * sums_size(panels)) * sizeof(float) +
-           (size_t)(panels * BF16_TILE * round_up(K, BF16_STEP)) * sizeof(uint16_t);
+           packed_size(panels, K) + gemm_packed(panels * BF16_TILE, rest);
 }
 
 /* Elements of packed A in front of the step that begins with K in the panel that begins with ROW.
@@ -103,6 +110,14 @@ static void sweep(const struct block *b, float *sums, const uint16_t *panel, int
                      b->packed + offset(b, row, k), panel, sums, k > 0);
 }
 
+/* The rest is added while the columns are in a near cache. */
+static void finish_panel(const struct block *b, const float *sums, int64_t n, int64_t n1)
+{
+    finish(b->g, b->first, b->rows, sums, n);
+    if (b->rest)
+        gemm_columns(b->rest, b->rest_packed, b->first, b->rows, n, n1);
+}
+
 static void run_task(const struct block *b, int64_t n0, int64_t n1)
 {
     const struct gemm_term *const t = &b->g->term[0];
@@ -118,17 +133,20 @@ static void run_task(const struct block *b, int64_t n0, int64_t n1)
                            t->b_trans ? t->b_first + n : n);
             sweep(b, sums, panel, k, kc);
             if (k + kc == t->K)
-                finish(b->g, b->first, b->rows, sums, n);
+                finish_panel(b, sums, n, min_i64(n + BF16_TILE, n1));
         }
     }
 }
 
 static void run_block(const struct block *b)
 {
-    const int64_t N = b->g->N;
+    const int64_t N = b->g->N, pieces = b->rest ? gemm_pieces(b->rest, b->rows) : 0;
 
 #pragma omp parallel
     {
+#pragma omp for schedule(dynamic) nowait
+        for (int64_t i = 0; i < pieces; i++)
+            gemm_pack(b->rest, b->rest_packed, b->first, b->rows, i);
 #pragma omp for schedule(static)
         for (int64_t row = 0; row < b->panels * BF16_TILE; row++)
             pack_row(b, row);
@@ -164,15 +182,16 @@ static bool is_few(const struct bf16_isa *isa, const struct gemm *g)
     return isa->few && g->M <= FEW && t->b_trans && !t->b_ld && few_can_read(t->b, t->K);
 }
 
-void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work)
+void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest, void *work)
 {
-    struct block b = { .isa = isa, .g = g, .sums = work };
+    struct block b = { .isa = isa, .g = g, .rest = rest, .sums = work };
     const int64_t blocks = parts(g->M, BLOCK_ROWS), tasks = 4 * omp_get_max_threads();
 
-    assert(g->terms == 1 && g->step == 1 && !g->term[0].a_trans && !g->term[0].a_mask &&
-           g->term[0].a_scale == 1);
+    assert(g->terms == 1 && g->step == 1 && !g->term[0].a_trans && g->term[0].a_scale == 1);
     if (is_few(isa, g)) {
         run_few(isa, g, work);
+        if (rest)
+            gemm_run(rest, work);
         return;
     }
     b.ngroup = min_i64(BLOCK_COLS, round_up(parts(g->N, tasks), BF16_TILE));
@@ -180,6 +199,8 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work)
         b.rows = min_i64(round_up(parts(g->M, blocks), BF16_TILE), g->M - b.first);
         b.panels = parts(b.rows, BF16_TILE);
         b.packed = (uint16_t *)(void *)(b.sums + omp_get_max_threads() * sums_size(b.panels));
+        b.rest_packed =
+            (float *)(void *)((char *)(void *)b.packed + packed_size(b.panels, g->term[0].K));
         run_block(&b);
     }
 }

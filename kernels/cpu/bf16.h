@@ -56,8 +56,10 @@ void bf16_few(int rows, const uint16_t *a, int64_t lda, const struct weight *w, 
               float *c);
 #endif
 
-/* As gemm_run, for a product of one term with nothing but a_rows on its A. */
-void bf16_run(const struct bf16_isa *isa, const struct gemm *g, void *work);
-size_t bf16_work(int64_t M, int64_t K);
+/* As gemm_run, for a product of one term with nothing but a_rows on its A. REST (NULL: none) is a
+ * product in f32 that is added to it, of one term with another K. */
+void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest,
+              void *work);
+size_t bf16_work(int64_t M, int64_t K, int64_t rest);
 
 #endif

@@ -24,8 +24,9 @@ void cpu_rows_ops(struct ops *o);
 /* Whether any of n elements is not finite; dtype F32, F16, BF16. */
 bool cpu_any_nonfinite(const uint8_t *x, enum dtype dtype, int64_t n);
 
-/* Working memory these take: all threads' for heads of D; M rows of C channels; the same and V
- * logits of some. */
+/* Working memory these take: N rows of the widest input or output and a rank; all threads' for
+ * heads of D; M rows of C channels; the same and V logits of some. */
+size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R);
 size_t cpu_attention_scratch(int64_t D);
 size_t cpu_head_scratch(int64_t M, int64_t C);
 size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V);

@@ -132,8 +132,7 @@ static size_t max_size(size_t a, size_t b)
 static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
 {
     enum { HEAD_SIZE = 256, RANK = 256 };
-    const size_t linear =
-        max_size(gemm_work(max_tokens, max_width + RANK), gemm_work(max_width, max_tokens));
+    const size_t linear = cpu_linear_scratch(max_tokens, max_width, RANK);
     const size_t head = vocab > 0 ? max_size(cpu_head_scratch(max_tokens, max_width),
                                              cpu_select_scratch(max_tokens, max_width, vocab))
                                   : 0;

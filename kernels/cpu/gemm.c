@@ -49,11 +49,16 @@ static int64_t block_rows(int64_t k)
     return max_i64(BLOCK_ROWS, PACK_FLOATS / max_i64(k, 1) / 64 * 64);
 }
 
-size_t gemm_work(int64_t M, int64_t K)
+size_t gemm_packed(int64_t rows, int64_t K)
 {
-    const size_t floats = (size_t)(min_i64(M, block_rows(K)) + MR_MAX) * (size_t)K * sizeof(float);
+    return (size_t)(rows + MR_MAX) * (size_t)K * sizeof(float);
+}
 
-    return cpu_bf16() && bf16_work(M, K) > floats ? bf16_work(M, K) : floats;
+size_t gemm_work(int64_t M, int64_t K, int64_t rest)
+{
+    const size_t floats = gemm_packed(min_i64(M, block_rows(K + rest)), K + rest);
+
+    return cpu_bf16() && bf16_work(M, K, rest) > floats ? bf16_work(M, K, rest) : floats;
 }
 
 static bool rounds(const struct weight *w)
@@ -70,10 +75,6 @@ static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first
 {
     const float *x = t->a + (t->a_rows ? t->a_rows[line] : line) * t->lda + first;
 
-    if (t->a_mask && t->a_mask->drop->p > 0) {
-        cpu_isa()->dropout(tmp, x, n, first, t->a_mask, line);
-        x = tmp;
-    }
     if (t->a_scale != 1) {
         for (int64_t i = 0; i < n; i++)
             tmp[i] = x[i] * t->a_scale;
@@ -175,7 +176,7 @@ struct chunk {
     const struct gemm *g;
     const struct gemm_term *term;
     int64_t k0, kc;
-    const struct mask *mask;
+    const struct kept *kept;
     const float *init; /* (nr), or NULL */
     bool first;
     bool few; /* the tiles read the weight themselves */
@@ -200,7 +201,7 @@ static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const flo
         .term = term,
         .k0 = k0,
         .kc = kc,
-        .mask = term->out_mask && term->out_mask->drop->p > 0 ? term->out_mask : NULL,
+        .kept = term->out_kept && term->out_kept->bits ? term->out_kept : NULL,
         .init = first && g->bias ? init : NULL,
         .first = first,
         .few = b->rows <= FEW && term->b_trans && !term->b_ld && !rounds(w) && few_can_read(w, kc),
@@ -287,9 +288,14 @@ static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64
         const float *x = tile + i * nr;
         float *const c = g->c + (m0 + i) * g->ldc + n0 * g->step;
 
-        if (s->mask) {
-            cpu_isa()->dropout(kept, x, n, n0, s->mask, m0 + i);
+        if (s->kept) {
+            cpu_isa()->keep(kept, x, n, s->kept->bits + (m0 + i) * s->kept->ld + n0 / 8,
+                            s->kept->scale);
             x = kept;
+        }
+        if (add && g->step == 1) {
+            cpu_isa()->add2(c, c, x, n);
+            continue;
         }
         for (int64_t j = 0; j < n; j++) {
             const float base = add ? c[j * g->step] : s->init ? s->init[j] : 0;
@@ -329,7 +335,7 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
     const struct isa *const isa = cpu_isa();
     const struct gemm *const g = s->g;
     const int64_t n = min_i64(isa->nr, g->N - n0), panels = parts_of(m1 - m0, isa->mr);
-    const bool direct = n == isa->nr && g->step == 1 && !s->mask;
+    const bool direct = n == isa->nr && g->step == 1 && !s->kept;
     _Alignas(64) float tile[MR_MAX * NR_MAX];
 
     for (int64_t i = 0; i < panels; i++, m0 += isa->mr, a += isa->mr * s->kc) {
@@ -424,16 +430,30 @@ static bool next_block(struct block *b, int threads)
 /* The first term in bfloat16, what follows added to it. */
 static void run_bf16(const struct gemm *g, float *work)
 {
-    struct gemm part = *g;
+    struct gemm first = *g, rest = *g;
 
-    part.terms = 1;
-    bf16_run(cpu_bf16(), &part, work);
-    if (g->terms == 1)
-        return;
-    part.term[0] = g->term[1];
-    part.bias = NULL;
-    part.add = true;
-    gemm_run(&part, work);
+    first.terms = rest.terms = 1;
+    rest.term[0] = g->term[1];
+    rest.bias = NULL;
+    rest.add = true;
+    bf16_run(cpu_bf16(), &first, g->terms > 1 ? &rest : NULL, work);
+}
+
+int64_t gemm_pieces(const struct gemm *g, int64_t rows)
+{
+    return pack_pieces(&(struct block){ .g = g, .rows = rows });
+}
+
+void gemm_pack(const struct gemm *g, float *packed, int64_t first, int64_t rows, int64_t piece)
+{
+    pack_piece(&(struct block){ .g = g, .packed = packed, .first = first, .rows = rows }, piece);
+}
+
+void gemm_columns(const struct gemm *g, float *packed, int64_t first, int64_t rows, int64_t n0,
+                  int64_t n1)
+{
+    compute(&(struct block){ .g = g, .packed = packed, .first = first, .rows = rows }, 0, rows, n0,
+            n1);
 }
 
 void gemm_run_alone(const struct gemm *g, float *work)

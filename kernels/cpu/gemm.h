@@ -14,21 +14,20 @@
 #ifndef GEMM_H
 #define GEMM_H
 
-#include "isa.h"
+#include "low_rank.h"
 
 struct gemm_term {
     const float *a; /* (M, K), rows LDA apart; a_trans: (K, M) */
     int64_t lda;
     bool a_trans;
-    const int32_t *a_rows;     /* row m of A is row a_rows[m] of a; NULL: row m. Not with a_trans */
-    float a_scale;             /* A is a times this */
-    const struct mask *a_mask; /* dropout on a, whose rows are tokens; NULL: none */
-    const struct weight *b;    /* b_trans: B is b's rows transposed */
+    const int32_t *a_rows;  /* row m of A is row a_rows[m] of a; NULL: row m. Not with a_trans */
+    float a_scale;          /* A is a times this */
+    const struct weight *b; /* b_trans: B is b's rows transposed */
     bool b_trans;
     int64_t b_first; /* first row of b that is used */
     int64_t b_ld;    /* dense b: its rows are so far apart; 0: b's width */
     int64_t K;
-    const struct mask *out_mask; /* dropout on this term's product, chunk by chunk; NULL: none */
+    const struct kept *out_kept; /* dropout on this term's product, chunk by chunk; NULL: none */
 };
 
 struct gemm {
@@ -41,11 +40,20 @@ struct gemm {
     bool add;          /* base is what stands in c; bias is NULL then */
 };
 
-/* Bytes of WORK for products of up to M rows whose terms' K add up to K. */
-size_t gemm_work(int64_t M, int64_t K);
+/* Bytes of WORK for products of up to M rows whose terms have K and REST (0: one term). */
+size_t gemm_work(int64_t M, int64_t K, int64_t rest);
 /* With all threads. WORK: 64-byte aligned. */
 void gemm_run(const struct gemm *g, float *work);
 /* With the calling thread alone, for parts of a task. */
 void gemm_run_alone(const struct gemm *g, float *work);
+
+/* A product in f32 for those who make more of the sum than this: rows FIRST.. (ROWS of them) of A
+ * are packed in pieces, each by any thread, at PACKED (gemm_packed bytes); then any columns of c
+ * made. */
+size_t gemm_packed(int64_t rows, int64_t K);
+int64_t gemm_pieces(const struct gemm *g, int64_t rows);
+void gemm_pack(const struct gemm *g, float *packed, int64_t first, int64_t rows, int64_t piece);
+void gemm_columns(const struct gemm *g, float *packed, int64_t first, int64_t rows, int64_t n0,
+                  int64_t n1);
 
 #endif

@@ -30,6 +30,22 @@ KERNEL(void, span, (float *out, const struct weight *w, int64_t first, int64_t n
 KERNEL(void, dropout,
        (float *out, const float *x, int64_t n, int64_t first, const struct mask *m, int64_t token))
 
+/* Its choices for a whole row of n channels as bits, one a channel in order, up to whole sixteens.
+ */
+KERNEL(void, draw, (uint8_t * bits, int64_t n, const struct mask *m, int64_t token))
+/* out[i] = x[i] * scale where bit i says so (BITS NULL: everywhere), else 0. */
+KERNEL(void, keep, (float *out, const float *x, int64_t n, const uint8_t *bits, float scale))
+/* As tile with ADD or nothing, for the first N <= nr columns: a (m, kc) rows PROJECT_LD apart, c
+ * (m, nr). */
+KERNEL(void, project,
+       (int m, int n, int64_t kc, const float *a, const float *b, float *c, bool add))
+/* c (r, n) += one chain of multiply-adds from 0 over k < kc <= KC of d[k][i] * x[k][j], x first
+ * multiplied with SCALE and, where BITS (rows of LDB bytes) are not NULL, 0 without its bit.
+ * r <= OUTER_ROWS. */
+KERNEL(void, outer,
+       (int64_t r, int64_t kc, const float *d, int64_t ldd, const float *x, int64_t ldx, int64_t n,
+        const uint8_t *bits, int64_t ldb, float scale, float *c, int64_t ldc))
+
 /* One tile of a softmax over many: s (n) becomes exp(s - m) where the first VALID count, 0 from
  * there on. *MOST grows to m, the largest so far, *SUM to the sum of all exp(s - m) so far.
  * Returns what earlier tiles' values must be multiplied with. Start with -infinity and 0. */

@@ -2,6 +2,7 @@
  * one means is in the Makefile. */
 #include "vec_act.h"
 #include "vec_dropout.h"
+#include "vec_low_rank.h"
 #include "vec_math.h"
 #include "vec_pack.h"
 #include "vec_quantize.h"

@@ -1,6 +1,42 @@
-/* The linear layer: base weight, bias and LoRA in one product; its gradients. */
+/* The linear layer: base weight, bias and LoRA in one product; its gradients. LoRA's other products
+ * are thin (low_rank.h). */
 #include "cpu_impl.h"
 #include "gemm.h"
+
+/* What a call works in, one after another. */
+struct room {
+    float *product, *panels;
+    uint8_t *bits;
+};
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* For products of N rows of K with LoRA's mask M on (N, C), NULL: without LoRA. No product: there
+ * is no room. */
+static struct room room_for(int64_t N, int64_t K, int64_t R, int64_t C, const struct mask *m)
+{
+    const size_t product = aligned(gemm_work(N, K, R));
+    const size_t panels = m ? aligned(thin_panels(K, R)) : 0;
+    char *const at = cpu_scratch(product + panels + (m ? kept_bytes(m, N, C) : 0));
+
+    if (!at)
+        return (struct room){ .product = NULL };
+    return (struct room){ .product = (float *)(void *)at,
+                          .panels = (float *)(void *)(at + product),
+                          .bits = (uint8_t *)(at + product + panels) };
+}
+
+size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R)
+{
+    const struct dropout drop = { .p = 0.5f };
+    const struct mask m = { .drop = &drop };
+
+    return aligned(gemm_work(N, width, R)) + aligned(thin_panels(width, R)) +
+           kept_bytes(&m, N, width);
+}
 
 /* One product over what both directions share: c = a b. */
 static struct gemm product(float *c, int64_t M, int64_t N, struct gemm_term term)
@@ -14,9 +50,10 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
                           const struct packed *rows, int64_t N)
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
-    float *const work = cpu_scratch(gemm_work(N, C + R));
+    const struct mask mask = lora ? mask_of(&lora->drop, rows) : (struct mask){ 0 };
+    const struct room work = room_for(N, C, R, C, lora ? &mask : NULL);
 
-    if (!work)
+    if (!work.product)
         return -1;
     struct gemm g =
         product(f32(y), N, O,
@@ -24,54 +61,40 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
                     .a = const_f32(x), .lda = C, .a_scale = 1, .b = w, .b_trans = true, .K = C });
     g.bias = bias ? const_f32(bias) : NULL;
     if (!lora) {
-        gemm_run(&g, work);
+        gemm_run(&g, work.product);
         return 0;
     }
-    const struct mask mask = mask_of(&lora->drop, rows);
     const struct weight a = dense(const_f32(lora->a), R, C), b = dense(const_f32(lora->b), O, R);
-    const struct gemm down = product(f32(u), N, R,
-                                     (struct gemm_term){ .a = const_f32(x),
-                                                         .lda = C,
-                                                         .a_scale = 1,
-                                                         .a_mask = &mask,
-                                                         .b = &a,
-                                                         .b_trans = true,
-                                                         .K = C });
+    const struct kept kept = kept_of(work.bits, &mask, C);
+    const struct thin in = { const_f32(x), N, C, 1, &kept };
 
-    gemm_run(&down, work);
+#pragma omp parallel if (worth_threads(N * C * (R + 8) / 64))
+    {
+        kept_draw(&kept, &mask, N, C);
+        thin_project(f32(u), &in, &a, true, R, work.panels);
+    }
     g.term[g.terms++] = (struct gemm_term){
         .a = f32(u), .lda = R, .a_scale = lora->scale, .b = &b, .b_trans = true, .K = R
     };
-    gemm_run(&g, work);
+    gemm_run(&g, work.product);
     return 0;
 }
 
 /* down (N, R) = scale dy B;  db (O, R) += scale dy^T u;  da (R, C) += down^T drop(x). */
-static void lora_gradients(float *down, float *da, float *db, const float *dy, const float *x,
-                           const float *u, const struct lora *lora, const struct mask *mask,
-                           int64_t N, int64_t O, int64_t C, float *work)
+static void lora_gradients(float *down, float *da, float *db, const struct thin *dy,
+                           const struct thin *x, const float *u, const struct lora *lora,
+                           const struct mask *mask, float *panels)
 {
-    const int64_t R = lora->rank;
-    const struct weight b = dense(const_f32(lora->b), O, R), um = dense(u, N, R),
-                        dm = dense(down, N, R);
-    const struct gemm g =
-        product(down, N, R,
-                (struct gemm_term){ .a = dy, .lda = O, .a_scale = lora->scale, .b = &b, .K = O });
-    struct gemm gb =
-        product(db, O, R,
-                (struct gemm_term){
-                    .a = dy, .lda = O, .a_trans = true, .a_scale = lora->scale, .b = &um, .K = N });
-    struct gemm ga = product(
-        da, C, R,
-        (struct gemm_term){
-            .a = x, .lda = C, .a_trans = true, .a_scale = 1, .a_mask = mask, .b = &dm, .K = N });
+    const int64_t N = x->N, O = dy->K, C = x->K, R = lora->rank;
+    const struct weight b = dense(const_f32(lora->b), O, R);
 
-    ga.ldc = 1;
-    ga.step = C;
-    ga.add = gb.add = true;
-    gemm_run(&g, work);
-    gemm_run(&gb, work);
-    gemm_run(&ga, work);
+#pragma omp parallel if (worth_threads(N * (O + C) * (R + 8) / 64))
+    {
+        thin_gradient(db, 1, R, dy, u, R);
+        kept_draw(x->kept, mask, N, C);
+        thin_project(down, dy, &b, false, R, panels);
+        thin_gradient(da, C, 1, x, down, R);
+    }
 }
 
 static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy,
@@ -80,30 +103,32 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
                            const struct packed *rows, int64_t N, bool add)
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
-    const size_t across = gemm_work(N, O + R), along = lora ? gemm_work(max_i64(O, C), N) : 0;
-    float *const work = cpu_scratch(across > along ? across : along);
+    const struct mask mask = lora ? mask_of(&lora->drop, rows) : (struct mask){ 0 };
+    const struct room work = room_for(N, O, R, C, lora ? &mask : NULL);
     struct gemm g =
         product(f32(dx), N, C,
                 (struct gemm_term){ .a = const_f32(dy), .lda = O, .a_scale = 1, .b = w, .K = O });
 
-    if (!work)
+    if (!work.product)
         return -1;
     g.add = add;
     if (!lora) {
         if (dx)
-            gemm_run(&g, work);
+            gemm_run(&g, work.product);
         return 0;
     }
-    const struct mask mask = mask_of(&lora->drop, rows);
     const struct weight a = dense(const_f32(lora->a), R, C);
+    const struct kept kept = kept_of(work.bits, &mask, C);
+    const struct thin slope = { const_f32(dy), N, O, lora->scale, NULL },
+                      in = { const_f32(x), N, C, 1, &kept };
 
-    lora_gradients(f32(scratch), f32(da), f32(db), const_f32(dy), const_f32(x), const_f32(u), lora,
-                   &mask, N, O, C, work);
+    lora_gradients(f32(scratch), f32(da), f32(db), &slope, &in, const_f32(u), lora, &mask,
+                   work.panels);
     g.term[g.terms++] = (struct gemm_term){
-        .a = f32(scratch), .lda = R, .a_scale = 1, .b = &a, .K = R, .out_mask = &mask
+        .a = f32(scratch), .lda = R, .a_scale = 1, .b = &a, .K = R, .out_kept = &kept
     };
     if (dx)
-        gemm_run(&g, work);
+        gemm_run(&g, work.product);
     return 0;
 }
 

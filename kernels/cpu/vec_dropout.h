@@ -17,11 +17,12 @@
 #if defined(__AVX512F__)
 enum { PER_VECTOR = 8 };
 typedef __m512i vw;
-#define vw_set(x)        _mm512_set1_epi32((int)(x))
-#define vw_count         _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)
-#define vw_add(a, b)     _mm512_add_epi32(a, b)
-#define vw_mul(a, b)     _mm512_mul_epu32(a, b)
-#define vw_down(a)       _mm512_srli_epi64(a, 32)
+#define vw_set(x)    _mm512_set1_epi32((int)(x))
+#define vw_count     _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)
+#define vw_add(a, b) _mm512_add_epi32(a, b)
+#define vw_mul(a, b) _mm512_mul_epu32(a, b)
+/* on the port that does not multiply */
+#define vw_down(a)       _mm512_shuffle_epi32(a, _MM_PERM_DDBB)
 #define vw_xor3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0x96)
 #define vw_both(a, b)    _mm512_mask_mov_epi32(a, 0xaaaa, _mm512_slli_epi64(b, 32))
 #elif defined(__AVX2__)
