@@ -31,8 +31,8 @@ struct module_info {
     bool bias;
 };
 
-/* Of all layers alike, in the order of their calls, which names dropout's sites and LoRA's places.
- */
+/* Of all layers alike, in the order in which transformers declares them: PEFT draws the first values
+ * of adapters in it, and it names dropout's sites and LoRA's places. */
 struct modules {
     const char *layer_prefix; /* in front of a path; "%d" is the layer: "model.layers.%d." */
     int layers, n;

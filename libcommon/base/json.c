@@ -484,3 +484,15 @@ int json_text(const cJSON *o, const char *key, const char **value)
     *value = v->valuestring;
     return 1;
 }
+
+int json_object(const cJSON *o, const char *key, const cJSON **value)
+{
+    const cJSON *v;
+
+    if (!member(o, key, &v))
+        return 0;
+    if (!cJSON_IsObject(v))
+        return wrong_type(key, "an object");
+    *value = v;
+    return 1;
+}

@@ -40,6 +40,7 @@ MUST_USE int json_int(const cJSON *o, const char *key, int64_t *value, int64_t m
 MUST_USE int json_double(const cJSON *o, const char *key, double *value);
 MUST_USE int json_bool(const cJSON *o, const char *key, bool *value);
 MUST_USE int json_text(const cJSON *o, const char *key, const char **value);
+MUST_USE int json_object(const cJSON *o, const char *key, const cJSON **value);
 
 /* Appends "..." with JSON escapes; non-ASCII UTF-8 stays as it is. */
 void json_put_text(struct buf *b, const char *text, size_t n);

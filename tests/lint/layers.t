@@ -41,7 +41,7 @@ do
 	mine=$(own "$tool")
 	allow "$tool" "$common|kernels\.h|nf4_code\.h|nf4_nest\.h|$(rooms lora archs files run)${mine:+|$mine}"
 	case $tool in
-	tools/quantize-nf4 | tools/lora-train | tools/predict) ;;
+	tools/quantize-nf4 | tools/lora-train | tools/predict | tools/mkmodel) ;;
 	*) forbid "$tool" 'kernels\.h|lora/|archs/|files/|run/|nf4_' ;;
 	esac
 done

@@ -135,7 +135,6 @@ static void test_refused(void **state)
         { "{}", EXIT_DATA, "model_type is missing" },
         { "{\"model_type\":3}", EXIT_DATA, "model_type" },
         { "{\"model_type\":\"gemma\"}", EXIT_NODEVICE, "'gemma'" },
-        { "{\"model_type\":\"phi-msft\"}", EXIT_NODEVICE, "'phi-msft'" },
         { PHI "\"hidden_size\":0}", EXIT_DATA, "hidden_size" },
         { PHI "\"hidden_size\":-2560}", EXIT_DATA, "hidden_size" },
         { PHI "\"hidden_size\":2560.5}", EXIT_DATA, "hidden_size" },

@@ -85,12 +85,37 @@ run mkmodel --tokenizer "$dir/a" -o "$dir/f"
 exit_is 66
 absent "$dir/f"
 
-it "refuses an architecture it cannot make"
-run mkmodel --arch llama -o "$dir/f"
-exit_is 69
-err_has "architecture 'llama' is not there yet"
+small="--hidden 64 --layers 2 --heads 4 --vocab 64 --intermediate 96"
+echo '{"id": 0, "ids": [1, 5, 9, 60]}' | peek --from-jsonl --kind tokens -o "$dir/ids"
+for family in "phi" "phi --tied" "llama --kv-heads 1" "llama --tied --head-dim 24" "mistral --kv-heads 2 --sliding-window 3" \
+	"qwen2 --kv-heads 2 --tied" "qwen3 --head-dim 32 --kv-heads 2" "phi3 --kv-heads 2 --resid-pdrop 0.1"
+do
+	# shellcheck disable=SC2086
+	it "makes $family: all that predict needs and no more, the same bytes again"
+	run mkmodel $small --arch $family --force -o "$dir/family/"
+	ok
+	# shellcheck disable=SC2086
+	run mkmodel $small --arch $family --force -j 3 -o "$dir/again/"
+	check diff -r "$dir/family" "$dir/again"
+	run predict -q -m "$dir/family" --mode logits "$dir/ids" -o "$dir/logits" --force
+	ok
+	check test ! -s "$dir/err"
+done
 
-for wrong in "--heads 3" "--kv-heads 3" "--partial-rotary-factor 0.1" "--hidden 0" "--layers x"
+it "makes a window that is seen"
+# shellcheck disable=SC2086
+run mkmodel $small --arch mistral -o "$dir/wide/"
+# shellcheck disable=SC2086
+run mkmodel $small --arch mistral --sliding-window 3 -o "$dir/narrow/"
+same "$dir/wide/model.safetensors" "$dir/narrow/model.safetensors"
+predict -q -m "$dir/wide" --mode logits "$dir/ids" -o "$dir/seen-wide"
+predict -q -m "$dir/narrow" --mode logits "$dir/ids" -o "$dir/seen-narrow"
+! cmp -s "$dir/seen-wide" "$dir/seen-narrow"
+report $? "equal"
+
+for wrong in "--heads 3" "--kv-heads 3" "--partial-rotary-factor 0.1" "--hidden 0" "--layers x" "--arch gemma" "--head-dim 48" \
+	"--arch llama --resid-pdrop 0.1" "--arch llama --sliding-window 8" "--arch qwen3 --partial-rotary-factor 0.5" \
+	"--arch phi3 --head-dim 48" "--arch llama --head-dim 15" "--arch llama --like phi-2"
 do
 	it "refuses $wrong"
 	# shellcheck disable=SC2086

@@ -15,11 +15,7 @@ struct given {
 
 static const struct train_options defaults = {
     .common = CLI_COMMON_INIT,
-    .lora = { .rank = 16,
-              .alpha = 16,
-              .dropout = 0.05,
-              .targets = "q_proj,k_proj,v_proj,dense,fc1,fc2",
-              .init = "true" },
+    .lora = { .rank = 16, .alpha = 16, .dropout = 0.05, .targets = "all-linear", .init = "true" },
     .epochs = 4,
     .rate = 2e-4,
     .warmup_ratio = 0.03,

@@ -13,7 +13,7 @@ enum { SUM_CENTRE = 2 * 65535, PER_COUNTER = 2 };
 
 static const double sum_spread = 37837.23;
 
-static void draw(float v[PER_COUNTER], const struct phi_tensor *t, int64_t counter, uint64_t seed,
+static void draw(float v[PER_COUNTER], const struct drawn *t, int64_t counter, uint64_t seed,
                  float step)
 {
     const uint32_t place[4] = { (uint32_t)counter, (uint32_t)(counter >> 32), t->stream, 0 };
@@ -36,7 +36,7 @@ static void store(void *out, enum dtype dtype, int64_t i, float v)
         ((uint16_t *)out)[i] = dtype == DT_F16 ? f16_of_f32(v) : bf16_of_f32(v);
 }
 
-void fill(void *out, enum dtype dtype, const struct phi_tensor *t, int64_t from, int64_t n,
+void fill(void *out, enum dtype dtype, const struct drawn *t, int64_t from, int64_t n,
           uint64_t seed)
 {
     const float step = (float)((double)t->spread / sum_spread);

@@ -6,19 +6,22 @@
  */
 #include "cli.h"
 #include "err.h"
+#include "files/config_load.h"
+#include "json.h"
 #include "mem.h"
 #include "pack.h"
-#include "phi.h"
+#include "shape.h"
+#include "shards.h"
 #include "threads.h"
-#include "random_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct options {
     const char *arch, *like, *dtype, *tokenizer;
-    int64_t hidden, layers, heads, kv_heads, inner, vocab, positions;
+    int64_t hidden, layers, heads, kv_heads, head_dim, inner, vocab, positions, window;
     double partial_rotary, resid_pdrop;
+    bool tied;
 };
 
 static void choose(int64_t *to, int64_t given)
@@ -28,22 +31,25 @@ static void choose(int64_t *to, int64_t given)
 }
 
 /* The shape asked for: that of --like, or small defaults, with what was given in place. */
-static struct phi shape_of(const struct options *o)
+static struct shape shape_of(const struct options *o)
 {
-    const struct phi small = { .hidden = 128,
-                               .layers = 3,
-                               .heads = 4,
-                               .vocab = 512,
-                               .positions = 2048,
-                               .partial_rotary = 0.4,
-                               .dtype = DT_F32 };
-    struct phi m = o->like ? phi_2 : small;
+    const struct shape small = { .family = family_find(o->arch),
+                                 .hidden = 128,
+                                 .layers = 3,
+                                 .heads = 4,
+                                 .vocab = 512,
+                                 .positions = 2048,
+                                 .partial_rotary = strcmp(o->arch, "phi") ? 1 : 0.4,
+                                 .dtype = DT_F32 };
+    struct shape m = o->like ? shape_phi_2 : small;
 
     choose(&m.hidden, o->hidden);
     choose(&m.layers, o->layers);
     choose(&m.heads, o->heads);
     choose(&m.vocab, o->vocab);
     choose(&m.positions, o->positions);
+    choose(&m.head_dim, o->head_dim);
+    choose(&m.window, o->window);
     if (!m.inner || o->hidden)
         m.inner = 4 * m.hidden;
     choose(&m.inner, o->inner);
@@ -58,39 +64,36 @@ static struct phi shape_of(const struct options *o)
         m.partial_rotary = o->partial_rotary;
     if (o->resid_pdrop >= 0)
         m.resid_pdrop = o->resid_pdrop;
+    m.tied = o->tied;
     return m;
 }
 
-static void check_shape(const struct phi *m)
-{
-    if (m->hidden % m->heads)
-        die(EXIT_USAGE, "--hidden %lld is not a multiple of --heads %lld", (long long)m->hidden,
-            (long long)m->heads);
-    if (m->kv_heads > m->heads || m->heads % m->kv_heads)
-        die(EXIT_USAGE, "--heads %lld is not a multiple of --kv-heads %lld", (long long)m->heads,
-            (long long)m->kv_heads);
-    const int64_t head_dim = m->hidden / m->heads,
-                  rot = (int64_t)((double)head_dim * m->partial_rotary);
-
-    if (rot < 2 || rot % 2)
-        die(EXIT_USAGE,
-            "a head of %lld turns %lld dimensions; --partial-rotary-factor must make that even and "
-            "at least 2",
-            (long long)head_dim, (long long)rot);
-}
-
-static int write_configs(struct pack_writer *out, const struct phi *m)
+/* Writes both configs; C is the model that the first one describes. */
+static int write_configs(struct pack_writer *out, struct config *c, const struct shape *m)
 {
     struct buf b = BUF_INIT;
-    int rc;
 
-    phi_put_config(&b, m);
-    rc = pack_put(out, "config.json", b.p, b.n);
+    shape_put_config(&b, m);
+    cJSON *json = json_parse(b.p, b.n);
+    int rc = json && config_read(c, json) == 0 ? pack_put(out, "config.json", b.p, b.n) : -1;
+
+    cJSON_Delete(json);
     buf_clear(&b);
-    phi_put_generation_config(&b, m);
+    shape_put_generation_config(&b, m);
     if (!rc)
         rc = pack_put(out, "generation_config.json", b.p, b.n);
     buf_free(&b);
+    return rc;
+}
+
+static int write_weights(struct pack_writer *out, const struct config *c,
+                         const struct cli_common *common)
+{
+    int n;
+    struct drawn *t = drawn_list(c, &n);
+    const int rc = shards_write(out, t, n, c->dtype, common);
+
+    free(t);
     return rc;
 }
 
@@ -151,8 +154,8 @@ int main(int argc, char **argv)
     struct cli_common common = CLI_COMMON_INIT;
     struct options o = { .arch = "phi", .partial_rotary = -1, .resid_pdrop = -1 };
     const struct cli_opt opts[] = {
-        { 0, "arch", CLI_CHOICE, &o.arch, "phi|phi3|llama|mistral|qwen2",
-          .help = "architecture; only phi is there" },
+        { 0, "arch", CLI_CHOICE, &o.arch, "phi|llama|mistral|qwen2|qwen3|phi3",
+          .help = "family of models" },
         { 0, "like", CLI_CHOICE, &o.like, "phi-2",
           .help = "the shape and config of a published model" },
         { 0, "hidden", CLI_INT, &o.hidden, "N", .help = "width; 128 if not given", .min = 1,
@@ -162,6 +165,9 @@ int main(int argc, char **argv)
           .max = 1 << 16 },
         { 0, "kv-heads", CLI_INT, &o.kv_heads, "N", .help = "key heads; as --heads if not given",
           .min = 1, .max = 1 << 16 },
+        { 0, "head-dim", CLI_INT, &o.head_dim, "N",
+          .help = "size of a head; hidden / heads if not given (llama, mistral, qwen3)", .min = 2,
+          .max = 1024 },
         { 0, "intermediate", CLI_INT, &o.inner, "N", .help = "4 times --hidden if not given",
           .min = 1, .max = 1 << 22 },
         { 0, "vocab", CLI_INT, &o.vocab, "N", .help = "512 if not given", .min = 2,
@@ -173,6 +179,10 @@ int main(int argc, char **argv)
         { 0, "resid-pdrop", CLI_FLOAT, &o.resid_pdrop, "X",
           .help = "residual dropout in the config; 0 if not given, 0.1 like phi-2", .min = 0,
           .max = 0.9 },
+        { 0, "sliding-window", CLI_INT, &o.window, "N",
+          .help = "tokens that attention sees (mistral, phi3); all if not given", .min = 1,
+          .max = 1 << 24 },
+        { 0, "tied", CLI_FLAG, &o.tied, .help = "the head is the embedding" },
         { 0, "dtype", CLI_CHOICE, &o.dtype, "float16|bfloat16|float32",
           .help = "float32 if not given, float16 like phi-2" },
         { 0, "tokenizer", CLI_FILE, &o.tokenizer, "DIR",
@@ -192,18 +202,20 @@ int main(int argc, char **argv)
     if (common.only.n || common.limit >= 0 || common.limit_per)
         die(EXIT_USAGE,
             "--only, --limit and --limit-per choose records; there are none in a model");
-    if (strcmp(o.arch, "phi"))
-        die(EXIT_NODEVICE, "architecture '%s' is not there yet; use --arch phi", o.arch);
+    if (o.like && strcmp(o.arch, "phi"))
+        die(EXIT_USAGE, "--like phi-2 is of --arch phi");
     (void)threads_use(common.threads);
-    const struct phi m = shape_of(&o);
+    const struct shape m = shape_of(&o);
+    static struct config c;
 
-    check_shape(&m);
+    if (shape_check(&m) < 0)
+        die_err();
     char *path = folder_of(common.output);
 
     if (pack_create(&out, path, common.force, (int)common.level, written) < 0)
         die_err();
-    if (write_configs(out, &m) < 0 || (o.tokenizer && copy_tokenizer(out, o.tokenizer) < 0) ||
-        weights_write(out, &m, &common) < 0) {
+    if (write_configs(out, &c, &m) < 0 || (o.tokenizer && copy_tokenizer(out, o.tokenizer) < 0) ||
+        write_weights(out, &c, &common) < 0) {
         pack_abort(out);
         die_err();
     }

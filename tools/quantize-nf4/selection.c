@@ -79,14 +79,16 @@ static struct linears find_linears(const struct source *src)
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(src->config, "model_type");
     const struct arch *arch = arch_find(cJSON_IsString(type) ? type->valuestring : "");
     struct module_info module[MODULES_MAX];
+    struct stored_rows stored[MODULES_MAX];
     struct linears l = { 0 };
 
     if (!arch)
         return l;
     l.layer_prefix = arch->layer_prefix;
     l.n = arch->modules(module, &arch->defaults);
-    for (int i = 0; i < l.n; i++)
-        l.path[i] = module[i].path;
+    arch_stored(stored, arch, module, l.n);
+    for (int i = 0; i < l.n; i++) /* one that is stored in parts is there more than once */
+        l.path[i] = stored[i].path;
     return l;
 }
 

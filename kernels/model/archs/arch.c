@@ -4,7 +4,8 @@
 #include <string.h>
 
 static const struct arch *const archs[] = {
-    &arch_phi, &arch_llama, &arch_mistral, &arch_qwen2, &arch_qwen3, &arch_phi3,
+    &arch_phi,   &arch_llama, &arch_mistral,  &arch_qwen2,
+    &arch_qwen3, &arch_phi3,  &arch_phi_msft, &arch_mixformer,
 };
 
 const struct arch *arch_find(const char *model_type)
@@ -24,12 +25,33 @@ const struct arch *arch_find(const char *model_type)
     return NULL;
 }
 
+const char *arch_key(const struct arch *arch, const char *common)
+{
+    for (const struct key_name *k = arch->keys; k && k->common; k++)
+        if (!strcmp(k->common, common))
+            return k->own;
+    return common;
+}
+
 void arch_modules(struct modules *out, const struct config *c)
 {
-    *out = (struct modules){ .layer_prefix = c->arch->layer_prefix, .layers = (int)c->layers };
-    out->n = c->arch->modules(out->at, c);
+    const struct arch *arch = c->arch;
+
+    *out = (struct modules){ .layer_prefix =
+                                 arch->adapter_prefix ? arch->adapter_prefix : arch->layer_prefix,
+                             .layers = (int)c->layers };
+    out->n = arch->modules(out->at, c);
     for (int i = 0; i < ROLES; i++)
         out->place[i] = -1;
     for (int i = 0; i < out->n; i++)
         out->place[out->at[i].role] = i;
+}
+
+void arch_stored(struct stored_rows *out, const struct arch *arch, const struct module_info *m,
+                 int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (struct stored_rows){ m[i].path, 0, m[i].rows };
+    if (arch->stored)
+        arch->stored(out, m);
 }

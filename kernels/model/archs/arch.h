@@ -11,30 +11,51 @@
 #include "json.h"
 #include "parts.h"
 
+struct key_name { /* a key of config.json that a family spells in its own way */
+    const char *common, *own;
+};
+
+/* Where files have a linear: rows ROW.. of the ROWS that are at PATH inside a layer. */
+struct stored_rows {
+    const char *path;
+    int64_t row, rows;
+};
+
 struct arch {
-    const char *name;       /* config.json: "model_type" */
-    struct config defaults; /* of keys that config.json may leave out */
-    double rotary;          /* default of partial_rotary_factor */
+    const char *name;            /* config.json: "model_type" */
+    struct config defaults;      /* of keys that config.json may leave out; inner 0: 4 times dim */
+    double rotary;               /* default of partial_rotary_factor */
+    const struct key_name *keys; /* up to one without names; NULL: all as in Hugging Face's own */
     /* Keys that only this family has, after the common ones were read into C. */
     int (*configure)(struct config *c, const cJSON *json);
-    const char *norm_eps_key;
 
-    /* Names of weights without their last part (".weight", ".bias"). */
+    /* Names of weights in files, without their last part (".weight", ".bias"). In those of the ends
+     * "%d" is the number behind the last layer's. */
     const char *embed, *final_norm, *head;
     bool head_bias;
     const char *layer_prefix;       /* "%d" is the layer */
+    int first_layer;                /* its number */
+    const char *adapter_prefix;     /* the same as PEFT names it; NULL: as in files */
     const char *norms[LAYER_NORMS]; /* inside a layer; NULL: there is none */
     enum norm norm;                 /* NORM_LAYER has biases, NORM_RMS has none */
-    /* The linears of a layer in the order of their calls; gives how many. */
+    /* The linears of a layer, ordered as struct modules says; gives how many. */
     int (*modules)(struct module_info *out, const struct config *c);
+    /* Changes OUT, where each has a tensor of its own, for a family whose files have it otherwise;
+     * may be NULL. */
+    void (*stored)(struct stored_rows *out, const struct module_info *m);
     const struct layer_order *order;
 };
 
 /* The family that config.json calls MODEL_TYPE, or NULL with the error set. */
 const struct arch *arch_find(const char *model_type);
-/* The linears of a model of C's family and size. */
+/* The family's own name of a key of config.json. */
+const char *arch_key(const struct arch *arch, const char *common);
+/* The linears of a model of C's family and size; where its files have each of the N. */
 void arch_modules(struct modules *out, const struct config *c);
+void arch_stored(struct stored_rows *out, const struct arch *arch, const struct module_info *m,
+                 int n);
 
-extern const struct arch arch_phi, arch_llama, arch_mistral, arch_qwen2, arch_qwen3, arch_phi3;
+extern const struct arch arch_phi, arch_phi_msft, arch_mixformer, arch_llama, arch_mistral,
+    arch_qwen2, arch_qwen3, arch_phi3;
 
 #endif

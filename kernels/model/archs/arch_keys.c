@@ -38,16 +38,16 @@ int keys_activation(struct config *c, const cJSON *json, const char *fallback)
         { "silu", ACT_SILU },
         { "swish", ACT_SILU },
     };
-    const char *name = fallback;
+    const char *name = fallback, *key = arch_key(c->arch, "hidden_act");
 
-    if (json_text(json, "hidden_act", &name) < 0)
+    if (json_text(json, key, &name) < 0)
         return -1;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i].name, name)) {
             c->act = known[i].act;
             return 0;
         }
-    return err_set(EXIT_NODEVICE, "hidden_act '%s' is not supported; 'gelu_new' and 'silu' are",
+    return err_set(EXIT_NODEVICE, "%s '%.100s' is not supported; 'gelu_new' and 'silu' are", key,
                    name);
 }
 

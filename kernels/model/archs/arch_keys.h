@@ -18,7 +18,8 @@ MUST_USE int keys_window(struct config *c, const cJSON *json, int64_t first);
 /* What Llama and its kin share: hidden_act, rms_norm_eps, attention_dropout. */
 MUST_USE int keys_llama(struct config *c, const cJSON *json);
 
-/* The seven linears of Llama and its kin. */
+/* The seven linears of Llama and its kin; the six of Phi. */
 int modules_gated(struct module_info *out, const struct config *c);
+int modules_phi(struct module_info *out, const struct config *c);
 
 #endif

@@ -19,7 +19,7 @@ static int phi_configure(struct config *c, const cJSON *json)
     return qk_norm ? err_set(EXIT_NODEVICE, "qk_layernorm is not supported") : 0;
 }
 
-static int phi_modules(struct module_info *out, const struct config *c)
+int modules_phi(struct module_info *out, const struct config *c)
 {
     const int64_t query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
     const struct module_info all[] = {
@@ -56,6 +56,6 @@ const struct arch arch_phi = {
     .layer_prefix = "model.layers.%d.",
     .norms = { [NORM_ATTENTION] = "input_layernorm" },
     .norm = NORM_LAYER,
-    .modules = phi_modules,
+    .modules = modules_phi,
     .order = &layer_parallel,
 };

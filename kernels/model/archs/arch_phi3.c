@@ -18,8 +18,8 @@ static int phi3_modules(struct module_info *out, const struct config *c)
 {
     const int64_t query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
     const struct module_info all[] = {
-        { ROLE_QKV, "self_attn.qkv_proj", query + 2 * key, c->dim, false },
         { ROLE_OUT, "self_attn.o_proj", c->dim, query, false },
+        { ROLE_QKV, "self_attn.qkv_proj", query + 2 * key, c->dim, false },
         { ROLE_GATE_UP, "mlp.gate_up_proj", 2 * c->inner, c->dim, false },
         { ROLE_DOWN, "mlp.down_proj", c->dim, c->inner, false },
     };

@@ -8,41 +8,51 @@
 #include <math.h>
 #include <string.h>
 
-/* MIN and MAX as for json_int; the value stays as it is when the key is absent. */
-static int size_key(int64_t *value, const cJSON *json, const char *key, int64_t max)
+/* MAX as for json_int; the value stays as it is when the key, as the family spells it, is absent.
+ */
+static int size_key(const struct config *c, int64_t *value, const cJSON *json, const char *common,
+                    int64_t max)
 {
-    return json_int(json, key, value, 1, max) < 0 ? -1 : 0;
+    return json_int(json, arch_key(c->arch, common), value, 1, max) < 0 ? -1 : 0;
+}
+
+static int read_head_dim(struct config *c, const cJSON *json)
+{
+    if (size_key(c, &c->head_dim, json, "head_dim", CONFIG_MAX_HEAD_DIM) < 0)
+        return -1;
+    if (!c->head_dim) {
+        if (c->dim % c->heads)
+            return err_set(EXIT_DATA, "%s %lld is not a multiple of %s %lld",
+                           arch_key(c->arch, "hidden_size"), (long long)c->dim,
+                           arch_key(c->arch, "num_attention_heads"), (long long)c->heads);
+        c->head_dim = c->dim / c->heads;
+    }
+    return c->head_dim <= CONFIG_MAX_HEAD_DIM
+               ? 0
+               : err_set(EXIT_DATA, "heads of %lld values are larger than %d",
+                         (long long)c->head_dim, CONFIG_MAX_HEAD_DIM);
 }
 
 static int read_sizes(struct config *c, const cJSON *json)
 {
-    if (size_key(&c->vocab, json, "vocab_size", CONFIG_MAX_VOCAB) < 0 ||
-        size_key(&c->dim, json, "hidden_size", CONFIG_MAX_DIM) < 0 ||
-        size_key(&c->inner, json, "intermediate_size", CONFIG_MAX_INNER) < 0 ||
-        size_key(&c->layers, json, "num_hidden_layers", CONFIG_MAX_LAYERS) < 0 ||
-        size_key(&c->heads, json, "num_attention_heads", CONFIG_MAX_HEADS) < 0 ||
-        size_key(&c->max_positions, json, "max_position_embeddings", CONFIG_MAX_POSITIONS) < 0)
+    if (size_key(c, &c->vocab, json, "vocab_size", CONFIG_MAX_VOCAB) < 0 ||
+        size_key(c, &c->dim, json, "hidden_size", CONFIG_MAX_DIM) < 0 ||
+        size_key(c, &c->inner, json, "intermediate_size", CONFIG_MAX_INNER) < 0 ||
+        size_key(c, &c->layers, json, "num_hidden_layers", CONFIG_MAX_LAYERS) < 0 ||
+        size_key(c, &c->heads, json, "num_attention_heads", CONFIG_MAX_HEADS) < 0 ||
+        size_key(c, &c->max_positions, json, "max_position_embeddings", CONFIG_MAX_POSITIONS) < 0)
         return -1;
+    if (!c->inner)
+        c->inner = 4 * c->dim;
     if (!c->kv_heads)
         c->kv_heads = c->heads;
-    if (size_key(&c->kv_heads, json, "num_key_value_heads", CONFIG_MAX_HEADS) < 0)
+    if (size_key(c, &c->kv_heads, json, "num_key_value_heads", CONFIG_MAX_HEADS) < 0 ||
+        read_head_dim(c, json) < 0)
         return -1;
-    if (json_int(json, "head_dim", &c->head_dim, 1, CONFIG_MAX_HEAD_DIM) < 0)
-        return -1;
-    if (!c->head_dim) {
-        if (c->dim % c->heads)
-            return err_set(EXIT_DATA,
-                           "hidden_size %lld is not a multiple of num_attention_heads %lld",
-                           (long long)c->dim, (long long)c->heads);
-        c->head_dim = c->dim / c->heads;
-    }
-    if (c->head_dim > CONFIG_MAX_HEAD_DIM)
-        return err_set(EXIT_DATA, "heads of %lld values are larger than %d", (long long)c->head_dim,
-                       CONFIG_MAX_HEAD_DIM);
     if (c->heads % c->kv_heads)
-        return err_set(EXIT_DATA,
-                       "num_attention_heads %lld is not a multiple of num_key_value_heads %lld",
-                       (long long)c->heads, (long long)c->kv_heads);
+        return err_set(EXIT_DATA, "%s %lld is not a multiple of %s %lld",
+                       arch_key(c->arch, "num_attention_heads"), (long long)c->heads,
+                       arch_key(c->arch, "num_key_value_heads"), (long long)c->kv_heads);
     return 0;
 }
 
@@ -100,9 +110,9 @@ static int read_bitsandbytes(struct config *c, const cJSON *q)
 
 static int read_quant(struct config *c, const cJSON *json)
 {
-    const cJSON *q;
+    const cJSON *q = NULL;
 
-    if (json_object(&q, json, "quantization_config") < 0)
+    if (json_object(json, "quantization_config", &q) < 0)
         return -1;
     return q && read_bitsandbytes(c, q) < 0 ? err_in("quantization_config") : 0;
 }
@@ -139,7 +149,7 @@ static int read_stops(struct config *c, const cJSON *json)
     return 0;
 }
 
-static int read_model(struct config *c, const cJSON *json)
+int config_read(struct config *c, const cJSON *json)
 {
     const char *type = NULL;
     int got;
@@ -196,7 +206,7 @@ int config_load(struct config *c, const struct pack *p)
 
     if (!model)
         return pack_no_model(p);
-    if (read_file_json(c, p, model, read_model) < 0)
+    if (read_file_json(c, p, model, config_read) < 0)
         return -1;
     return generation ? read_file_json(c, p, generation, read_generation) : 0;
 }

@@ -9,12 +9,18 @@
 
 #include "files/weights.h"
 
+enum { STEM_MAX = 160 };
+
 struct loader {
     struct weights *w;
     const struct ops *ops; /* NULL: names, types and shapes alone */
     enum dtype round;
     const struct tensor **used; /* every tensor that something asked for */
     int n_used;
+    struct { /* the linear that the parts of fused ones are taken from */
+        char stem[STEM_MAX];
+        struct linear_weights l;
+    } whole;
 };
 
 /* The tensor STEM followed by SUFFIX, marked as used; NULL when the file has none (no error). */

@@ -6,19 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-int json_object(const cJSON **object, const cJSON *json, const char *key)
-{
-    const cJSON *o = cJSON_GetObjectItemCaseSensitive(json, key);
-
-    *object = NULL;
-    if (!o || cJSON_IsNull(o))
-        return 0;
-    if (!cJSON_IsObject(o))
-        return err_set(EXIT_DATA, "%s is not an object", key);
-    *object = o;
-    return 0;
-}
-
 static int need_double(const cJSON *o, const char *key, double *value)
 {
     const int got = json_double(o, key, value);
@@ -147,11 +134,11 @@ static int read_angles(struct config *c, const cJSON *json, const cJSON *params)
 
 int rope_load(struct config *c, const cJSON *json)
 {
-    const cJSON *scaling, *params;
+    const cJSON *scaling = NULL, *params = NULL;
 
     c->rope.scale = 1;
-    if (json_object(&scaling, json, "rope_scaling") < 0 ||
-        json_object(&params, json, "rope_parameters") < 0 || read_angles(c, json, params) < 0)
+    if (json_object(json, "rope_scaling", &scaling) < 0 ||
+        json_object(json, "rope_parameters", &params) < 0 || read_angles(c, json, params) < 0)
         return -1;
     if (params)
         return read_scaling(c, params, json) < 0 ? err_in("rope_parameters") : 0;

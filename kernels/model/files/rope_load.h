@@ -9,7 +9,4 @@
  */
 MUST_USE int rope_load(struct config *c, const cJSON *json);
 
-/* *OBJECT is the member KEY, NULL when absent or null; EXIT_DATA when it is no object. */
-MUST_USE int json_object(const cJSON **object, const cJSON *json, const char *key);
-
 #endif

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEM_MAX = 160 };
-
 static int check_matrix(const struct tensor *t)
 {
     return t->dtype == DT_F32 || t->dtype == DT_F16 || t->dtype == DT_BF16 ||
@@ -38,10 +36,9 @@ static int load_dense(struct loader *ld, struct weight *w, const char *stem, int
                               : 0;
 }
 
-static int load_linear(struct loader *ld, struct linear_weights *l, const char *stem,
-                       const struct module_info *info)
+static int load_linear(struct loader *ld, struct linear_weights *l, const char *stem, int64_t rows,
+                       int64_t cols, bool bias)
 {
-    const int64_t rows = info->rows, cols = info->cols;
     const struct tensor *nf4 = loader_find(ld, stem, ".weight.quant_state.bitsandbytes__nf4");
 
     if (loader_find(ld, stem, ".weight.quant_state.bitsandbytes__fp4"))
@@ -54,7 +51,47 @@ static int load_linear(struct loader *ld, struct linear_weights *l, const char *
     if ((nf4 ? load_nf4(ld, &l->w, stem, nf4, rows, cols)
              : load_dense(ld, &l->w, stem, rows, cols)) < 0)
         return -1;
-    return info->bias ? loader_vector(ld, &l->bias, stem, ".bias", rows) : 0;
+    return bias ? loader_vector(ld, &l->bias, stem, ".bias", rows) : 0;
+}
+
+/* The rows of L that begin at ROW of the whole linear. */
+static int take_rows(struct loader *ld, struct linear_weights *l, int64_t row, int64_t rows)
+{
+    const struct linear_weights *whole = &ld->whole.l;
+    const struct ops *ops = ld->ops;
+    const size_t at = (size_t)(row * whole->w.cols);
+
+    *l = *whole;
+    l->w.rows = rows;
+    if (l->w.dtype == DT_NF4 && at % (size_t)l->w.block)
+        return err_set(EXIT_NODEVICE,
+                       "tensor '%s.weight' is quantised in blocks of %d values that do not end "
+                       "where a part of it does, at row %lld; use quantize-nf4 --dequantize",
+                       ld->whole.stem, l->w.block, (long long)row);
+    if (!ops)
+        return 0;
+    l->w.data = ops->slice_const(whole->w.data,
+                                 l->w.dtype == DT_NF4 ? at / 2 : dtype_bytes(l->w.dtype, at));
+    if (l->w.dtype == DT_NF4)
+        l->w.absmax = ops->slice_const(whole->w.absmax, at / (size_t)l->w.block * sizeof(float));
+    if (whole->bias)
+        l->bias = ops->slice_const(whole->bias, (size_t)row * sizeof(float));
+    return 0;
+}
+
+/* The linear INFO, which is all or a part of what is at STEM. */
+static int load_module(struct loader *ld, struct linear_weights *l, const char *stem,
+                       const struct module_info *info, const struct stored_rows *stored)
+{
+    if (stored->rows == info->rows)
+        return load_linear(ld, l, stem, info->rows, info->cols, info->bias);
+    if (strcmp(ld->whole.stem, stem)) {
+        ld->whole.l = (struct linear_weights){ 0 };
+        if (load_linear(ld, &ld->whole.l, stem, stored->rows, info->cols, info->bias) < 0)
+            return -1;
+        (void)snprintf(ld->whole.stem, STEM_MAX, "%s", stem);
+    }
+    return take_rows(ld, l, stored->row, info->rows);
 }
 
 static int load_norm(struct loader *ld, struct norm_weights *n, const char *stem, int64_t dim)
@@ -65,32 +102,39 @@ static int load_norm(struct loader *ld, struct norm_weights *n, const char *stem
                                                 : loader_vector(ld, &n->bias, stem, ".bias", dim);
 }
 
-/* The prefix is a format of the family with one %d for the layer. */
-static void layer_stem(char stem[STEM_MAX], const struct arch *arch, int layer, const char *path)
+/* PATTERN with NUMBER in the place of "%d", if it has one, and PATH behind it. */
+static void make_stem(char stem[STEM_MAX], const char *pattern, int number, const char *path)
 {
-    const char *hole = strstr(arch->layer_prefix, "%d");
+    const char *hole = strstr(pattern, "%d");
 
-    (void)snprintf(stem, STEM_MAX, "%.*s%d%s%s", (int)(hole - arch->layer_prefix),
-                   arch->layer_prefix, layer, hole + 2, path);
+    if (hole)
+        (void)snprintf(stem, STEM_MAX, "%.*s%d%s%s", (int)(hole - pattern), pattern, number,
+                       hole + 2, path);
+    else
+        (void)snprintf(stem, STEM_MAX, "%s%s", pattern, path);
 }
 
 static int load_layer(struct loader *ld, int layer)
 {
     struct layer_weights *l = &ld->w->parts.layer[layer];
     const struct config *c = &ld->w->config;
+    const struct arch *arch = c->arch;
     const struct modules *m = &ld->w->modules;
+    const int number = arch->first_layer + layer;
+    struct stored_rows stored[MODULES_MAX];
     char stem[STEM_MAX];
 
     for (int i = 0; i < LAYER_NORMS; i++) {
-        if (!c->arch->norms[i])
+        if (!arch->norms[i])
             continue;
-        layer_stem(stem, c->arch, layer, c->arch->norms[i]);
+        make_stem(stem, arch->layer_prefix, number, arch->norms[i]);
         if (load_norm(ld, &l->norm[i], stem, i < NORM_QUERY ? c->dim : c->head_dim) < 0)
             return -1;
     }
+    arch_stored(stored, arch, m->at, m->n);
     for (int i = 0; i < m->n; i++) {
-        layer_stem(stem, c->arch, layer, m->at[i].path);
-        if (load_linear(ld, &l->linear[i], stem, &m->at[i]) < 0)
+        make_stem(stem, arch->layer_prefix, number, stored[i].path);
+        if (load_module(ld, &l->linear[i], stem, &m->at[i], &stored[i]) < 0)
             return -1;
     }
     return 0;
@@ -99,18 +143,21 @@ static int load_layer(struct loader *ld, int layer)
 static int load_ends(struct loader *ld)
 {
     const struct config *c = &ld->w->config;
+    const int behind = c->arch->first_layer + (int)c->layers;
     struct parts *p = &ld->w->parts;
+    char norm[STEM_MAX], head[STEM_MAX];
 
+    make_stem(norm, c->arch->final_norm, behind, "");
+    make_stem(head, c->arch->head, behind, "");
     if (load_dense(ld, &p->embed, c->arch->embed, c->vocab, c->dim) < 0 ||
-        load_norm(ld, &p->final_norm, c->arch->final_norm, c->dim) < 0 ||
-        (c->arch->head_bias &&
-         loader_vector(ld, &p->head.bias, c->arch->head, ".bias", c->vocab) < 0))
+        load_norm(ld, &p->final_norm, norm, c->dim) < 0 ||
+        (c->arch->head_bias && loader_vector(ld, &p->head.bias, head, ".bias", c->vocab) < 0))
         return -1;
     p->head.w = p->embed;
     p->embed.round = DT_F32; /* a look-up, no product */
     if (!c->tied)
-        return load_dense(ld, &p->head.w, c->arch->head, c->vocab, c->dim);
-    (void)loader_find(ld, c->arch->head, ".weight"); /* some files store the tied matrix twice */
+        return load_dense(ld, &p->head.w, head, c->vocab, c->dim);
+    (void)loader_find(ld, head, ".weight"); /* some files store the tied matrix twice */
     return 0;
 }
 
