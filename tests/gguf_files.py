@@ -1,4 +1,5 @@
 """GGUF files for tests, written from their description: keys, tensors, and small models of each family."""
+import math
 import struct
 
 TYPES = {"u8": 0, "i8": 1, "u16": 2, "i16": 3, "u32": 4, "i32": 5, "f32": 6, "bool": 7, "text": 8, "array": 9, "u64": 10, "i64": 11,
@@ -141,3 +142,40 @@ def model(arch, format="F32", tied=False, vocab=270, dim=32, heads=4, kv=2, inne
         if arch == "phi2":
             tensors.append(noise.tensor("output.bias", "F32", (vocab,)))
     return [(k, *v) for k, v in all_keys.items()], tensors
+
+
+def llama3_factors(rot, base=10000.0, factor=8.0, original=64, low=1.0, high=4.0):
+    """What the converter of llama.cpp writes for Llama 3's rope_scaling."""
+    out = []
+    for i in range(rot // 2):
+        wave = 2 * math.pi * base ** (2 * i / rot)
+        smooth = (original / wave - low) / (high - low)
+        out.append(1.0 if wave < original / high else factor if wave > original / low else 1 / ((1 - smooth) / factor + smooth))
+    return out
+
+
+def cases():
+    """name: (keys, tensors) of small models of every family, type and kind of rotary angles."""
+    floats = lambda name, v: (name, "F32", (len(v),), struct.pack(f"<{len(v)}f", *v))  # noqa: E731
+    everything = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    out = {f"llama-{t}": model("llama", t, seed=i + 2) for i, t in enumerate(("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"))}
+    for i, t in enumerate(("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")):
+        out[f"llama-{t}"] = model("llama", t, dim=256, heads=8, kv=4, inner=256, layers=1, tied=True, seed=i + 20)
+    out["llama-biases"] = model("llama", biases=everything, seed=30)
+    out["llama-attention-biases"] = model("llama", "Q8_0", biases=everything[:4], seed=31)
+    out["llama-head"] = model("llama", head=16, heads=4, kv=1, keys=[("llama.attention.key_length", "u32", 16), ("llama.attention.value_length", "u32", 16)],
+                              seed=32)
+    out["llama-linear"] = model("llama", keys=[("llama.rope.scaling.type", "text", "linear"), ("llama.rope.scaling.factor", "f32", 4.0)], seed=33)
+    keys, tensors = model("llama", head=32, dim=64, heads=2, kv=1, seed=34)
+    out["llama-llama3"] = keys, tensors + [floats("rope_freqs.weight", llama3_factors(32))]
+    out["mistral"] = model("llama", keys=[("llama.attention.sliding_window", "u32", 16)], seed=35)
+    out["qwen2"] = model("qwen2", "Q8_0", tied=True, seed=36)
+    out["qwen3"] = model("qwen3", "F16", head=16, seed=37)
+    out["phi3"] = model("phi3", "Q4_0", seed=38)
+    out["phi3-window"] = model("phi3", rot=4, keys=[("phi3.attention.sliding_window", "u32", 16)], seed=39)
+    keys, tensors = model("phi3", seed=40, keys=[("phi3.rope.scaling.original_context_length", "u32", 32), ("phi3.rope.scaling.attn_factor", "f32",
+                                                                                                          math.sqrt(1 + math.log(4) / math.log(32)))])
+    out["phi3-longrope"] = keys, tensors + [floats("rope_factors_short.weight", [1.0, 1.05, 1.1, 1.25]), floats("rope_factors_long.weight", [1.0, 1.5, 3.0, 9.5])]
+    out["phi2"] = model("phi2", "F16", kv=4, rot=4, seed=41)
+    out["phi2-fused"] = model("phi2", "Q5_1", kv=4, rot=4, fused=True, seed=42)
+    return out

@@ -3,6 +3,7 @@
 #include "filetype.h"
 #include "input.h"
 #include "mem.h"
+#include "pack_gguf.h"
 #include "unarchive.h"
 #include "unpack.h"
 
@@ -148,6 +149,35 @@ static int read_file(struct reading *r, const char *name, int64_t size)
     return 0;
 }
 
+/* One file that is in no archive: a GGUF file out of a pipe or a compressed one. P: its first N
+ * bytes. */
+static int read_bare(struct reading *r, const uint8_t *p, size_t n)
+{
+    struct content c = { 0 };
+
+    if (!gguf_is(p, n))
+        return filetype_refuse(p, n) < 0
+                   ? -1
+                   : err_set(EXIT_DATA,
+                             n ? "neither a folder nor a tar, tar.zst, tgz or zip archive; give "
+                                 "a model or an adapter"
+                               : "empty; the program that should have written it has failed");
+    while (n) {
+        if (check_total(r, n) < 0)
+            goto failed;
+        append(r, &c, p, n);
+        if (unarchive_read(r->u, &p, &n) < 0)
+            goto failed;
+    }
+    if (c.copy)
+        pack_keep(r->pack, c.copy, c.cap, false);
+    pack_add(r->pack, PACK_GGUF_NAME, c.copy ? c.copy : c.mapped, c.n);
+    return 0;
+failed:
+    free(c.copy);
+    return -1;
+}
+
 /* ---- all files ---- */
 
 /* Relative, without ".." anywhere; a leading "./" is dropped. NULL: not allowed. */
@@ -187,12 +217,7 @@ static int read_all(struct reading *r)
         const uint8_t *p;
         size_t n;
 
-        if (unarchive_read(r->u, &p, &n) < 0 || filetype_refuse(p, n) < 0)
-            return -1;
-        return err_set(EXIT_DATA,
-                       n ? "neither a folder nor a tar, tar.zst, tgz or zip archive; give "
-                           "a model or an adapter"
-                         : "empty; the program that should have written it has failed");
+        return unarchive_read(r->u, &p, &n) < 0 ? -1 : read_bare(r, p, n);
     }
     while ((more = unarchive_next(r->u, &f)) > 0)
         if (read_one(r, &f) < 0)

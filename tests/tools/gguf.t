@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """GGUF files are opened as the Hugging Face folders that they stand for: names, shapes, types and bytes of their tensors."""
-import hashlib
+import gzip
 import json
 import os
 import resource
@@ -92,6 +92,9 @@ check("packed in a zip", tensors("packed.whl") == want)
 with zipfile.ZipFile("stored.zip", "w") as z:
     z.writestr("m.gguf", whole)
 check("stored in a zip", tensors("stored.zip") == want)
+check("on a pipe", run("peek", "--tensors", "-", data=whole).stdout == run("peek", "--tensors", "m.gguf").stdout)
+write("m.gguf.gz", gzip.compress(whole))
+check("compressed", tensors("m.gguf.gz") == want)
 os.mkdir("folder")
 write("folder/m.gguf", whole)
 write("folder/README.md", b"a model")
@@ -99,6 +102,32 @@ check("the only weights of a folder", tensors("folder") == want)
 write("folder/n.gguf", whole)
 d = run("peek", "--tensors", "folder")
 check("two in a folder", d.returncode == 65 and b"holds several GGUF files, '" in d.stderr and d.stderr.count(b"\n") == 1, d.stderr)
+
+# ---- tools ----
+
+write("f.gguf", files.write(*files.model("llama")))
+with zipfile.ZipFile("f.zip", "w", zipfile.ZIP_DEFLATED) as z:
+    z.writestr("x/f.gguf", open("f.gguf", "rb").read())
+for m in ("f.gguf", "f.zip"):
+    d = run("tokenize", "--lines", "-m", m, data=b"hello there 12\nabc\n", )
+    write(m + ".tok", d.stdout)
+    d = run("predict", "-m", m, "--mode", "loss", m + ".tok")
+    write(m + ".loss", d.stdout)
+    check(f"{m}: text to ids to losses", d.returncode == 0 and run("peek", "--count", m + ".loss").stdout == b"2\n", d.stderr)
+check("the same model, bare and in a zip", open("f.gguf.loss", "rb").read() == open("f.zip.loss", "rb").read())
+d = run("quantize-nf4", "f.gguf", "-o", "q/")
+check("quantize-nf4 makes a folder of it", d.returncode == 0 and sorted(os.listdir("q")) == ["config.json", "model.safetensors", "tokenizer.json",
+                                                                                         "tokenizer_config.json"], d.stderr)
+d = run("predict", "-m", "q", "--mode", "loss", "f.gguf.tok")
+check("... whose tokenizer is the same", d.returncode == 0, d.stderr)
+d = run("lora-train", "-m", "f.gguf", "f.gguf.tok", "--target-modules", "q_proj,v_proj", "--num-train-epochs", "1", "-q", "-o", "a.tar.zst")
+check("lora-train", d.returncode == 0, d.stderr)
+d = run("predict", "-m", "f.gguf", "-a", "a.tar.zst", "--mode", "loss", "f.gguf.tok")
+check("... and predict with the adapter", d.returncode == 0, d.stderr)
+d = run("predict", "-m", "f.gguf", "--mode", "loss", "f.gguf.tok", "-o", "f.gguf", "--force")
+check("an output is not its input", d.returncode == 73 and b"is the input f.gguf as well" in d.stderr, d.stderr)
+d = run("promptify", "-t", write("t.txt", b"{text}"), "f.gguf")
+check("a table it is not", d.returncode == 65 and b"a GGUF file; name it where a model is wanted" in d.stderr, d.stderr)
 
 # ---- the files that it stands for ----
 

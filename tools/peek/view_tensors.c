@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A tar, plain or in zstd, has "ustar" at byte 257. */
-static bool is_tar(const uint8_t *p, size_t n)
+/* A tar has "ustar" at byte 257. */
+static bool is_model(const uint8_t *p, size_t n)
 {
-    return n >= 262 && !memcmp(p + 257, "ustar", 5);
+    return (n >= 262 && !memcmp(p + 257, "ustar", 5)) || (n >= 4 && !memcmp(p, "GGUF", 4));
 }
 
 bool holds_tensors(const char *path)
@@ -32,9 +32,9 @@ bool holds_tensors(const char *path)
         return false; /* to look would be to wait for the keyboard */
     if (input_peek(path, first, sizeof first, &n) < 0)
         return false; /* whoever opens it says why it cannot */
-    if (is_tar(first, n) || (n >= 4 && !memcmp(first, "GGUF", 4)))
+    if (is_model(first, n))
         return true;
-    return zstd_peek(path, first, sizeof first, &n) == 0 && is_tar(first, n);
+    return zstd_peek(path, first, sizeof first, &n) == 0 && is_model(first, n);
 }
 
 /* ---- opening ---- */
