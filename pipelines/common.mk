@@ -9,6 +9,7 @@
 #
 #   MODEL, DATA                     any model and table that the tools take
 #   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file; LABELS also a list a,b,c
+#   NF4                             no: the model is used as it is stored, not in 4 bits
 #   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
 #   LIMIT                           how many test records of each class are predicted; empty: all
 #   RUN                             how to compute (--threads, --device); a change makes nothing anew
@@ -30,10 +31,14 @@ EXPECTED  ?= $(CURDIR)/digests.sha256
 TEMPLATE  ?= financial-sentiment
 SPLIT     ?= --recipe seed
 TRAIN     ?= --preset seed
+NF4       ?= yes
 RUN       ?= --threads 0
 
 # What make writes and clean removes, which no one names but these files; MADE: what an experiment adds.
 override PRODUCTS := data.tok.zst model.nf4.tar before.zst before.txt adapter.tar.zst after.zst after.txt
+ifeq ($(NF4),no)
+override PRODUCTS := $(filter-out model.nf4.tar,$(PRODUCTS))
+endif
 ifneq ($(origin MADE),override)
 override MADE :=
 endif
@@ -43,7 +48,7 @@ override told      = $(OUT)/.slmtools
 
 # What a user gives is taken as it stands: $ is no variable of make's; only a line feed is a blank. The
 # tools get it from files that pipelines/settings writes, which no shell reads.
-variables := MODEL DATA TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN \
+variables := MODEL DATA TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN NF4 \
              OUT EXPECTED BIN MADE FILES CALLER
 define newline
 
@@ -77,22 +82,29 @@ $(OUT)/data.tok.zst: $(told)/split $(told)/promptify $(told)/tokenize
 	$(run) split-stratified @$(told)/split | promptify @$(told)/promptify | tokenize @$(told)/tokenize --force -o $@
 $(OUT)/model.nf4.tar: $(told)/quant
 	$(run) quantize-nf4 @$< --force -o $@
+# What is trained and predicted with; the tools are told of a model that is used as it is (settings).
+base := $(filter %/model.nf4.tar,$(PRODUCTS:%=$(OUT)/%))
 # A training that was stopped goes on from OUT/checkpoint, unless what it depends on has changed since.
-$(OUT)/adapter.tar.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(told)/train | $(told)/run
+$(OUT)/adapter.tar.zst: $(base) $(OUT)/data.tok.zst $(told)/train | $(told)/run
 	@for f in $^; do [ $(OUT)/checkpoint -nt $$f ] || rm -f $(OUT)/checkpoint; done
 	$(run) lora-train --metrics $(OUT)/metrics.jsonl --checkpoint $(OUT)/checkpoint --save-steps 25 --resume \
-		@$(told)/run @$(told)/train -m $< $(OUT)/data.tok.zst --force -o $@
+		@$(told)/run @$(told)/train $(base:%=-m %) $(OUT)/data.tok.zst --force -o $@
 	@rm -f $(OUT)/checkpoint
-$(OUT)/before.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(told)/predict | $(told)/run
-	$(run) predict @$(told)/run @$(told)/predict -m $< $(OUT)/data.tok.zst --force -o $@
-$(OUT)/after.zst: $(OUT)/model.nf4.tar $(OUT)/data.tok.zst $(OUT)/adapter.tar.zst $(told)/predict | $(told)/run
-	$(run) predict @$(told)/run @$(told)/predict -m $< -a $(OUT)/adapter.tar.zst $(OUT)/data.tok.zst --force -o $@
+$(OUT)/before.zst: $(base) $(OUT)/data.tok.zst $(told)/predict | $(told)/run
+	$(run) predict @$(told)/run @$(told)/predict $(base:%=-m %) $(OUT)/data.tok.zst --force -o $@
+$(OUT)/after.zst: $(base) $(OUT)/data.tok.zst $(OUT)/adapter.tar.zst $(told)/predict | $(told)/run
+	$(run) predict @$(told)/run @$(told)/predict $(base:%=-m %) -a $(OUT)/adapter.tar.zst $(OUT)/data.tok.zst --force -o $@
 $(OUT)/%.txt: $(OUT)/%.zst $(told)/score
 	$(run) score @$(told)/score $< --force -o $@
 
+# The figures that matter, side by side.
+beside = { printf 'figure\tbefore\tafter\n'; for f in accuracy balanced_accuracy macro_f1 mcc log_loss; do \
+	printf '%s\t%s\t%s\n' $$f "$$(score --tsv $(OUT)/before.zst | sed -n "s/^$$f\t//p")" \
+	"$$(score --tsv $(OUT)/after.zst | sed -n "s/^$$f\t//p")"; done; } | expand -t 20,30
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
 	@echo; echo "== after training =="; cat $(OUT)/after.txt
+	@echo; $(beside)
 
 # Digests are of the uncompressed contents, so that another version of zstd does not matter.
 digests_now = for f in $(PRODUCTS); do \
