@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """GGUF files are opened as the Hugging Face folders that they stand for: names, shapes, types and bytes of their tensors."""
+import csv
 import gzip
+import hashlib
 import json
 import os
 import resource
@@ -13,9 +15,10 @@ import zipfile
 root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(root, "tests"))
 import gguf_files as files  # noqa: E402
+import streams  # noqa: E402
 
-shared = os.environ.get("SHARED", os.path.join(root, "..", "shared"))
-golden = os.path.join(os.path.abspath(shared), "golden")
+shared = os.path.abspath(os.environ.get("SHARED", os.path.join(root, "..", "shared")))
+golden = os.path.join(shared, "golden")
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
 count = failed = 0
@@ -73,6 +76,17 @@ if os.path.exists(package) and os.path.isdir(golden + "/smollm2"):
     check("SmolLM2: 272 tensors under the names that Hugging Face has", set(got) == set(want) and len(got) == 272, set(got) ^ set(want))
     check("SmolLM2: its norms", all(got[n][3] == want[n] for n in got if got[n][0] == "F32"))
     check("SmolLM2: types", sorted({t[0] for t in got.values()}) == ["F32", "Q4_1", "Q8_0"])
+    with open(golden + "/smollm2/tokens.json") as f:
+        want = json.load(f)
+    with open(shared + "/data/financial-news/all-data.csv", encoding="latin-1", newline="") as f:
+        sets = {"fin": [row[1] for row in csv.reader(f)]}
+    with open(shared + "/corpora/blns/blns.txt", encoding="utf-8", newline="") as f:
+        sets["blns"] = f.read().split("\n")
+    for name, lines in sets.items():
+        d = run("tokenize", "-m", package, data=streams.stream([{"id": i, "text": t} for i, t in enumerate(lines)], "prompts"))
+        ids = [streams.numbers(r["ids"]) for r in streams.records(d.stdout)[1]]
+        digest = hashlib.sha256("".join(" ".join(map(str, i)) + "\n" for i in ids).encode()).hexdigest()
+        check(f"SmolLM2: ids of {name}", sum(map(len, ids)) == want[name]["tokens"] and digest == want[name]["sha256"], (len(ids), digest))
 else:
     skip("SmolLM2", "SMOLLM2 does not name the package or the file in it")
 
@@ -99,6 +113,14 @@ os.mkdir("folder")
 write("folder/m.gguf", whole)
 write("folder/README.md", b"a model")
 check("the only weights of a folder", tensors("folder") == want)
+os.makedirs("hub/models--org--name/refs")
+os.makedirs("hub/models--org--name/blobs")
+os.makedirs("hub/models--org--name/snapshots/abc")
+write("hub/models--org--name/refs/main", b"abc")
+write("hub/models--org--name/blobs/1", whole)
+os.symlink("../../blobs/1", "hub/models--org--name/snapshots/abc/m.gguf")
+os.environ["HF_HUB_CACHE"] = os.path.abspath("hub")
+check("in Hugging Face's cache", tensors("hf:org/name") == want)
 write("folder/n.gguf", whole)
 d = run("peek", "--tensors", "folder")
 check("two in a folder", d.returncode == 65 and b"holds several GGUF files, '" in d.stderr and d.stderr.count(b"\n") == 1, d.stderr)
