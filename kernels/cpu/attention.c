@@ -131,7 +131,6 @@ static void multiply(const struct product *p, float *work)
                             .terms = 1,
                             .c = p->to,
                             .ldc = p->ldc,
-                            .step = 1,
                             .add = p->add,
                             .term = { { .a = p->a,
                                         .lda = p->lda,

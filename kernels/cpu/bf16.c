@@ -87,19 +87,11 @@ static void pack_row(const struct block *b, int64_t row)
 /* The sums of a panel's columns, N0.. of c, become elements of ROWS rows of c. */
 static void finish(const struct gemm *g, int64_t first, int64_t rows, const float *sums, int64_t n0)
 {
-    const int64_t n = min_i64(BF16_TILE, g->N - n0);
+    float *const c = g->c + first * g->ldc + n0;
+    const float *const base = g->add ? c : g->bias ? g->bias + n0 : NULL;
 
-    for (int64_t row = 0; row < rows; row++) {
-        const float *const x = sums + row * BF16_TILE;
-        float *const c = g->c + (first + row) * g->ldc + n0;
-        const float *const base = g->add ? c : g->bias ? g->bias + n0 : NULL;
-
-        if (base)
-            for (int64_t j = 0; j < n; j++)
-                c[j] = base[j] + x[j];
-        else
-            memcpy(c, x, (size_t)n * sizeof *c);
-    }
+    cpu_isa()->put_rows(c, g->ldc, rows, min_i64(BF16_TILE, g->N - n0), sums, BF16_TILE, base,
+                        g->add ? g->ldc : 0, NULL, 0, 1);
 }
 
 /* One panel of B, KC of its columns' k from k on, against all of A. */
@@ -187,7 +179,7 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gem
     struct block b = { .isa = isa, .g = g, .rest = rest, .sums = work };
     const int64_t blocks = parts(g->M, BLOCK_ROWS), tasks = 4 * omp_get_max_threads();
 
-    assert(g->terms == 1 && g->step == 1 && !g->term[0].a_trans && g->term[0].a_scale == 1);
+    assert(g->terms == 1 && !g->term[0].a_trans && g->term[0].a_scale == 1);
     if (is_few(isa, g)) {
         run_few(isa, g, work);
         if (rest)

@@ -275,34 +275,23 @@ static void fetch_part(const struct chunk *s, const struct ahead *a, int64_t par
         fetch_run(s->term->b, a->first + i * weight_ld(s), a->n);
 }
 
-/* A tile at c's edge, with a step, or under a mask: by way of a tile of its own. */
+/* A tile at c's edge or under a mask: by way of a tile of its own. */
 static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64_t m, int64_t n0,
                      int64_t n)
 {
+    static const float zero[NR_MAX];
     const struct gemm *const g = s->g;
+    const struct kept *const k = s->kept;
     const int nr = cpu_isa()->nr;
     const bool add = !s->first || g->add;
-    float kept[NR_MAX];
+    float *const c = g->c + m0 * g->ldc + n0;
 
-    for (int64_t i = 0; i < m; i++) {
-        const float *x = tile + i * nr;
-        float *const c = g->c + (m0 + i) * g->ldc + n0 * g->step;
-
-        if (s->kept) {
-            cpu_isa()->keep(kept, x, n, s->kept->bits + (m0 + i) * s->kept->ld + n0 / 8,
-                            s->kept->scale);
-            x = kept;
-        }
-        if (add && g->step == 1) {
-            cpu_isa()->add2(c, c, x, n);
-            continue;
-        }
-        for (int64_t j = 0; j < n; j++) {
-            const float base = add ? c[j * g->step] : s->init ? s->init[j] : 0;
-
-            c[j * g->step] = base + x[j];
-        }
-    }
+    cpu_isa()->put_rows(c, g->ldc, m, n, tile, nr,
+                        add       ? c
+                        : s->init ? s->init
+                                  : zero,
+                        add ? g->ldc : 0, k ? k->bits + m0 * k->ld + n0 / 8 : NULL, k ? k->ld : 0,
+                        k ? k->scale : 1);
 }
 
 /* One tile; PANEL is NULL where it reads the weight itself. */
@@ -319,12 +308,12 @@ static void make_tile(const struct chunk *s, int m, const float *a, const float 
  * short. */
 static void fetch_c(const struct gemm *g, int64_t m0, int64_t m1, int64_t n0)
 {
-    const float *const c = g->c + n0 * g->step;
+    const float *const c = g->c + n0;
     const int64_t last = min_i64(cpu_isa()->nr, g->N - n0) - 1;
 
     for (int64_t m = m0; m < m1; m++) {
         __builtin_prefetch(c + m * g->ldc, 1);
-        __builtin_prefetch(c + m * g->ldc + last * g->step, 1);
+        __builtin_prefetch(c + m * g->ldc + last, 1);
     }
 }
 
@@ -335,7 +324,7 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
     const struct isa *const isa = cpu_isa();
     const struct gemm *const g = s->g;
     const int64_t n = min_i64(isa->nr, g->N - n0), panels = parts_of(m1 - m0, isa->mr);
-    const bool direct = n == isa->nr && g->step == 1 && !s->kept;
+    const bool direct = n == isa->nr && !s->kept;
     _Alignas(64) float tile[MR_MAX * NR_MAX];
 
     for (int64_t i = 0; i < panels; i++, m0 += isa->mr, a += isa->mr * s->kc) {

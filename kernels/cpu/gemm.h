@@ -34,8 +34,8 @@ struct gemm {
     int64_t M, N;
     struct gemm_term term[2];
     int terms;
-    float *c; /* element (m, n) at c[m * ldc + n * step] */
-    int64_t ldc, step;
+    float *c; /* element (m, n) at c[m * ldc + n] */
+    int64_t ldc;
     const float *bias; /* (N), or NULL */
     bool add;          /* base is what stands in c; bias is NULL then */
 };

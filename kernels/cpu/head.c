@@ -103,7 +103,6 @@ static void run_chunk(const struct head *t, const int32_t *row, int64_t m, int64
         .terms = 1,
         .c = t->logits,
         .ldc = CHUNK,
-        .step = 1,
         .bias = t->bias ? t->bias + v : NULL,
         .term = { { .a = t->h,
                     .lda = C,
@@ -120,7 +119,6 @@ static void run_chunk(const struct head *t, const int32_t *row, int64_t m, int64
         .terms = 1,
         .c = t->slope,
         .ldc = C,
-        .step = 1,
         .add = v > 0,
         .term = { { .a = t->logits, .lda = CHUNK, .a_scale = 1, .b = t->w, .b_first = v, .K = n } },
     };

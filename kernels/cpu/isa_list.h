@@ -35,6 +35,11 @@ KERNEL(void, dropout,
 KERNEL(void, draw, (uint8_t * bits, int64_t n, const struct mask *m, int64_t token))
 /* out[i] = x[i] * scale where bit i says so (BITS NULL: everywhere), else 0. */
 KERNEL(void, keep, (float *out, const float *x, int64_t n, const uint8_t *bits, float scale))
+/* Rows of n into c: base + x, base NULL: x. Where BITS (rows of LDB bytes) are not NULL, x is what
+ * keep makes of it. LDBASE may be 0; base may be c. */
+KERNEL(void, put_rows,
+       (float *c, int64_t ldc, int64_t rows, int64_t n, const float *x, int64_t ldx,
+        const float *base, int64_t ldbase, const uint8_t *bits, int64_t ldb, float scale))
 /* As tile with ADD or nothing, for the first N <= nr columns: a (m, kc) rows PROJECT_LD apart, c
  * (m, nr). */
 KERNEL(void, project,

@@ -41,8 +41,7 @@ size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R)
 /* One product over what both directions share: c = a b. */
 static struct gemm product(float *c, int64_t M, int64_t N, struct gemm_term term)
 {
-    return (
-        struct gemm){ .M = M, .N = N, .term = { term }, .terms = 1, .c = c, .ldc = N, .step = 1 };
+    return (struct gemm){ .M = M, .N = N, .term = { term }, .terms = 1, .c = c, .ldc = N };
 }
 
 static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,

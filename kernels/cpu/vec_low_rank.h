@@ -101,6 +101,43 @@ static void keep(float *out, const float *x, int64_t n, const uint8_t *bits, flo
     }
 }
 
+/* MASKED and BASED are constants where this is inlined. */
+FORCE_INLINE void put_row(const bool masked, const bool based, float *c, int64_t n, const float *x,
+                          const float *base, const uint8_t *bits, float scale)
+{
+    const vf by = vf_set(scale);
+    int64_t i = 0;
+
+    for (; i + W <= n; i += W) {
+        vf v = vf_load(x + i);
+
+        if (masked)
+            v = vf_where(bits_at(bits, i), vf_mul(v, by));
+        vf_store(c + i, based ? vf_add(vf_load(base + i), v) : v);
+    }
+    for (; i < n; i++) {
+        const float v = !masked ? x[i] : bits[i / 8] >> i % 8 & 1 ? x[i] * scale : 0;
+
+        c[i] = based ? base[i] + v : v;
+    }
+}
+
+static void put_rows(float *c, int64_t ldc, int64_t rows, int64_t n, const float *x, int64_t ldx,
+                     const float *base, int64_t ldbase, const uint8_t *bits, int64_t ldb,
+                     float scale)
+{
+    for (int64_t r = 0; r < rows; r++, c += ldc, x += ldx) {
+        if (bits && base)
+            put_row(true, true, c, n, x, base + r * ldbase, bits + r * ldb, scale);
+        else if (bits)
+            put_row(true, false, c, n, x, NULL, bits + r * ldb, scale);
+        else if (base)
+            put_row(false, true, c, n, x, base + r * ldbase, NULL, scale);
+        else
+            put_row(false, false, c, n, x, NULL, NULL, scale);
+    }
+}
+
 /* ---- rows down to the rank ---- */
 
 /* ROWS and VECS are constants where this is inlined. */

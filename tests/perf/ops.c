@@ -159,6 +159,141 @@ static double linear(int argc, char **argv)
     return rate;
 }
 
+/* ---- LoRA ---- */
+
+enum { ROWS_MAX = 4096 };
+
+struct lora_case {
+    struct weight w;
+    struct lora lora;
+    struct packed rows;
+    struct dev *x, *y, *u, *dx, *da, *db, *low;
+    int64_t M;
+};
+
+static void run_lora_forward(void *context)
+{
+    const struct lora_case *const l = context;
+
+    must(ops.linear_forward(l->y, l->u, l->x, &l->w, NULL, &l->lora, &l->rows, l->M));
+}
+
+static void run_lora_backward(void *context)
+{
+    const struct lora_case *const l = context;
+
+    must(ops.linear_backward(l->dx, l->da, l->db, l->y, l->x, l->u, l->low, &l->w, &l->lora,
+                             &l->rows, l->M, false));
+}
+
+/* lora|lora-backward STORAGE M O C R PERCENT THREADS [bf16]: a linear under LoRA of rank R that
+ * drops PERCENT of its input: GFLOP/s of the weight's product alone. */
+static double lora(int argc, char **argv)
+{
+    const int64_t M = perf_arg(argc, argv, 2), O = perf_arg(argc, argv, 3),
+                  C = perf_arg(argc, argv, 4), R = perf_arg(argc, argv, 5);
+    const bool forward = strcmp(argv[0], "lora") == 0;
+    static int32_t pos[ROWS_MAX];
+    struct lora_case l = { .M = M };
+    double rate;
+
+    if (M > ROWS_MAX)
+        return perf_cannot("too many rows");
+    for (int32_t i = 0; i < M; i++)
+        pos[i] = i;
+    omp_set_num_threads((int)perf_arg(argc, argv, 7));
+    l.w = random_weight(storage_of(argv[1]), O, C, storage_of(argc > 8 ? argv[8] : "fp32"));
+    l.lora = (struct lora){ random_floats(R * C),
+                            random_floats(O * R),
+                            R,
+                            2,
+                            { 0.01f * (float)perf_arg(argc, argv, 6), 1, 1 } };
+    l.rows = (struct packed){ .tokens = M,
+                              .pos = (const struct dev *)(const void *)pos,
+                              .sample = (const struct dev *)(const void *)pos };
+    struct dev **const arrays[] = { &l.x, &l.y, &l.u, &l.dx, &l.da, &l.db, &l.low };
+    const int64_t sizes[] = { M * C, M * O, M * R, M * C, R * C, O * R, M * R };
+
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = random_floats(sizes[i]);
+    rate = perf_rate(forward ? run_lora_forward : run_lora_backward, &l,
+                     2e-9 * (double)(M * O) * (double)C);
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        ops.release(*arrays[i]);
+    ops.release((struct dev *)l.lora.a);
+    ops.release((struct dev *)l.lora.b);
+    release_weight(&l.w);
+    return rate;
+}
+
+/* ---- gates and norms ---- */
+
+struct rows_case {
+    struct dev *a, *b, *c, *d, *e;
+    int64_t N, C;
+};
+
+static void run_gate(void *context)
+{
+    const struct rows_case *const r = context;
+
+    must(ops.gate_forward(r->c, r->a, r->b, r->C, ACT_SILU, r->N, r->C));
+}
+
+static void run_gate_backward(void *context)
+{
+    const struct rows_case *const r = context;
+
+    must(ops.gate_backward(r->d, r->e, r->c, r->a, r->b, r->C, ACT_SILU, r->N, r->C));
+}
+
+static void run_rms(void *context)
+{
+    const struct rows_case *const r = context;
+
+    must(ops.norm_forward(r->c, NULL, r->d, r->a, r->b, NULL, NORM_RMS, r->N, r->C, 1e-5f));
+}
+
+static void run_rms_backward(void *context)
+{
+    const struct rows_case *const r = context;
+
+    must(ops.norm_backward(r->c, r->e, r->a, NULL, r->d, r->b, NORM_RMS, r->N, r->C, false));
+}
+
+/* gate|gate-backward|rms|rms-backward N C THREADS: GB/s of what each must read and write. */
+static double by_rows(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void *);
+        int arrays; /* of (N, C) that are moved */
+    } ways[] = { { "gate", run_gate, 3 },
+                 { "gate-backward", run_gate_backward, 5 },
+                 { "rms", run_rms, 2 },
+                 { "rms-backward", run_rms_backward, 3 } };
+    const int64_t N = perf_arg(argc, argv, 1), C = perf_arg(argc, argv, 2), n = N * C;
+    struct rows_case r = { random_floats(n),
+                           random_floats(n),
+                           random_floats(n),
+                           random_floats(n),
+                           random_floats(n),
+                           N,
+                           C };
+    double rate = 0;
+
+    omp_set_num_threads((int)perf_arg(argc, argv, 3));
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (strcmp(argv[0], ways[i].name) == 0)
+            rate = perf_rate(ways[i].run, &r, 4e-9 * ways[i].arrays * (double)n);
+    ops.release(r.a);
+    ops.release(r.b);
+    ops.release(r.c);
+    ops.release(r.d);
+    ops.release(r.e);
+    return rate;
+}
+
 /* ---- NF4 ---- */
 
 struct nf4 {
@@ -284,8 +419,18 @@ static double attention(int argc, char **argv)
 int main(void)
 {
     static const struct perf_case cases[] = {
-        { "forward", linear },    { "dx", linear },           { "expand", expand },
-        { "quantize", quantize }, { "attention", attention }, { "attention-backward", attention },
+        { "forward", linear },
+        { "dx", linear },
+        { "expand", expand },
+        { "quantize", quantize },
+        { "attention", attention },
+        { "attention-backward", attention },
+        { "lora", lora },
+        { "lora-backward", lora },
+        { "gate", by_rows },
+        { "rms", by_rows },
+        { "gate-backward", by_rows },
+        { "rms-backward", by_rows },
         { NULL, NULL },
     };
 
