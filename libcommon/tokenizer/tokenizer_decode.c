@@ -235,7 +235,7 @@ void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, 
             continue;
         if (texts.n && !t->parts.n_decoders) /* without a decoder tokens stand apart */
             buf_putc(&texts.all, ' ');
-        put_text(&texts, t->vocab.arena.p + k->content, k->content_len);
+        put_text(&texts, t->vocab.arena.p + k->said, k->said_len);
     }
     decode_list(t, &texts, out);
     texts_free(&texts);

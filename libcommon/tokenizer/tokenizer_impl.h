@@ -40,7 +40,8 @@ enum { TOKEN_PRESENT = 1, TOKEN_MODEL = 2, TOKEN_ADDED = 4, TOKEN_SPECIAL = 8 };
 
 struct token {
     uint32_t content, content_len; /* as the files spell it: place in vocab.arena */
-    uint32_t bytes, bytes_len;     /* what it decodes to */
+    uint32_t said, said_len;       /* what a decoder is given: an added token as it is normalized */
+    uint32_t bytes, bytes_len;     /* what it decodes to by itself */
     uint32_t flags;                /* 0: no token has this id */
 };
 
@@ -72,6 +73,8 @@ void vocab_free(struct vocab *v);
 /* Adds a token; -1 when its id or its content is taken, or it is out of bounds. */
 MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id,
                        uint32_t flags);
+/* From now on decoders are given the N bytes at SAID for token ID. */
+MUST_USE int vocab_say(struct vocab *v, uint32_t id, const char *said, size_t n);
 /* TOKEN_NONE when there is none. */
 uint32_t vocab_find(const struct vocab *v, const char *content, size_t len);
 /* The character that stands for BYTE in GPT-2's alphabet, as UTF-8; its length. */

@@ -425,22 +425,27 @@ static uint32_t next_added_id(const struct tokenizer *t)
     return t->next_added > t->n_model ? t->next_added : t->n_model;
 }
 
-/* A token that is looked for in normalized text is looked for as normalized itself. */
-static int add_normalized(struct tokenizer *t, const char *content, size_t len, uint32_t added)
+/* A token that is looked for in normalized text is looked for as normalized itself, and decoded so.
+ */
+static int add_normalized(struct tokenizer *t, const char *content, size_t len, uint32_t id,
+                          uint32_t added)
 {
+    struct tokenizer_scratch *s;
     const uint8_t *p = (const uint8_t *)content, *end = p + len;
-    struct tokenizer_scratch *s = NULL;
+    int rc = 0;
 
-    if (t->parts.n_normalizers) {
-        s = tokenizer_scratch_new();
-        p = normalize(t, s, p, &end);
+    if (!t->parts.n_normalizers) {
+        matcher_add(&t->normalized, p, len, added);
+        return 0;
     }
-    const bool failed = s && s->failed;
-
-    if (p < end)
+    s = tokenizer_scratch_new();
+    p = normalize(t, s, p, &end);
+    if (s->failed || vocab_say(&t->vocab, id, (const char *)p, (size_t)(end - p)) < 0)
+        rc = -1;
+    else if (p < end)
         matcher_add(&t->normalized, p, (size_t)(end - p), added);
     tokenizer_scratch_free(s);
-    return failed ? -1 : 0;
+    return rc;
 }
 
 int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON *o, bool special)
@@ -473,7 +478,7 @@ int load_added(struct tokenizer *t, const char *content, int64_t id, const cJSON
         t->next_added = a.id + 1;
     if (!a.normalized)
         matcher_add(&t->exact, (const uint8_t *)content, len, t->n_added);
-    else if (add_normalized(t, content, len, t->n_added) < 0)
+    else if (add_normalized(t, content, len, a.id, t->n_added) < 0)
         return -1;
     if (t->n_added == t->added_cap) {
         t->added_cap = t->added_cap ? 2 * t->added_cap : 64;

@@ -9,8 +9,10 @@
 #include <string.h>
 
 enum {
-    STEPS_PER_MATCH =
-        1000000, /* PCRE2's count; patterns of tokenizers need about one a character */
+    /* PCRE2's count, from one place of a text: patterns of tokenizers need one or two a character
+     */
+    STEPS_MORE = 1000000,
+    STEPS_PER_BYTE = 8,
     DEPTH_MAX = 100000,
     HEAP_KIB = 1 << 14,
     JIT_STACK_MIN = 1 << 15,
@@ -52,6 +54,19 @@ static int check_escape(const char *p, const char *end)
             return refuse((char[]){ '\\', c, 0 });
     }
     return 0;
+}
+
+/* Where the escape at P ends, with the braces of \p{L} and \x{41}. */
+static const char *behind_escape(const char *p, const char *end)
+{
+    const char *brace = p + 2;
+
+    if (brace < end && *brace == '{' && strchr("pPx", p[1])) {
+        const char *close = memchr(brace, '}', (size_t)(end - brace));
+
+        return close ? close + 1 : end;
+    }
+    return brace;
 }
 
 /* The class that begins at *P, which is left behind its bracket. */
@@ -124,7 +139,7 @@ static int check_syntax(const char *text, const char *end)
         switch (*p) {
         case '\\':
             rc = check_escape(p, end);
-            p += 2;
+            p = rc < 0 ? end : behind_escape(p, end);
             break;
         case '[':
             rc = check_class_of(&p, end);
@@ -222,7 +237,6 @@ struct pattern_scratch *pattern_scratch_new(void)
     s->memory = pcre2_general_context_create(get_memory, free_memory, NULL);
     s->data = pcre2_match_data_create(1, s->memory);
     s->limits = pcre2_match_context_create(s->memory);
-    pcre2_set_match_limit(s->limits, STEPS_PER_MATCH);
     pcre2_set_depth_limit(s->limits, DEPTH_MAX);
     pcre2_set_heap_limit(s->limits, HEAP_KIB);
     s->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, s->memory);
@@ -246,6 +260,9 @@ void pattern_scratch_free(struct pattern_scratch *s)
 int pattern_find(const struct pattern *p, struct pattern_scratch *s, const uint8_t *subject,
                  size_t n, size_t from, struct match *m)
 {
+    const size_t steps = STEPS_MORE + STEPS_PER_BYTE * (n - from);
+
+    pcre2_set_match_limit(s->limits, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
     const int rc = pcre2_match(p->code, subject, n, from, PCRE2_NO_UTF_CHECK, s->data, s->limits);
 
     if (rc == PCRE2_ERROR_NOMATCH)

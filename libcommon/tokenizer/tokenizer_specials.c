@@ -35,16 +35,13 @@ static int put_special(const struct tokenizer *t, const cJSON *o, const char *na
     return 0;
 }
 
-/* IDS in front of the ones that are there, or behind them. */
-static void join(uint32_t **list, size_t *n, const struct ids *ids, bool in_front)
+static uint32_t *keep(const struct ids *ids, size_t *n)
 {
-    if (!ids->n)
-        return;
-    *list = xnrealloc(*list, *n + ids->n, sizeof **list);
-    if (in_front)
-        memmove(*list + ids->n, *list, *n * sizeof **list);
-    memcpy(*list + (in_front ? 0 : *n), ids->id, ids->n * sizeof **list);
-    *n += ids->n;
+    uint32_t *list = xnmalloc(ids->n, sizeof *list);
+
+    memcpy(list, ids->id, ids->n * sizeof *list);
+    *n = ids->n;
+    return list;
 }
 
 static int refuse_later(struct specials *s, const char *what)
@@ -80,10 +77,10 @@ static int load_template(struct tokenizer *t, const cJSON *o)
     }
     if (texts != 1)
         return refuse_later(s, "TemplateProcessing without a text, or with two");
-    if (s->n_before + s->n_after > 16 * SPECIALS_MAX)
-        return err_set(EXIT_DATA, "the templates add too many tokens");
-    join(&s->before, &s->n_before, side, true);
-    join(&s->after, &s->n_after, side + 1, false);
+    if (s->before) /* of which Hugging Face makes nothing sensible */
+        return refuse_later(s, "TemplateProcessing twice");
+    s->before = keep(side, &s->n_before);
+    s->after = keep(side + 1, &s->n_after);
     return 0;
 }
 

@@ -190,6 +190,24 @@ static void grow_ids(struct vocab *v, uint32_t id)
         v->n_ids = id + 1;
 }
 
+static int too_many_bytes(void)
+{
+    return err_set(EXIT_DATA, "the tokens are more than 4 GiB together");
+}
+
+/* What SAID decodes to, for K; SAID is not in the arena, which may move. */
+static void put_bytes(struct vocab *v, struct token *k, const char *said, size_t n)
+{
+    buf_reserve(&v->arena, n);
+    char *bytes = v->arena.p + v->arena.n;
+
+    k->bytes = (uint32_t)v->arena.n;
+    k->bytes_len =
+        (uint32_t)(v->spelling == SPELT_BYTE_LEVEL ? byte_level_bytes(v->byte_of, said, n, bytes)
+                                                   : plain_bytes(&v->space, said, n, bytes));
+    v->arena.n += k->bytes_len;
+}
+
 int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uint32_t flags)
 {
     if (id >= TOKEN_IDS_MAX)
@@ -210,22 +228,28 @@ int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uin
         return err_set(EXIT_DATA, "token %s has two ids, %u and %u", QUOTED(content, len),
                        slot->id_1 - 1, id);
     if (v->arena.n + 2 * len + 2 > UINT32_MAX)
-        return err_set(EXIT_DATA, "the tokens are more than 4 GiB together");
+        return too_many_bytes();
     *slot = (struct vocab_slot){ id + 1, hash };
     v->n_tokens++;
     k->flags = TOKEN_PRESENT | flags;
-    k->content = (uint32_t)v->arena.n;
-    k->content_len = (uint32_t)len;
+    k->content = k->said = (uint32_t)v->arena.n;
+    k->content_len = k->said_len = (uint32_t)len;
     buf_add(&v->arena, content, len);
     buf_putc(&v->arena, 0);
-    buf_reserve(&v->arena, len);
-    k->bytes = (uint32_t)v->arena.n;
-    char *bytes = v->arena.p + v->arena.n;
+    put_bytes(v, k, content, len);
+    return 0;
+}
 
-    k->bytes_len = (uint32_t)(v->spelling == SPELT_BYTE_LEVEL
-                                  ? byte_level_bytes(v->byte_of, content, len, bytes)
-                                  : plain_bytes(&v->space, content, len, bytes));
-    v->arena.n += k->bytes_len;
+int vocab_say(struct vocab *v, uint32_t id, const char *said, size_t n)
+{
+    struct token *k = v->token + id;
+
+    if (v->arena.n + 2 * n + 2 > UINT32_MAX)
+        return too_many_bytes();
+    k->said = (uint32_t)v->arena.n;
+    k->said_len = (uint32_t)n;
+    buf_add(&v->arena, said, n);
+    put_bytes(v, k, said, n);
     return 0;
 }
 

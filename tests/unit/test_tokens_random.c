@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 static const char recorded[] = "tests/parity/tokens-random.txt";
+static const char models[] = "tests/parity/tokens-models.txt"; /* by make-tokens-models */
 
 /* Sequence I: ids up to a little beyond the vocabulary, some runs of single bytes among them so
  * that broken UTF-8 comes about. */
@@ -121,10 +122,10 @@ static void decoding_is(const struct tokenizer *t, int first, int n, const char 
     digest_is(sha, want, "texts of ids", first);
 }
 
-/* Compares every recorded line "NAME WHAT FIRST N DIGEST" of tokenizer NAME. */
-static void equals_recorded(const char *name, const char *path)
+/* Compares every line "NAME WHAT FIRST N DIGEST" of FILE that is of tokenizer NAME. */
+static void equals_recorded(const char *file, const char *name, const char *path)
 {
-    FILE *f = fopen(recorded, "r");
+    FILE *f = fopen(file, "r");
     struct tokenizer_scratch *s = tokenizer_scratch_new();
     struct tokenizer *t;
     char of[32], what[32], digest[80];
@@ -150,7 +151,7 @@ static void equals_recorded(const char *name, const char *path)
     assert_true(lines > 1);
 }
 
-static void equals_recorded_shared(const char *name, const char *path)
+static void equals_recorded_shared(const char *file, const char *name, const char *path)
 {
     const char *root = getenv("SHARED");
     struct buf full = BUF_INIT;
@@ -160,32 +161,61 @@ static void equals_recorded_shared(const char *name, const char *path)
         buf_free(&full);
         skip();
     }
-    equals_recorded(name, full.p);
+    equals_recorded(file, name, full.p);
     buf_free(&full);
 }
 
 static void phi_2(void **state)
 {
     (void)state;
-    equals_recorded_shared("phi-2", "data/phi-2");
+    equals_recorded_shared(recorded, "phi-2", "data/phi-2");
 }
 
 static void gpt_2_from_two_files(void **state)
 {
     (void)state;
-    equals_recorded_shared("gpt-2", "data/tokenizers/gpt2");
+    equals_recorded_shared(recorded, "gpt-2", "data/tokenizers/gpt2");
 }
 
 static void every_flag_of_an_added_token(void **state)
 {
     (void)state;
-    equals_recorded("odd", "tests/parity/tokenizer-odd.json");
+    equals_recorded(recorded, "odd", "tests/parity/tokenizer-odd.json");
 }
 
 static void merges_as_arrays_and_ignored(void **state)
 {
     (void)state;
-    equals_recorded("whole", "tests/parity/tokenizer-whole.json");
+    equals_recorded(recorded, "whole", "tests/parity/tokenizer-whole.json");
+}
+
+static void tinyllama(void **state)
+{
+    (void)state;
+    equals_recorded_shared(models, "tinyllama", "data/models/tinyllama-1.1b-chat");
+}
+
+static void phi_3(void **state)
+{
+    (void)state;
+    equals_recorded_shared(models, "phi-3", "data/models/phi-3-mini-4k-derivative");
+}
+
+static void qwen_2_5_from_two_files(void **state)
+{
+    (void)state;
+    equals_recorded_shared(models, "qwen2.5", "data/models/qwen2.5-0.5b-instruct");
+}
+
+/* SMOLLM2 names the model: a file or a folder. */
+static void smollm2(void **state)
+{
+    const char *path = getenv("SMOLLM2");
+
+    (void)state;
+    if (!path || access(path, R_OK))
+        skip();
+    equals_recorded(models, "smollm2", path);
 }
 
 /* ---- for tests/parity/make-tokens ---- */
@@ -219,6 +249,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(merges_as_arrays_and_ignored),
         cmocka_unit_test(phi_2),
         cmocka_unit_test(gpt_2_from_two_files),
+        cmocka_unit_test(tinyllama),
+        cmocka_unit_test(phi_3),
+        cmocka_unit_test(qwen_2_5_from_two_files),
+        cmocka_unit_test(smollm2),
     };
 
     if (argc > 3)

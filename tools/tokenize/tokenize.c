@@ -18,7 +18,7 @@
 
 struct options {
     const char *model, *truncation;
-    bool lines, count, trust;
+    bool lines, count, trust, specials;
     bool given_field, given_max_length, given_truncation;
 };
 
@@ -252,8 +252,10 @@ static void write_counts(struct input *in, const struct work *work, struct total
 static void check_usage(const struct options *o, const struct work *work,
                         const struct cli_common *common, const char *const *paths)
 {
-    if (work->decode && (o->lines || o->count || o->given_max_length || work->add_eos))
-        die(EXIT_USAGE, "--decode goes with none of --lines, --count, --max-length, --add-eos");
+    if (work->decode &&
+        (o->lines || o->count || o->given_max_length || work->add_eos || o->specials))
+        die(EXIT_USAGE, "--decode goes with none of --lines, --count, --max-length, --add-eos, "
+                        "--add-special-tokens");
     if (o->trust && !work->decode)
         die(EXIT_USAGE, "--trust-tokens is about --decode; leave it out");
     if (o->lines && (o->given_field || common->only.n))
@@ -291,6 +293,8 @@ int main(int argc, char **argv)
           .given = &o.given_truncation },
         { 0, "add-eos", CLI_FLAG, &work.add_eos,
           .help = "append the end-of-text id, except to a prompt that waits for its completion" },
+        { 0, "add-special-tokens", CLI_FLAG, &o.specials,
+          .help = "put the tokens around a text that the tokenizer's post-processor adds" },
         { 0, "decode", CLI_FLAG, &work.decode,
           .help = "the other way: add text from ids (or from --field)" },
         { 0, "trust-tokens", CLI_FLAG, &o.trust,
@@ -315,6 +319,8 @@ int main(int argc, char **argv)
     work.count = o.count;
     check_usage(&o, &work, &common, paths);
     if (tokenizer_open_path(&work.tokenizer, o.model) < 0)
+        die_err();
+    if (o.specials && tokenizer_specials(work.tokenizer, &work.before, &work.after) < 0)
         die_err();
     if (work.add_eos && tokenizer_eos(work.tokenizer) < 0)
         die(EXIT_NODEVICE, "%s: the tokenizer has no end-of-text token for --add-eos; leave it out",

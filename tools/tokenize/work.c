@@ -64,7 +64,19 @@ static int get_source(const struct work *work, struct worker *me, struct record 
     return 0;
 }
 
-/* Appends the ids of TEXT to the first N of ME; how many there are then in *N. */
+/* Appends IDS to the first N of ME; how many there are then in *N. */
+static void put_ids(struct worker *me, const uint32_t *ids, size_t more, size_t *n)
+{
+    if (*n + more + 1 > me->ids_cap) { /* one more for --add-eos */
+        me->ids_cap = 2 * (*n + more) + 1;
+        me->ids = xnrealloc(me->ids, me->ids_cap, sizeof *me->ids);
+    }
+    if (more)
+        memcpy(me->ids + *n, ids, more * sizeof *ids);
+    *n += more;
+}
+
+/* Appends the ids of TEXT as put_ids does. */
 static int add_ids(const struct work *work, struct worker *me, const char *text, size_t len,
                    size_t *n)
 {
@@ -73,13 +85,7 @@ static int add_ids(const struct work *work, struct worker *me, const char *text,
 
     if (tokenizer_encode(work->tokenizer, me->scratch, text, len, &ids, &more) < 0)
         return -1;
-    if (*n + more + 1 > me->ids_cap) { /* one more for --add-eos */
-        me->ids_cap = 2 * (*n + more) + 1;
-        me->ids = xnrealloc(me->ids, me->ids_cap, sizeof *me->ids);
-    }
-    if (more)
-        memcpy(me->ids + *n, ids, more * sizeof *ids);
-    *n += more;
+    put_ids(me, ids, more, n);
     return 0;
 }
 
@@ -92,19 +98,23 @@ static int encode_source(const struct work *work, struct worker *me, const struc
     const uint32_t *alone;
     size_t head = 0, n_alone, same = 0;
 
+    put_ids(me, work->before.ids, work->before.n, &head);
     if (add_ids(work, me, s->text, cut, &head) < 0)
         return -1;
     *n = head;
     if (add_ids(work, me, s->text + cut, s->n - cut, n) < 0)
         return -1;
-    if (!s->has_completion)
+    if (!s->has_completion) {
+        put_ids(me, work->after.ids, work->after.n, n);
         return 0;
+    }
     if (tokenizer_encode(work->tokenizer, me->scratch, s->text + cut, s->n_prompt - cut, &alone,
                          &n_alone) < 0)
         return -1;
     while (same < n_alone && head + same < *n && alone[same] == me->ids[head + same])
         same++;
     *n_prompt = head + same;
+    put_ids(me, work->after.ids, work->after.n, n);
     return 0;
 }
 
@@ -142,7 +152,7 @@ static int count(const struct work *work, struct worker *me, const struct source
 
     if (tokenizer_count(work->tokenizer, me->scratch, s->text, s->n, &o.n) < 0)
         return -1;
-    o.n += work->add_eos && !s->open;
+    o.n += work->before.n + work->after.n + (work->add_eos && !s->open);
     if (limit(work, &o, done) < 0)
         return -1;
     done->n_ids = o.n;

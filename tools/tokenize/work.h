@@ -16,7 +16,8 @@ struct work {
     const char *field;  /* NULL: prompt + completion, else text; decode: ids */
     int64_t max_length; /* -1: any */
     enum truncation truncation;
-    bool add_eos, decode, count; /* count: no ids are wanted */
+    struct token_list before, after; /* ids that go around every text's */
+    bool add_eos, decode, count;     /* count: no ids are wanted */
 };
 
 struct worker { /* one a thread; zero it to start */

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""Other models' tokenizers, through the tool: ids of every text of the data set and of the Big List of Naughty
+Strings by digests that Hugging Face's library gave (../shared/golden), and test vectors that others made.
+SmolLM2's is read from the file that SMOLLM2 names (a model), where it does."""
+import csv
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+here = Path(__file__).resolve().parent
+sys.path[:0] = [str(here), str(here.parent)]
+import streams  # noqa: E402
+
+shared = Path(os.environ.get("SHARED", here.parent.parent.parent / "shared"))
+MODEL = {"tinyllama": shared / "data/models/tinyllama-1.1b-chat", "phi-3": shared / "data/models/phi-3-mini-4k-derivative",
+         "qwen2.5": shared / "data/models/qwen2.5-0.5b-instruct", "smollm2": Path(os.environ.get("SMOLLM2", "/nowhere"))}
+count = bad = 0
+
+
+def ok(good, name, detail=""):
+    global count, bad
+    count += 1
+    bad += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + detail}")
+
+
+def run(model, records, *options):
+    kind = "tokens" if "--decode" in options else "prompts"
+    done = subprocess.run(["tokenize", "-m", MODEL[model], *options], input=streams.stream(records, kind), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return streams.records(done.stdout)[1]
+
+
+def ids_of(model, texts, *options):
+    return [streams.numbers(r["ids"]) for r in run(model, [{"id": i, "text": x} for i, x in enumerate(texts)], *options)]
+
+
+def check_digests(model, name, texts, recorded):
+    """A line of ids a text, as the library's."""
+    ids = ids_of(model, texts)
+    sha = hashlib.sha256("".join(" ".join(map(str, i)) + "\n" for i in ids).encode()).hexdigest()
+    said = (sum(map(len, ids)), sha)
+    ok(said == (recorded["tokens"], recorded["sha256"]), f"{model}, {name}: {said[0]} ids", f"{said}, recorded {recorded}")
+    back = run(model, [{"id": i, "ids": x} for i, x in enumerate(ids)], "--decode", "--trust-tokens")
+    changed = [x for r, x in zip(back, texts) if r["text"] != x]
+    ok(len(changed) <= len(texts) // 50, f"{model}, {name}: decoding gives the texts back, but for a few odd ones", str(changed[:3]))
+
+
+def check_sets():
+    data = (shared / "data/financial-news/all-data.csv").read_bytes().decode("latin-1")
+    sets = {"fin": [text for _, text in csv.reader(io.StringIO(data, newline=""))],
+            "blns": (shared / "corpora/blns/blns.txt").read_bytes().decode().split("\n")}
+    recorded = json.loads((shared / "golden/tokens/digests.json").read_text())
+    recorded |= {f"smollm2/{k}": v for k, v in json.loads((shared / "golden/smollm2/tokens.json").read_text()).items()}
+    for key, want in recorded.items():
+        model, name = key.split("/")
+        if MODEL[model].exists():
+            check_digests(model, name, sets[name], want)
+        else:
+            print(f"# SMOLLM2 names no model: {key} is left out")
+
+
+def check_vectors(model, name):
+    folder = shared / "data/tokenizers/vectors"
+    texts = (folder / f"ggml-vocab-{name}.gguf.inp").read_bytes().decode().split("\n__ggml_vocab_test__\n")
+    want = [[int(x) for x in line.split()] for line in (folder / f"ggml-vocab-{name}.gguf.out").read_text().split("\n")]
+    got = ids_of(model, texts)
+    wrong = [i for i, g in enumerate(got) if i < len(want) and g != want[i]]
+    ok(not wrong and len(got) >= 46, f"the ids of the {name} test vectors with {model}", f"wrong: {wrong}")
+
+
+if shared.exists():
+    check_sets()
+    check_vectors("tinyllama", "llama-spm")
+    check_vectors("phi-3", "phi-3")
+    ok(ids_of("tinyllama", ["Hello"], "--add-special-tokens") == [[1, 15043]], "the template puts a mark in front")
+    print(f"1..{count}")
+else:
+    print("1..0 # SKIP ../shared is not there")
+sys.exit(bad > 0)
