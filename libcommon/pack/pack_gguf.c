@@ -1,5 +1,6 @@
 #include "pack_gguf.h"
 
+#include "filetype.h"
 #include "mem.h"
 #include "pack_parts.h"
 
@@ -93,6 +94,9 @@ int pack_take_gguf(struct pack *p)
 
     if (place < 0)
         return place == -1 ? 0 : -1;
+    if (!gguf_is(p->file[place].data, p->file[place].size) &&
+        filetype_refuse(p->file[place].data, p->file[place].size) < 0)
+        return err_in("%s", p->file[place].name);
     keep_only(p, place);
     p->gguf = xcalloc(1, sizeof *p->gguf);
     return gguf_parse(&p->gguf->g, p->file[0].data, p->file[0].size) < 0 ? -1 : add_files(p);

@@ -97,6 +97,8 @@ whole = files.write(keys, parts)
 write("m.gguf", whole)
 want = tensors("m.gguf")
 check("no head of its own", "lm_head.weight" not in want and want["model.embed_tokens.weight"][:2] == ("Q8_0", [270, 32]), want)
+check("version 2", tensors(write("v2.gguf", files.write(keys, parts, version=2))) == want)
+check("an alignment of its own", tensors(write("a.gguf", files.write(keys + [("general.alignment", "u32", 256)], parts, alignment=256))) == want)
 check("told by its bytes, not by its name", tensors(write("model.bin", whole)) == want)
 with zipfile.ZipFile("packed.whl", "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("some/m.gguf", whole)
@@ -124,6 +126,11 @@ check("in Hugging Face's cache", tensors("hf:org/name") == want)
 write("folder/n.gguf", whole)
 d = run("peek", "--tensors", "folder")
 check("two in a folder", d.returncode == 65 and b"holds several GGUF files, '" in d.stderr and d.stderr.count(b"\n") == 1, d.stderr)
+
+os.mkdir("pointer")
+write("pointer/m.gguf", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 666776\n")
+d = run("peek", "--tensors", "pointer")
+check("a pointer to one", d.returncode == 65 and b"pointer: m.gguf: is a git-lfs pointer" in d.stderr, d.stderr)
 
 # ---- tools ----
 
@@ -297,6 +304,7 @@ hostile("a value of an unknown type", "unknown type 13", once(whole, u32(8) + te
 hostile("a text that is no UTF-8", "'general.name': a text is not UTF-8", once(whole, text, u64(4) + b"t\xc3(t"))
 hostile("a key that is no UTF-8", "is not UTF-8", once(whole, b"general.name", b"general.\xff\xfeme"))
 hostile("a token that is no UTF-8", "'tokenizer.ggml.tokens': a text is not UTF-8", once(whole, files.text("<|endoftext|>") + text[:0] + u64(2), u64(13) + b"<|\xffndoftext|>" + u64(2)))
+hostile("a name that a terminal obeys", "tensor '?[2J'", described("\x1b[2J", 0))
 hostile("an empty key", "a name is empty", once(whole, files.text("general.name"), u64(0)))
 hostile("a key with a zero", "U+0000", once(whole, b"general.name", b"general.nam\0"))
 hostile("a key twice", "key 'general.name' is there twice", files.write(keys + [("general.name", "text", "again")], parts))
