@@ -88,6 +88,8 @@ KERNEL(void, rms, (float *y, float *rstd, const float *x, const float *gain, int
 KERNEL(void, rms_slope,
        (float *dx, const float *dy, const float *x, float rstd, const float *gain, int64_t n,
         bool add))
+/* One head of rope: pairs (j, j + half); the bytes of the reference. */
+KERNEL(void, turn, (float *head, const float *cos, const float *sin, int64_t half, int dir))
 /* out (n) = a + x. */
 KERNEL(void, add2, (float *out, const float *a, const float *x, int64_t n))
 /* out (n) = a + b + x, in this order; out may be x. */

@@ -1,5 +1,5 @@
-/* Ops over rows and flat arrays: norm, activation, residual, embedding, expansion, quantising,
- * sums. */
+/* Ops over rows and flat arrays: norm, rotation, activation, residual, embedding, expansion,
+ * quantising, sums. */
 #include "cpu_impl.h"
 
 #include <string.h>
@@ -42,6 +42,22 @@ static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev 
             cpu_isa()->rms_slope(out, slope, in, r, const_f32(gain), C, add);
         else
             cpu_isa()->norm_slope(out, slope, in, const_f32(mean)[n], r, const_f32(gain), C, add);
+    }
+    return 0;
+}
+
+static int rope(struct dev *x, int64_t ld, const struct dev *cos, const struct dev *sin,
+                const struct packed *rows, int64_t N, int64_t H, int64_t D, int64_t rot, int dir)
+{
+    const int64_t half = rot / 2;
+
+#pragma omp parallel for schedule(static) if (worth_threads(N * H * rot))
+    for (int64_t n = 0; n < N; n++) {
+        const int64_t at = const_i32(rows->pos)[n] * half;
+
+        for (int64_t h = 0; h < H; h++)
+            cpu_isa()->turn(f32(x) + n * ld + h * D, const_f32(cos) + at, const_f32(sin) + at, half,
+                            dir);
     }
     return 0;
 }
@@ -262,6 +278,7 @@ void cpu_rows_ops(struct ops *o)
 {
     o->norm_forward = norm_forward;
     o->norm_backward = norm_backward;
+    o->rope = rope;
     o->act_forward = act_forward;
     o->act_backward = act_backward;
     o->gate_forward = gate_forward;

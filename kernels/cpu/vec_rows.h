@@ -118,6 +118,19 @@ static void rms_slope(float *dx, const float *dy, const float *x, float rstd, co
     }
 }
 
+static void turn(float *head, const float *cos, const float *sin, int64_t half, int dir)
+{
+    float *const restrict low = head, *const restrict high = head + half;
+    const double sign = dir;
+
+    for (int64_t j = 0; j < half; j++) {
+        const double a = low[j], b = high[j], c = cos[j], s = sign * sin[j];
+
+        low[j] = (float)(a * c - b * s);
+        high[j] = (float)(b * c + a * s);
+    }
+}
+
 static void add2(float *out, const float *a, const float *x, int64_t n)
 {
     IN_PLACE

@@ -126,13 +126,30 @@ static void backward_is_the_transpose(void **state)
         }
 }
 
+/* Every backend's bytes are the reference's: sums and products in double, rounded once. */
+static void bytes_are_the_references(void **state)
+{
+    (void)state;
+    for (int i = 0; i < COUNT(shapes); i++) {
+        const int64_t n = size_of(&shapes[i]);
+        const float *const x = random_floats(n, 1);
+        const float *const want =
+            get_floats(&tables[REF], turned(&tables[REF], &shapes[i], x, 1), n);
+
+        for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
+            const struct dev *const d = turned(&tables[t], &shapes[i], x, 1);
+
+            assert_memory_equal(get_floats(&tables[t], d, n), want, (size_t)n * sizeof *want);
+        }
+        (void)use(REF);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OP_TEST(quarter_turns_by_hand),
-        OP_TEST(rows_may_stand_apart),
-        OP_TEST(rope_agrees),
-        OP_TEST(backward_is_the_transpose),
+        OP_TEST(quarter_turns_by_hand),     OP_TEST(rows_may_stand_apart),     OP_TEST(rope_agrees),
+        OP_TEST(backward_is_the_transpose), OP_TEST(bytes_are_the_references),
     };
 
     return RUN_TESTS(tests);
