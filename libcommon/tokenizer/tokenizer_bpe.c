@@ -1,4 +1,5 @@
 #include "tokenizer_impl.h"
+#include "tokenizer_scan.h"
 
 #include "utf8.h"
 
@@ -489,22 +490,18 @@ void encode_one(const struct tokenizer *t, struct tokenizer_scratch *s, const ui
         encode_word(t, s, p, n);
 }
 
-void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
-                  const uint8_t *end)
+/* The words of [P, END) as NEXT finds them: a constant, for it to be inlined. */
+static inline void encode_each(const struct tokenizer *t, struct tokenizer_scratch *s,
+                               const uint8_t *p, const uint8_t *end, word_fn *next)
 {
-    word_fn *const next = t->next;
-    const uint8_t *const readable = s->readable;
+    const uint8_t *const readable = s->readable, *const classes = t->classes;
 
-    if (!next) {
-        split_words(t, s, p, end);
-        return;
-    }
     while (p < end && !enough_ids(s)) {
         const uint8_t *stop = end - p > STRETCH ? p + STRETCH : end;
 
         make_room(s, (size_t)(stop - p));
         while (p < stop) {
-            const uint8_t *q = next(t->classes, p, end);
+            const uint8_t *q = next(classes, p, end);
             const size_t n = (size_t)(q - p);
 
             if (n <= WORD_KEY)
@@ -514,4 +511,15 @@ void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const 
             p = q;
         }
     }
+}
+
+void encode_words(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
+                  const uint8_t *end)
+{
+    if (!t->next)
+        split_words(t, s, p, end);
+    else if (t->next == next_word)
+        encode_each(t, s, p, end, scan_word);
+    else
+        encode_each(t, s, p, end, t->next);
 }

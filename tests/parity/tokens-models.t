@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Other models' tokenizers, through the tool: ids of every text of the data set and of the Big List of Naughty
 Strings by digests that Hugging Face's library gave (../shared/golden), and test vectors that others made.
-SmolLM2's is read from the file that SMOLLM2 names (a model), where it does."""
+SmolLM2's is read from the file that SMOLLM2 names (a model), or the one in the cache."""
 import csv
 import hashlib
 import io
@@ -17,8 +17,19 @@ sys.path[:0] = [str(here), str(here.parent)]
 import streams  # noqa: E402
 
 shared = Path(os.environ.get("SHARED", here.parent.parent.parent / "shared"))
+
+
+def small_model():
+    """What SMOLLM2 names, or what has been fetched before: nothing is downloaded here."""
+    if "SMOLLM2" in os.environ:
+        return os.environ["SMOLLM2"]
+    done = subprocess.run([here.parent.parent / "pipelines/smollm2/fetch"], capture_output=True, text=True,
+                          env={**os.environ, "PIP": "false"})
+    return done.stdout.strip() if done.returncode == 0 else "/nowhere"
+
+
 MODEL = {"tinyllama": shared / "data/models/tinyllama-1.1b-chat", "phi-3": shared / "data/models/phi-3-mini-4k-derivative",
-         "qwen2.5": shared / "data/models/qwen2.5-0.5b-instruct", "smollm2": Path(os.environ.get("SMOLLM2", "/nowhere"))}
+         "qwen2.5": shared / "data/models/qwen2.5-0.5b-instruct", "smollm2": Path(small_model())}
 count = bad = 0
 
 
@@ -62,7 +73,7 @@ def check_sets():
         if MODEL[model].exists():
             check_digests(model, name, sets[name], want)
         else:
-            print(f"# SMOLLM2 names no model: {key} is left out")
+            print(f"# the model is not in the cache: {key} is left out")
 
 
 def check_vectors(model, name):
