@@ -101,13 +101,14 @@ FORCE_INLINE void add_blocks(const int rows, __m512 *left, __m512 *right, const 
                              int64_t n0)
 {
     next_columns *const next = columns_of(w->dtype);
+    struct block_share later = block_share_of(w, n0 + FEW_COLUMNS, k0, FEW_COLUMNS);
     struct block_rows first, second;
     _Alignas(64) float part[STRIP * FEW_COLUMNS];
 
-    block_rows_begin(&first, w, k0, n0);
-    block_rows_begin(&second, w, k0, min_i64(n0 + W, w->rows - 1));
+    block_rows_begin(&first, w, k0, kc, n0);
+    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
     for (int64_t k = 0; k < kc; k += STRIP) {
-        block_ask_ahead(w, n0 + FEW_COLUMNS, k0 + k, FEW_COLUMNS);
+        block_ask_ahead(&later);
         next(&first, part);
         next(&second, part + W);
         UNROLL(4)

@@ -2,12 +2,14 @@
  * vec_block_strip.h - a strip of a block format (block_code.h): 32 elements that begin at a
  * multiple of 32, of one row or of W rows at once. Included twice by vec_blocks.h, with
  *
- *   WORD, REAL   a dword, a float: of one row, or of each of W
- *   PLACE        where the block is, or the blocks are
- *   OF(name)     the name of this one's
+ *   WORD, REAL    a dword, a float: of one row, or of each of W
+ *   CODES, PARTS  some dwords of codes, and how many of these are a strip's
+ *   PLACE         where the block is, or the blocks are
+ *   OF(name)      the name of this one's
  *
- * and OF(load) (LOADS dwords), OF(half) (the low one of a dword), OF(real) (of a number with a
- * sign), OF(look_up). No guard.
+ * and, for these, load (dwords), load_codes, low_high (codes of 16 bytes: the low halves of all,
+ * then the high ones), fifth_bits (bit e of a dword above the four bits of code e), look_up (IQ4's
+ * values), half (the low one of a dword), real (of a number with a sign). No guard.
  */
 
 /* What a block has but its codes. */
@@ -19,61 +21,38 @@ struct OF(head) {
 /* Codes in order, each a byte with a sign; the value is scale * code + offset, each for half the
  * strip. In formats without offsets there is none to add. */
 struct OF(strip) {
-    WORD code[8];
+    CODES code[PARTS];
     REAL scale[2], offset[2];
 };
 
-#define EACH_BYTE(x) (0x01010101u * (x))
-
 /* ---- the codes ---- */
 
-/* 16 bytes AT: the low halves of the bytes, then the high ones. */
-FORCE_INLINE void OF(low_high)(WORD *code, PLACE p, int at)
-{
-    OF(load)(code, p, at, 4);
-    for (int j = 0; j < 4; j++) {
-        code[4 + j] = code[j] >> 4 & EACH_BYTE(15u);
-        code[j] &= EACH_BYTE(15u);
-    }
-}
-
 /* 32 bytes AT: some bits of each. */
-FORCE_INLINE void OF(bits)(WORD *code, PLACE p, int at, int shift, uint32_t mask)
+FORCE_INLINE void OF(bits)(CODES *code, PLACE p, int at, int shift, uint32_t mask)
 {
-    OF(load)(code, p, at, 8);
-    for (int j = 0; j < 8; j++)
+    OF(load_codes)(code, p, at);
+    for (int j = 0; j < PARTS; j++)
         code[j] = code[j] >> shift & EACH_BYTE(mask);
 }
 
 /* Bits of the 32 bytes AT above those that are there. */
-FORCE_INLINE void OF(bits_above)(WORD *code, PLACE p, int at, int shift, uint32_t mask, int above)
+FORCE_INLINE void OF(bits_above)(CODES *code, PLACE p, int at, int shift, uint32_t mask, int above)
 {
-    WORD high[8];
+    CODES high[PARTS];
 
     OF(bits)(high, p, at, shift, mask);
-    for (int j = 0; j < 8; j++)
+    for (int j = 0; j < PARTS; j++)
         code[j] |= high[j] << above;
 }
 
-/* Bit e of the dword AT above the four bits of code e. Four neighbours are spread to a byte each.
- */
-FORCE_INLINE void OF(fifth_bits)(WORD *code, PLACE p, int at)
-{
-    WORD bits;
-
-    OF(load)(&bits, p, at, 1);
-    for (int j = 0; j < 8; j++)
-        code[j] |= ((bits >> 4 * j & 15) * 0x00204081u & EACH_BYTE(1u)) << 4;
-}
-
 /* Less CENTRE, from 4 to 64: no byte carries into the next. */
-FORCE_INLINE void OF(centred)(WORD *code, uint32_t centre)
+FORCE_INLINE void OF(centred)(CODES *code, uint32_t centre)
 {
-    for (int j = 0; j < 8; j++)
+    for (int j = 0; j < PARTS; j++)
         code[j] = (code[j] + EACH_BYTE(128 - centre)) ^ EACH_BYTE(128u);
 }
 
-FORCE_INLINE void OF(codes_of_32)(const enum dtype t, WORD *code, PLACE p)
+FORCE_INLINE void OF(codes_of_32)(const enum dtype t, CODES *code, PLACE p)
 {
     switch (t) {
     case DT_Q4_0:
@@ -93,7 +72,7 @@ FORCE_INLINE void OF(codes_of_32)(const enum dtype t, WORD *code, PLACE p)
         OF(fifth_bits)(code, p, Q5_1_HIGH);
         break;
     case DT_Q8_0:
-        OF(load)(code, p, Q8_0_CODES, 8);
+        OF(load_codes)(code, p, Q8_0_CODES);
         break;
     default:
         OF(low_high)(code, p, IQ4_NL_CODES);
@@ -102,7 +81,7 @@ FORCE_INLINE void OF(codes_of_32)(const enum dtype t, WORD *code, PLACE p)
 }
 
 /* Of strip S of a block of 256. */
-FORCE_INLINE void OF(codes_of_256)(const enum dtype t, WORD *code, PLACE p, int s)
+FORCE_INLINE void OF(codes_of_256)(const enum dtype t, CODES *code, PLACE p, int s)
 {
     switch (t) {
     case DT_Q2_K:
@@ -141,8 +120,16 @@ FORCE_INLINE REAL OF(half_at)(PLACE p, int at)
     return OF(half)(word >> 16);
 }
 
-/* The head of the block at p. */
-FORCE_INLINE void OF(open)(const enum dtype t, struct OF(head) * h, PLACE p)
+/* The head of a block of 32 that begins with WORD. */
+FORCE_INLINE void OF(open_32)(struct OF(head) * h, WORD word)
+{
+    h->word[0] = word;
+    h->d = OF(half)(word);
+    h->m = OF(half)(word >> 16);
+}
+
+/* The head of the block of 256 at p. */
+FORCE_INLINE void OF(open_256)(const enum dtype t, struct OF(head) * h, PLACE p)
 {
     switch (t) {
     case DT_Q2_K:
@@ -158,17 +145,10 @@ FORCE_INLINE void OF(open)(const enum dtype t, struct OF(head) * h, PLACE p)
         OF(load)(h->word, p, Q6_K_SCALES, 4);
         h->d = OF(half_at)(p, Q6_K_D);
         break;
-    case DT_Q4_K:
-    case DT_Q5_K:
-    case DT_IQ4_XS: /* d first in these and in all blocks of 32; then dmin or what is not used */
+    default: /* Q4_K, Q5_K; IQ4_XS has something else for dmin */
         OF(load)(h->word, p, 0, 4);
         h->d = OF(half)(h->word[0]);
         h->m = -OF(half)(h->word[0] >> 16);
-        break;
-    default:
-        OF(load)(h->word, p, 0, 1);
-        h->d = OF(half)(h->word[0]);
-        h->m = OF(half)(h->word[0] >> 16);
     }
 }
 
@@ -245,4 +225,3 @@ FORCE_INLINE void OF(take)(const enum dtype t, struct OF(strip) * o, const struc
         OF(codes_of_256)(t, o->code, p, s);
     OF(scales)(t, o, h, s);
 }
-#undef EACH_BYTE

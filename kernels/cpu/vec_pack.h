@@ -157,7 +157,7 @@ static void pack_block_rows(float *dst, const struct weight *w, int64_t k0, int6
     next_columns *const next = columns_of(w->dtype);
     struct block_rows rows;
 
-    block_rows_begin(&rows, w, k0, n0);
+    block_rows_begin(&rows, w, k0, kc, n0);
     for (int64_t k = 0; k < kc; k += STRIP)
         next(&rows, dst + k * NR);
 }
@@ -215,6 +215,25 @@ static void pack_dense_straight(float *dst, const struct weight *w, int64_t ld, 
     }
 }
 
+/* The same for blocks: a panel's part of a row is in one strip. */
+static void pack_block_straight(float *dst, const struct weight *w, int64_t k0, int64_t kc,
+                                int64_t n0)
+{
+    const int64_t row = (int64_t)dtype_bytes(w->dtype, (size_t)w->cols);
+    const int64_t strips = strips_of(w->dtype), strip = n0 / STRIP;
+    const int64_t size = (int64_t)dtype_bytes(w->dtype, (size_t)(strips * STRIP));
+    const struct some_strips rows = {
+        .p = weight_bytes(w) + k0 * row + strip / strips * size,
+        .count = kc,
+        .step = row,
+        .s = (int)(strip % strips),
+        .from = (int)(n0 % STRIP),
+        .n = NR,
+    };
+
+    strip_values_of(w->dtype)(dst, NR, &rows);
+}
+
 static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
                           int64_t n0)
 {
@@ -224,7 +243,11 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
         pack_nf4_straight(dst, w, k0, kc, n0);
         return;
     }
-    if (dtype_size(w->dtype) && n == NR) {
+    if (dtype_is_blocks(w->dtype)) {
+        pack_block_straight(dst, w, k0, kc, n0);
+        return;
+    }
+    if (w->dtype != DT_NF4 && n == NR) {
         pack_dense_straight(dst, w, ld, k0, kc, n0);
         return;
     }

@@ -95,22 +95,24 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
 }
 /* ---- block formats ---- */
 
-/* A strip at a time, by way of a piece of a panel that stays in the first cache. */
+/* The other formats: a strip at a time, by way of a piece of a panel that stays in the first cache.
+ */
 FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *restrict a,
                                    const struct weight *w, int64_t k0, int64_t n0, float *c,
                                    int64_t ldc, const float *init, bool add)
 {
     next_columns *const next = columns_of(w->dtype);
+    struct block_share later = block_share_of(w, n0 + NR, k0, NR);
     struct block_rows first, second;
     vf left[FEW], right[FEW];
     _Alignas(64) float part[STRIP * NR];
 
-    block_rows_begin(&first, w, k0, n0);
-    block_rows_begin(&second, w, k0, min_i64(n0 + W, w->rows - 1));
+    block_rows_begin(&first, w, k0, kc, n0);
+    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = vf_set(0.0f);
     for (int64_t k = 0; k < kc; k += STRIP) {
-        block_ask_ahead(w, n0 + NR, k0 + k, NR);
+        block_ask_ahead(&later);
         next(&first, part);
         next(&second, part + W);
         UNROLL(4)
@@ -119,6 +121,36 @@ FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *rest
     }
     put_sums(rows, left, right, c, ldc, init, add);
 }
+
+/* Each value is used as it is made: a strip of them by way of memory makes the additions, which
+ * wait for each other, crowd out the others' work. */
+FORCE_INLINE void tile_strips_rows(const int rows, const enum dtype t, int64_t kc,
+                                   const float *restrict a, const struct weight *w, int64_t k0,
+                                   int64_t n0, float *c, int64_t ldc, const float *init, bool add)
+{
+    struct block_share later = block_share_of(w, n0 + NR, k0, NR);
+    struct block_rows first, second;
+    vf left[FEW], right[FEW];
+
+    block_rows_begin(&first, w, k0, kc, n0);
+    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
+    for (int i = 0; i < rows; i++)
+        left[i] = right[i] = vf_set(0.0f);
+    for (int64_t k = 0; k < kc; k += STRIP) {
+        struct strip_all l, r;
+
+        block_ask_ahead(&later);
+        block_rows_next(t, &l, &first);
+        block_rows_next(t, &r, &second);
+        UNROLL(8)
+        for (int j = 0; j < 8; j++)
+            UNROLL(4)
+        for (int b = 0; b < 4; b++)
+            ADD_COLUMN(k + 4 * j + b, strip_column(t, &l, j, b), strip_column(t, &r, j, b));
+    }
+    put_sums(rows, left, right, c, ldc, init, add);
+}
+
 #undef ADD_COLUMN
 
 /* ---- any of them ---- */
@@ -129,6 +161,12 @@ FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *rest
             tile_codes_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                            \
         else if (w->dtype == DT_BF16)                                                              \
             tile_halves_rows(rows, true, kc, a, w, k0, n0, c, ldc, init, add);                     \
+        else if (w->dtype == DT_Q4_0)                                                              \
+            tile_strips_rows(rows, DT_Q4_0, kc, a, w, k0, n0, c, ldc, init, add);                  \
+        else if (w->dtype == DT_Q4_1)                                                              \
+            tile_strips_rows(rows, DT_Q4_1, kc, a, w, k0, n0, c, ldc, init, add);                  \
+        else if (w->dtype == DT_Q8_0)                                                              \
+            tile_strips_rows(rows, DT_Q8_0, kc, a, w, k0, n0, c, ldc, init, add);                  \
         else if (dtype_is_blocks(w->dtype))                                                        \
             tile_blocks_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                           \
         else                                                                                       \

@@ -50,12 +50,29 @@ static struct dev *random_halves(int64_t n, enum dtype dtype)
     return d;
 }
 
+/* N bytes of a block format: no two bytes make a half float that is infinite or NaN. */
+static struct dev *random_blocks(int64_t n)
+{
+    struct dev *const d = room(n);
+    uint8_t *const p = (uint8_t *)(void *)d;
+    uint32_t r = 1;
+
+    for (int64_t i = 0; i < n; i++) {
+        r = r * 1664525u + 1013904223u;
+        p[i] = (uint8_t)(r >> 24 & 0xbb);
+    }
+    return d;
+}
+
 /* ---- linear ---- */
 
 enum { BLOCK = 64 };
 
 static enum dtype storage_of(const char *name)
 {
+    for (enum dtype t = DT_Q4_0; t <= DT_IQ4_XS; t++)
+        if (strcmp(name, dtype_torch_name(t)) == 0)
+            return t;
     return strcmp(name, "nf4") == 0    ? DT_NF4
            : strcmp(name, "fp16") == 0 ? DT_F16
            : strcmp(name, "bf16") == 0 ? DT_BF16
@@ -64,7 +81,7 @@ static enum dtype storage_of(const char *name)
 
 static int64_t weight_bytes(enum dtype dtype, int64_t n)
 {
-    return dtype == DT_NF4 ? n / 2 + n / BLOCK * 4 : n * (int64_t)dtype_size(dtype);
+    return dtype == DT_NF4 ? n / 2 + n / BLOCK * 4 : (int64_t)dtype_bytes(dtype, (size_t)n);
 }
 
 static struct weight random_weight(enum dtype dtype, int64_t O, int64_t C, enum dtype round)
@@ -79,6 +96,8 @@ static struct weight random_weight(enum dtype dtype, int64_t O, int64_t C, enum 
         ops.release(x);
         w.data = codes;
         w.absmax = absmax;
+    } else if (dtype_is_blocks(dtype)) {
+        w.data = random_blocks(weight_bytes(dtype, O * C));
     } else {
         w.data = dtype == DT_F32 ? random_floats(O * C) : random_halves(O * C, dtype);
     }
@@ -316,11 +335,12 @@ static void run_quantize(void *context)
     must(ops.nf4_quantize(q->codes, q->absmax, q->x, q->dtype, q->w.rows * q->w.cols, BLOCK, 0));
 }
 
-/* expand O C THREADS: billions of elements a second */
+/* expand O C THREADS [STORAGE, else nf4]: billions of elements a second */
 static double expand(int argc, char **argv)
 {
     const int64_t O = perf_arg(argc, argv, 1), C = perf_arg(argc, argv, 2);
-    struct nf4 q = { .w = random_weight(DT_NF4, O, C, DT_F32), .x = room(O * C * 4) };
+    const enum dtype dtype = storage_of(argc > 4 ? argv[4] : "nf4");
+    struct nf4 q = { .w = random_weight(dtype, O, C, DT_F32), .x = room(O * C * 4) };
     double rate;
 
     omp_set_num_threads((int)perf_arg(argc, argv, 3));
