@@ -52,6 +52,9 @@ bool bf16_amx_allowed(void);
 void bf16_pack_a(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
 void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                  int64_t n0);
+/* The same for block formats, which it calls. */
+void bf16_pack_blocks(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
+                      int64_t n0);
 void bf16_few(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
               float *c);
 #endif

@@ -4,14 +4,10 @@
  * time.
  */
 #include "bf16.h"
+#include "bf16_pairs.h"
 #include "cpu_impl.h"
 #include "nf4_code.h"
 #include "simd.h"
-
-static __m512i bf16_of(__m512 low, __m512 high)
-{
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
 
 /* The N <= 32 floats at x, 0 behind them. */
 static __m512i bf16_part(const float *x, int64_t n)
@@ -115,9 +111,6 @@ static __m512i dense_part(const struct weight *w, int64_t at, int64_t n)
 /* Element AT of the weight, or what may lie behind it, will be wanted soon. */
 static void fetch(const struct weight *w, int64_t at, int bits)
 {
-    if (dtype_is_blocks(w->dtype))
-        at = at * (int64_t)dtype_bytes(w->dtype, (size_t)dtype_block(w->dtype)) /
-             dtype_block(w->dtype) / 2;
     __builtin_prefetch(weight_bytes(w) + (bits ? at / 2 : at * 2));
     if (bits)
         __builtin_prefetch(weight_scales(w) + (at >> bits));
@@ -182,6 +175,10 @@ static void pack_straight(uint16_t *dst, const struct weight *w, int64_t k0, int
 void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                  int64_t n0)
 {
+    if (dtype_is_blocks(w->dtype)) {
+        bf16_pack_blocks(dst, w, trans, k0, kc, n0);
+        return;
+    }
     if (!trans) {
         pack_straight(dst, w, k0, kc, n0);
         return;

@@ -3,20 +3,12 @@
  * used but once. The sums are those of the tile: pair after pair along k, 0 behind the last.
  */
 #include "bf16.h"
-#include "vec_blocks.h"
+#include "bf16_pairs.h"
+#include "vec_block_rows.h"
 #include "vec_half.h"
 #include "vec_nf4_rows.h"
 
 enum { FEW_COLUMNS = 2 * W };
-
-/* Pairs along k as the instruction wants them, from the even and the odd columns of W rows. */
-static inline __m512i pairs_of(__m512 even, __m512 odd)
-{
-    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-
-    return _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
-}
 
 /* Pair number P of the rows of A, times that of the weight's rows in X0 and X1. */
 #define ADD_PAIR(p, x0, x1)                                                                        \

@@ -1,6 +1,7 @@
 /*
  * vec_block_strip.h - a strip of a block format (block_code.h): 32 elements that begin at a
- * multiple of 32, of one row or of W rows at once. Included twice by vec_blocks.h, with
+ * multiple of 32, of one row or of W rows at once. Included by vec_blocks.h and
+ * vec_block_rows.h, with
  *
  *   WORD, REAL    a dword, a float: of one row, or of each of W
  *   CODES, PARTS  some dwords of codes, and how many of these are a strip's

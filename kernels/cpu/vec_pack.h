@@ -9,7 +9,7 @@
 #include "dtype.h"
 #include "isa.h"
 #include "simd.h"
-#include "vec_blocks.h"
+#include "vec_block_rows.h"
 #include "vec_half.h"
 #include "vec_nf4.h"
 #include "vec_nf4_rows.h"

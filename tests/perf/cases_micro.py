@@ -28,6 +28,10 @@ def gemms(p, names, threads):
             yield gemm(p, names, threads, storage, "forward", M)
         for M in (128, 512, 2048):
             yield gemm(p, names, threads, storage, "dx", M)
+    for storage in ("q4_1", "q8_0"):
+        for M in (1, 512):
+            yield gemm(p, names, threads, storage, "forward", M)
+        yield gemm(p, names, threads, storage, "dx", 512)
     yield gemm(p, names, threads, "nf4", "forward", 512, (2560, 2560), "dense")
     yield gemm(p, names, threads, "nf4", "forward", 512, (2560, 10240), "fc2")
     yield gemm(p, names, 1, "nf4", "forward", 512)
