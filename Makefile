@@ -197,5 +197,5 @@ clean:
 	@$(MAKE) -s --no-print-directory -C pipelines/tiny OUT="$(abspath build)/demo-tiny" clean
 	@[ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 
--include $(patsubst %.c,$(BUILD)/%.c.d,$(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c tools/*/*.c tests/*/*.c))
+-include $(patsubst %.c,$(BUILD)/%.c.d,$(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c tools/*/*.c tests/*/*.c))
 -include $(patsubst %.c,build/fuzz/%.d,$(FUZZED) $(wildcard tests/fuzz/*.c))
