@@ -35,17 +35,6 @@ static int begin(struct predictor *p)
     return 0;
 }
 
-/* The first of the largest. */
-static uint32_t argmax(const float *v, int64_t n)
-{
-    int64_t best = 0;
-
-    for (int64_t i = 1; i < n; i++)
-        if (v[i] > v[best])
-            best = i;
-    return (uint32_t)best;
-}
-
 static bool is_stop_id(const struct config *c, uint32_t id)
 {
     for (int i = 0; i < c->stops; i++)
@@ -90,11 +79,10 @@ static void show(struct text *t)
     (void)fflush(stderr);
 }
 
-/* Appends the most likely token and looks whether that was the last. */
-static void extend(const struct predictor *p, struct text *t, const float *logits)
+/* Appends ID, the most likely token, and looks whether that was the last. */
+static void extend(const struct predictor *p, struct text *t, uint32_t id)
 {
     const struct config *c = model_config(p->model);
-    const uint32_t id = argmax(logits, c->vocab);
 
     t->ids[t->n++] = id;
     t->done = t->n == p->opt->max_new_tokens || is_stop_id(c, id);
@@ -113,16 +101,14 @@ static void extend(const struct predictor *p, struct text *t, const float *logit
         show(t);
 }
 
-/* The logits that are there, a row for each text that goes on, say its next token. */
+/* The last pass says, for each text that goes on, its next token. */
 static void extend_all(const struct predictor *p, struct text *texts, int n)
 {
-    const float *logits = p->logits;
+    const int32_t *best = p->said.best;
 
     for (int i = 0; i < n; i++)
-        if (!texts[i].done) {
-            extend(p, &texts[i], logits);
-            logits += model_config(p->model)->vocab;
-        }
+        if (!texts[i].done)
+            extend(p, &texts[i], (uint32_t)*best++);
 }
 
 /* A pass with the newest token of all that go on. Gives how many do, or -1. */
@@ -141,7 +127,7 @@ static int step(struct predictor *p, const struct text *texts, int n)
             active++;
         }
     if (active > 0)
-        rc = predict_infer(p, row, active);
+        rc = predict_select(p, row, active, NULL, 0);
     free(row);
     return rc < 0 ? -1 : active;
 }
@@ -192,8 +178,12 @@ static int run(struct predictor *p, struct prompt *prompts, int n, int64_t share
         texts[i].prompt = &prompts[i];
         texts[i].ids = xnmalloc((size_t)p->opt->max_new_tokens, sizeof *texts[i].ids);
     }
-    int rc = predict_prompts(p, prompts, n, shared);
+    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+    int rc = predict_begin(p, prompts, n, shared, row);
 
+    if (rc == 0)
+        rc = predict_select(p, row, n, NULL, 0);
+    free(row);
     while (rc == 0 && active > 0) {
         extend_all(p, texts, n);
         active = step(p, texts, n);

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_ROWS = 64 }; /* rows of logits that are on the host at a time */
-
 struct answer { /* tokens of one label */
     uint32_t *ids;
     int64_t n;
@@ -48,32 +46,26 @@ static int by_ids(const void *a, const void *b)
     return x->ids[n] < y->ids[n] ? -1 : 1;
 }
 
-/* Log of the sum of exponentials, in double: logits[id] less this is log P(id). */
-static double log_sum(const float *logits, int64_t vocab)
+/* IDS (labels): of every label that begins like the first DEPTH tokens of answer A, its next; -1 of
+ * the others. */
+static void next_ids(const struct label_state *s, const struct answer *a, int64_t depth,
+                     int32_t *ids)
 {
-    double top = (double)logits[0], sum = 0;
-
-    for (int64_t i = 1; i < vocab; i++)
-        top = fmax(top, (double)logits[i]);
-    for (int64_t i = 0; i < vocab; i++)
-        sum += exp((double)logits[i] - top);
-    return top + log(sum);
-}
-
-/* LOGITS stand behind the first DEPTH tokens of answer A and after one prompt: adds what they say
- * about the next token to the SCORE of every label that begins so. */
-static void score_node(const struct predictor *p, const float *logits, const struct answer *a,
-                       int64_t depth, double *score)
-{
-    const struct label_state *s = p->state;
-    const double whole = log_sum(logits, model_config(p->model)->vocab);
-
     for (int l = 0; l < s->n; l++) {
         const struct answer *b = &s->answer[l];
+        const bool goes_on = b->n > depth && common(a, b) >= depth;
 
-        if (b->n > depth && common(a, b) >= depth)
-            score[l] += (double)logits[b->ids[depth]] - whole;
+        ids[l] = goes_on ? (int32_t)b->ids[depth] : -1;
     }
+}
+
+/* Adds what a row says of IDS to the SCORE of their labels. */
+static void add_scores(const struct label_state *s, const int32_t *ids, const double *logp,
+                       double *score)
+{
+    for (int l = 0; l < s->n; l++)
+        if (ids[l] >= 0)
+            score[l] += logp[l];
 }
 
 /* How many tokens of A the prompts have been led through for BEFORE: all that it begins with like
@@ -90,21 +82,43 @@ static int score_path(struct predictor *p, const struct prompt *prompts, int n,
                       const struct answer *a, int64_t depth, double *score)
 {
     const struct label_state *s = p->state;
-    const int64_t V = model_config(p->model)->vocab, len = a->n - 1 - depth;
+    const int64_t len = a->n - 1 - depth;
     int32_t *row = xnmalloc((size_t)(n * len), sizeof *row);
+    int32_t *ids = xnmalloc((size_t)(n * len) * (size_t)s->n, sizeof *ids);
 
     batch_clear(&p->batch);
     for (int i = 0; i < n; i++)
         prompts_extend(&p->batch, &prompts[i], depth, a->ids + depth, len);
-    for (int32_t i = 0; i < (int32_t)p->batch.tokens; i++)
+    for (int32_t i = 0; i < (int32_t)p->batch.tokens; i++) {
         row[i] = i;
-    const int rc = predict_infer(p, row, p->batch.tokens);
-    const float *at = p->logits;
+        next_ids(s, a, depth + 1 + i % len, ids + (int64_t)i * s->n);
+    }
+    const int rc = predict_select(p, row, p->batch.tokens, ids, s->n);
 
-    for (int i = 0; rc == 0 && i < n; i++)
-        for (int64_t t = 1; t <= len; t++, at += V)
-            score_node(p, at, a, depth + t, score + i * s->n);
+    for (int64_t i = 0; rc == 0 && i < n * len; i++)
+        add_scores(s, ids + i * s->n, p->said.logp + i * s->n, score + i / len * s->n);
     free(row);
+    free(ids);
+    return rc;
+}
+
+/* The prompts themselves, and what they say of the first tokens. */
+static int score_first(struct predictor *p, struct prompt *prompts, int n, int64_t shared,
+                       double *score)
+{
+    const struct label_state *s = p->state;
+    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+    int32_t *ids = xnmalloc((size_t)n * (size_t)s->n, sizeof *ids);
+    int rc = predict_begin(p, prompts, n, shared, row);
+
+    for (int i = 0; i < n; i++)
+        next_ids(s, s->path[0], 0, ids + i * s->n);
+    if (rc == 0)
+        rc = predict_select(p, row, n, ids, s->n);
+    for (int i = 0; rc == 0 && i < n; i++)
+        add_scores(s, ids + i * s->n, p->said.logp + i * s->n, score + i * s->n);
+    free(row);
+    free(ids);
     return rc;
 }
 
@@ -116,17 +130,15 @@ static int score_prompts(struct predictor *p, struct prompt *prompts, int n, int
                          double *score)
 {
     const struct label_state *s = p->state;
-    const int64_t V = model_config(p->model)->vocab;
-    int rc = predict_prompts(p, prompts, n, shared);
+    int rc;
 
     for (int i = 0; i < n * s->n; i++)
         score[i] = 0;
-    for (int i = 0; rc == 0 && i < n; i++)
-        score_node(p, p->logits + i * V, s->path[0], 0, score + i * s->n);
+    rc = score_first(p, prompts, n, shared, score);
     for (int l = 0; rc == 0 && l < s->n; l++) {
         const struct answer *a = s->path[l];
         const int64_t depth = l ? depth_behind(s->path[l - 1], a) : 0, len = a->n - 1 - depth;
-        const int most = len < PATH_ROWS ? (int)(PATH_ROWS / (len > 1 ? len : 1)) : 1;
+        const int most = len < p->room ? (int)(p->room / (len > 1 ? len : 1)) : 1;
 
         for (int i = 0; rc == 0 && len > 0 && i < n; i += most)
             rc =
@@ -250,6 +262,8 @@ static int begin(struct predictor *p)
             EXIT_NOINPUT,
             "the model has no tokenizer, which labels need; copy tokenizer.json beside its "
             "config.json");
+    if (n > MODEL_SELECT_MAX)
+        return err_set(EXIT_DATA, "%d labels are more than %d", n, MODEL_SELECT_MAX);
     s->n = n;
     s->answer = xcalloc((size_t)n, sizeof *s->answer);
     s->path = xnmalloc((size_t)n, sizeof(struct answer *));

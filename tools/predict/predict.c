@@ -245,7 +245,8 @@ int main(int argc, char **argv)
     run(&p, &src, paths);
 
     prompts_free(&p.prompts);
-    free(p.logits);
+    free(p.said.best);
+    free(p.said.logp);
     batch_free(&p.batch);
     tokenizer_scratch_free(p.scratch);
     tokenizer_close(p.tok);

@@ -54,8 +54,8 @@ struct predictor {
     /* Reused from batch to batch. */
     struct batch batch;
     struct prompts prompts;
-    float *logits; /* (logits_cap, V) */
-    int64_t logits_cap;
+    struct selected said; /* of the last pass: (said_cap) best, (said_cap, n) logp */
+    int64_t said_cap;
     void *state; /* of the mode */
     struct progress *progress;
 };
@@ -77,9 +77,12 @@ extern const struct mode mode_labels, mode_generate, mode_loss, mode_logits;
 MUST_USE int window_run(struct predictor *p, const struct mode *mode, struct reader *r,
                         struct writer *w);
 
-/* Runs the batch that is there: p->logits (n, V) at its rows ROW. */
-MUST_USE int predict_infer(struct predictor *p, const int32_t *row, int64_t n);
-/* Runs the prompts: p->logits (n, V) after each. */
-MUST_USE int predict_prompts(struct predictor *p, struct prompt *prompts, int n, int64_t shared);
+/* Makes p->batch the pass through the prompts; ROW (n) gets the row of the last token of each. */
+MUST_USE int predict_begin(struct predictor *p, struct prompt *prompts, int n, int64_t shared,
+                           int32_t *row);
+/* Runs the batch that is there: p->said at its rows ROW (n), the log-probabilities of IDS (n, k),
+ * and the most likely ones. IDS may be NULL, K 0. */
+MUST_USE int predict_select(struct predictor *p, const int32_t *row, int64_t n, const int32_t *ids,
+                            int64_t k);
 
 #endif

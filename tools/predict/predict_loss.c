@@ -47,13 +47,19 @@ static int run_loss(struct predictor *p, struct prompt *prompts, int n, int64_t 
 static int run_logits(struct predictor *p, struct prompt *prompts, int n, int64_t shared)
 {
     const int64_t V = model_config(p->model)->vocab;
-    const int rc = predict_prompts(p, prompts, n, shared);
+    int32_t *row = xnmalloc((size_t)n, sizeof *row);
+    float *logits = xnmalloc((size_t)(n * V), sizeof *logits);
+    int rc = predict_begin(p, prompts, n, shared, row);
 
+    if (rc == 0)
+        rc = model_infer(p->model, &p->batch, p->prompts.kv, row, n, logits);
     for (int i = 0; rc == 0 && i < n; i++) {
         const struct item *item = prompts[i].owner;
 
-        record_set_f32(item->rec, "logits", p->logits + i * V, (size_t)V);
+        record_set_f32(item->rec, "logits", logits + i * V, (size_t)V);
     }
+    free(logits);
+    free(row);
     return rc;
 }
 

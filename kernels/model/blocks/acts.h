@@ -65,6 +65,7 @@ struct acts {
     struct dev *batch;       /* (acts_batch_bytes) what the batch is, put at once */
     struct dev *result;      /* (N) twice 4 bytes a row: nll and best, fetched at once */
     struct dev *logits;      /* (acts_logit_rows, V); NULL in training */
+    struct dev *select; /* ACTS_SELECT bytes of what is asked of rows of logits; NULL in training */
 };
 
 struct acts_shape { /* what decides how much is needed */
@@ -85,6 +86,7 @@ struct acts_size {
 /* Points A into MEMORY and returns the bytes; MEMORY NULL: only measures. A->layer is there. */
 size_t acts_layout(struct acts *a, struct dev *memory, const struct ops *ops,
                    const struct acts_shape *shape, struct acts_size *size);
+enum { ACTS_SELECT = 1 << 20 };
 /* Rows of logits that are made at a time. */
 int64_t acts_logit_rows(int64_t tokens);
 

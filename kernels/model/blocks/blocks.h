@@ -111,5 +111,8 @@ MUST_USE int block_embed(const struct pass *p);
 MUST_USE int block_head_loss(const struct pass *p, bool best, bool gradient);
 /* Final norm and logits of picks FROM.. (N of them, acts_logit_rows at most), in acts.logits. */
 MUST_USE int block_head_logits(const struct pass *p, int64_t from, int64_t n);
+/* Final norm and what head_select says of picks FROM.. (M of them). */
+MUST_USE int block_head_select(const struct pass *p, int64_t from, int64_t M, struct dev *logp,
+                               struct dev *best, const struct dev *ids, int64_t n);
 
 #endif

@@ -54,3 +54,15 @@ int block_head_logits(const struct pass *p, int64_t from, int64_t n)
         return -1;
     return e->ops->linear_forward(a->logits, NULL, a->h, &head->w, head->bias, NULL, &p->rows, n);
 }
+
+int block_head_select(const struct pass *p, int64_t from, int64_t M, struct dev *logp,
+                      struct dev *best, const struct dev *ids, int64_t n)
+{
+    const struct engine *e = p->e;
+    const struct acts *a = &e->acts;
+    const struct linear_weights *head = &e->parts->head;
+
+    if (norm_rows(p, a->a, a->h, from, M) < 0)
+        return -1;
+    return e->ops->head_select(logp, best, a->h, &head->w, head->bias, ids, M, n);
+}

@@ -69,13 +69,17 @@ static int32_t *place_keys(const struct kv_cache *kv, const struct batch *b)
     return row;
 }
 
+static int not_finite(void)
+{
+    return err_set(EXIT_NUMERIC,
+                   "the logits are not finite numbers; is the adapter sound, and the model?");
+}
+
 static int check_finite(const float *logits, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(logits[i]))
-            return err_set(
-                EXIT_NUMERIC,
-                "the logits are not finite numbers; is the adapter sound, and the model?");
+            return not_finite();
     return 0;
 }
 
@@ -109,13 +113,18 @@ static void make_tail(struct batch *tail, int32_t *row, const struct batch *b, c
     free(wanted);
 }
 
-static int infer(struct pass *p, float *logits)
+static int run_forward(struct pass *p)
+{
+    const struct ops *ops = p->e->ops;
+
+    return ops->begin() < 0 || pass_forward(p) < 0 || ops->end() < 0 ? -1 : 0;
+}
+
+static int fetch_logits(const struct pass *p, float *logits)
 {
     const struct engine *e = p->e;
     const int64_t V = e->config->vocab, chunk = acts_logit_rows(e->acts.max_tokens);
 
-    if (e->ops->begin() < 0 || pass_forward(p) < 0 || e->ops->end() < 0)
-        return -1;
     for (int64_t i = 0; i < p->picks; i += chunk) {
         const int64_t part = p->picks - i < chunk ? p->picks - i : chunk;
 
@@ -126,8 +135,45 @@ static int infer(struct pass *p, float *logits)
     return check_finite(logits, p->picks * V);
 }
 
-int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
-                const int32_t *out_rows, int64_t n_out, float *logits)
+/* Picks FROM.. (M): ids to the device, what they are worth behind them, best ids last. */
+static int select_some(const struct pass *p, const struct selected *s, int64_t from, int64_t M)
+{
+    const struct ops *ops = p->e->ops;
+    struct dev *room = p->e->acts.select;
+    const size_t values = (size_t)(M * s->n);
+    struct dev *best = ops->slice(room, values * sizeof *s->logp);
+    struct dev *ids = ops->slice(best, (size_t)M * sizeof *s->best);
+
+    if (s->n == 0) {
+        if (block_head_select(p, from, M, NULL, best, NULL, 0) < 0)
+            return -1;
+        return ops->get(s->best + from, best, (size_t)M * sizeof *s->best);
+    }
+    if (ops->put(ids, s->ids + from * s->n, values * sizeof *s->ids) < 0 ||
+        block_head_select(p, from, M, room, best, ids, s->n) < 0 ||
+        ops->get(s->logp + from * s->n, room, values * sizeof *s->logp) < 0)
+        return -1;
+    return ops->get(s->best + from, best, (size_t)M * sizeof *s->best);
+}
+
+static int fetch_selected(const struct pass *p, const struct selected *s)
+{
+    const int64_t row = s->n * (int64_t)(sizeof *s->logp + sizeof *s->ids) + 4;
+    const int64_t chunk = ACTS_SELECT / row;
+
+    assert(chunk > 0);
+    for (int64_t i = 0; i < p->picks; i += chunk)
+        if (select_some(p, s, i, p->picks - i < chunk ? p->picks - i : chunk) < 0)
+            return -1;
+    for (int64_t i = 0; i < p->picks; i++)
+        if (s->best[i] < 0)
+            return not_finite();
+    return 0;
+}
+
+/* One pass; then LOGITS, or what S asks for. */
+static int infer(struct model *m, const struct batch *b, struct kv_cache *kv,
+                 const int32_t *out_rows, int64_t n_out, float *logits, const struct selected *s)
 {
     struct batch tail = BATCH_INIT;
     int32_t *at = xnmalloc((size_t)n_out, sizeof *at);
@@ -142,10 +188,24 @@ int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
 
     p.kv = kv;
     if (rc == 0)
-        rc = infer(&p, logits);
+        rc = run_forward(&p);
+    if (rc == 0)
+        rc = s ? fetch_selected(&p, s) : fetch_logits(&p, logits);
     batch_free(&tail);
     free(at);
     free(tail_row);
     free(kv_row);
     return rc;
+}
+
+int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
+                const int32_t *out_rows, int64_t n_out, float *logits)
+{
+    return infer(m, b, kv, out_rows, n_out, logits, NULL);
+}
+
+int model_select(struct model *m, const struct batch *b, struct kv_cache *kv,
+                 const int32_t *out_rows, int64_t n_out, const struct selected *s)
+{
+    return infer(m, b, kv, out_rows, n_out, NULL, s);
 }

@@ -91,4 +91,18 @@ void kv_cache_free(struct kv_cache *kv);
 MUST_USE int model_infer(struct model *m, const struct batch *b, struct kv_cache *kv,
                          const int32_t *out_rows, int64_t n_out, float *logits);
 
+/* What is asked of the logits of a row, without the row itself: BEST (n_out), the first most likely
+ * id, and LOGP (n_out, n), the log-probabilities of IDS (n_out, n), 0 where an id is negative. N 0:
+ * LOGP and IDS are NULL. N is MODEL_SELECT_MAX at most. */
+enum { MODEL_SELECT_MAX = 1 << 16 };
+struct selected {
+    int64_t n;
+    const int32_t *ids;
+    double *logp;
+    int32_t *best;
+};
+/* The same as model_infer, but for what it gives. */
+MUST_USE int model_select(struct model *m, const struct batch *b, struct kv_cache *kv,
+                          const int32_t *out_rows, int64_t n_out, const struct selected *s);
+
 #endif
