@@ -5,6 +5,7 @@
 #include "tensors.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 
 static const enum dtype formats[] = {
     DT_Q4_0, DT_Q4_1, DT_Q5_0, DT_Q5_1, DT_Q8_0,   DT_Q2_K,
@@ -184,6 +185,38 @@ static void large_ops_agree(void **state)
     CHECK_OP(run_shape, shapes, 1e-11);
 }
 
+/* A weight that ends where memory does, as that of a mapped file may: nothing is read behind it. */
+static void the_last_block_is_the_end(void **state)
+{
+    enum { ROOM = 1 << 20 };
+    char *const map =
+        mmap(NULL, ROOM + 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_true(map != MAP_FAILED);
+    assert_int_equal(mprotect(map + ROOM, 65536, PROT_NONE), 0);
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
+        for (int i = 0; i < COUNT(formats) * 3; i++) {
+            static const enum dtype round[] = { DT_F32, DT_F16, DT_BF16 };
+            const struct ops *const o = &tables[t];
+            const enum dtype format = formats[i / 3];
+            struct weight w = random_weight(o, format, 67, 512, 64, round[i % 3], 1);
+            const size_t bytes = dtype_bytes(format, 67 * 512);
+            const size_t before = n_held;
+
+            assert_int_equal(o->get(map + ROOM - bytes, w.data, bytes), 0);
+            w.data = o->adopt(map + ROOM - bytes, bytes);
+            for (int64_t M = 1; M < 8; M += 5) {
+                struct outputs out = { 0 };
+
+                run_all(&out, o, &w, M);
+            }
+            o->disown(w.data);
+            release_from(before);
+        }
+    munmap(map, ROOM + 65536);
+}
+
 /* ---- scales ---- */
 
 static bool is_finite(enum dtype t, const uint8_t *block)
@@ -240,6 +273,7 @@ int main(void)
         OP_TEST(ops_see_the_values),
         OP_TEST(ops_agree),
         OP_TEST(large_ops_agree),
+        OP_TEST(the_last_block_is_the_end),
         OP_TEST(a_scale_that_is_no_number_is_found),
     };
 
