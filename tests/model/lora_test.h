@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { RECORDS_MAX = 128, IDS_MAX = 256, WINDOW = 8 };
+enum { RECORDS_MAX = 128, IDS_MAX = 256, WINDOW_MAX = 8 };
 
 struct golden_record {
     uint32_t ids[IDS_MAX];
@@ -34,6 +34,7 @@ struct golden { /* tests/golden/NAME on one backend */
     struct pack *files;
     struct model *model;
     struct golden_record record[RECORDS_MAX];
+    int64_t seed, window; /* of oracle.json: the model's seed, records of an optimiser step */
 };
 
 /* The tests run in the project's root. */
@@ -82,6 +83,22 @@ static inline void read_records(struct golden *g)
     free(path);
 }
 
+static inline void read_arguments(struct golden *g)
+{
+    char *path = golden_path(g->name, "oracle.json");
+    struct buf text = BUF_INIT;
+
+    must(read_file(&text, path, 1 << 16));
+    cJSON *root = json_parse(text.p, text.n);
+    const cJSON *args = cJSON_GetObjectItemCaseSensitive(root, "args");
+
+    assert_int_equal(json_int(args, "seed", &g->seed, 0, 1 << 20), 1);
+    assert_int_equal(json_int(args, "accum", &g->window, 1, WINDOW_MAX), 1);
+    cJSON_Delete(root);
+    buf_free(&text);
+    free(path);
+}
+
 static inline void golden_open(struct golden *g, const char *name, const char *device,
                                const char *weights)
 {
@@ -90,6 +107,7 @@ static inline void golden_open(struct golden *g, const char *name, const char *d
     g->files = open_pack(name, weights);
     must(model_open(&g->model, g->files, g->ops, DT_F32));
     read_records(g);
+    read_arguments(g);
 }
 
 static inline void golden_close(struct golden *g)
@@ -116,10 +134,10 @@ static inline void first_window(struct batch *b, const struct golden *g)
 
     must(read_file(&text, path, 1 << 16));
     at = text.p;
-    for (uint32_t i = 0; i < WINDOW; i++) {
+    for (uint32_t i = 0; i < (uint32_t)g->window; i++) {
         const struct golden_record *r = &g->record[strtol(at, &at, 10)];
 
-        batch_add(b, r->ids, r->n, 1, 1.0f / (float)(WINDOW * (r->n - 1)), i);
+        batch_add(b, r->ids, r->n, 1, 1.0f / (float)(g->window * (r->n - 1)), i);
     }
     buf_free(&text);
     free(path);

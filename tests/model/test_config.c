@@ -1,32 +1,5 @@
 /* What config.json may say, in both spellings, and what is refused by its name. */
-#include "golden.h"
-
-#include "folder.h"
-
-static int load(struct config *c, const char *config, const char *generation)
-{
-    struct pack *p;
-
-    folder_write("config.json", config, strlen(config));
-    if (generation)
-        folder_write("generation_config.json", generation, strlen(generation));
-    else
-        folder_remove("generation_config.json");
-    must(pack_open(&p, folder));
-    const int rc = config_load(c, p);
-
-    pack_close(p);
-    return rc;
-}
-
-static void refused(const char *config, int code, const char *why)
-{
-    struct config c;
-
-    assert_int_equal(load(&c, config, NULL), -1);
-    if (err_code() != code || !strstr(err_text(), why))
-        fail_msg("'%s' (%d) for %s, wanted '%s' (%d)", err_text(), err_code(), config, why, code);
-}
+#include "config_test.h"
 
 /* phi-2 as published in 2024 and as transformers 5 writes it. */
 static const char old_spelling[] =
@@ -223,14 +196,6 @@ static void test_no_config(void **state)
     assert_int_equal(config_load(&c, p), -1);
     assert_int_equal(err_code(), EXIT_NOINPUT);
     pack_close(p);
-}
-
-static int clean_up(void **state)
-{
-    (void)state;
-    folder_remove("config.json");
-    folder_remove("generation_config.json");
-    return rmdir(folder);
 }
 
 int main(void)

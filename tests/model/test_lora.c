@@ -4,18 +4,19 @@
 
 #include "lora/lora_set.h"
 
-static const char *const models[] = { "phi-tiny", "phi-odd" };
+static const char *const models[] = { "phi-tiny",  "phi-odd",   "llama-odd", "mistral-tiny",
+                                      "qwen2-odd", "qwen3-odd", "phi3-odd" };
 static const char *const devices[] = { "ref", "cpu" };
+
+enum { MODELS = sizeof models / sizeof *models };
 
 /* ---- first values ---- */
 
 /* PEFT drew adapter-init after torch.manual_seed(the model's seed + 2). */
 static void draws_what_peft_draws(void **state)
 {
-    static const uint32_t seeds[] = { 1 + 2, 2 + 2 };
-
     (void)state;
-    for (int m = 0; m < 2; m++) {
+    for (int m = 0; m < MODELS; m++) {
         struct golden g;
         struct lora_set *want, *got;
 
@@ -26,7 +27,8 @@ static void draws_what_peft_draws(void **state)
                                           .targets = "all-linear",
                                           .init = "true" };
 
-        must(lora_new(&got, model_ops(g.model), model_modules(g.model), &opt, seeds[m]));
+        must(
+            lora_new(&got, model_ops(g.model), model_modules(g.model), &opt, (uint32_t)g.seed + 2));
         assert_int_equal(got->params, want->params);
 
         float *a = fetch(want, want->p), *b = fetch(got, got->p);
@@ -177,7 +179,7 @@ static void check_first_gradients(const char *name, const char *device)
 static void first_gradients_are_the_recorded_ones(void **state)
 {
     (void)state;
-    for (int m = 0; m < 2; m++)
+    for (int m = 0; m < MODELS; m++)
         for (int d = 0; d < 2; d++)
             check_first_gradients(models[m], devices[d]);
 }
@@ -196,16 +198,15 @@ static void move(struct lora_set *l, const float *p, const float *g, int i, doub
     free(moved);
 }
 
-/* Along its own gradient the loss rises by the gradient's norm: every tensor of the middle layer,
- * with LoRA's dropout and the residual one switched on under one fixed mask. */
-static void gradients_under_dropout_are_slopes(void **state)
+/* Along its own gradient the loss rises by the gradient's norm: every tensor of LAYER, with LoRA's
+ * dropout and the residual one switched on under one fixed mask. */
+static void check_slopes(const char *name, int layer)
 {
     const double step = 4e-3;
     struct golden g;
     struct batch b = BATCH_INIT;
 
-    (void)state;
-    golden_open(&g, "phi-tiny", "ref", "nf4");
+    golden_open(&g, name, "ref", "nf4");
     struct lora_set *l = golden_adapter(&g, "adapter-final", true);
 
     l->opt.dropout = 0.2;
@@ -223,7 +224,7 @@ static void gradients_under_dropout_are_slopes(void **state)
         const size_t at = tensor_at(l, i, &n);
         double norm = 0;
 
-        if (l->tensor[i / 2].layer != 1)
+        if (l->tensor[i / 2].layer != layer)
             continue;
         for (int64_t k = 0; k < n; k++)
             norm += (double)grad[at + (size_t)k] * (double)grad[at + (size_t)k];
@@ -237,7 +238,7 @@ static void gradients_under_dropout_are_slopes(void **state)
         move(l, p, grad, i, norm, 0);
         worst = fmax(worst, fabs((up - down) / (2 * step) - norm) / norm);
     }
-    printf("# worst slope differs by %.2e\n", worst);
+    printf("# %s: worst slope differs by %.2e\n", name, worst);
     assert_true(worst < 2e-3);
 
     l->opt.dropout = 0;
@@ -247,6 +248,14 @@ static void gradients_under_dropout_are_slopes(void **state)
     batch_free(&b);
     lora_free(l);
     golden_close(&g);
+}
+
+static void gradients_under_dropout_are_slopes(void **state)
+{
+    (void)state;
+    check_slopes("phi-tiny", 1);
+    check_slopes("phi3-odd", 0);
+    check_slopes("qwen3-odd", 1);
 }
 
 /* ---- the norm and the update ---- */

@@ -49,6 +49,11 @@ def tensors(part):
     return out
 
 
+def size(*logits):
+    """How many times larger than 5 some logits are, 1 at least: what another order of summation may change grows so."""
+    return max(1.0, *(abs(x) / 5 for row in logits for x in row))
+
+
 def run(*command, stdin=b""):
     """Standard output of a command that has to succeed."""
     done = subprocess.run(command, input=stdin, capture_output=True)

@@ -112,6 +112,12 @@ static int read_angles(struct config *c, const cJSON *json, const cJSON *params)
 {
     double theta = (double)c->rope.theta, factor = c->arch->rotary;
 
+    for (const cJSON *it = params ? params->child : NULL; it; it = it->next)
+        if (cJSON_IsObject(it)) /* "full_attention": {...} */
+            return err_set(EXIT_NODEVICE,
+                           "rope_parameters: '%.100s', a rotation of some layers, is not supported",
+                           it->string);
+
     if (json_double(json, "rope_theta", &theta) < 0 ||
         json_double(json, "partial_rotary_factor", &factor) < 0)
         return -1;
