@@ -18,6 +18,13 @@ MUST_USE int keys_window(struct config *c, const cJSON *json, int64_t first);
 /* What Llama and its kin share: hidden_act, rms_norm_eps, attention_dropout. */
 MUST_USE int keys_llama(struct config *c, const cJSON *json);
 
+/* What Llama and its kin call their weights, and the order of their blocks, for struct arch. */
+#define ARCH_LLAMA_NAMES                                                                           \
+    .rotary = 1, .embed = "model.embed_tokens", .final_norm = "model.norm", .head = "lm_head",     \
+    .layer_prefix = "model.layers.%d.", .norm = NORM_RMS, .order = &layer_sequential
+#define ARCH_LLAMA_NORMS                                                                           \
+    [NORM_ATTENTION] = "input_layernorm", [NORM_MLP] = "post_attention_layernorm"
+
 /* The seven linears of Llama and its kin; the six of Phi. */
 int modules_gated(struct module_info *out, const struct config *c);
 int modules_phi(struct module_info *out, const struct config *c);

@@ -19,12 +19,6 @@ static int mistral_configure(struct config *c, const cJSON *json)
     return keys_llama(c, json) < 0 ? -1 : keys_window(c, json, 0);
 }
 
-#define LLAMA_WEIGHTS                                                                              \
-    .rotary = 1, .embed = "model.embed_tokens", .final_norm = "model.norm", .head = "lm_head",     \
-    .layer_prefix = "model.layers.%d.",                                                            \
-    .norms = { [NORM_ATTENTION] = "input_layernorm", [NORM_MLP] = "post_attention_layernorm" },    \
-    .norm = NORM_RMS, .modules = modules_gated, .order = &layer_sequential
-
 const struct arch arch_llama = {
     .name = "llama",
     .defaults = { .vocab = 32000,
@@ -38,7 +32,9 @@ const struct arch arch_llama = {
                   .stop = { 2 },
                   .stops = 1 },
     .configure = llama_configure,
-    LLAMA_WEIGHTS,
+    ARCH_LLAMA_NAMES,
+    .norms = { ARCH_LLAMA_NORMS },
+    .modules = modules_gated,
 };
 
 const struct arch arch_mistral = {
@@ -55,5 +51,7 @@ const struct arch arch_mistral = {
                   .stop = { 2 },
                   .stops = 1 },
     .configure = mistral_configure,
-    LLAMA_WEIGHTS,
+    ARCH_LLAMA_NAMES,
+    .norms = { ARCH_LLAMA_NORMS },
+    .modules = modules_gated,
 };
