@@ -31,6 +31,7 @@ struct pack_file {
 MUST_USE int pack_open(struct pack **p, const char *path);
 void pack_close(struct pack *p);
 const char *pack_name(const struct pack *p);            /* for messages: the path as given */
+bool pack_is_gguf(const struct pack *p);                /* opened from a GGUF file */
 /* NULL when absent (no error is set). A common top folder inside an archive is looked through. */
 const struct pack_file *pack_find(const struct pack *p, const char *name);
 /* The error for a pack where config.json is missing: what it is instead. Returns -1. */

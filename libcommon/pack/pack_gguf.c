@@ -112,6 +112,11 @@ void pack_make(const struct pack *p, struct pack_file *f)
     f->size = x->tokenizer.n;
 }
 
+bool pack_is_gguf(const struct pack *p)
+{
+    return p->gguf != NULL;
+}
+
 const struct gguf_named *pack_gguf_tensors(const struct pack *p, int *n)
 {
     *n = p->gguf ? p->gguf->tensors : 0;

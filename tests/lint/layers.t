@@ -39,10 +39,10 @@ allow kernels/model/run "$numbers|$(of base)|$(of pack)|$terms|$(rooms lora bloc
 for tool in tools/*
 do
 	mine=$(own "$tool")
-	allow "$tool" "$common|kernels\.h|nf4_code\.h|nf4_nest\.h|$(rooms lora archs files run)${mine:+|$mine}"
+	allow "$tool" "$common|$numbers|$(rooms lora archs files run)${mine:+|$mine}"
 	case $tool in
 	tools/quantize-nf4 | tools/lora-train | tools/predict | tools/mkmodel) ;;
-	*) forbid "$tool" 'kernels\.h|lora/|archs/|files/|run/|nf4_' ;;
+	*) forbid "$tool" 'kernels\.h|lora/|archs/|files/|run/|nf4_|block_' ;;
 	esac
 done
 if grep -rlE '#include <(cuda|cublas)' --include='*.[ch]' . | grep -v '^./kernels/cuda/'

@@ -12,9 +12,10 @@ static const char state_end[] = ".weight.quant_state.bitsandbytes__nf4", weight_
 
 /* One tensor of the result: a weight to be expanded, or one that is copied. */
 struct output {
-    const struct tensor *state; /* NULL: copied */
+    const struct tensor *state; /* NULL: no NF4 */
     const struct tensor *t;
-    char *stem; /* name without ".weight" */
+    enum dtype dtype; /* of the result; T's own: copied */
+    char *stem;       /* name without ".weight" */
     struct quant_state q;
 };
 
@@ -69,6 +70,15 @@ static int output_of(struct output *o, const struct tensors *all, const struct t
     return 1;
 }
 
+static enum dtype type_of(const struct output *o, bool gguf, const char *named)
+{
+    const enum dtype was = o->state ? o->q.dtype : o->t->dtype;
+
+    if (named && (o->state || (gguf && o->t->rank == 2)))
+        return dtype_of(named);
+    return dtype_is_blocks(was) ? DT_F32 : was;
+}
+
 /* ---- one weight ---- */
 
 static void *rounded(float *v, int64_t n, enum dtype to)
@@ -108,8 +118,10 @@ static int write_piece(struct tensors_writer *out, const struct ops *ops, const 
     piece.rows = 1;
     piece.cols = n;
     piece.round = DT_F32; /* here it is rounded, once what would not fit is found */
-    piece.data = ops->slice_const(w->data, (size_t)from / 2);
-    piece.absmax = ops->slice_const(w->absmax, (size_t)(from / w->block) * sizeof(float));
+    piece.data = ops->slice_const(
+        w->data, w->dtype == DT_NF4 ? (size_t)from / 2 : dtype_bytes(w->dtype, (size_t)from));
+    if (w->dtype == DT_NF4)
+        piece.absmax = ops->slice_const(w->absmax, (size_t)(from / w->block) * sizeof(float));
     rc = ops->expand(room, &piece);
     if (!rc)
         rc = ops->get(host, room, (size_t)n * sizeof(float));
@@ -135,12 +147,12 @@ static int write_pieces(struct tensors_writer *out, const struct ops *ops, const
     return rc;
 }
 
-static int write_weight(struct tensors_writer *out, const struct ops *ops, struct tensors *all,
-                        const struct output *o)
+static int write_nf4(struct tensors_writer *out, const struct ops *ops, struct tensors *all,
+                     const struct output *o)
 {
     struct weights owner = { .ops = ops, .files = all };
     const struct tensor *used[8];
-    struct loader loader = { .w = &owner, .ops = ops, .round = o->q.dtype, .used = used };
+    struct loader loader = { .w = &owner, .ops = ops, .round = o->dtype, .used = used };
     struct weight w;
     int rc = load_nf4(&loader, &w, o->stem, o->state, o->q.rows, o->q.cols);
 
@@ -151,17 +163,44 @@ static int write_weight(struct tensors_writer *out, const struct ops *ops, struc
     return rc;
 }
 
+/* Blocks, or floats of another type than the result's. */
+static int write_floats(struct tensors_writer *out, const struct ops *ops, const struct output *o)
+{
+    const struct tensor *t = o->t;
+    struct weight w = { .dtype = t->dtype, .rows = 1, .cols = t->n, .round = o->dtype };
+
+    if (dtype_is_blocks(t->dtype) && loader_finite_blocks(t) < 0)
+        return -1;
+    w.data = ops->adopt(t->data, t->bytes);
+    if (!w.data)
+        return -1;
+    const int rc = write_pieces(out, ops, &w, t->name);
+
+    ops->disown(w.data);
+    return rc;
+}
+
+static int write_one(struct tensors_writer *out, const struct ops *ops, struct tensors *all,
+                     const struct output *o)
+{
+    if (o->state)
+        return write_nf4(out, ops, all, o);
+    return o->dtype == o->t->dtype ? tensors_write_data(out, o->t->data, o->t->bytes)
+                                   : write_floats(out, ops, o);
+}
+
 /* ---- all of them ---- */
 
 static int write_all(struct tensors_writer *w, const struct output *o, int n, struct tensors *t,
-                     struct pack_writer *out, const struct ops *ops)
+                     const struct pack *from, struct pack_writer *out, const struct ops *ops)
 {
     int rc = tensors_write_begin(w, out, "model.safetensors");
 
     for (int i = 0; i < n && !rc; i++) {
         const struct output *x = &o[tensors_write_order(w)[i]];
 
-        rc = x->state ? write_weight(w, ops, t, x) : tensors_write_data(w, x->t->data, x->t->bytes);
+        rc = write_one(w, ops, t, x);
+        pack_let_go(from, x->t->data, x->t->bytes);
     }
     return rc;
 }
@@ -170,11 +209,12 @@ static int declare(struct tensors_writer *w, const struct output *o)
 {
     const int64_t shape[2] = { o->q.rows, o->q.cols };
 
-    return o->state ? tensors_declare(w, o->t->name, o->q.dtype, 2, shape)
-                    : tensors_declare(w, o->t->name, o->t->dtype, o->t->rank, o->t->shape);
+    return o->state ? tensors_declare(w, o->t->name, o->dtype, 2, shape)
+                    : tensors_declare(w, o->t->name, o->dtype, o->t->rank, o->t->shape);
 }
 
-int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops, const char *named)
+int dequantize(struct tensors *t, const struct pack *from, struct pack_writer *out,
+               const struct ops *ops, const char *named)
 {
     struct output *o = xcalloc((size_t)tensors_count(t), sizeof *o);
     struct tensors_writer *w = tensors_writer_new();
@@ -182,13 +222,12 @@ int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops
 
     for (int i = 0; i < tensors_count(t) && got >= 0; i++) {
         got = output_of(&o[n], t, tensors_at(t, i));
-        if (named)
-            o[n].q.dtype = dtype_of(named);
+        o[n].dtype = type_of(&o[n], pack_is_gguf(from), named);
         if (got > 0)
             (void)declare(w, &o[n]);
         n += got != 0;
     }
-    rc = got < 0 ? -1 : write_all(w, o, n, t, out, ops);
+    rc = got < 0 ? -1 : write_all(w, o, n, t, from, out, ops);
     for (int i = 0; i < n; i++)
         free(o[i].stem);
     free(o);

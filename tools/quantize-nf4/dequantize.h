@@ -1,13 +1,15 @@
-/* dequantize.h - a 4-bit model back to the types its weights had, or to another. */
+/* dequantize.h - a 4-bit model, or a GGUF file, as floats: in the types its weights had, or
+ * another. */
 #ifndef QUANTIZE_DEQUANTIZE_H
 #define QUANTIZE_DEQUANTIZE_H
 
 #include "kernels.h"
 #include "tensors.h"
 
-/* Writes model.safetensors into OUT: codes times scales, rounded once to the type NAMED, NULL: the
- * one each weight had; other tensors unchanged. */
-MUST_USE int dequantize(struct tensors *t, struct pack_writer *out, const struct ops *ops,
-                        const char *named);
+/* Writes model.safetensors into OUT, of the tensors T of FROM: codes times scales, rounded once to
+ * the type NAMED, NULL: the one each weight had; other tensors unchanged. Of a GGUF file the blocks
+ * are expanded, to float32 where NAMED is NULL, and matrices of floats are rounded to NAMED too. */
+MUST_USE int dequantize(struct tensors *t, const struct pack *from, struct pack_writer *out,
+                        const struct ops *ops, const char *named);
 
 #endif

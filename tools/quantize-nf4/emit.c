@@ -79,7 +79,7 @@ static void add_parts(struct emitter *e, const struct item *it)
     const bool nested = e->plan->opt.nested;
 
     if (!it->quantised) {
-        add_part(e, it, WEIGHT, it->t->dtype, it->t->n);
+        add_part(e, it, WEIGHT, it->dtype, it->t->n);
         return;
     }
     add_part(e, it, WEIGHT, DT_U8, (it->t->n + 1) / 2);
@@ -154,12 +154,16 @@ static int put_codes(struct emitter *e, const struct item *it)
 
 static int put_copy(struct emitter *e, const struct item *it)
 {
+    const struct room *room = &e->plan->room[0][0];
     int rc = 0;
 
     for (int64_t from = 0; from < it->t->n && !rc; from += PIECE) {
         const struct piece piece = piece_at(it, from);
 
-        rc = put(e, piece_data(&piece), piece_bytes(&piece));
+        if (dtype_is_blocks(it->t->dtype))
+            rc = plan_piece(e->plan, room, &piece, true);
+        if (!rc)
+            rc = put(e, piece_copy(&piece, room), piece_copy_bytes(&piece));
         pack_let_go(e->plan->pack, piece_data(&piece), piece_bytes(&piece));
     }
     return rc;
@@ -222,13 +226,11 @@ struct placing {
     pthread_mutex_t writing;
 };
 
-static int place_copy(const struct emitter *e, const struct piece *piece)
+static int place_copy(const struct emitter *e, const struct room *room, const struct piece *piece)
 {
-    const struct item *it = piece->item;
-
-    return tensors_write_at(e->writer, e->weight[it - e->plan->item],
-                            (size_t)(piece_data(piece) - it->t->data), piece_data(piece),
-                            piece_bytes(piece));
+    return tensors_write_at(e->writer, e->weight[piece->item - e->plan->item],
+                            piece_copy_place(piece), piece_copy(piece, room),
+                            piece_copy_bytes(piece));
 }
 
 static int place_codes(const struct emitter *e, const struct room *room, const struct piece *piece)
@@ -249,10 +251,13 @@ static int place_queue(const struct placing *p, int thread)
     struct queue *q = &p->queue[thread];
     int rc = 0;
 
-    for (int i = 0; i < q->n && !rc; i++)
-        rc = q->piece[i].item->quantised
-                 ? place_codes(p->e, &p->e->plan->room[thread][i], &q->piece[i])
-                 : place_copy(p->e, &q->piece[i]);
+    for (int i = 0; i < q->n && !rc; i++) {
+        const struct room *room = &p->e->plan->room[thread][i];
+        const struct piece *piece = &q->piece[i];
+
+        rc =
+            piece->item->quantised ? place_codes(p->e, room, piece) : place_copy(p->e, room, piece);
+    }
     q->n = 0;
     return rc;
 }
@@ -268,7 +273,8 @@ static int finish_placing(void *context, int thread)
     return rc;
 }
 
-/* A copy is written at once, while its bytes are in the cache. */
+/* A copy is written at once, while its bytes are in the cache, or where the next would be expanded.
+ */
 static int place_piece(void *context, int thread, const struct piece *piece)
 {
     struct placing *p = context;

@@ -1,5 +1,6 @@
 #include "quant_plan.h"
 
+#include "block_scale.h"
 #include "failure.h"
 #include "json.h"
 #include "mem.h"
@@ -31,12 +32,28 @@ struct piece piece_at(const struct item *it, int64_t from)
 
 const uint8_t *piece_data(const struct piece *piece)
 {
-    return piece->item->t->data + (size_t)piece->from * dtype_size(piece->item->t->dtype);
+    return piece->item->t->data + dtype_bytes(piece->item->t->dtype, (size_t)piece->from);
 }
 
 size_t piece_bytes(const struct piece *piece)
 {
-    return (size_t)piece->n * dtype_size(piece->item->t->dtype);
+    return dtype_bytes(piece->item->t->dtype, (size_t)piece->n);
+}
+
+const void *piece_copy(const struct piece *piece, const struct room *room)
+{
+    return dtype_is_blocks(piece->item->t->dtype) ? (const void *)room->host_values
+                                                  : piece_data(piece);
+}
+
+size_t piece_copy_place(const struct piece *piece)
+{
+    return dtype_bytes(piece->item->dtype, (size_t)piece->from);
+}
+
+size_t piece_copy_bytes(const struct piece *piece)
+{
+    return dtype_bytes(piece->item->dtype, (size_t)piece->n);
 }
 
 static int64_t blocks_of(const struct plan *p, int64_t weights)
@@ -44,18 +61,33 @@ static int64_t blocks_of(const struct plan *p, int64_t weights)
     return (weights + p->opt.block - 1) / p->opt.block;
 }
 
+/* BAD is the first element of the piece that is not finite, or -1. */
+static int say_finite(const struct plan *p, const struct piece *piece, int64_t bad)
+{
+    return bad < 0
+               ? 0
+               : err_set(EXIT_NUMERIC,
+                         "%s: tensor '%s' is not a finite number at element %lld; fetch or "
+                         "make the model again",
+                         pack_name(p->pack), piece->item->t->name, (long long)(piece->from + bad));
+}
+
 static int check_finite(const struct plan *p, const struct piece *piece, const struct dev *values)
 {
-    const struct tensor *t = piece->item->t;
     int64_t bad;
 
-    if (p->ops->find_nonfinite(&bad, values, t->dtype, piece->n) < 0)
+    if (p->ops->find_nonfinite(&bad, values, piece->item->dtype, piece->n) < 0)
         return -1;
-    return bad < 0 ? 0
-                   : err_set(EXIT_NUMERIC,
-                             "%s: tensor '%s' is not a finite number at element %lld; fetch or "
-                             "make the model again",
-                             pack_name(p->pack), t->name, (long long)(piece->from + bad));
+    return say_finite(p, piece, bad);
+}
+
+static int check_blocks(const struct plan *p, const struct piece *piece)
+{
+    const enum dtype t = piece->item->t->dtype;
+    const int64_t block = dtype_block(t);
+    const int64_t bad = blocks_first_bad(piece_data(piece), t, piece->n / block);
+
+    return say_finite(p, piece, bad < 0 ? bad : bad * block);
 }
 
 /* A scale is finite where its weights are. */
@@ -65,8 +97,8 @@ static int quantize_piece(const struct plan *p, const struct room *room, const s
     const int64_t blocks = blocks_of(p, piece->n);
     int64_t bad;
 
-    if (p->ops->nf4_quantize(codes ? room->codes : NULL, room->scales, values,
-                             piece->item->t->dtype, piece->n, (int)p->opt.block, ZERO_CODE) < 0 ||
+    if (p->ops->nf4_quantize(codes ? room->codes : NULL, room->scales, values, piece->item->dtype,
+                             piece->n, (int)p->opt.block, ZERO_CODE) < 0 ||
         p->ops->find_nonfinite(&bad, room->scales, DT_F32, blocks) < 0)
         return -1;
     if (bad >= 0)
@@ -76,9 +108,38 @@ static int quantize_piece(const struct plan *p, const struct room *room, const s
     return p->ops->get(room->host_scales, room->scales, (size_t)blocks * sizeof(float));
 }
 
+static int expand_blocks(const struct plan *p, const struct room *room, const struct piece *piece)
+{
+    struct weight w = { .dtype = piece->item->t->dtype, .rows = 1, .cols = piece->n };
+
+    w.data = p->ops->adopt(piece_data(piece), piece_bytes(piece));
+    if (!w.data)
+        return -1;
+    const int rc = p->ops->expand(room->values, &w);
+
+    p->ops->disown(w.data);
+    return rc;
+}
+
+static int plan_blocks(const struct plan *p, const struct room *room, const struct piece *piece,
+                       bool codes)
+{
+    if (check_blocks(p, piece) < 0)
+        return -1;
+    if (!piece->item->quantised && !codes)
+        return 0;
+    if (expand_blocks(p, room, piece) < 0)
+        return -1;
+    return piece->item->quantised
+               ? quantize_piece(p, room, piece, room->values, codes)
+               : p->ops->get(room->host_values, room->values, (size_t)piece->n * sizeof(float));
+}
+
 int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece, bool codes)
 {
-    if (!is_float(piece->item->t->dtype))
+    if (dtype_is_blocks(piece->item->t->dtype))
+        return plan_blocks(p, room, piece, codes);
+    if (!is_float(piece->item->dtype))
         return 0;
     const struct dev *values = p->ops->adopt(piece_data(piece), piece_bytes(piece));
 
@@ -181,7 +242,7 @@ static char *state_of(const struct item *it, const struct nf4_options *opt, floa
     buf_printf(
         &b,
         "{\"quant_type\": \"nf4\", \"blocksize\": %lld, \"dtype\": \"%s\", \"shape\": [%lld, %lld]",
-        (long long)opt->block, dtype_torch_name(it->t->dtype), (long long)it->t->shape[0],
+        (long long)opt->block, dtype_torch_name(it->dtype), (long long)it->t->shape[0],
         (long long)it->t->shape[1]);
     if (opt->nested) {
         buf_printf(&b,
@@ -227,8 +288,10 @@ static int choose(struct item *it, const struct tensor *t, bool quantised)
             EXIT_DATA,
             "tensor '%s' says that the model is quantised already; use --dequantize first",
             t->name);
-    *it = (struct item){ .t = t, .quantised = quantised };
-    if (it->quantised && !is_float(t->dtype))
+    *it = (struct item){ .t = t,
+                         .dtype = dtype_is_blocks(t->dtype) ? DT_F32 : t->dtype,
+                         .quantised = quantised };
+    if (it->quantised && !is_float(it->dtype))
         return err_set(EXIT_DATA, "tensor '%s' is %s; only F32, F16 and BF16 can be quantised",
                        t->name, dtype_name(t->dtype));
     return 0;
@@ -264,6 +327,31 @@ static int make_rooms(struct plan *p)
     return 0;
 }
 
+/* A piece of blocks is quantised or written before the thread begins the next. */
+static int make_values(const struct plan *p, struct room *of_thread)
+{
+    struct dev *values = p->ops->alloc(PIECE * sizeof(float));
+    float *host = xnmalloc(PIECE, sizeof *host);
+
+    for (int i = 0; i < ROOMS; i++) {
+        of_thread[i].values = values;
+        of_thread[i].host_values = host;
+    }
+    return values ? 0 : -1;
+}
+
+static int make_rooms_for_blocks(const struct plan *p)
+{
+    bool any = false;
+
+    for (int i = 0; i < p->n; i++)
+        any |= dtype_is_blocks(p->item[i].t->dtype);
+    for (int i = 0; any && i < p->threads; i++)
+        if (make_values(p, p->room[i]) < 0)
+            return -1;
+    return 0;
+}
+
 int plan_make(struct plan *p, const struct tensors *model)
 {
     const int n = tensors_count(model);
@@ -285,7 +373,8 @@ int plan_make(struct plan *p, const struct tensors *model)
         add_pieces(p, it);
         quantised += it->quantised;
     }
-    return quantised ? 0 : err_set(EXIT_DATA, "no linear weight to quantise");
+    return quantised ? make_rooms_for_blocks(p)
+                     : err_set(EXIT_DATA, "no linear weight to quantise");
 }
 
 void plan_free(struct plan *p)
@@ -305,6 +394,10 @@ void plan_free(struct plan *p)
         free(r->host_scales);
         p->ops->release(r->codes);
         p->ops->release(r->scales);
+        if (i % ROOMS == 0) {
+            p->ops->release(r->values);
+            free(r->host_values);
+        }
     }
     free(p->room);
     *p = (struct plan){ 0 };

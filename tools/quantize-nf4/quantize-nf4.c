@@ -143,7 +143,7 @@ static int restore(const struct source *s, const struct ops *ops, const char *dt
 
     if (output_begin(&out, s, NULL, dtype, common) < 0)
         return -1;
-    if (dequantize(s->tensors, out, ops, dtype) == 0)
+    if (dequantize(s->tensors, s->pack, out, ops, dtype) == 0)
         return pack_commit(out);
     pack_abort(out);
     return err_in("%s", pack_name(s->pack));
@@ -161,7 +161,7 @@ static int run(const char *path, const struct options *o, const struct cli_commo
         rc = err_set(EXIT_DATA,
                      "%s: config.json says that it is quantised already; use --dequantize first",
                      pack_name(s.pack));
-    else if (!s.quantised && o->dequantize)
+    else if (!s.quantised && o->dequantize && !pack_is_gguf(s.pack))
         rc = err_set(EXIT_DATA,
                      "%s: config.json has no quantization_config; there is nothing to dequantize",
                      pack_name(s.pack));
@@ -194,7 +194,8 @@ int main(int argc, char **argv)
         { 0, "report", CLI_FILE, &o.report, "FILE",
           .help = "errors of every tensor as a table; - is standard output" },
         { 0, "dequantize", CLI_FLAG, &o.dequantize,
-          .help = "the other way: a 4-bit model back to the type it had, or --compute-dtype" },
+          .help = "the other way: a 4-bit model back to the type it had, a GGUF file to float32; "
+                  "or to --compute-dtype" },
         { 0, "verify", CLI_FILE, &o.verify, "MODEL",
           .help = "compare with this quantised model instead of writing one" },
         { .type = CLI_END },

@@ -1,6 +1,7 @@
 /* loader.c - finds, checks and adopts tensors. */
 #include "files/loader.h"
 
+#include "block_scale.h"
 #include "mem.h"
 
 #include <stdlib.h>
@@ -82,6 +83,16 @@ int loader_adopt_floats(struct loader *ld, const struct dev **out, const float *
     return keep_adopted(ld, out, v, (size_t)n * sizeof *v);
 }
 
+/* BAD is the first element that is not finite, or -1. */
+static int say_finite(const struct tensor *t, int64_t bad)
+{
+    return bad < 0 ? 0
+                   : err_set(EXIT_NUMERIC,
+                             "tensor '%s' is not a finite number at element %lld; fetch or make "
+                             "the model again",
+                             t->name, (long long)bad);
+}
+
 int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d, enum dtype dtype,
                   int64_t n)
 {
@@ -89,12 +100,15 @@ int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d
 
     if (ld->ops && ld->ops->find_nonfinite(&bad, d, dtype, n) < 0)
         return -1;
-    if (bad >= 0)
-        return err_set(
-            EXIT_NUMERIC,
-            "tensor '%s' is not a finite number at element %lld; fetch or make the model again",
-            t->name, (long long)bad);
-    return 0;
+    return say_finite(t, bad);
+}
+
+int loader_finite_blocks(const struct tensor *t)
+{
+    const int64_t block = dtype_block(t->dtype),
+                  bad = blocks_first_bad(t->data, t->dtype, t->n / block);
+
+    return say_finite(t, bad < 0 ? bad : bad * block);
 }
 
 int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v, int64_t n)

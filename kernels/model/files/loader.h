@@ -39,6 +39,9 @@ MUST_USE int loader_adopt_floats(struct loader *ld, const struct dev **out, cons
 /* -1, naming T, when one of its N values of DTYPE is not finite. */
 MUST_USE int loader_finite(struct loader *ld, const struct tensor *t, const struct dev *d,
                            enum dtype dtype, int64_t n);
+/* -1, naming T, when one of the blocks that it is made of (dtype_is_blocks) has a scale that is not
+ * finite, and so none of its values is. */
+MUST_USE int loader_finite_blocks(const struct tensor *t);
 /* -1, naming T, when one of the N floats at V, which are T's, is beyond the type that products
  * round to. */
 MUST_USE int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v,

@@ -29,7 +29,7 @@ static int load_dense(struct loader *ld, struct weight *w, const char *stem, int
     if (loader_adopt(ld, &w->data, t) < 0)
         return -1;
     if (dtype_is_blocks(t->dtype))
-        return 0;
+        return ld->ops ? loader_finite_blocks(t) : 0;
     if (loader_finite(ld, t, w->data, t->dtype, t->n) < 0)
         return -1;
     return t->dtype == DT_F32 ? loader_rounds(ld, t, (const float *)(const void *)t->data, t->n)
