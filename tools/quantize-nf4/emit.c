@@ -160,7 +160,7 @@ static int put_copy(struct emitter *e, const struct item *it)
     for (int64_t from = 0; from < it->t->n && !rc; from += PIECE) {
         const struct piece piece = piece_at(it, from);
 
-        if (dtype_is_blocks(it->t->dtype))
+        if (is_expanded(it))
             rc = plan_piece(e->plan, room, &piece, true);
         if (!rc)
             rc = put(e, piece_copy(&piece, room), piece_copy_bytes(&piece));
@@ -273,8 +273,7 @@ static int finish_placing(void *context, int thread)
     return rc;
 }
 
-/* A copy is written at once, while its bytes are in the cache, or where the next would be expanded.
- */
+/* A copy is written at once: its bytes are in the cache, and the next may be expanded there. */
 static int place_piece(void *context, int thread, const struct piece *piece)
 {
     struct placing *p = context;

@@ -40,12 +40,6 @@ size_t piece_bytes(const struct piece *piece)
     return dtype_bytes(piece->item->t->dtype, (size_t)piece->n);
 }
 
-const void *piece_copy(const struct piece *piece, const struct room *room)
-{
-    return dtype_is_blocks(piece->item->t->dtype) ? (const void *)room->host_values
-                                                  : piece_data(piece);
-}
-
 size_t piece_copy_place(const struct piece *piece)
 {
     return dtype_bytes(piece->item->dtype, (size_t)piece->from);
@@ -54,6 +48,16 @@ size_t piece_copy_place(const struct piece *piece)
 size_t piece_copy_bytes(const struct piece *piece)
 {
     return dtype_bytes(piece->item->dtype, (size_t)piece->n);
+}
+
+const void *piece_copy(const struct piece *piece, const struct room *room)
+{
+    return is_expanded(piece->item) ? (const void *)room->host_values : piece_data(piece);
+}
+
+bool is_expanded(const struct item *it)
+{
+    return it->dtype != it->t->dtype;
 }
 
 static int64_t blocks_of(const struct plan *p, int64_t weights)
@@ -108,7 +112,7 @@ static int quantize_piece(const struct plan *p, const struct room *room, const s
     return p->ops->get(room->host_scales, room->scales, (size_t)blocks * sizeof(float));
 }
 
-static int expand_blocks(const struct plan *p, const struct room *room, const struct piece *piece)
+static int expand(const struct plan *p, const struct room *room, const struct piece *piece)
 {
     struct weight w = { .dtype = piece->item->t->dtype, .rows = 1, .cols = piece->n };
 
@@ -121,14 +125,16 @@ static int expand_blocks(const struct plan *p, const struct room *room, const st
     return rc;
 }
 
-static int plan_blocks(const struct plan *p, const struct room *room, const struct piece *piece,
-                       bool codes)
+static int plan_expanded(const struct plan *p, const struct room *room, const struct piece *piece,
+                         bool codes)
 {
-    if (check_blocks(p, piece) < 0)
+    const bool blocks = dtype_is_blocks(piece->item->t->dtype);
+
+    if (blocks && check_blocks(p, piece) < 0)
         return -1;
-    if (!piece->item->quantised && !codes)
+    if (blocks && !piece->item->quantised && !codes)
         return 0;
-    if (expand_blocks(p, room, piece) < 0)
+    if (expand(p, room, piece) < 0 || (!blocks && check_finite(p, piece, room->values) < 0))
         return -1;
     return piece->item->quantised
                ? quantize_piece(p, room, piece, room->values, codes)
@@ -137,8 +143,8 @@ static int plan_blocks(const struct plan *p, const struct room *room, const stru
 
 int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece, bool codes)
 {
-    if (dtype_is_blocks(piece->item->t->dtype))
-        return plan_blocks(p, room, piece, codes);
+    if (is_expanded(piece->item))
+        return plan_expanded(p, room, piece, codes);
     if (!is_float(piece->item->dtype))
         return 0;
     const struct dev *values = p->ops->adopt(piece_data(piece), piece_bytes(piece));
@@ -281,16 +287,21 @@ int plan_scan(struct plan *p, struct progress *progress)
 
 /* ---- the plan ---- */
 
-static int choose(struct item *it, const struct tensor *t, bool quantised)
+/* What T is quantised from, or written in. */
+static enum dtype type_of(const struct tensor *t, bool widen)
+{
+    return dtype_is_blocks(t->dtype) || (widen && t->rank == 2 && is_float(t->dtype)) ? DT_F32
+                                                                                      : t->dtype;
+}
+
+static int choose(struct item *it, const struct tensor *t, bool quantised, bool widen)
 {
     if (strstr(t->name, ".quant_state.bitsandbytes__"))
         return err_set(
             EXIT_DATA,
             "tensor '%s' says that the model is quantised already; use --dequantize first",
             t->name);
-    *it = (struct item){ .t = t,
-                         .dtype = dtype_is_blocks(t->dtype) ? DT_F32 : t->dtype,
-                         .quantised = quantised };
+    *it = (struct item){ .t = t, .dtype = type_of(t, widen), .quantised = quantised };
     if (it->quantised && !is_float(it->dtype))
         return err_set(EXIT_DATA, "tensor '%s' is %s; only F32, F16 and BF16 can be quantised",
                        t->name, dtype_name(t->dtype));
@@ -327,7 +338,7 @@ static int make_rooms(struct plan *p)
     return 0;
 }
 
-/* A piece of blocks is quantised or written before the thread begins the next. */
+/* What is expanded is quantised or written before the thread begins the next piece. */
 static int make_values(const struct plan *p, struct room *of_thread)
 {
     struct dev *values = p->ops->alloc(PIECE * sizeof(float));
@@ -340,12 +351,12 @@ static int make_values(const struct plan *p, struct room *of_thread)
     return values ? 0 : -1;
 }
 
-static int make_rooms_for_blocks(const struct plan *p)
+static int make_rooms_to_expand(const struct plan *p)
 {
     bool any = false;
 
     for (int i = 0; i < p->n; i++)
-        any |= dtype_is_blocks(p->item[i].t->dtype);
+        any |= is_expanded(&p->item[i]);
     for (int i = 0; any && i < p->threads; i++)
         if (make_values(p, p->room[i]) < 0)
             return -1;
@@ -364,7 +375,7 @@ int plan_make(struct plan *p, const struct tensors *model)
     for (int i = 0; i < n; i++) {
         struct item *it = &p->item[i];
 
-        if (choose(it, tensors_at(model, i), p->opt.quantised[i]) < 0)
+        if (choose(it, tensors_at(model, i), p->opt.quantised[i], p->opt.widen) < 0)
             return -1;
         if (it->quantised)
             it->blocks = blocks_of(p, it->t->n);
@@ -373,8 +384,7 @@ int plan_make(struct plan *p, const struct tensors *model)
         add_pieces(p, it);
         quantised += it->quantised;
     }
-    return quantised ? make_rooms_for_blocks(p)
-                     : err_set(EXIT_DATA, "no linear weight to quantise");
+    return quantised ? make_rooms_to_expand(p) : err_set(EXIT_DATA, "no linear weight to quantise");
 }
 
 void plan_free(struct plan *p)

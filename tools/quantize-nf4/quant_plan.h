@@ -1,6 +1,5 @@
 /*
- * quant_plan.h - what becomes of each tensor of a model, and the pieces of tensors that threads
- * work on.
+ * quant_plan.h - what becomes of each tensor of a model, and the pieces of tensors that threads work on.
  *
  * A safetensors file holds its widest types first, so all scales stand before the first code. Where
  * the file can be written in any order, one pass over the weights makes both. A stream needs two:
@@ -19,19 +18,19 @@
 enum { PIECE = 1 << 18 };
 
 enum { LET_GO = 16 }; /* pieces whose pages are given back together */
-enum { ROOMS = 4 };   /* of each thread: pieces that may be computed before the first is written */
+enum { ROOMS = 4 }; /* of each thread: pieces that may be computed before the first is written */
 
 struct nf4_options {
     int64_t block;
     bool nested;
     enum nest_compat compat;
     const bool *quantised; /* of each tensor; the others stay as they are */
+    bool widen;            /* matrices of floats are brought to float32, as blocks always are */
 };
 
 struct item { /* one tensor of the input */
     const struct tensor *t;
-    enum dtype
-        dtype; /* of its values as they are quantised or written: F32 of blocks, else its own */
+    enum dtype dtype; /* of what is quantised or written: T's own, or F32 where T is expanded */
     bool quantised;
     int64_t blocks;
     float *absmax; /* (blocks) as a reader will see them: nested ones coded and expanded */
@@ -49,8 +48,7 @@ struct room { /* of one piece */
     struct dev *codes, *scales;
     uint8_t *host_codes; /* the same again */
     float *host_scales;
-    struct dev
-        *values; /* of a piece of blocks; one for all rooms of a thread, NULL: there are none */
+    struct dev *values; /* the piece expanded; one for all rooms of a thread, or NULL */
     float *host_values; /* the same again */
 };
 
@@ -70,9 +68,8 @@ struct plan {
 MUST_USE int plan_make(struct plan *p, const struct tensors *model);
 void plan_free(struct plan *p);
 
-/* Calls WORK for each piece of each tensor, by all threads in any order, then FINISH (NULL:
- * nothing) once in each thread. -1 is the failure of the first piece that fails; no later ones are
- * begun. */
+/* Calls WORK for each piece of each tensor, by all threads in any order, then FINISH (NULL: nothing)
+ * once in each thread. -1 is the failure of the first piece that fails; no later ones are begun. */
 typedef int piece_work(void *context, int thread, const struct piece *piece);
 typedef int piece_finish(void *context, int thread);
 MUST_USE int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void *context,
@@ -83,17 +80,19 @@ MUST_USE int plan_each(const struct plan *p, piece_work *work, piece_finish *fin
 MUST_USE int plan_scan(struct plan *p, struct progress *progress);
 
 /* Computes the scales, and where CODES the codes, (n + 1) / 2 bytes, of a piece that is quantised
- * into ROOM; of others looks at the values, and expands blocks where CODES. -1 as plan_scan. */
+ * into ROOM; of others looks at the values, and where CODES expands those that are. -1 as plan_scan. */
 MUST_USE int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece,
                         bool codes);
 /* The bytes of a piece in the model, and how many. */
 const uint8_t *piece_data(const struct piece *piece);
 size_t piece_bytes(const struct piece *piece);
-/* The bytes that are written of a piece that is not quantised, from PLACE of its tensor on, and how
- * many: those of the model, or what plan_piece has just expanded into ROOM. */
-const void *piece_copy(const struct piece *piece, const struct room *room);
+/* What is written of a piece that is not quantised: its place in its tensor, how many bytes, and
+ * these: the model's, or what plan_piece has just expanded into ROOM. */
 size_t piece_copy_place(const struct piece *piece);
 size_t piece_copy_bytes(const struct piece *piece);
+const void *piece_copy(const struct piece *piece, const struct room *room);
+/* Whether it is expanded. */
+bool is_expanded(const struct item *it);
 /* The piece that begins at FROM. */
 struct piece piece_at(const struct item *it, int64_t from);
 

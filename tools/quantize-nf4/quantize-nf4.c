@@ -124,7 +124,11 @@ static int quantise_and_report(const struct source *s, const struct ops *ops,
     struct plan plan = {
         .ops = ops,
         .pack = s->pack,
-        .opt = { o->block, o->nested, compat_of(o->compat), chosen.quantised },
+        .opt = { .block = o->block,
+                 .nested = o->nested,
+                 .compat = compat_of(o->compat),
+                 .quantised = chosen.quantised,
+                 .widen = pack_is_gguf(s->pack) && !strcmp(source_dtype(s), "float32") },
     };
 
     rc = o->report ? report_open(&report, o->report, common->force) : 0;
@@ -141,6 +145,8 @@ static int restore(const struct source *s, const struct ops *ops, const char *dt
 {
     struct pack_writer *out;
 
+    if (!dtype && pack_is_gguf(s->pack))
+        dtype = source_dtype(s);
     if (output_begin(&out, s, NULL, dtype, common) < 0)
         return -1;
     if (dequantize(s->tensors, s->pack, out, ops, dtype) == 0)
