@@ -3,30 +3,16 @@
 #ifndef VEC_TILE_FEW_H
 #define VEC_TILE_FEW_H
 
-#include "vec_block_rows.h"
 #include "vec_half.h"
 #include "vec_nf4_rows.h"
 #include "vec_tile.h"
+#include "vec_tile_blocks.h"
 
 /*
  * Limits: reading the weight once, and for each vector of values what makes it and a multiply-add a
  * row. NF4 (a shift, a look-up, a product): Zen 4, one core, 15 Gelem/s from its second cache, 8.4
  * GB/s, where the three pipes that do it would allow 19; Xeon with AVX-512, 16.7.
  */
-
-/* Column K of the chunk, whose values are X0 and X1: its part of the sums. */
-#define ADD_COLUMN(k, x0, x1)                                                                      \
-    do {                                                                                           \
-        const vf b0 = x0, b1 = x1;                                                                 \
-                                                                                                   \
-        UNROLL(4)                                                                                  \
-        for (int i = 0; i < rows; i++) {                                                           \
-            const vf x = vf_set(a[(k)*rows + i]);                                                  \
-                                                                                                   \
-            left[i] = vf_fma(x, b0, left[i]);                                                      \
-            right[i] = vf_fma(x, b1, right[i]);                                                    \
-        }                                                                                          \
-    } while (0)
 
 /* ---- NF4 ---- */
 
@@ -93,73 +79,6 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
     }
     put_sums(rows, left, right, c, ldc, init, add);
 }
-/* ---- block formats ---- */
-
-/*
- * Limits as above; a value of Q4_1 takes a mask, a conversion and a multiply-add, of Q8_0 and Q4_0
- * two shifts, a conversion and a product. Xeon with AVX-512, one core, busy, from the second cache,
- * in Gelem/s beside NF4's 13.3 (AVX2: 5.7): Q4_1 12.3 (8.3), Q8_0 9.7 (6.9), Q4_0 9.9 (7.2),
- * Q4_K 9.4 (5.5), the others 6.0 to 8.7 (3.7 to 5.5). From memory, of 7.5 GB/s that plain reading
- * gave: NF4 6.5 (AVX2: 3.2), Q4_1 6.9 (4.9), Q8_0 6.9 (6.5).
- */
-
-/* The other formats: a strip at a time, by way of a piece of a panel that stays in the first cache.
- */
-FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *restrict a,
-                                   const struct weight *w, int64_t k0, int64_t n0, float *c,
-                                   int64_t ldc, const float *init, bool add)
-{
-    next_columns *const next = columns_of(w->dtype);
-    struct block_share later = block_share_of(w, n0 + NR, k0, NR);
-    struct block_rows first, second;
-    vf left[FEW], right[FEW];
-    _Alignas(64) float part[STRIP * NR];
-
-    block_rows_begin(&first, w, k0, kc, n0);
-    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
-    for (int i = 0; i < rows; i++)
-        left[i] = right[i] = vf_set(0.0f);
-    for (int64_t k = 0; k < kc; k += STRIP) {
-        block_ask_ahead(&later);
-        next(&first, part);
-        next(&second, part + W);
-        UNROLL(4)
-        for (int j = 0; j < STRIP; j++)
-            ADD_COLUMN(k + j, vf_load(part + j * NR), vf_load(part + j * NR + W));
-    }
-    put_sums(rows, left, right, c, ldc, init, add);
-}
-
-/* Each value is used as it is made: a strip of them by way of memory makes the additions, which
- * wait for each other, crowd out the others' work. */
-FORCE_INLINE void tile_strips_rows(const int rows, const enum dtype t, int64_t kc,
-                                   const float *restrict a, const struct weight *w, int64_t k0,
-                                   int64_t n0, float *c, int64_t ldc, const float *init, bool add)
-{
-    struct block_share later = block_share_of(w, n0 + NR, k0, NR);
-    struct block_rows first, second;
-    vf left[FEW], right[FEW];
-
-    block_rows_begin(&first, w, k0, kc, n0);
-    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
-    for (int i = 0; i < rows; i++)
-        left[i] = right[i] = vf_set(0.0f);
-    for (int64_t k = 0; k < kc; k += STRIP) {
-        struct strip_all l, r;
-
-        block_ask_ahead(&later);
-        block_rows_next(t, &l, &first);
-        block_rows_next(t, &r, &second);
-        UNROLL(8)
-        for (int j = 0; j < 8; j++)
-            UNROLL(4)
-        for (int b = 0; b < 4; b++)
-            ADD_COLUMN(k + 4 * j + b, strip_column(t, &l, j, b), strip_column(t, &r, j, b));
-    }
-    put_sums(rows, left, right, c, ldc, init, add);
-}
-
-#undef ADD_COLUMN
 
 /* ---- any of them ---- */
 
@@ -169,14 +88,8 @@ FORCE_INLINE void tile_strips_rows(const int rows, const enum dtype t, int64_t k
             tile_codes_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                            \
         else if (w->dtype == DT_BF16)                                                              \
             tile_halves_rows(rows, true, kc, a, w, k0, n0, c, ldc, init, add);                     \
-        else if (w->dtype == DT_Q4_0)                                                              \
-            tile_strips_rows(rows, DT_Q4_0, kc, a, w, k0, n0, c, ldc, init, add);                  \
-        else if (w->dtype == DT_Q4_1)                                                              \
-            tile_strips_rows(rows, DT_Q4_1, kc, a, w, k0, n0, c, ldc, init, add);                  \
-        else if (w->dtype == DT_Q8_0)                                                              \
-            tile_strips_rows(rows, DT_Q8_0, kc, a, w, k0, n0, c, ldc, init, add);                  \
         else if (dtype_is_blocks(w->dtype))                                                        \
-            tile_blocks_rows(rows, kc, a, w, k0, n0, c, ldc, init, add);                           \
+            tile_blocks_##rows(kc, a, w, k0, n0, c, ldc, init, add);                               \
         else                                                                                       \
             tile_halves_rows(rows, false, kc, a, w, k0, n0, c, ldc, init, add);                    \
     } while (0)
@@ -199,5 +112,6 @@ static void tile_few(int mr, int64_t kc, const float *a, const struct weight *w,
     }
 }
 #undef TILE
+#undef ADD_COLUMN
 
 #endif
