@@ -9,6 +9,7 @@
 
 enum {
     CHUNK = 256,      /* k of a panel of B: 16 KB, in the first cache while A streams through it */
+    CHUNK_MAX = 384,  /* a rest of at most half a chunk joins the one before: c is moved less */
     BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 393 KB, in the second */
     BLOCK_COLS = 256, /* of c at a time, as tiles one after another, 786 KB there: in place,
                        * rows a power of two apart would push each other out */
@@ -56,14 +57,19 @@ size_t bf16_work(int64_t M, int64_t K, int64_t rest)
            packed_size(panels, K) + gemm_packed(panels * BF16_TILE, rest);
 }
 
-/* Elements of packed A in front of the step that begins with K in the panel that begins with ROW.
+/* How much of the K behind a chunk's beginning the chunk takes. */
+static int64_t chunk_of(int64_t K)
+{
+    return K <= CHUNK_MAX ? K : CHUNK;
+}
+
+/* Elements of packed A in front of the chunk that begins with K in the panel that begins with ROW.
  */
 static int64_t offset(const struct block *b, int64_t row, int64_t k)
 {
-    const int64_t K = round_up(b->g->term[0].K, BF16_STEP), first = k / CHUNK * CHUNK;
+    const int64_t K = round_up(b->g->term[0].K, BF16_STEP);
 
-    return first * b->panels * BF16_TILE + row * min_i64(CHUNK, K - first) +
-           (k - first) * BF16_TILE;
+    return k * b->panels * BF16_TILE + row * chunk_of(K - k);
 }
 
 static const float *row_of_a(const struct gemm_term *t, int64_t m)
@@ -79,9 +85,20 @@ static void pack_row(const struct block *b, int64_t row)
     const bool there = row < b->rows;
     const float *const x = row_of_a(t, b->first + (there ? row : 0));
 
-    for (int64_t k = 0; k < t->K; k += CHUNK)
+    for (int64_t k = 0; k < t->K; k += chunk_of(t->K - k))
         b->isa->pack_a(b->packed + offset(b, row - in_panel, k) + in_panel * BF16_STEP,
-                       BF16_STEP * BF16_TILE, x + k, min_i64(CHUNK, t->K - k), there);
+                       BF16_STEP * BF16_TILE, x + k, chunk_of(t->K - k), there);
+}
+
+/* CHUNK elements of k at most at a time. */
+static void pack_panel(const struct block *b, uint16_t *panel, int64_t k, int64_t kc, int64_t n)
+{
+    const struct gemm_term *const t = &b->g->term[0];
+
+    for (int64_t i = 0; i < kc; i += CHUNK)
+        b->isa->pack_b(panel + i * BF16_TILE, t->b, t->b_trans,
+                       t->b_trans ? k + i : t->b_first + k + i, min_i64(CHUNK, kc - i),
+                       t->b_trans ? t->b_first + n : n);
 }
 
 /* The sums of a panel's columns, N0.. of c, become elements of ROWS rows of c. */
@@ -94,38 +111,54 @@ static void finish(const struct gemm *g, int64_t first, int64_t rows, const floa
                         g->add ? g->ldc : 0, NULL, 0, 1);
 }
 
-/* One panel of B, KC of its columns' k from k on, against all of A. */
-static void sweep(const struct block *b, float *sums, const uint16_t *panel, int64_t k, int64_t kc)
+/* Asks for the place in c where a tile's sums will go: c is far larger than the near caches, its
+ * rows are far apart, and the tile registers work while it comes. */
+static void fetch_c(const struct gemm *g, int64_t first, int64_t rows, int64_t n0)
 {
-    for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += TILE_SIZE)
-        b->isa->tile((int)min_i64(BF16_TILE, b->rows - row), parts(kc, BF16_STEP),
-                     b->packed + offset(b, row, k), panel, sums, k > 0);
+    const float *const c = g->c + n0;
+    const int64_t last = min_i64(BF16_TILE, g->N - n0) - 1;
+
+    for (int64_t m = first; m < first + rows; m++) {
+        __builtin_prefetch(c + m * g->ldc, 1);
+        __builtin_prefetch(c + m * g->ldc + last, 1);
+    }
 }
 
-/* The rest is added while the columns are in a near cache. */
-static void finish_panel(const struct block *b, const float *sums, int64_t n, int64_t n1)
+/* One panel of B for columns N of c, KC of its k from k on, against all of A. Sums that are whole
+ * go on into c at once. */
+static void sweep(const struct block *b, float *sums, const uint16_t *panel, int64_t k, int64_t kc,
+                  int64_t n)
 {
-    finish(b->g, b->first, b->rows, sums, n);
-    if (b->rest)
-        gemm_columns(b->rest, b->rest_packed, b->first, b->rows, n, n1);
+    const bool whole = k + kc == b->g->term[0].K;
+
+    for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += TILE_SIZE) {
+        const int64_t rows = min_i64(BF16_TILE, b->rows - row);
+
+        if (whole)
+            fetch_c(b->g, b->first + row, rows, n);
+        b->isa->tile((int)rows, parts(kc, BF16_STEP), b->packed + offset(b, row, k), panel, sums,
+                     k > 0);
+        if (whole)
+            finish(b->g, b->first + row, rows, sums, n);
+    }
 }
 
 static void run_task(const struct block *b, int64_t n0, int64_t n1)
 {
-    const struct gemm_term *const t = &b->g->term[0];
-    _Alignas(64) uint16_t panel[CHUNK * BF16_TILE];
+    const int64_t K = b->g->term[0].K;
+    _Alignas(64) uint16_t panel[CHUNK_MAX * BF16_TILE];
     float *const mine = b->sums + omp_get_thread_num() * sums_size(b->panels);
 
-    for (int64_t k = 0; k < t->K; k += CHUNK) {
-        const int64_t kc = min_i64(CHUNK, t->K - k);
+    for (int64_t k = 0; k < K; k += chunk_of(K - k)) {
+        const int64_t kc = chunk_of(K - k);
         float *sums = mine;
 
         for (int64_t n = n0; n < n1; n += BF16_TILE, sums += b->panels * TILE_SIZE) {
-            b->isa->pack_b(panel, t->b, t->b_trans, t->b_trans ? k : t->b_first + k, kc,
-                           t->b_trans ? t->b_first + n : n);
-            sweep(b, sums, panel, k, kc);
-            if (k + kc == t->K)
-                finish_panel(b, sums, n, min_i64(n + BF16_TILE, n1));
+            pack_panel(b, panel, k, kc, n);
+            sweep(b, sums, panel, k, kc, n);
+            if (b->rest && k + kc == K) /* while the columns are in a near cache */
+                gemm_columns(b->rest, b->rest_packed, b->first, b->rows, n,
+                             min_i64(n + BF16_TILE, n1));
         }
     }
 }
