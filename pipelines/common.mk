@@ -97,10 +97,11 @@ $(OUT)/after.zst: $(base) $(OUT)/data.tok.zst $(OUT)/adapter.tar.zst $(told)/pre
 $(OUT)/%.txt: $(OUT)/%.zst $(told)/score
 	$(run) score @$(told)/score $< --force -o $@
 
-# The figures that matter, side by side.
+# The figures that matter, side by side; those that both have.
+figure = $$(score --tsv $(OUT)/$(1).zst | sed -n "s/^$$f\t//p")
 beside = { printf 'figure\tbefore\tafter\n'; for f in accuracy balanced_accuracy macro_f1 mcc log_loss; do \
-	printf '%s\t%s\t%s\n' $$f "$$(score --tsv $(OUT)/before.zst | sed -n "s/^$$f\t//p")" \
-	"$$(score --tsv $(OUT)/after.zst | sed -n "s/^$$f\t//p")"; done; } | expand -t 20,30
+	b=$(call figure,before) a=$(call figure,after); \
+	[ -z "$$b" ] || [ -z "$$a" ] || LC_ALL=C printf '%s\t%.4f\t%.4f\n' $$f "$$b" "$$a"; done; } | expand -t 20,30
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
 	@echo; echo "== after training =="; cat $(OUT)/after.txt
