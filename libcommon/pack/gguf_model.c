@@ -110,8 +110,9 @@ static int check_keys(const struct gguf_model *m)
         "rope.scaling.yarn_beta_fast",
         "rope.scaling.yarn_beta_slow",
         "tensor_data_layout",
-        "use_parallel_residual",
     };
+    /* These change the numbers when they are off. */
+    static const char *const on[] = { "attention.causal", "use_parallel_residual" };
     const size_t prefix = strlen(m->arch->name);
 
     for (int i = 0; i < m->g->values; i++) {
@@ -120,7 +121,11 @@ static int check_keys(const struct gguf_model *m)
 
         for (size_t k = 0; !found && k < sizeof known / sizeof *known; k++)
             found = !strcmp(v->key + prefix + 1, known[k]);
-        if (!found && !is_zero(v))
+        bool must_be_on = false;
+
+        for (size_t k = 0; !found && k < sizeof on / sizeof *on; k++)
+            must_be_on = must_be_on || !strcmp(v->key + prefix + 1, on[k]);
+        if (!found && is_zero(v) == must_be_on)
             return err_set(EXIT_NODEVICE,
                            "key '%s' is not supported; use the folder with safetensors that the "
                            "file was made from",

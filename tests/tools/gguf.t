@@ -239,6 +239,7 @@ def refused(name, code, says, content):
 
 refused("an architecture", 69, "'gemma2'", files.write(*files.model("llama", keys=[("general.architecture", "text", "gemma2")])))
 refused("a key", 69, "'llama.logit_scale'", files.write(*files.model("llama", keys=[("llama.logit_scale", "f32", 2.0)])))
+refused("attention that looks ahead", 69, "'llama.attention.causal'", files.write(*files.model("llama", keys=[("llama.attention.causal", "bool", False)])))
 refused("experts", 69, "'llama.expert_count'", files.write(*files.model("llama", keys=[("llama.expert_count", "u32", 8)])))
 refused("a part of a model", 69, "part 2 of 3", files.write(*files.model("llama", keys=[("split.count", "u16", 3), ("split.no", "u16", 1)])))
 keys, parts = files.model("llama")

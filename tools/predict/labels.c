@@ -138,7 +138,8 @@ static int score_prompts(struct predictor *p, struct prompt *prompts, int n, int
     for (int l = 0; rc == 0 && l < s->n; l++) {
         const struct answer *a = s->path[l];
         const int64_t depth = l ? depth_behind(s->path[l - 1], a) : 0, len = a->n - 1 - depth;
-        const int most = len < p->room ? (int)(p->room / (len > 1 ? len : 1)) : 1;
+        const int most =
+            len < p->opt->batch_tokens ? (int)(p->opt->batch_tokens / (len > 1 ? len : 1)) : 1;
 
         for (int i = 0; rc == 0 && len > 0 && i < n; i += most)
             rc =

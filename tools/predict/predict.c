@@ -178,21 +178,6 @@ static int64_t records_to_come(const struct predict_options *o, const char *cons
     return got < 0 ? -1 : n;
 }
 
-/* Weights are expanded once for all tokens of a batch, so small models want larger ones: what a
- * memory of the same size holds. */
-static int64_t batch_room(const struct predict_options *o, const struct model *m)
-{
-    enum { LEAST = 1024, MOST = 4096, MEMORY = 128 << 20 };
-    struct memory_plan plan;
-    int64_t room;
-
-    if (o->batch_tokens)
-        return o->batch_tokens;
-    model_plan(m, LEAST, false, NULL, &plan);
-    room = (int64_t)(MEMORY / (plan.activations / LEAST + 1));
-    return room < LEAST ? LEAST : room > MOST ? MOST : room;
-}
-
 static void run(struct predictor *p, const struct source *src, const char *const *paths)
 {
     const struct cli_common *common = &p->opt->common;
@@ -239,7 +224,6 @@ int main(int argc, char **argv)
     struct lora_set *lora = load_adapters(&src, p.model, &opt);
 
     p.prompts.model = p.model;
-    p.room = batch_room(&opt, p.model);
     open_tokenizer(&p, src.pack[0]);
     src.digests = digests_new(src.pack, src.n, opt.common.threads);
     run(&p, &src, paths);

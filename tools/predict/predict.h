@@ -19,8 +19,8 @@ struct predict_options {
     int64_t max_new_tokens;
     const char *stop; /* NULL: none */
     bool stream;
-    const char *loss;     /* completion|all */
-    int64_t batch_tokens; /* 0: by the model */
+    const char *loss; /* completion|all */
+    int64_t batch_tokens;
     bool trust_tokens, trust_adapter, partial_adapter;
     bool normalize_given, max_new_tokens_given, loss_given;
     /* Sampling and arithmetic that later versions will know: checked to be greedy and float32. */
@@ -48,7 +48,6 @@ struct predictor {
     struct tokenizer *tok; /* NULL: the model has none */
     struct tokenizer_scratch *scratch;
     const struct labels *labels;
-    int64_t room; /* tokens that are computed at once */
     int64_t more; /* tokens that the mode lets follow each prompt; set by its begin */
 
     /* Reused from batch to batch. */

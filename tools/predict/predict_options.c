@@ -8,6 +8,7 @@ static const struct predict_options defaults = {
     .normalize = "none",
     .loss = "completion",
     .max_new_tokens = 3,
+    .batch_tokens = 1024,
     .top_p = 1,
     .compute = "float32",
 };
@@ -93,7 +94,7 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
           .offered = "float32|bfloat16", .help = "what the matrix products round to",
           .group = "Computing" },
         { 0, "batch-tokens", CLI_INT, &o->batch_tokens, "N", .silent = true,
-          .help = "how many are computed at once; 0: by the model", .min = 0, .max = 1 << 20 },
+          .help = "how many are computed at once", .min = 1, .max = 1 << 20 },
         { .type = CLI_END },
     };
     const struct cli cli = {

@@ -136,7 +136,8 @@ static int run(struct window *win, struct predictor *p, const struct mode *mode,
     for (int i = 0; i < win->n; i += n) {
         const int left = win->n - i < BATCH ? win->n - i : BATCH;
 
-        n = prompts_fit(&win->prompt[i], left, p->room, p->more, mode->whole ? NULL : &shared);
+        n = prompts_fit(&win->prompt[i], left, p->opt->batch_tokens, p->more,
+                        mode->whole ? NULL : &shared);
         if (run_batch(p, mode, &win->prompt[i], n, shared, r) < 0)
             return -1;
         progress_to(p->progress, done + i + n);
