@@ -185,11 +185,11 @@ install: all man
 	install -m 644 LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/slmtools
 
 compile_commands.json: Makefile
-	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c tools/*/*.c) > $@
+	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c tools/*/*.c) > $@
 
 # Headers are contracts, laid out by hand to be read; those of kernels/cpu are code.
 format:
-	clang-format -i $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/cpu/*.h tools/*/*.c tests/*/*.c)
+	clang-format -i $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c kernels/cpu/*.h tools/*/*.c tests/*/*.c)
 
 clean:
 	rm -rf $(addprefix build/,release debug asan bench fuzz)

@@ -147,7 +147,7 @@ struct ops {
     /* ---- weights ---- */
 
     /* Once for each weight, its fields set: a device may keep it in an order of its own and change
-     * the handles. weight_free forgets it. */
+     * the handles. weight_free forgets it, and passes over one that was never loaded. */
     int (*weight_load)(struct weight *w);
     void (*weight_free)(struct weight *w);
 

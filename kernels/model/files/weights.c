@@ -201,7 +201,8 @@ static int load_all(struct loader *ld)
     return 0;
 }
 
-/* Tells the device of every matrix; a tied one is told of once. */
+/* Tells the device of every matrix. Embedding and head are two weights also where they are tied: they
+ * round differently. */
 static int announce(struct weights *w)
 {
     const struct ops *ops = w->ops;
