@@ -1,6 +1,6 @@
 #!/bin/sh
 # Arrows between folders point one way: tools -> kernels/model -> kernels -> libcommon, and inside libcommon
-# all to base, table to stream (both hold records), tokenizer to pack (which holds its files).
+# all to base (picture to nothing else), table to stream (both hold records), tokenizer to pack (which holds its files).
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
 
@@ -19,8 +19,9 @@ own() { # own FOLDER: its headers as a pattern
 }
 base='kernels\.h|nf4_code\.h|nf4_nest\.h|block_code\.h|err\.h|mem\.h|dtype\.h|rng\.h'
 of() { own "libcommon/$1"; }
-common="$(of base)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
+common="$(of base)|$(of picture)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
 allow libcommon/base "$(of base)"
+allow libcommon/picture "$(of base)|$(of picture)"
 allow libcommon/stream "$(of base)|$(of stream)"
 allow libcommon/table "$(of base)|$(of stream)|$(of table)"
 allow libcommon/pack "$(of base)|$(of pack)"

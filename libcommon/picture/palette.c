@@ -1,0 +1,99 @@
+#include "palette.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    uint32_t light, dark;
+} colours[PALETTE_N] = {
+    { "paper", 0xffffff, 0x15191e }, { "ink", 0x1a1d21, 0xe8eaed },
+    { "muted", 0x565d66, 0xa3abb5 }, { "grid", 0xd9dde2, 0x383f48 },
+    { "heat", 0x6baed6, 0x1f5f8f },  { "s0", 0x0072b2, 0x56b4e9 },
+    { "s1", 0xc65100, 0xf0883e },    { "s2", 0x007a5a, 0x2fc99a },
+    { "s3", 0xa8487f, 0xe08fbe },    { "s4", 0x8a6a00, 0xf0e442 },
+    { "s5", 0x555555, 0xbbbbbb },
+};
+
+/* Dashes tell series apart where colours do not: in print, and for some eyes. */
+static const char *const dashes[PALETTE_SERIES_N] = {
+    "none", "7 3", "2 2.5", "9 3 2 3", "5 2 1.5 2 1.5 2", "12 4"
+};
+
+uint32_t palette_colour(enum palette which, bool dark)
+{
+    return dark ? colours[which].dark : colours[which].light;
+}
+
+static void put_variables(struct buf *b, bool dark)
+{
+    buf_puts(b, ":root{");
+    for (int i = 0; i < PALETTE_N; i++)
+        buf_printf(b, "--%s:#%06x;", colours[i].name,
+                   (unsigned)palette_colour((enum palette)i, dark));
+    buf_puts(b, "}");
+}
+
+void palette_variables(struct buf *b)
+{
+    put_variables(b, false);
+    buf_puts(b, "\n@media screen and (prefers-color-scheme:dark){");
+    put_variables(b, true);
+    buf_puts(b, "}\n");
+}
+
+enum form { VARIABLE, LIGHT, DARK };
+
+static void colour(struct buf *b, enum form form, enum palette which)
+{
+    if (form == VARIABLE)
+        buf_printf(b, "var(--%s)", colours[which].name);
+    else
+        buf_printf(b, "#%06x", (unsigned)palette_colour(which, form == DARK));
+}
+
+static void rule(struct buf *b, enum form form, const char *selector, const char *property,
+                 enum palette which)
+{
+    buf_printf(b, "%s{%s:", selector, property);
+    colour(b, form, which);
+    buf_puts(b, "}");
+}
+
+static void put_colours(struct buf *b, enum form form)
+{
+    if (form != VARIABLE)
+        rule(b, form, ".pic", "background", PALETTE_PAPER);
+    rule(b, form, ".pic-text", "fill", PALETTE_INK);
+    rule(b, form, ".pic-muted", "fill", PALETTE_MUTED);
+    rule(b, form, ".pic-grid", "stroke", PALETTE_GRID);
+    rule(b, form, ".pic-axis", "stroke", PALETTE_MUTED);
+    rule(b, form, ".pic-heat", "fill", PALETTE_HEAT);
+    rule(b, form, ".pic-cell", "stroke", PALETTE_GRID);
+    for (int i = 0; i < PALETTE_SERIES_N; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, ".pic-l%d", i);
+        rule(b, form, name, "stroke", (enum palette)(PALETTE_SERIES + i));
+        (void)snprintf(name, sizeof name, ".pic-f%d", i);
+        rule(b, form, name, "fill", (enum palette)(PALETTE_SERIES + i));
+    }
+}
+
+void palette_rules(struct buf *b, bool alone)
+{
+    buf_puts(b, ".pic{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}"
+                ".pic-text,.pic-muted{font-size:12px}.pic-head{font-size:14px;font-weight:600}"
+                ".pic-grid,.pic-axis,.pic-cell,.pic-line{fill:none}.pic-line{stroke-width:2;"
+                "stroke-linejoin:round}.pic-thin{stroke-width:1.2;fill:none}"
+                ".pic-band{fill-opacity:.22}.pic-diagonal{stroke-dasharray:3 3}");
+    for (int i = 0; i < PALETTE_SERIES_N; i++)
+        buf_printf(b, ".pic-d%d{stroke-dasharray:%s}", i, dashes[i]);
+    put_colours(b, alone ? LIGHT : VARIABLE);
+    if (alone) {
+        buf_puts(b, "@media screen and (prefers-color-scheme:dark){");
+        put_colours(b, DARK);
+        buf_puts(b, "}");
+    }
+    buf_putc(b, '\n');
+}

@@ -1,0 +1,111 @@
+#include "ticks.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+/* The power of ten at or under V > 0. */
+static int power(double v)
+{
+    int p = (int)floor(log10(v));
+
+    if (pow(10, p) > v)
+        p--;
+    return p;
+}
+
+/* M * 10^P, rounded once where that can be. */
+static double scaled(double m, int p)
+{
+    return p < 0 && p >= -22 ? m / pow(10, -p) : m * pow(10, p);
+}
+
+static double round_step(double low, double high, int wanted, bool whole, int *mantissa,
+                         int *exponent)
+{
+    static const int round[] = { 1, 2, 5, 10 };
+    const double raw = high / wanted - low / wanted; /* their difference alone may be infinite */
+    int p = raw > 0 ? power(raw) : -300, i = 0;
+
+    p = p < -300 ? -300 : p;
+    while (i < 3 && scaled(round[i], p) < raw * (1 - 1e-9))
+        i++;
+    *mantissa = round[i];
+    *exponent = p;
+    if (whole && scaled(*mantissa, *exponent) < 1)
+        *mantissa = 1, *exponent = 0;
+    return scaled(*mantissa, *exponent);
+}
+
+void ticks_widen(double *low, double *high, int wanted, bool whole)
+{
+    int m, p;
+
+    if (*low == *high) {
+        const double around = *low != 0 ? fmax(fabs(*low) * 0.1, 1e-300) : 1;
+
+        *low = fmax(*low - around, -1e308);
+        *high = fmin(*high + around, 1e308);
+    }
+    const double step = round_step(*low, *high, wanted, whole, &m, &p);
+    const double first = floor(*low / step + 1e-9), last = ceil(*high / step - 1e-9);
+
+    if (fabs(first) < 1e15 && isfinite(first * step))
+        *low = fmin(*low, first * step);
+    if (fabs(last) < 1e15 && isfinite(last * step))
+        *high = fmax(*high, last * step);
+}
+
+void ticks_make(struct ticks *t, double low, double high, int wanted, bool whole)
+{
+    int m, p;
+
+    t->n = 0;
+    t->step = round_step(low, high, wanted, whole, &m, &p);
+    const double first = ceil(low / t->step - 1e-9);
+
+    for (int i = 0; i < TICKS_MAX; i++) {
+        const double k = first + i, at = p < 0 && p >= -22 ? k * m / pow(10, -p) : k * t->step;
+
+        if (!(at <= high + t->step * 1e-9) || (t->n && at <= t->at[t->n - 1]))
+            break;
+        t->at[t->n++] = k == 0 ? 0 : at;
+    }
+    if (!t->n)
+        t->at[t->n++] = low;
+    const double most = fmax(fabs(t->at[0]), fabs(t->at[t->n - 1]));
+
+    t->decimals = p - (m == 10 ? -1 : 0) < 0 ? -(p + (m == 10)) : 0;
+    if (most >= 1e7 || t->decimals > 6)
+        t->decimals = -1;
+}
+
+void ticks_value(struct buf *b, double v)
+{
+    char text[40];
+
+    (void)snprintf(text, sizeof text, "%.4g", v);
+    for (const char *s = text; *s; s++)
+        if (*s == 'e') { /* e+07 and e-07: e7 and e-7 */
+            buf_putc(b, 'e');
+            if (*++s == '-')
+                buf_putc(b, '-');
+            while (s[1] == '0' && s[2])
+                s++;
+        } else {
+            buf_putc(b, *s);
+        }
+}
+
+void ticks_print(struct buf *b, const struct ticks *t, double v, bool percent)
+{
+    const int decimals =
+        percent && t->decimals > 0 ? (t->decimals > 2 ? t->decimals - 2 : 0) : t->decimals;
+
+    if (v == 0)
+        buf_putc(b, '0');
+    else if (decimals < 0)
+        ticks_value(b, percent ? v * 100 : v);
+    else
+        buf_printf(b, "%.*f", decimals, percent ? v * 100 : v);
+}
