@@ -1,53 +1,12 @@
 #include "report.h"
 
 #include "json.h"
+#include "numbers.h"
 #include "utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct number {
-    const char *name;
-    double value;
-    bool whole;
-};
-
-enum { NUMBERS_MAX = 12 };
-
-/* The numbers about all records, in the order in which they are printed; returns how many. */
-static int list_numbers(struct number *v, const struct metrics *m)
-{
-    int n = 0;
-
-    v[n++] = (struct number){ "n", (double)m->n, true };
-    v[n++] = (struct number){ "accuracy", m->accuracy, false };
-    v[n++] = (struct number){ "balanced_accuracy", m->balanced_accuracy, false };
-    v[n++] = (struct number){ "macro_f1", m->macro_f1, false };
-    v[n++] = (struct number){ "weighted_f1", m->weighted_f1, false };
-    v[n++] = (struct number){ "mcc", m->mcc, false };
-    v[n++] = (struct number){ "kappa", m->kappa, false };
-    v[n++] = (struct number){ "none", (double)m->none, true };
-    if (m->scored) {
-        v[n++] = (struct number){ "log_loss", m->log_loss, false };
-        v[n++] = (struct number){ "brier", m->brier, false };
-        v[n++] = (struct number){ "ece", m->ece, false };
-    }
-    return n;
-}
-
-enum { LABEL_NUMBERS = 5 };
-
-static void list_label_numbers(struct number v[LABEL_NUMBERS], const struct confusion *c, int i)
-{
-    const struct label_metrics l = label_metrics(c, i);
-
-    v[0] = (struct number){ "precision", l.precision, false };
-    v[1] = (struct number){ "recall", l.recall, false };
-    v[2] = (struct number){ "f1", l.f1, false };
-    v[3] = (struct number){ "support", (double)c->support[i], true };
-    v[4] = (struct number){ "accuracy", l.recall, false };
-}
 
 static void put_number(struct buf *b, const struct number *v)
 {
@@ -140,11 +99,11 @@ static void free_names(struct confusion *shown)
     free(shown->name);
 }
 
-void report_text(struct buf *b, const struct confusion *labels, const struct metrics *m)
+void report_text(struct buf *b, const struct assessment *a)
 {
-    struct confusion shown = with_visible_names(labels), *const c = &shown;
+    struct confusion shown = with_visible_names(&a->c), *const c = &shown;
     struct number v[NUMBERS_MAX];
-    const int n = list_numbers(v, m), width = widest(c);
+    const int n = list_numbers(v, &a->m), width = widest(c);
 
     for (int i = 0; i < n; i++) {
         put_padded(b, v[i].name, 18);
@@ -208,11 +167,11 @@ static void put_json_confusion(struct buf *b, const struct confusion *c, bool no
     buf_puts(b, "], ");
 }
 
-void report_json(struct buf *b, const struct confusion *c, const struct metrics *m,
-                 const char *field, const char *value)
+void report_json(struct buf *b, const struct assessment *a, const char *field)
 {
+    const char *value = a->slice->value;
     struct number v[NUMBERS_MAX];
-    const int n = list_numbers(v, m);
+    const int n = list_numbers(v, &a->m);
 
     buf_putc(b, '{');
     if (field) {
@@ -224,8 +183,8 @@ void report_json(struct buf *b, const struct confusion *c, const struct metrics 
     }
     for (int i = 0; i < n; i++) {
         if (!strcmp(v[i].name, "none")) {
-            put_json_labels(b, c);
-            put_json_confusion(b, c, m->none > 0);
+            put_json_labels(b, &a->c);
+            put_json_confusion(b, &a->c, a->m.none > 0);
         }
         put_key(b, v[i].name);
         put_number(b, &v[i]);
@@ -233,46 +192,7 @@ void report_json(struct buf *b, const struct confusion *c, const struct metrics 
     }
 }
 
-/* ---- TSV, and numbers by name ---- */
-
-/* Gives every number with its full name to TAKE until that says true. */
-static bool each_number(const struct confusion *c, const struct metrics *m,
-                        bool (*take)(void *user, const char *name, const struct number *v),
-                        void *user)
-{
-    struct number v[NUMBERS_MAX], of_label[LABEL_NUMBERS];
-    struct buf name = BUF_INIT;
-    const int n = list_numbers(v, m);
-    bool done = false;
-
-    for (int i = 0; !done && i < n; i++)
-        done = take(user, v[i].name, &v[i]);
-    for (int i = 0; !done && i < c->n; i++) {
-        list_label_numbers(of_label, c, i);
-        for (int k = 0; !done && k < LABEL_NUMBERS; k++) {
-            buf_clear(&name);
-            buf_puts(&name, "per_label.");
-            utf8_show_line(&name, c->name[i]);
-            buf_printf(&name, ".%s", of_label[k].name);
-            done = take(user, name.p, &of_label[k]);
-        }
-    }
-    for (int i = 0; !done && i < c->n; i++)
-        for (int k = 0; !done && k <= c->n; k++) {
-            const bool none = k == c->n;
-            const int64_t times = none ? c->none[i] : c->count[i * c->n + k];
-            const struct number count = { NULL, (double)times, true };
-
-            buf_clear(&name);
-            buf_puts(&name, "confusion.");
-            utf8_show_line(&name, c->name[i]);
-            buf_putc(&name, '.');
-            utf8_show_line(&name, none ? "none" : c->name[k]);
-            done = take(user, name.p, &count);
-        }
-    buf_free(&name);
-    return done;
-}
+/* ---- TSV ---- */
 
 static bool put_line(void *user, const char *name, const struct number *v)
 {
@@ -284,30 +204,7 @@ static bool put_line(void *user, const char *name, const struct number *v)
     return false;
 }
 
-void report_tsv(struct buf *b, const struct confusion *c, const struct metrics *m)
+void report_tsv(struct buf *b, const struct assessment *a)
 {
-    (void)each_number(c, m, put_line, b);
-}
-
-struct wanted {
-    const char *name;
-    double *value;
-};
-
-static bool take_wanted(void *user, const char *name, const struct number *v)
-{
-    const struct wanted *w = user;
-
-    if (strcmp(name, w->name) != 0)
-        return false;
-    *w->value = v->value;
-    return true;
-}
-
-bool report_value(const struct confusion *c, const struct metrics *m, const char *name,
-                  double *value)
-{
-    struct wanted w = { name, value };
-
-    return each_number(c, m, take_wanted, &w);
+    (void)each_number(a, put_line, b);
 }

@@ -2,19 +2,14 @@
 #ifndef REPORT_H
 #define REPORT_H
 
+#include "assess.h"
 #include "mem.h"
-#include "score_metrics.h"
 
-/* Ours: for people, for programs, for spreadsheets. FIELD (may be NULL) had VALUE in all records.
- */
-void report_text(struct buf *b, const struct confusion *c, const struct metrics *m);
-void report_json(struct buf *b, const struct confusion *c, const struct metrics *m,
-                 const char *field, const char *value);
-void report_tsv(struct buf *b, const struct confusion *c, const struct metrics *m);
-
-/* The value that report_tsv prints under NAME; false: there is none. */
-bool report_value(const struct confusion *c, const struct metrics *m, const char *name,
-                  double *value);
+/* Ours: for people, for programs, for spreadsheets. FIELD (may be NULL) has A's slice's value in all
+ * records. */
+void report_text(struct buf *b, const struct assessment *a);
+void report_json(struct buf *b, const struct assessment *a, const char *field);
+void report_tsv(struct buf *b, const struct assessment *a);
 
 /* print(classification_report(y_true, y_pred, digits=DIGITS)) and print(confusion_matrix(y_true,
  * y_pred)) of scikit-learn 1.2.1 on labels as strings, none being one of them; CHOSEN, which may be

@@ -1,6 +1,7 @@
 #include "require.h"
 
-#include "report.h"
+#include "mem.h"
+#include "numbers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static bool compare(double a, const char *op, double b)
     return op[1] ? a >= b : a > b;
 }
 
-int require_holds(const char *text, const struct confusion *c, const struct metrics *m)
+int require_holds(const char *text, const struct assessment *a)
 {
     struct condition want;
     double value;
@@ -58,7 +59,7 @@ int require_holds(const char *text, const struct confusion *c, const struct metr
 
     if (rc < 0)
         return require_check(text);
-    if (report_value(c, m, want.name, &value))
+    if (number_find(a, want.name, &value))
         rc = compare(value, want.op, want.value);
     else
         rc =

@@ -2,12 +2,12 @@
 #ifndef REQUIRE_H
 #define REQUIRE_H
 
-#include "score_metrics.h"
+#include "assess.h"
 
 /* EXIT_USAGE unless TEXT is NAME, one of >= <= > < == !=, and a number. */
 MUST_USE int require_check(const char *text);
 /* 1 when the condition holds, 0 when it does not (NaN holds nothing), -1 when there is no such
  * number. TEXT has been checked. */
-MUST_USE int require_holds(const char *text, const struct confusion *c, const struct metrics *m);
+MUST_USE int require_holds(const char *text, const struct assessment *a);
 
 #endif

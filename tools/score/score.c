@@ -6,10 +6,8 @@
  */
 #include "cli.h"
 #include "outfile.h"
-#include "progress.h"
 #include "report.h"
 #include "require.h"
-#include "stream.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -46,142 +44,55 @@ static const struct cli cli = {
     "score", "[options] [FILE]", "Compares predictions with labels.", opts, &o.common, 0, 1,
 };
 
-struct group {   /* the records with one value of the field --by */
-    char *value; /* NULL: all records */
-    struct tally tally;
-};
-
-struct groups {
-    struct group *v;
-    int n, last;
-};
-
-static struct tally *group_of(struct groups *g, const char *value)
-{
-    if (g->n > 0 && (!value || !strcmp(g->v[g->last].value, value)))
-        return &g->v[g->last].tally;
-    for (g->last = 0; g->last < g->n; g->last++)
-        if (!strcmp(g->v[g->last].value, value))
-            return &g->v[g->last].tally;
-    g->v = xnrealloc(g->v, (size_t)g->n + 1, sizeof *g->v);
-    g->v[g->n++] = (struct group){ value ? xstrdup(value) : NULL, { 0 } };
-    return &g->v[g->last].tally;
-}
-
-/* The value of the field --by as text in B. */
-static int value_of(const struct record *rec, struct buf *b)
-{
-    const struct field *f = record_find(rec, o.by);
-
-    buf_clear(b);
-    if (!f)
-        return err_set(EXIT_DATA, "has no field '%s'; give another to --by", o.by);
-    if (f->type == FIELD_TEXT && !memchr(f->data, 0, f->n))
-        buf_add(b, f->data, f->n);
-    else if (f->type == FIELD_UINT)
-        buf_printf(b, "%llu", (unsigned long long)f->u);
-    else if (f->type == FIELD_BOOL)
-        buf_puts(b, f->u ? "true" : "false");
-    else
-        return err_set(EXIT_DATA, "field '%s' is neither text nor a whole number", o.by);
-    return 0;
-}
-
-static int read_all(struct groups *g, struct labels *labels, struct reader *in)
-{
-    const bool grow = labels->n == 0;
-    struct progress *progress = progress_open(&o.common, "records", -1);
-    struct buf value = BUF_INIT;
-    struct record *rec;
-    int64_t n = 0;
-    int got;
-
-    buf_puts(&value, "");
-    while ((got = reader_next(in, &rec)) > 0) {
-        if (o.by && value_of(rec, &value) < 0)
-            got = -1;
-        else
-            got = tally_add(group_of(g, o.by ? value.p : NULL), labels, grow, rec);
-        if (got < 0) {
-            got = err_in("%s:%s", reader_name(in), record_name(rec));
-            break;
-        }
-        progress_to(progress, ++n);
-    }
-    progress_close(progress);
-    if (got == 0 && g->n == 0)
-        got =
-            err_set(EXIT_DATA,
-                    "%s: there are no records to score; choose some where --only or --limit choose",
-                    reader_name(in));
-    buf_free(&value);
-    return got;
-}
-
-static void put_heading(struct buf *b, const struct group *g)
+static void put_heading(struct buf *b, const struct slice *s)
 {
     if (!o.by || o.json)
         return;
     buf_printf(b, "%s%s%s", b->n && !o.tsv ? "\n" : "", o.by, o.tsv ? "\t" : "=");
-    utf8_show_line(b, g->value);
+    utf8_show_line(b, s->value);
     buf_putc(b, '\n');
 }
 
-static void complain(const char *condition, const struct group *g)
+static void complain(const char *condition, const struct slice *s)
 {
     struct buf line = BUF_INIT;
 
     buf_printf(&line, "%s: '%s' does not hold", err_tool(), condition);
     if (o.by) {
         buf_printf(&line, " for %s=", o.by);
-        utf8_show_line(&line, g->value);
+        utf8_show_line(&line, s->value);
     }
     (void)fprintf(stderr, "%s\n", line.p);
     buf_free(&line);
 }
 
-/* All counts and numbers; of the labels that were CHOSEN where some were. */
-static void compute(struct confusion *c, struct metrics *m, const struct tally *t,
-                    const struct labels *labels, const struct labels *chosen, bool named)
+/* Appends the report of one slice; 1 when all conditions hold, 0 when one does not. */
+static int report(struct buf *b, const struct scored_run *run, int slice,
+                  const struct labels *chosen)
 {
-    const enum order order = named ? ORDER_GIVEN : ORDER_NAME;
-
-    confusion_init(c, t, labels, order, NULL);
-    metrics_compute(m, c, t);
-    if (!chosen)
-        return;
-    confusion_free(c);
-    confusion_init(c, t, labels, order, chosen);
-    metrics_restrict(m, c);
-}
-
-/* Appends the report of one group; 1 when all conditions hold, 0 when one does not. */
-static int report(struct buf *b, const struct group *g, const struct labels *labels,
-                  const struct labels *chosen, bool named)
-{
-    struct confusion c;
-    struct metrics m;
+    const struct slice *s = &run->slices[slice];
+    struct assessment a;
     int holds = 1, rc = 0;
 
-    put_heading(b, g);
-    compute(&c, &m, &g->tally, labels, chosen, named);
+    put_heading(b, s);
+    assess(&a, run, slice, chosen);
     if (o.report && !strcmp(o.report, "seed"))
-        rc = report_seed(b, &g->tally, labels);
+        rc = report_seed(b, &s->tally, &run->labels);
     else if (o.report)
-        report_sklearn(b, &g->tally, labels, chosen, (int)o.digits);
+        report_sklearn(b, &s->tally, &run->labels, chosen, (int)o.digits);
     else if (o.json)
-        report_json(b, &c, &m, o.by, g->value);
+        report_json(b, &a, o.by);
     else if (o.tsv)
-        report_tsv(b, &c, &m);
+        report_tsv(b, &a);
     else
-        report_text(b, &c, &m);
+        report_text(b, &a);
     for (int i = 0; rc >= 0 && i < o.require.n; i++) {
-        rc = require_holds(o.require.v[i], &c, &m);
+        rc = require_holds(o.require.v[i], &a);
         if (rc == 0)
-            complain(o.require.v[i], g);
+            complain(o.require.v[i], s);
         holds = holds && rc > 0;
     }
-    confusion_free(&c);
+    assessment_free(&a);
     return rc < 0 ? -1 : holds;
 }
 
@@ -200,16 +111,15 @@ static int check_options(void)
 }
 
 /* As scikit-learn: at least one of the labels that were chosen is a true one. */
-static int check_chosen(const struct labels *chosen, const struct groups *g,
-                        const struct labels *labels)
+static int check_chosen(const struct labels *chosen, const struct scored_run *run)
 {
     struct buf names = BUF_INIT, known = BUF_INIT;
     int64_t support = 0;
 
-    for (int i = 0; i < g->n; i++) {
+    for (int i = 0; i < run->n_slices; i++) {
         struct confusion c;
 
-        confusion_init(&c, &g->v[i].tally, labels, ORDER_GIVEN, chosen);
+        confusion_init(&c, &run->slices[i].tally, &run->labels, ORDER_GIVEN, chosen);
         for (int k = 0; k < c.n; k++)
             support += c.support[k];
         confusion_free(&c);
@@ -217,7 +127,7 @@ static int check_chosen(const struct labels *chosen, const struct groups *g,
     if (support)
         return 0;
     labels_list(chosen, &names);
-    labels_list(labels, &known);
+    labels_list(&run->labels, &known);
     (void)err_set(EXIT_DATA, "no record's label is one of --labels %s; there are: %s", names.p,
                   known.p);
     buf_free(&names);
@@ -241,29 +151,19 @@ static int write_out(const struct buf *b)
 int main(int argc, char **argv)
 {
     const char *const *files = cli_parse(argc, argv, &cli);
-    struct labels labels = { 0 }, chosen = { 0 };
-    struct groups groups = { 0 };
+    struct labels chosen = { 0 };
+    struct scored_run run;
     struct buf out = BUF_INIT;
-    struct reader *in;
     int holds = 1;
 
     if (check_options() < 0 || (o.labels.n && labels_load(&chosen, &o.labels) < 0) ||
         outfile_try(o.common.output, o.common.force, false) < 0 ||
-        reader_open(&in, files, KIND_PREDICTIONS, &o.common) < 0)
+        scored_run_read(&run, files[0], NULL,
+                        &(struct reading){ &o.common, o.by, false, KEEP_COUNTS }) < 0 ||
+        (chosen.n && check_chosen(&chosen, &run) < 0))
         die_err();
-    labels_copy(&labels, reader_labels(in));
-    if (read_all(&groups, &labels, in) < 0)
-        die_err();
-    if (labels_find(&labels, "none", strlen("none")) >= 0)
-        die(EXIT_DATA,
-            "%s: a label is called 'none', which stands for predictions that are no label; "
-            "rename it",
-            reader_name(in));
-    if (chosen.n && check_chosen(&chosen, &groups, &labels) < 0)
-        die_err();
-    for (int i = 0; i < groups.n; i++) {
-        const int rc = report(&out, &groups.v[i], &labels, chosen.n ? &chosen : NULL,
-                              reader_labels(in)->n > 0);
+    for (int i = 0; i < run.n_slices; i++) {
+        const int rc = report(&out, &run, i, chosen.n ? &chosen : NULL);
 
         if (rc < 0)
             die_err();
@@ -271,14 +171,8 @@ int main(int argc, char **argv)
     }
     if (write_out(&out) < 0)
         die_err();
-    for (int i = 0; i < groups.n; i++) {
-        tally_free(&groups.v[i].tally);
-        free(groups.v[i].value);
-    }
-    free(groups.v);
-    labels_free(&labels);
+    scored_run_free(&run);
     labels_free(&chosen);
     buf_free(&out);
-    reader_close(in);
     return holds ? 0 : err_unmet();
 }

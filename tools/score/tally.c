@@ -72,17 +72,22 @@ static double clipped(const float *p, size_t n, size_t truth)
     return value / sum;
 }
 
-static void add_scores(struct tally *t, const float *p, size_t n, size_t truth)
+static void add_scores(struct tally *t, const float *p, size_t n, struct judged *j)
 {
+    const size_t truth = (size_t)j->truth;
     size_t best = 0;
 
+    j->p = j->pred < 0 ? NAN : (double)p[j->pred];
+    j->brier = 0;
     for (size_t i = 0; i < n; i++) {
         const double miss = (double)p[i] - (i == truth);
 
+        j->brier += miss * miss;
         t->brier += miss * miss;
         best = p[i] > p[best] ? i : best;
     }
-    t->log_loss -= log(clipped(p, n, truth));
+    j->log_loss = -log(clipped(p, n, truth));
+    t->log_loss += j->log_loss;
     t->scored++;
     const int bin = bin_of((double)p[best]);
 
@@ -91,7 +96,8 @@ static void add_scores(struct tally *t, const float *p, size_t n, size_t truth)
     t->bin[bin].confidence += (double)p[best];
 }
 
-static int take_scores(struct tally *t, const struct labels *labels, struct record *rec, int truth)
+static int take_scores(struct tally *t, const struct labels *labels, struct record *rec,
+                       struct judged *j)
 {
     const float *p;
     size_t n;
@@ -110,11 +116,12 @@ static int take_scores(struct tally *t, const struct labels *labels, struct reco
         if (!(p[i] >= 0 && p[i] <= 1.0f + 1e-3f))
             return err_set(EXIT_DATA, "score %zu is %g, which is not a probability", i,
                            (double)p[i]);
-    add_scores(t, p, n, (size_t)truth);
+    add_scores(t, p, n, j);
     return 0;
 }
 
-int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *rec)
+int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *rec,
+              struct judged *j)
 {
     const char *label, *pred;
     size_t n_label, n_pred;
@@ -139,7 +146,8 @@ int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *
         t->count[truth * t->cap + guess]++;
     else
         t->none[truth]++;
-    return take_scores(t, labels, rec, truth);
+    *j = (struct judged){ truth, guess, NAN, NAN, NAN };
+    return take_scores(t, labels, rec, j);
 }
 
 void tally_free(struct tally *t)

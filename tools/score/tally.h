@@ -23,8 +23,16 @@ struct tally {
     } bin[ECE_BINS];
 };
 
-/* LABELS are the stream's. When it has none (GROW) they are collected as they come. */
-MUST_USE int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *rec);
+struct judged {      /* one record */
+    int truth, pred; /* indices of labels; pred -1: none */
+    double p;        /* the probability of pred; NaN where that is none */
+    double log_loss, brier;
+    /* all three NaN without scores */
+};
+
+/* *J gets what was counted. LABELS are the stream's. When it has none (GROW) they are collected as they come. */
+MUST_USE int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *rec,
+                       struct judged *j);
 static inline int64_t tally_count(const struct tally *t, int truth, int pred)
 {
     return truth < t->cap && pred < t->cap ? t->count[truth * t->cap + pred] : 0;

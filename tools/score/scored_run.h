@@ -1,0 +1,69 @@
+/*
+ * scored_run.h - one stream of predictions, read to its end: counts for each slice, where it comes from
+ * and, where that is wanted, every record.
+ */
+#ifndef SCORED_RUN_H
+#define SCORED_RUN_H
+
+#include "cli.h"
+#include "tally.h"
+
+enum keep {
+    KEEP_COUNTS,  /* memory does not grow with the records */
+    KEEP_RECORDS, /* 48 bytes a record */
+    KEEP_TEXTS,   /* ... and the beginning of its text */
+};
+
+struct reading {
+    const struct cli_common *common;
+    const char *by; /* field that divides the records into slices; NULL: one slice */
+    bool by_may_lack; /* a record without that field is in the slice "" */
+    enum keep keep;
+};
+
+struct slice {
+    char *value; /* of the field BY, as text; NULL: all records */
+    struct tally tally;
+};
+
+struct kept {
+    struct judged judged;
+    bool has_id;
+    uint64_t id;
+    int slice;
+};
+
+enum { TEXT_KEPT = 4096 }; /* bytes; what is longer ends before a character */
+
+struct kept_text { /* of the record with the same index */
+    size_t at, n;  /* in the run's text: the field text, else prompt; n 0 where there is neither */
+    bool cut;
+    uint8_t digest[16]; /* the first half of the SHA-256 of all of it: equal texts are found by this */
+    int64_t length;     /* tokens of the prompt (n_prompt, else ids); where the first record has no ids,
+                         * characters of the text */
+};
+
+struct scored_run {
+    char *name;             /* for people: as given, else the file's without folder and endings */
+    char *path;             /* what messages call it */
+    struct labels labels;   /* the header's, else those that came, in that order */
+    bool labels_given;      /* by the header */
+    struct slice *slices;   /* in the order in which their values came; at least one */
+    int n_slices;
+    int64_t n;
+    struct kept *kept;      /* (n) in the order of the stream, from KEEP_RECORDS on */
+    struct kept_text *texts; /* (n) from KEEP_TEXTS on */
+    struct buf text;
+    bool tokens;            /* lengths are tokens */
+    struct buf provenance;  /* lines, as provenance.h has them */
+};
+
+/* Reads PATH; NULL is standard input. NAME NULL: made from PATH. -1 with the error set: what reader_next
+ * and tally_add refuse, no record at all, a label called none. */
+MUST_USE int scored_run_read(struct scored_run *run, const char *path, const char *name,
+                             const struct reading *how);
+void scored_run_free(struct scored_run *run);
+/* The index of the slice of VALUE (NULL: of all records); -1: there is none. */
+int scored_run_slice(const struct scored_run *run, const char *value);
+
+#endif
