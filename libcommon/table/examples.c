@@ -51,6 +51,8 @@ static int find_columns(struct examples *e, const struct examples_options *opt)
     const char *label = unlabelled ? NULL : opt->label;
 
     e->text = e->label = -1;
+    if (table_columns(t) == 0 && table_got_nothing(t))
+        return err_set(EXIT_NOINPUT, "%s: empty; see the error before", table_name(t));
     if (table_columns(t) == 0)
         return err_set(EXIT_DATA, "%s: is empty; a table has at least one row", table_name(t));
     if (table_is_plain(t) && !opt->text)

@@ -243,6 +243,11 @@ int source_read(struct source *s, const uint8_t **bytes, size_t *n)
     return s->ended && s->archive && s->digest ? check_rest(s) : rc;
 }
 
+bool source_is_pipe(const struct source *s)
+{
+    return input_is_pipe(s->in);
+}
+
 const char *source_name(const struct source *s)
 {
     return s->name;

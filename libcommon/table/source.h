@@ -24,6 +24,8 @@ MUST_USE int source_open(struct source **s, const char *path, const char *member
                          int64_t threads);
 /* The next block, good until the next call; *N is 0 at the end only. */
 MUST_USE int source_read(struct source *s, const uint8_t **bytes, size_t *n);
+/* Another program writes it: what is wrong with its end, that program has said. */
+bool source_is_pipe(const struct source *s);
 /* For messages: "news.csv", "archive.zip/news.csv", "standard input". */
 const char *source_name(const struct source *s);
 /* Of the file's bytes as they are stored, the whole archive; after the end. */

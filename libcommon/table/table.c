@@ -459,6 +459,11 @@ int64_t table_replaced_rows(const struct table *t)
     return t->replaced;
 }
 
+bool table_got_nothing(const struct table *t)
+{
+    return t->ended && t->end == 0 && source_is_pipe(t->src);
+}
+
 const char *table_name(const struct table *t)
 {
     return source_name(t->src);

@@ -69,6 +69,8 @@ void table_say_guesses(struct table *t, int text, int label);
 MUST_USE int table_next(struct table *t, const struct cell **cells);
 int64_t table_row(const struct table *t);           /* number of the row last given, from 0 */
 int64_t table_replaced_rows(const struct table *t); /* rows in which U+FFFD was put */
+/* No byte came through a pipe: the program that should have written the table has said why. */
+bool table_got_nothing(const struct table *t);
 const char *table_name(const struct table *t);      /* for messages: "archive.zip/news.csv" */
 /* Of the source file's bytes as they are stored; after the end. */
 MUST_USE int table_digest(struct table *t, uint8_t out[SHA256_BYTES]);
