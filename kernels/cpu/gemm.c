@@ -182,10 +182,11 @@ struct chunk {
     bool few; /* the tiles read the weight themselves */
 };
 
-/* Weights that are wanted soon: ROWS runs of N elements, the first at FIRST of the flattened one.
- */
+/* Weights that are wanted soon: ROWS runs of BYTES, the first at AT, STRIDE bytes apart; with NF4 also
+ * a scale for each, from SCALE on, SCALE_STRIDE bytes apart. */
 struct ahead {
-    int64_t first, rows, n;
+    const char *at, *scale;
+    int64_t rows, bytes, stride, scale_stride;
 };
 
 static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const float *init)
@@ -227,16 +228,22 @@ static int64_t bytes_of(const struct weight *w, int64_t n)
     return w->dtype == DT_NF4 ? n / 2 : n * (int64_t)dtype_bytes(w->dtype, (size_t)block) / block;
 }
 
-/* Asks for N elements of a weight, in one run. */
-static void fetch_run(const struct weight *w, int64_t first, int64_t n)
+/* KC of k and a panel's columns, at ROW and COL of the weight. */
+static struct ahead runs_ahead(const struct chunk *s, int64_t row, int64_t col, int64_t kc)
 {
-    const int64_t bytes = bytes_of(w, n);
-    const char *const p = (const char *)(const void *)w->data + bytes_of(w, first);
+    const struct gemm_term *const t = s->term;
+    const struct weight *const w = t->b;
+    const int64_t nr = cpu_isa()->nr, ld = weight_ld(s), first = row * ld + col;
+    const bool nf4 = w->dtype == DT_NF4;
 
-    for (int64_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch(p + i, 0, 2);
-    if (w->dtype == DT_NF4)
-        __builtin_prefetch(const_f32(w->absmax) + first / w->block, 0, 2);
+    return (struct ahead){
+        .at = (const char *)(const void *)w->data + bytes_of(w, first),
+        .scale = nf4 ? (const char *)(const_f32(w->absmax) + first / w->block) : NULL,
+        .rows = t->b_trans ? min_i64(nr, w->rows - row) : kc,
+        .bytes = bytes_of(w, t->b_trans ? kc : min_i64(nr, w->cols - col)),
+        .stride = bytes_of(w, ld),
+        .scale_stride = nf4 ? ld * (int64_t)sizeof(float) / w->block : 0,
+    };
 }
 
 /* Where what is likely wanted behind the panel at column N of a task's n0..n1 begins: the next
@@ -259,20 +266,22 @@ static struct ahead ahead_of(const struct chunk *s, int64_t n0, int64_t n, int64
     if (n >= s->g->N)
         return (struct ahead){ .rows = 0 };
 
-    const int64_t row = t->b_first + (t->b_trans ? n : k0), col = t->b_trans ? k0 : n;
-    const int64_t kc = min_i64(KC, t->K - k0);
-
-    return (struct ahead){ row * weight_ld(s) + col,
-                           t->b_trans ? min_i64(nr, t->b->rows - row) : kc,
-                           t->b_trans ? kc : min_i64(nr, t->b->cols - n) };
+    return runs_ahead(s, t->b_first + (t->b_trans ? n : k0), t->b_trans ? k0 : n,
+                      min_i64(KC, t->K - k0));
 }
 
 /* Asks for part PART of PARTS of it: the machine does not foresee short runs of many rows, and can
  * only wait for some at a time. */
-static void fetch_part(const struct chunk *s, const struct ahead *a, int64_t part, int64_t parts)
+static void fetch_part(const struct ahead *a, int64_t part, int64_t parts)
 {
-    for (int64_t i = a->rows * part / parts; i < a->rows * (part + 1) / parts; i++)
-        fetch_run(s->term->b, a->first + i * weight_ld(s), a->n);
+    for (int64_t i = a->rows * part / parts; i < a->rows * (part + 1) / parts; i++) {
+        const char *const run = a->at + i * a->stride;
+
+        for (int64_t at = 0; at < a->bytes; at += 64)
+            __builtin_prefetch(run + at, 0, 2);
+        if (a->scale)
+            __builtin_prefetch(a->scale + i * a->scale_stride, 0, 2);
+    }
 }
 
 /* A tile at c's edge or under a mask: by way of a tile of its own. */
@@ -331,7 +340,7 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
         const int m = (int)min_i64(isa->mr, m1 - m0);
 
         if (panel)
-            fetch_part(s, ahead, i, panels);
+            fetch_part(ahead, i, panels);
         if (direct) {
             make_tile(s, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
                       !s->first || g->add);
