@@ -15,7 +15,7 @@ struct heat {
     size_t n_rows, n_columns;
     const char *const *row, *const *column; /* their labels; cut where too long, whole in a <title> */
     const int64_t *count;                   /* n_rows * n_columns, row by row; none below 0 */
-    double width;                           /* of the viewBox; 0: 400 */
+    double width;                           /* of the viewBox; 0: 360 */
 };
 
 /* Cells of more rows or columns than can be read have no text but a <title>. */

@@ -20,6 +20,9 @@ static const char *const dashes[PALETTE_SERIES_N] = {
     "none", "7 3", "2 2.5", "9 3 2 3", "5 2 1.5 2 1.5 2", "12 4"
 };
 
+/* Of bars, for the same reason; their outline is the whole colour. */
+static const char *const filled[PALETTE_SERIES_N] = { "1", ".35", ".7", "0", ".5", ".15" };
+
 uint32_t palette_colour(enum palette which, bool dark)
 {
     return dark ? colours[which].dark : colours[which].light;
@@ -82,13 +85,15 @@ static void put_colours(struct buf *b, enum form form)
 
 void palette_rules(struct buf *b, bool alone)
 {
-    buf_puts(b, ".pic{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}"
-                ".pic-text,.pic-muted{font-size:12px}.pic-head{font-size:14px;font-weight:600}"
-                ".pic-grid,.pic-axis,.pic-cell,.pic-line{fill:none}.pic-line{stroke-width:2;"
-                "stroke-linejoin:round}.pic-thin{stroke-width:1.2;fill:none}"
-                ".pic-band{fill-opacity:.22}.pic-diagonal{stroke-dasharray:3 3}");
+    buf_puts(b,
+             ".pic{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}"
+             ".pic-text,.pic-muted{font-size:12px}.pic-head{font-size:14px;font-weight:600}"
+             ".pic-grid,.pic-axis,.pic-cell,.pic-line,.pic-thin{fill:none}.pic-line{stroke-width:2;"
+             "stroke-linejoin:round}.pic-thin{stroke-width:1.2}"
+             ".pic-band{fill-opacity:.22}.pic-diagonal{stroke-dasharray:3 3}");
     for (int i = 0; i < PALETTE_SERIES_N; i++)
-        buf_printf(b, ".pic-d%d{stroke-dasharray:%s}", i, dashes[i]);
+        buf_printf(b, ".pic-d%d{stroke-dasharray:%s}.pic-b%d{fill-opacity:%s}", i, dashes[i], i,
+                   filled[i]);
     put_colours(b, alone ? LIGHT : VARIABLE);
     if (alone) {
         buf_puts(b, "@media screen and (prefers-color-scheme:dark){");

@@ -2,9 +2,9 @@
  * plot.h - curves, points and bars over axes, as one SVG element of some kilobytes.
  *
  * The same values give the same bytes. Coordinates are those of the viewBox; the width is that of the
- * place, so that 390 of a phone show text of 11 pixels and more where WIDTH stays at its 400.
- * Values that are no numbers break a line; infinite ones too. More points than can be seen are thinned
- * to the first, lowest, highest and last of each column of the picture, which draws the same line.
+ * place, so that the 390 pixels of a phone show text of 11 pixels and more where WIDTH stays at its 360.
+ * Values that are not finite break a line. Of more points than can be seen a line keeps the first, lowest,
+ * highest and last of each half pixel, and points keep one of each pixel, which looks the same.
  */
 #ifndef PLOT_H
 #define PLOT_H
@@ -16,7 +16,7 @@ enum plot_mark {
     PLOT_LINE_POINTS, /* a line, and a mark at each of its points */
     PLOT_STEPS,       /* a value holds until the next one's x */
     PLOT_POINTS,
-    PLOT_BARS,        /* from 0; series of bars at the same categories stand side by side */
+    PLOT_BARS,        /* from 0; several series of bars stand side by side */
     PLOT_BAND,        /* the area between LOW and HIGH */
 };
 
@@ -26,8 +26,9 @@ struct plot_series {
     size_t n;
     const double *x;          /* NULL: 0, 1, 2, ... */
     const double *y;          /* of a band: its middle line, or NULL */
-    const double *low, *high; /* whiskers from LOW to HIGH at each point, a band's edges; NULL: none */
-    const char *const *label; /* N texts beside the points or over the bars, or NULL */
+    const double *low, *high; /* a band's edges; else whiskers at each point; NULL: none */
+    const char *const *label; /* N texts (NULL: none) beside the points or over the bars, or
+                               NULL; one that would cover another is left out */
     bool right;               /* belongs to the axis on the right */
     int colour;               /* 1 to PALETTE_SERIES_N, with its dashes and its marker; 0: by position */
 };
@@ -46,13 +47,14 @@ struct plot_axis {
 struct plot {
     const char *id;    /* letters, digits and '-', unique in the page */
     const char *title; /* <title>, and above a picture that stands alone */
-    const char *desc;  /* <desc>, what a person who does not see it is told; NULL: the title says all */
+    const char *desc;  /* <desc>, for who does not see it; NULL: axes, and each series in numbers */
     struct plot_axis x, y, right; /* RIGHT is drawn when a series belongs to it */
     const struct plot_series *series;
     size_t n;
-    bool diagonal;        /* from (min, min) to (max, max), where both axes have the same range */
+    bool diagonal;        /* where y is x */
+    bool direct;          /* names of lines stand at their ends, and not in a legend */
     const char *note;     /* one muted line under the picture, or NULL */
-    double width, height; /* of the viewBox; 0: 400 and 260 */
+    double width, height; /* of the viewBox; 0: 360 and 240 */
 };
 
 /* Appends "<svg>...</svg>". ALONE: a whole file, with an XML declaration and a style of its own for light

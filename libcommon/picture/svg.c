@@ -4,7 +4,9 @@
 #include "palette.h"
 #include "utf8.h"
 
+#include <math.h>
 #include <string.h>
+#include <utf8proc.h>
 
 void svg_open(struct buf *b, const char *id, const char *title, const char *desc, double width,
               double height, bool alone)
@@ -44,42 +46,97 @@ static void put_attribute(struct buf *b, const char *name, double v)
     buf_putc(b, '"');
 }
 
-static void put_text(struct buf *b, const char *s, size_t max)
+/* What one code point takes at 12 pixels in the usual fonts without serifs. */
+static double advance(uint32_t cp)
 {
-    struct buf shown = BUF_INIT;
-    const bool cut = markup_text(&shown, s, strlen(s), max);
+    if (utf8_is_control(cp))
+        return 6 * 6.8; /* written as \uXXXX */
+    if (cp >= 0x80)
+        return utf8proc_charwidth((utf8proc_int32_t)cp) > 1 ? 12.5 : 8;
+    if (strchr("MW@%mw", (int)cp))
+        return 11.6;
+    if (strchr("fijlrt|.,:;'!()[] ", (int)cp))
+        return 4.8;
+    return cp >= 'A' && cp <= 'Z' ? 8.5 : 7.6;
+}
+
+/* Code points at the beginning of S that fit in WIDTH; all: SIZE_MAX. */
+static size_t fitting(const char *s, double width, double *used)
+{
+    const char *const end = s + strlen(s);
+    double all = 0;
+    size_t n = 0;
+
+    *used = 0;
+    for (const char *p = s; p < end; n++) {
+        int len = 1;
+        const bool good = utf8_valid(p, (size_t)(end - p < 4 ? end - p : 4)) > 0;
+
+        all += good ? advance(utf8_decode(p, &len)) : 10;
+        if (all > width)
+            return n ? n : 1;
+        *used = all;
+        p += len;
+    }
+    return SIZE_MAX;
+}
+
+double svg_width(const char *s)
+{
+    double used;
+
+    (void)fitting(s, INFINITY, &used);
+    return used;
+}
+
+static void put_text(struct buf *b, const char *s, double width)
+{
+    double used;
+    const size_t max = fitting(s, width, &used);
 
     buf_putc(b, '>');
-    if (cut) {
+    if (max != SIZE_MAX) {
         buf_puts(b, "<title>");
         markup_string(b, s);
         buf_puts(b, "</title>");
     }
-    buf_add(b, shown.p, shown.n);
+    (void)markup_text(b, s, strlen(s), max == SIZE_MAX ? 0 : max);
     buf_puts(b, "</text>\n");
-    buf_free(&shown);
 }
 
 void svg_text(struct buf *b, const char *class_name, double x, double y, const char *anchor,
-              const char *s, size_t max)
+              const char *s, double width)
 {
     buf_printf(b, "<text class=\"%s\"", class_name);
     put_attribute(b, "x", x);
     put_attribute(b, "y", y);
     if (strcmp(anchor, "start"))
         buf_printf(b, " text-anchor=\"%s\"", anchor);
-    put_text(b, s, max);
+    put_text(b, s, width);
 }
 
 void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *s,
-                 size_t max)
+                 double width)
 {
-    buf_printf(b, "<text class=\"%s\" text-anchor=\"middle\" transform=\"translate(", class_name);
+    buf_printf(b, "<text class=\"%s\" transform=\"translate(", class_name);
     markup_number(b, x);
     buf_putc(b, ' ');
     markup_number(b, y);
     buf_puts(b, ") rotate(-90)\"");
-    put_text(b, s, max);
+    put_text(b, s, width);
+}
+
+void svg_rect(struct buf *b, const char *class_name, double x, double y, double width,
+              double height, double opacity)
+{
+    buf_printf(b, "<rect class=\"%s\"", class_name);
+    put_attribute(b, "x", x);
+    put_attribute(b, "y", y);
+    put_attribute(b, "width", width);
+    put_attribute(b, "height", height);
+    if (opacity >= 0)
+        put_attribute(b, "fill-opacity", opacity);
+    buf_puts(b, "/>\n");
 }
 
 void svg_line(struct buf *b, const char *class_name, double x1, double y1, double x2, double y2)
@@ -96,14 +153,4 @@ void svg_point(struct buf *b, char letter, double x, double y)
     markup_number(b, x);
     buf_putc(b, ' ');
     markup_number(b, y);
-}
-
-double svg_width(const char *s)
-{
-    double width = 0;
-
-    for (const char *p = s; *p; p++) /* lead bytes: Latin letters, and wider ones beyond */
-        if ((*p & 0xc0) != 0x80)
-            width += (*p & 0x80) ? 9 : 6.8;
-    return width;
 }

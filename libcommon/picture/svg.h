@@ -11,17 +11,21 @@ void svg_open(struct buf *b, const char *id, const char *title, const char *desc
               double height, bool alone);
 void svg_close(struct buf *b);
 
-/* Appends S as text at X, Y (of its base line). ANCHOR: "start", "middle" or "end"; at most MAX code
- * points, 0: all; what is cut stands whole in a <title>. */
+/* Appends S as text at X, Y (of its base line). ANCHOR: "start", "middle" or "end". What does not fit in
+ * WIDTH is cut, and stands whole in a <title>. */
 void svg_text(struct buf *b, const char *class_name, double x, double y, const char *anchor,
-              const char *s, size_t max);
-/* The same, turned to read upwards around X, Y. */
-void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *s, size_t max);
+              const char *s, double width);
+/* The same, turned to read upwards from X, Y. */
+void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *s,
+                 double width);
 void svg_line(struct buf *b, const char *class_name, double x1, double y1, double x2, double y2);
-/* Appends " X Y" for a path, behind a letter. */
+/* Appends <rect .../>; OPACITY below 0: as the class has it. */
+void svg_rect(struct buf *b, const char *class_name, double x, double y, double width,
+              double height, double opacity);
+/* Appends "LETTERX Y" for a path, behind which the next letter may stand. */
 void svg_point(struct buf *b, char letter, double x, double y);
 
-/* Columns that S takes at 12 pixels, about: never less than a usual font needs. */
+/* The width of S at 12 pixels, about, rather more than less. */
 double svg_width(const char *s);
 
 #endif

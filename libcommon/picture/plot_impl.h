@@ -1,0 +1,44 @@
+/* plot_impl.h - what the files of plot share. */
+#ifndef PLOT_IMPL_H
+#define PLOT_IMPL_H
+
+#include "plot.h"
+
+#include "ticks.h"
+
+/* One axis as it is drawn. */
+struct scale {
+    const struct plot_axis *axis;
+    bool used;       /* something belongs to it */
+    double min, max; /* of the values */
+    double from, to; /* where they lie in the picture */
+    struct ticks ticks;
+};
+
+struct frame {
+    const struct plot *plot;
+    double width, height;            /* of the picture */
+    double left, top, right, bottom; /* of the area between the axes */
+    double legend;                   /* y of its first base line */
+    struct scale x, y[2];            /* y[1] is on the right */
+    double bar;                      /* in units of x, of one bar */
+    int n_bars;                      /* series of bars */
+};
+
+double series_x(const struct plot_series *s, size_t i);
+/* Where V lies; not finite where V is not. */
+double scale_at(const struct scale *scale, double v);
+int series_colour(const struct plot *p, size_t i); /* 0 to PALETTE_SERIES_N - 1 */
+
+/* Draws the legend, or with B NULL only measures it: the height it takes. */
+double plot_legend(struct buf *b, const struct frame *f);
+void plot_axes(struct buf *b, const struct frame *f);
+/* Height of what stands under the area between the axes. */
+double plot_below(const struct frame *f);
+/* "50 %", "0.1" */
+void scale_label(struct buf *b, const struct scale *scale, double v);
+void plot_marks(struct buf *b, const struct frame *f);
+/* Sample of a series in the legend, 22 wide. */
+void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, double y);
+
+#endif
