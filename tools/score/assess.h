@@ -2,6 +2,7 @@
 #ifndef ASSESS_H
 #define ASSESS_H
 
+#include "interval.h"
 #include "score_metrics.h"
 #include "scored_run.h"
 
@@ -10,6 +11,9 @@ struct assessment {
     const struct slice *slice;
     struct confusion c; /* of the labels that were chosen, else of all */
     struct metrics m;
+    struct interval accuracy; /* Wilson's */
+    const char *majority;     /* the label that is true most often, the first of equals */
+    double baseline;          /* the accuracy of who always predicts that */
 };
 
 /* CHOSEN (NULL: all): the labels of C, in that order; macro_f1 and weighted_f1 are theirs alone. RUN must

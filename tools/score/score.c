@@ -8,6 +8,7 @@
 #include "outfile.h"
 #include "report.h"
 #include "require.h"
+#include "summary.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -16,12 +17,13 @@
 
 static struct options {
     struct cli_common common;
-    bool json, tsv;
-    const char *report, *by;
+    bool json, tsv, summary;
+    const char *report, *by, *best;
     int64_t digits;
     bool digits_given;
-    struct cli_list require, labels;
-} o = { .common = CLI_COMMON_INIT, .digits = 2 };
+    bool best_given;
+    struct cli_list require, labels, names, over;
+} o = { .common = CLI_COMMON_INIT, .digits = 2, .best = "accuracy" };
 
 /* clang-format off */
 static const struct cli_opt opts[] = {
@@ -36,12 +38,19 @@ static const struct cli_opt opts[] = {
     { 0, "by", CLI_TEXT, &o.by, .arg = "FIELD", .help = "a report for each value of this field" },
     { 0, "require", CLI_LIST, &o.require, .arg = "CONDITION",
       .help = "'accuracy>=0.8': exit 1 where it does not hold; may be repeated" },
+    { 0, "summary", CLI_FLAG, &o.summary, .help = "a table with a row for each of many files",
+      .group = "Many runs" },
+    { 0, "name", CLI_LIST, &o.names, .arg = "NAME", .help = "what a FILE is called, in their order" },
+    { 0, "over", CLI_LIST, &o.over, .arg = "SETTING",
+      .help = "runs that differ in this alone are one row: mean and deviation; may be repeated" },
+    { 0, "best", CLI_TEXT, &o.best, .arg = "NUMBER", .given = &o.best_given,
+      .help = "marks the row that is best by this on records of split eval" },
     { .type = CLI_END },
 };
 /* clang-format on */
 
 static const struct cli cli = {
-    "score", "[options] [FILE]", "Compares predictions with labels.", opts, &o.common, 0, 1,
+    "score", "[options] [FILE...]", "Compares predictions with labels.", opts, &o.common, 0, -1,
 };
 
 static void put_heading(struct buf *b, const struct slice *s)
@@ -96,8 +105,28 @@ static int report(struct buf *b, const struct scored_run *run, int slice,
     return rc < 0 ? -1 : holds;
 }
 
-static int check_options(void)
+static int check_summary(int files)
 {
+    if (!o.summary && (o.over.n || o.best_given))
+        return err_set(EXIT_USAGE, "--over and --best go with --summary");
+    if (!o.summary)
+        return 0;
+    if (o.report || o.by || o.labels.n || o.require.n)
+        return err_set(EXIT_USAGE, "--summary excludes --report, --by, --labels and --require");
+    if (files == 0)
+        return err_set(EXIT_USAGE, "--summary needs the files of the runs");
+    return summary_check(&(struct summary_options){ .best = o.best });
+}
+
+static int check_options(int files)
+{
+    if (!o.summary && files > 1)
+        return err_set(EXIT_USAGE, "more than one file; --summary makes a table of many");
+    if (o.names.n && o.names.n != (files ? files : 1))
+        return err_set(EXIT_USAGE, "--name is given %d times for %d files", o.names.n,
+                       files ? files : 1);
+    if (check_summary(files) < 0)
+        return -1;
     if (o.json + o.tsv + (o.report != NULL) > 1)
         return err_set(EXIT_USAGE, "--json, --tsv and --report exclude each other");
     if (o.digits_given && (!o.report || strcmp(o.report, "sklearn") != 0))
@@ -148,30 +177,54 @@ static int write_out(const struct buf *b)
     return outfile_commit(f);
 }
 
+static int summarise(struct buf *b, const char *const *files)
+{
+    struct summary s;
+    const bool sd = o.over.n > 0;
+
+    if (summary_read(&s, files, &(struct summary_options){ &o.common, &o.names, &o.over, o.best }) <
+        0)
+        return -1;
+    (o.json ? summary_json : o.tsv ? summary_tsv : summary_text)(b, &s, sd);
+    summary_free(&s);
+    return 1;
+}
+
+/* 1 when all conditions hold, 0 when one does not. */
+static int score_one(struct buf *b, const char *file, const struct labels *chosen)
+{
+    const struct reading how = { &o.common, o.by, false, KEEP_COUNTS };
+    struct scored_run run;
+    int holds = 1, rc = 0;
+
+    if (scored_run_read(&run, file, o.names.n ? o.names.v[0] : NULL, &how) < 0 ||
+        (chosen && check_chosen(chosen, &run) < 0))
+        return -1;
+    for (int i = 0; rc >= 0 && i < run.n_slices; i++) {
+        rc = report(b, &run, i, chosen);
+        holds = holds && rc;
+    }
+    scored_run_free(&run);
+    return rc < 0 ? -1 : holds;
+}
+
 int main(int argc, char **argv)
 {
     const char *const *files = cli_parse(argc, argv, &cli);
     struct labels chosen = { 0 };
-    struct scored_run run;
     struct buf out = BUF_INIT;
-    int holds = 1;
+    int n = 0;
 
-    if (check_options() < 0 || (o.labels.n && labels_load(&chosen, &o.labels) < 0) ||
-        outfile_try(o.common.output, o.common.force, false) < 0 ||
-        scored_run_read(&run, files[0], NULL,
-                        &(struct reading){ &o.common, o.by, false, KEEP_COUNTS }) < 0 ||
-        (chosen.n && check_chosen(&chosen, &run) < 0))
+    while (files[n])
+        n++;
+    if (check_options(n) < 0 || (o.labels.n && labels_load(&chosen, &o.labels) < 0) ||
+        outfile_try(o.common.output, o.common.force, false) < 0)
         die_err();
-    for (int i = 0; i < run.n_slices; i++) {
-        const int rc = report(&out, &run, i, chosen.n ? &chosen : NULL);
+    const int holds =
+        o.summary ? summarise(&out, files) : score_one(&out, files[0], chosen.n ? &chosen : NULL);
 
-        if (rc < 0)
-            die_err();
-        holds = holds && rc;
-    }
-    if (write_out(&out) < 0)
+    if (holds < 0 || write_out(&out) < 0)
         die_err();
-    scored_run_free(&run);
     labels_free(&chosen);
     buf_free(&out);
     return holds ? 0 : err_unmet();

@@ -236,19 +236,19 @@ static double ece(const struct tally *t)
 
 void metrics_compute(struct metrics *m, const struct confusion *c, const struct tally *t)
 {
-    int64_t right = 0;
-
     *m = (struct metrics){ .n = t->n };
     for (int i = 0; i < c->n; i++) {
-        right += c->count[i * c->n + i];
+        m->right += c->count[i * c->n + i];
         m->none += c->none[i];
     }
-    m->accuracy = (double)right / (double)m->n;
+    const double right = (double)m->right;
+
+    m->accuracy = right / (double)m->n;
     m->macro_f1 = macro_f1(c, false);
     m->weighted_f1 = weighted_f1(c);
     m->balanced_accuracy = balanced_accuracy(c);
-    m->mcc = mcc(m, c, (double)right);
-    m->kappa = kappa(m, c, (double)right);
+    m->mcc = mcc(m, c, right);
+    m->kappa = kappa(m, c, right);
     m->scored = t->scored > 0;
     if (m->scored) {
         m->log_loss = t->log_loss / (double)t->scored;

@@ -28,7 +28,7 @@ struct label_metrics {
 };
 
 struct metrics {
-    int64_t n, none;
+    int64_t n, none, right;
     double accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc, kappa;
     bool scored;
     double log_loss, brier, ece;

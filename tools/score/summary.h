@@ -1,0 +1,83 @@
+/*
+ * summary.h - many runs in one table: a row for each, or for those that differ in a setting alone.
+ *
+ * A run is called by the folder that holds its file where that has a '=' in its name
+ * ("r=16,seed=1/after.zst"), else by its file. A name of KEY=VALUE parts with commas between them is
+ * settings, which are columns. Files of one name are one run: its records with split eval are in one, the
+ * others in another.
+ */
+#ifndef SUMMARY_H
+#define SUMMARY_H
+
+#include "cli.h"
+#include "interval.h"
+#include "scored_run.h"
+
+enum figure { ACCURACY, BALANCED, MACRO_F1, WEIGHTED_F1, MCC, LOG_LOSS, BRIER, ECE, FIGURES };
+extern const char *const figure_name[FIGURES];
+
+enum rows { ROWS_TEST, ROWS_EVAL, ROWS }; /* EVAL: those with split eval; TEST: all others */
+
+struct outcome { /* of one run on one kind of rows */
+    int64_t n;   /* 0: it has none */
+    double right, baseline, figure[FIGURES];
+};
+
+struct setting {
+    char *key, *value;
+};
+
+struct settings {
+    struct setting *v;
+    int n;
+};
+
+struct summed { /* over the runs of a row */
+    int64_t n;  /* records of a run: the fewest; 0: a run has none */
+    double baseline, mean[FIGURES];
+    double sd[FIGURES];       /* of a sample (divisor: runs - 1); NaN for one run */
+    struct interval accuracy; /* Wilson's, of the mean and the N records of one run: those of several
+                               * are the same rows, seen again */
+};
+
+struct row {
+    char *name;
+    struct settings settings;
+    struct outcome (*run)[ROWS];
+    int runs;
+    struct summed rows[ROWS];
+    bool best;
+};
+
+struct summary {
+    struct row *row;
+    int n;
+    char **key; /* of all settings, in the order in which they came */
+    int keys;
+    bool rows[ROWS]; /* which kinds of rows the runs have; all of them, or none */
+    bool scored;     /* some have probabilities */
+    bool named;      /* some run has no settings */
+};
+
+struct summary_options {
+    const struct cli_common *common;
+    const struct cli_list *names; /* of the files, in their order; none: as above */
+    const struct cli_list *over;  /* keys of settings: runs that differ in these alone are one row */
+    const char *best;             /* the figure by which the best row on eval records is marked */
+};
+
+/* EXIT_USAGE unless BEST names a figure. */
+MUST_USE int summary_check(const struct summary_options *o);
+/* Reads FILES, one after another, and sorts the rows by their settings. */
+MUST_USE int summary_read(struct summary *s, const char *const *files,
+                          const struct summary_options *o);
+void summary_free(struct summary *s);
+/* The value of KEY; NULL: there is none. */
+const char *settings_find(const struct settings *s, const char *key);
+
+/* The table, in summary_report.c. SD: deviations are wanted. */
+void summary_text(struct buf *b, const struct summary *s, bool sd);
+void summary_json(struct buf *b, const struct summary *s, bool sd);
+void summary_tsv(struct buf *b, const struct summary *s, bool sd);
+
+#endif
