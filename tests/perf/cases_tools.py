@@ -57,17 +57,17 @@ class Tools:
         return records / self.seconds("predict", "-m", d.nf4(), d.prompts(), "--mode", "labels", "--limit", records,
                                       "--compute-dtype", dtype, "-o", d.output("labels.zst"), "--force")
 
-    def logits(self, dtype, records):
+    def logits(self, dtype, records, model=None):
         """Tokens a second through the model: the difference between many records and one."""
         d = self.data
-        words = ["predict", "-m", d.nf4(), d.tokens("prefill.zst", 8, 512), "--mode", "logits", "--compute-dtype", dtype,
-                 "-o", d.output("logits.zst"), "--force", "--limit"]
+        words = ["predict", "-m", model or d.nf4(), d.tokens("prefill.zst", 32, 512, 49000), "--mode", "logits",
+                 "--compute-dtype", dtype, "-o", d.output("logits.zst"), "--force", "--limit"]
         return 512 * (records - 1) / (self.seconds(*words, records) - self.seconds(*words, 1))
 
-    def decode(self, dtype, tokens):
+    def decode(self, dtype, tokens, model=None):
         d = self.data
-        words = ["predict", "-m", d.nf4(), d.tokens("decode.zst", 1, 16), "--mode", "generate", "--compute-dtype", dtype,
-                 "-o", d.output("decode.zst.out"), "--force", "--max-new-tokens"]
+        words = ["predict", "-m", model or d.nf4(), d.tokens("decode.zst", 1, 16, 49000), "--mode", "generate",
+                 "--compute-dtype", dtype, "-o", d.output("decode.zst.out"), "--force", "--max-new-tokens"]
         return tokens / (self.seconds(*words, tokens + 1) - self.seconds(*words, 1))
 
     def tokenize(self, texts):
@@ -113,6 +113,9 @@ def small_model(t, p):
                    {f"HF + PEFT {dtype}": p["hf"].question("step_at_once", dtype, d.smollm2_folder, 8, 70)}, runs=5)
         yield Case(f"smollm2/labels, 900 prompts, {dtype}", "prompts/s", partial(t.small_labels, dtype, 900),
                    {"HF forward, 16 at once": p["hf"].question("batched", dtype, d.smollm2_folder, 16, 75)}, runs=3)
+        for case, ours, n in (("prefill", t.logits, 17), ("decode", t.decode, 128)):
+            yield Case(f"smollm2/{case}, the file's own blocks, {dtype}", "tokens/s", partial(ours, dtype, n, d.smollm2()),
+                       {"llama.cpp": p["llama"].question(case, "file", t.threads, d.smollm2)})
 
 
 def run_alone(program, *words, timed=False):

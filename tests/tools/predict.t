@@ -258,6 +258,8 @@ refuses("prompts that have no tokens yet", 65, "tokenize", *base, rows=[], kind=
 refuses("sampling", 2, "greedy", *base, "--temperature", "0.7", rows=[])
 refuses("other sampling", 2, "greedy", *base, "--top-k", "5", rows=[])
 refuses("an option of another mode", 2, "--stop is for --mode generate", *base, "--stop", "x", rows=tests, labels=names)
+refuses("... without a value", 2, "--skip-special-tokens is for --mode generate", *base, "--skip-special-tokens", rows=tests,
+        labels=names)
 refuses("the article's reading of labels that were not generated", 2, "--preset", *base, "--preset", "seed", "--mode",
         "labels", rows=tests, labels=names)
 refuses("half precision", 69, "float16", *base, "--compute-dtype", "float16", rows=[])

@@ -27,10 +27,10 @@ static bool needs_text(const struct predict_options *o)
 
 static int begin(struct predictor *p)
 {
-    if (!p->tok && (needs_text(p->opt) || p->opt->preset))
+    if (!p->tok && (needs_text(p->opt) || p->opt->skip_special))
         return err_set(EXIT_NOINPUT,
-                       "the model has no tokenizer, which --stop, --stream and --preset need; copy "
-                       "tokenizer.json beside its config.json");
+                       "the model has no tokenizer, which --stop, --stream, --skip-special-tokens "
+                       "and --preset need; copy tokenizer.json beside its config.json");
     p->more = p->opt->max_new_tokens;
     return 0;
 }
@@ -46,7 +46,7 @@ static bool is_stop_id(const struct config *c, uint32_t id)
 static void decode(const struct predictor *p, struct text *t)
 {
     buf_clear(&t->decoded);
-    tokenizer_decode(p->tok, t->ids, (size_t)t->n, true, &t->decoded);
+    tokenizer_decode(p->tok, t->ids, (size_t)t->n, p->opt->skip_special, &t->decoded);
     buf_puts(&t->decoded, "");
 }
 

@@ -19,6 +19,7 @@ struct predict_options {
     int64_t max_new_tokens;
     const char *stop; /* NULL: none */
     bool stream;
+    bool skip_special; /* special tokens are no part of a text */
     const char *loss; /* completion|all */
     int64_t batch_tokens;
     bool trust_tokens, trust_adapter, partial_adapter;

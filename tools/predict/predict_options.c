@@ -45,6 +45,7 @@ void options_suit(const struct predict_options *o, const char *mode)
         { o->stop != NULL, "stop", "generate" },
         { o->stream, "stream", "generate" },
         { o->preset != NULL, "preset", "generate" },
+        { o->skip_special, "skip-special-tokens", "generate" },
         { o->loss_given, "loss", "loss" },
     };
 
@@ -82,6 +83,8 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
         { 0, "stop", CLI_TEXT, &o->stop, "TEXT", .help = "end before this text" },
         { 0, "stream", CLI_FLAG, &o->stream, .silent = true,
           .help = "print the text on standard error as it is generated" },
+        { 0, "skip-special-tokens", CLI_FLAG, &o->skip_special,
+          .help = "leave special tokens, such as that of the end, out of the text" },
         { 0, "temperature", CLI_FLOAT, &o->temperature, "X", .offered = "",
           .help = "only 0: greedy" },
         { 0, "top-p", CLI_FLOAT, &o->top_p, "X", .offered = "", .help = "only 1" },
@@ -108,6 +111,8 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
     const char *const *operands = cli_parse(argc, argv, &cli);
 
     check(o, operands[0]);
+    if (o->preset)
+        o->skip_special = true; /* so does the pipeline that the article used */
     if (o->stream)
         o->common.progress = "never"; /* a line that is written over would mix with the text */
     return operands;

@@ -1,4 +1,5 @@
-"""llama.cpp through llama-cpp-python, on a random model of Phi-2's shape with 4 layers: tokens a second."""
+"""llama.cpp through llama-cpp-python: tokens a second, on a random model of Phi-2's shape with 4 layers (a kind
+of weights, and the folder where it is kept) or on a GGUF file ("file" and its path)."""
 import ctypes
 import os
 import time
@@ -72,7 +73,8 @@ def context(kind, threads, folder):
     c.llama_backend_init()
     options = c.llama_model_default_params()
     options.use_extra_bufts = False             # 0.3.36 with AMX falls over its own repacked q4_0
-    model = c.llama_model_load_from_file(file_of(kind, folder).encode(), options)
+    path = folder if kind == "file" else file_of(kind, folder)
+    model = c.llama_model_load_from_file(path.encode(), options)
     params = c.llama_context_default_params()
     params.n_ctx = 1024
     params.n_batch = params.n_ubatch = 512
@@ -91,7 +93,7 @@ forget.last = None
 
 def decode(ctx, first, n):
     import llama_cpp as c
-    tokens = (c.llama_token * n)(*((first + 37 * i) % 50000 for i in range(n)))
+    tokens = (c.llama_token * n)(*((first + 37 * i) % 49000 for i in range(n)))
     if c.llama_decode(ctx, c.llama_batch_get_one(tokens, n)):
         raise RuntimeError("llama_decode failed")
 
