@@ -1,6 +1,6 @@
 /*
- * zstream.h - the compressed layer of a record stream: zstd frames with content checksums, and a
- * seal behind the last one.
+ * zstream.h - the compressed layer of a record stream: zstd frames with content checksums (ours
+ * write one), and a seal behind the last one.
  *
  * A few bits of a zstd frame mean nothing to the decoder (spare header bits, the window size, the
  * padding of tables), so that no checksum of the content notices when they change. The seal is a
@@ -35,15 +35,14 @@ const char *zin_name(const struct zin *z); /* the path, or "standard input" */
 bool zin_can_reopen(const struct zin *z);  /* an ordinary file, no pipe */
 void zin_close(struct zin *z);             /* NULL is fine */
 
-/* Frames go to F, which stays the caller's. The bytes depend on content and LEVEL only: the first
- * frame has FRAME_BYTES (frames.h), and what is behind it is compressed by THREADS threads, the
- * caller among them (0: as many as the machine has). */
+/* A frame goes to F, which stays the caller's, compressed by THREADS threads beside the caller (0: as
+ * many as the machine has, 8 at most). The bytes depend on content, LEVEL and flushes alone. */
 struct zout *zout_new(struct outfile *f, int level, int64_t threads);
 /* The first call gives at least three bytes. */
 MUST_USE int zout_write(struct zout *z, const void *bytes, size_t n);
-/* Ends the block, so that a reader gets all there is so far. Only in the first frame. */
+/* Ends the block, so that a reader gets all there is so far. */
 MUST_USE int zout_flush(struct zout *z);
-/* Ends the last frame and puts the seal behind it. */
+/* Ends the frame and puts the seal behind it. */
 MUST_USE int zout_end(struct zout *z);
 void zout_free(struct zout *z); /* NULL is fine */
 
