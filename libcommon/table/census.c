@@ -2,6 +2,7 @@
 
 #include "unarchive.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,10 +28,21 @@ static void names_add(struct names *l, const char *name)
         buf_puts(&l->text, ", ...");
 }
 
-bool census_add(struct census *c, const char *name)
+static bool is_pattern(const char *member)
+{
+    return member && strpbrk(member, "*?");
+}
+
+static bool is_asked_for(const char *name, const char *member)
+{
+    return !strcmp(name, member) ||
+           (is_pattern(member) && !unarchive_is_hidden(name) && !fnmatch(member, name, 0));
+}
+
+bool census_add(struct census *c, const char *name, bool read)
 {
     const bool hidden = unarchive_is_hidden(name);
-    const bool wanted = c->member ? !strcmp(name, c->member) : !hidden && is_table_name(name);
+    const bool wanted = c->member ? is_asked_for(name, c->member) : !hidden && is_table_name(name);
 
     if (wanted)
         names_add(&c->wanted, name);
@@ -38,15 +50,32 @@ bool census_add(struct census *c, const char *name)
         names_add(&c->others, name);
     if (wanted && !c->first)
         c->first = xstrdup(name);
+    if (c->may_be_classes && read && (c->member ? wanted : !hidden && classes_may_have(name)))
+        classes_add(&c->classes, name);
     return wanted;
 }
 
-int census_check(const struct census *c, const char *archive)
+/* A pattern says it, and several files that fit it are no tables; without one, the names have to.
+ */
+static bool has_classes(struct census *c)
+{
+    if (c->classes.n < 2 || (!c->member && c->wanted.n > 0))
+        return false;
+    for (int i = 0; i < c->classes.n; i++)
+        if (is_table_name(c->classes.file[i]))
+            return false;
+    classes_label(&c->classes);
+    return c->member || classes_are_likely(&c->classes);
+}
+
+int census_check(struct census *c, const char *archive)
 {
     const char *rest = c->others.n ? c->others.text.p : "nothing";
 
     if (c->wanted.n == 1)
         return 0;
+    if (has_classes(c))
+        return 1;
     if (c->wanted.n > 1)
         return err_set(EXIT_DATA, "%s: holds %d tables: %s; choose one with --member", archive,
                        c->wanted.n, c->wanted.text.p);
@@ -54,8 +83,9 @@ int census_check(const struct census *c, const char *archive)
         return err_set(EXIT_NOINPUT, "%s: has no member '%s'; it holds %s", archive, c->member,
                        rest);
     return err_set(EXIT_DATA,
-                   "%s: holds no table (.csv, .tsv, .jsonl), it holds %s; "
-                   "name one of these with --member if it is a table",
+                   "%s: holds no table (.csv, .tsv, .jsonl), it holds %s; name one of these with "
+                   "--member if it is a table, or several by a pattern ('*.txt') if each holds "
+                   "the texts of one label, a line each",
                    archive, rest);
 }
 
@@ -64,4 +94,5 @@ void census_free(struct census *c)
     buf_free(&c->wanted.text);
     buf_free(&c->others.text);
     free(c->first);
+    classes_free(&c->classes);
 }

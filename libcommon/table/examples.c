@@ -334,7 +334,7 @@ const char *examples_place(struct examples *e)
 {
     buf_clear(&e->place);
     if (e->table)
-        buf_printf(&e->place, "%s:%lld", table_name(e->table), (long long)table_row(e->table) + 1);
+        table_place(e->table, &e->place);
     else
         buf_printf(&e->place, "%s:%s", reader_name(e->reader), record_name(e->rec));
     return e->place.p;

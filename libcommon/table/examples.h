@@ -39,7 +39,7 @@ struct examples_options {
     { 0, "encoding", CLI_CHOICE, &(in).table.encoding,                                                 \
       .arg = "auto|utf-8|utf-8:replace|latin-1|windows-1252", .help = "how bytes become text" },       \
     { 0, "member", CLI_TEXT, &(in).table.member, .arg = "NAME",                                        \
-      .help = "the table inside an archive; guessed when there is one" }
+      .help = "the table inside an archive, or a pattern; guessed when there is one" }
 #define EXAMPLES_TABLE_INIT { .encoding = "auto", .header = "auto" }
 /* clang-format on */
 

@@ -22,6 +22,9 @@ struct source {
     bool second;           /* a block was hashed before */
     bool archive;          /* zip or tar */
     char *member;          /* the name that was asked for; NULL: guessed */
+    bool may_be_classes;
+    struct classes classes; /* n 0: this is one table */
+    int class;              /* of these, which is read */
     bool ended;
     size_t first;     /* bytes at the beginning of block that nobody has taken yet */
     struct buf block; /* lent, and hashed when the next is wanted */
@@ -130,7 +133,7 @@ static int look_through(struct source *s, struct census *c, bool to_the_end)
     int more;
 
     while ((more = named(s, unarchive_next(s->u, &f))) > 0) {
-        if (f.folder || !census_add(c, f.name))
+        if (f.folder || !census_add(c, f.name, !f.refusal))
             continue;
         if (f.refusal)
             return err_set(EXIT_DATA, "%s/%s: %s", s->name, f.name, f.refusal);
@@ -140,27 +143,50 @@ static int look_through(struct source *s, struct census *c, bool to_the_end)
     return more;
 }
 
+/* The archive from its beginning again. */
+static int begin_again(struct source *s)
+{
+    return rewind_input(s) < 0 ? -1 : open_unarchive(s);
+}
+
+/* The table of this name. */
+static int choose_table(struct source *s, const char *name)
+{
+    struct census again = { .member = name };
+    struct buf full = BUF_INIT;
+    int rc = s->digest ? 0 : begin_again(s);
+
+    if (rc == 0 && !s->digest)
+        rc = look_through(s, &again, false);
+    if (rc == 0) {
+        buf_printf(&full, "%s/%s", s->name, name);
+        free(s->name);
+        s->name = full.p;
+    }
+    census_free(&again);
+    return rc;
+}
+
+static int choose_classes(struct source *s, struct classes *c)
+{
+    s->classes = *c;
+    *c = (struct classes){ 0 };
+    return begin_again(s) < 0 || source_next_class(s) < 0 ? -1 : 0;
+}
+
 /* A file is looked through first and then opened again at its table; a pipe stops at the first. */
 static int choose_member(struct source *s)
 {
-    struct census c = { .member = s->member }, again = { 0 };
+    struct census c = { .member = s->member, .may_be_classes = s->may_be_classes && !s->digest };
     int rc = look_through(s, &c, !s->digest);
 
     if (rc == 0)
         rc = census_check(&c, s->name);
-    if (rc == 0 && !s->digest) {
-        again.member = c.first;
-        rc = rewind_input(s) < 0 || open_unarchive(s) < 0 ? -1 : look_through(s, &again, false);
-    }
-    if (rc == 0) {
-        struct buf full = BUF_INIT;
-
-        buf_printf(&full, "%s/%s", s->name, c.first);
-        free(s->name);
-        s->name = full.p;
-    }
+    if (rc == 0)
+        rc = choose_table(s, c.first);
+    else if (rc > 0)
+        rc = choose_classes(s, &c.classes);
     census_free(&c);
-    census_free(&again);
     return rc;
 }
 
@@ -170,7 +196,7 @@ static int check_rest(struct source *s)
     struct census c = { .member = s->member };
     const char *archive = input_name(s->in);
 
-    (void)census_add(&c, s->name + strlen(archive) + 1);
+    (void)census_add(&c, s->name + strlen(archive) + 1, true);
     int rc = look_through(s, &c, true);
 
     if (rc == 0 && !s->member)
@@ -207,7 +233,8 @@ static int open_any(struct source *s)
                : 0;
 }
 
-int source_open(struct source **out, const char *path, const char *member, int64_t threads)
+int source_open(struct source **out, const char *path, const char *member, bool may_be_classes,
+                int64_t threads)
 {
     struct source *s = xcalloc(1, sizeof *s);
 
@@ -217,6 +244,7 @@ int source_open(struct source **out, const char *path, const char *member, int64
     }
     s->name = xstrdup(input_name(s->in));
     s->member = member ? xstrdup(member) : NULL;
+    s->may_be_classes = may_be_classes;
     s->alone = !behind_helps(threads);
     if (open_any(s) < 0) {
         source_close(s);
@@ -224,6 +252,30 @@ int source_open(struct source **out, const char *path, const char *member, int64
     }
     *out = s;
     return 0;
+}
+
+const struct classes *source_classes(const struct source *s)
+{
+    return s->classes.n ? &s->classes : NULL;
+}
+
+int source_class(const struct source *s)
+{
+    return s->class;
+}
+
+int source_next_class(struct source *s)
+{
+    struct packed_file f;
+    int more;
+
+    while ((more = named(s, unarchive_next(s->u, &f))) > 0) {
+        s->class = f.folder ? -1 : classes_find(&s->classes, f.name);
+        s->ended = s->class < 0;
+        if (!s->ended)
+            return 1;
+    }
+    return more;
 }
 
 int source_read(struct source *s, const uint8_t **bytes, size_t *n)
@@ -284,5 +336,6 @@ void source_close(struct source *s)
     buf_free(&s->block);
     free(s->name);
     free(s->member);
+    classes_free(&s->classes);
     free(s);
 }

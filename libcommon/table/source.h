@@ -1,6 +1,7 @@
 /*
  * source.h - the bytes of one table: a file or standard input, bare, in gz or zst, or one member of
- * a zip or tar. Read as a stream; nothing is extracted to disk.
+ * a zip or tar; or of several members one after another, which are the lines of one class each. Read as a
+ * stream; nothing is extracted to disk.
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -17,12 +18,18 @@ struct source;
 /*
  * MEMBER names a file of an archive by its whole path; NULL: the only .csv, .tsv, .jsonl or .ndjson
  * file there is. None or two are an error that lists them. An archive on a pipe can only be read
- * once: there a second table is found by source_read, after the first one's end. THREADS 1: none but
- * the caller's; 0: as many as the machine has.
+ * once: there a second table is found by source_read, after the first one's end. MAY_BE_CLASSES: where MEMBER is a
+ * pattern that several files fit, or there is no table and the names say so (classes.h), these are read, from the
+ * first on; not on a pipe. THREADS 1: none but the caller's; 0: as many as the machine has.
  */
-MUST_USE int source_open(struct source **s, const char *path, const char *member,
+MUST_USE int source_open(struct source **s, const char *path, const char *member, bool may_be_classes,
                          int64_t threads);
-/* The next block, good until the next call; *N is 0 at the end only. */
+/* The classes, NULL: this is one table; and which of them is read. */
+const struct classes *source_classes(const struct source *s);
+int source_class(const struct source *s);
+/* Goes on to the next class: 1, 0 behind the last one. */
+MUST_USE int source_next_class(struct source *s);
+/* The next block, good until the next call; *N is 0 at the end, of the class, only. */
 MUST_USE int source_read(struct source *s, const uint8_t **bytes, size_t *n);
 /* Another program writes it: what is wrong with its end, that program has said. */
 bool source_is_pipe(const struct source *s);

@@ -173,9 +173,7 @@ static int open_json(struct table *t)
     return 0;
 }
 
-/* Looks ahead, and passes over a byte order mark. LINES may be any text, also that of a web page:
- * three bytes tell what is none. */
-static int look_ahead(struct table *t, bool lines)
+int table_look_ahead(struct table *t, bool lines)
 {
     const size_t want = lines ? 3 : LOOK_AHEAD;
 
@@ -197,22 +195,26 @@ static int look_ahead(struct table *t, bool lines)
 
 static int open_columns(struct table *t, const struct table_options *opt)
 {
-    static const struct cell text = { "text", 4, false };
+    static const struct cell text = { "text", 4, false }, label = { "label", 5, false };
 
-    if (look_ahead(t, opt->lines) < 0)
+    if (table_look_ahead(t, opt->lines) < 0)
         return -1;
     const struct view v = table_view(t, LOOK_AHEAD);
 
-    t->form = opt->lines ? FORM_LINES : form_guess(source_name(t->src), &v);
+    t->form = opt->lines               ? FORM_LINES
+              : source_classes(t->src) ? FORM_CLASSES
+                                       : form_guess(source_name(t->src), &v);
     if (t->form == FORM_LINES)
         return table_add_column(t, &text, true);
-    if (t->form != FORM_CSV)
+    if (t->form != FORM_CSV && t->form != FORM_CLASSES)
         return open_json(t);
     if (v.n > 0 && memchr(v.p, 0, v.n))
         return err_set(EXIT_DATA,
                        "%s: has zero bytes, so it is no table of text; only zip, tar, gz and zst "
                        "are unpacked",
                        source_name(t->src));
+    if (t->form == FORM_CLASSES)
+        return table_add_column(t, &text, true) < 0 ? -1 : table_add_column(t, &label, true);
     return open_csv(t, opt);
 }
 
@@ -224,7 +226,9 @@ int table_open(struct table **out, const char *path, const struct table_options 
     t->p = xmalloc(1);
     t->cap = 1;
     t->row = -1;
-    if (source_open(&t->src, path, opt->member, opt->threads) < 0 || open_columns(t, opt) < 0) {
+    t->classes_guessed = !opt->member;
+    if (source_open(&t->src, path, opt->member, !opt->lines, opt->threads) < 0 ||
+        open_columns(t, opt) < 0) {
         table_close(t);
         return -1;
     }
@@ -405,6 +409,17 @@ static void say_header(const struct table *t, const char *file)
     buf_free(&row);
 }
 
+static void say_classes(const struct table *t)
+{
+    struct buf files = BUF_INIT;
+
+    classes_describe(source_classes(t->src), &files);
+    warn("%s: has no table; a line of these files is taken for a text, their names for the label: "
+         "%s; say --member 'PATTERN' for others",
+         source_name(t->src), files.p);
+    buf_free(&files);
+}
+
 /* Whether the first row has a label that no other of the first rows has. */
 static bool is_odd_label(const struct table *t, int label)
 {
@@ -424,6 +439,8 @@ void table_say_guesses(struct table *t, int text, int label)
              file, *delimiter == '\t' ? "tab" : delimiter);
     if (t->guessed && t->sheet.columns > 0 && (!t->header.sure || is_odd_label(t, label)))
         say_header(t, file);
+    if (t->form == FORM_CLASSES && t->classes_guessed)
+        say_classes(t);
     if (t->label_unsure)
         warn(
             "%s: column '%s' is taken for the text and %s for the label; name them with --text and "

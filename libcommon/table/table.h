@@ -12,6 +12,7 @@
 #define TABLE_H
 
 #include "err.h"
+#include "mem.h"
 #include "sha256.h"
 
 #include <stdbool.h>
@@ -69,6 +70,8 @@ void table_say_guesses(struct table *t, int text, int label);
 MUST_USE int table_next(struct table *t, const struct cell **cells);
 int64_t table_row(const struct table *t);           /* number of the row last given, from 0 */
 int64_t table_replaced_rows(const struct table *t); /* rows in which U+FFFD was put */
+/* Appends "archive.zip/news.csv:12", rows from 1, where the row last given, or refused, is; for messages. */
+void table_place(const struct table *t, struct buf *place);
 /* No byte came through a pipe: the program that should have written the table has said why. */
 bool table_got_nothing(const struct table *t);
 const char *table_name(const struct table *t);      /* for messages: "archive.zip/news.csv" */

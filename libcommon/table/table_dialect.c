@@ -36,21 +36,51 @@ static int fewest_values(const struct sheet *s)
     return fewest;
 }
 
+/* All rows of a view, where a sheet has the first ones. */
+struct reading {
+    int64_t rows;
+    bool even; /* all have as many fields, and more than one */
+    bool bare; /* a field that is in no quotation marks has one */
+    bool open; /* the last one's are not closed within the view */
+};
+
+static struct reading read_all(const struct view *v, const struct dialect *d)
+{
+    struct reading r = { .even = true };
+    struct spans f = { 0 };
+    size_t at = 0, used;
+    int columns = 0, got = 0;
+
+    while (at < v->n && (got = csv_scan(&f, v->p + at, v->n - at, v->last, d, &used)) == 1) {
+        const char *row = v->p + at;
+
+        at += used;
+        if (csv_is_empty(&f))
+            continue;
+        if (!r.rows++)
+            columns = f.n;
+        r.even = r.even && f.n == columns && columns > 1;
+        for (int i = 0; i < f.n; i++)
+            r.bare = r.bare || (!f.v[i].quoted && memchr(row + f.v[i].at, '"', f.v[i].n));
+    }
+    r.even = r.even && got >= 0 && columns > 1;
+    r.open = got == 0 && f.n > 0 && f.v[f.n - 1].quoted;
+    free(f.v);
+    return r;
+}
+
 /* Quotation marks are characters where they do not fit as marks, and where the rows are even
- * without them, but marks would make one of several lines. */
-static bool are_characters(const struct sheet *marks, const struct view *v, const struct dialect *d)
+ * without them, but marks would make one of several lines, or are inside of fields as well: who
+ * puts fields into them does it where a field has one. */
+static bool are_characters(const struct view *v, const struct dialect *d)
 {
     struct dialect plain = *d;
-    struct sheet s;
 
     plain.quotes = false;
-    sheet_read(&s, v, &plain);
-    const bool even = !s.odd && !s.broken && s.columns > 1;
-    const bool other = s.rows != marks->rows || s.used != marks->used;
-    const bool are = marks->broken || marks->odd ? even : even && other;
+    const struct reading with = read_all(v, d), without = read_all(v, &plain);
+    const bool joined = without.rows > with.rows + with.open;
 
-    sheet_free(&s);
-    return are;
+    return without.even && (!with.even || with.bare || joined);
 }
 
 static struct trial try_delimiter(const struct view *v, char delimiter)
@@ -65,7 +95,7 @@ static struct trial try_delimiter(const struct view *v, char delimiter)
         sheet_free(&s);
         sheet_read(&s, v, &d);
     }
-    if (delimiter == '\t' && are_characters(&s, v, &d)) {
+    if (delimiter == '\t' && are_characters(v, &d)) {
         d.quotes = false;
         sheet_free(&s);
         sheet_read(&s, v, &d);

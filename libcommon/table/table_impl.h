@@ -2,6 +2,7 @@
 #ifndef TABLE_IMPL_H
 #define TABLE_IMPL_H
 
+#include "classes.h"
 #include "source.h"
 #include "table_rows.h"
 
@@ -35,15 +36,20 @@ struct table {
     struct cell *cells;
     int n_columns;
     int64_t row, replaced;
+    int64_t line; /* of the file of a class */
 
     bool plain;                  /* no delimiter was found */
     bool delimiter_tie;          /* another would do as well */
     bool label_unsure;           /* the other of two could be it */
+    bool classes_guessed;        /* nobody said that files are classes */
     bool guessed;                /* nobody said whether there is a header */
     struct header_guess header;
     struct sheet sheet; /* the first rows, while guesses are made */
 };
 
+/* Looks at the beginning, and passes over a byte order mark. LINES may be any text, also that of a web page: three
+ * bytes tell what is none. */
+MUST_USE int table_look_ahead(struct table *t, bool lines);
 /* More bytes behind those that are there: as many again at least, so that a row is not scanned
  * often. */
 MUST_USE int table_more(struct table *t);

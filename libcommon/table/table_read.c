@@ -423,15 +423,64 @@ static int next_json(struct table *t)
     return 1;
 }
 
+/* Begins the next file; its bytes take the place of the last one's. */
+static int next_file(struct table *t)
+{
+    const int more = source_next_class(t->src);
+
+    t->start = t->end = 0;
+    t->ended = false;
+    t->line = 0;
+    return more > 0 && table_look_ahead(t, true) < 0 ? -1 : more;
+}
+
+/* The next line that is not blank, and the label of its file. */
+static int next_of_classes(struct table *t)
+{
+    struct cell *line = &t->cells[0];
+    int got;
+
+    do {
+        t->line++;
+        got = next_text(t, line);
+        if (got < 0 || (got == 0 && (got = next_file(t)) <= 0))
+            return got;
+    } while (t->line == 0 || is_blank(line));
+    if (memchr(line->p, 0, line->n))
+        return err_set(EXIT_DATA, "line has a zero byte; is this text?");
+    const char *label = source_classes(t->src)->label[source_class(t->src)];
+
+    t->cells[1] = (struct cell){ label, strlen(label), false };
+    return 1;
+}
+
+void table_place(const struct table *t, struct buf *place)
+{
+    const struct classes *c = source_classes(t->src);
+
+    buf_puts(place, source_name(t->src));
+    if (c)
+        buf_printf(place, "/%s", c->file[source_class(t->src)]);
+    buf_printf(place, ":%lld", (long long)(c ? t->line : t->row + 1));
+}
+
 int table_next(struct table *t, const struct cell **cells)
 {
+    struct buf place = BUF_INIT;
     int got;
 
     t->row++;
     if (t->form == FORM_LINES)
         got = next_text(t, t->cells);
+    else if (t->form == FORM_CLASSES)
+        got = next_of_classes(t);
     else
         got = t->form == FORM_CSV ? next_csv(t) : next_json(t);
     *cells = t->cells;
-    return got < 0 ? err_in("%s:%lld", source_name(t->src), (long long)t->row + 1) : got;
+    if (got < 0 && (t->line > 0 || t->form != FORM_CLASSES)) { /* else source.c named the file */
+        table_place(t, &place);
+        got = err_in("%s", place.p);
+        buf_free(&place);
+    }
+    return got;
 }

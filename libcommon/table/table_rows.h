@@ -71,7 +71,8 @@ enum encoding encoding_of(const char *name); /* NULL and "auto": ENC_UTF8 */
  * written anew goes behind ROOM, which has 3 bytes for each of the cell's and does not move. */
 MUST_USE int cell_decode(struct cell *c, enum encoding encoding, struct buf *room);
 
-enum form { FORM_CSV, FORM_JSONL, FORM_JSON, FORM_LINES }; /* FORM_JSON: an array of objects */
+/* FORM_JSON: an array of objects; FORM_CLASSES: lines with the label that the file has */
+enum form { FORM_CSV, FORM_JSONL, FORM_JSON, FORM_LINES, FORM_CLASSES };
 
 /* The beginning of a table as far as it was read; LAST: this is all of it. */
 struct view {
