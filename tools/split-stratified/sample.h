@@ -25,6 +25,7 @@ struct plan {
     struct size size[PARTS];
     bool per_class;    /* sizes hold for each class alone */
     bool eval_replace; /* eval is drawn with replacement */
+    int64_t most;      /* sample_own: shares and rests are of so many rows at most; 0: of all */
     uint32_t seed;
 };
 

@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The rows of N that are divided. */
+static int64_t divided(const struct plan *plan, int64_t n)
+{
+    return plan->most > 0 && plan->most < n ? plan->most : n;
+}
+
 /* Rows of every part and class in proportion: want[part][class]. */
 static int divide_in_proportion(int64_t *const want[PARTS], const struct population *p,
                                 const struct plan *plan)
@@ -13,7 +19,7 @@ static int divide_in_proportion(int64_t *const want[PARTS], const struct populat
     static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
     int64_t rows[PARTS], *left;
 
-    if (plan_rows(rows, plan, p->n) < 0)
+    if (plan_rows(rows, plan, divided(plan, p->n)) < 0)
         return -1;
     if (rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]) > p->n)
         return err_set(EXIT_DATA,
@@ -38,7 +44,7 @@ static int divide_each(int64_t *const want[PARTS], const struct population *p,
     int64_t rows[PARTS];
 
     for (int c = 0; c < p->n_classes; c++) {
-        if (plan_rows(rows, plan, p->count[c]) < 0)
+        if (plan_rows(rows, plan, divided(plan, p->count[c])) < 0)
             return -1;
         for (int part = 0; part < PARTS; part++)
             want[part][c] = rows[part];

@@ -25,6 +25,7 @@ struct options {
     const char *compat, *recipe;
     struct cli_list labels;
     const char *max_memory;
+    int64_t sample;
     bool per_class, eval_replace, audit;
 };
 
@@ -42,6 +43,8 @@ static const struct cli_opt opts[] = {
     { 0, "eval", CLI_TEXT, &o.size[EVAL], .arg = "N|FRACTION",
       .help = "rows to watch training with; default: none" },
     { 0, "per-class", CLI_FLAG, &o.per_class, .help = "these numbers are per label" },
+    { 0, "sample", CLI_INT, &o.sample, .arg = "N", .min = 1, .max = 1e15,
+      .help = "divide so many rows at most, drawn label by label" },
     { 0, "eval-replace", CLI_FLAG, &o.eval_replace, .help = "draw eval with replacement" },
     { 0, "compat", CLI_CHOICE, &o.compat, .arg = "sklearn",
       .help = "train and test as train_test_split gives them", .group = "Which rows" },
@@ -97,6 +100,7 @@ static int make_plan(struct plan *plan)
 {
     *plan = (struct plan){ .per_class = o.per_class,
                            .eval_replace = o.eval_replace,
+                           .most = o.sample,
                            .seed = (uint32_t)o.common.seed };
     if (o.common.seed < 0 || o.common.seed > UINT32_MAX)
         return err_set(EXIT_USAGE, "--seed must be from 0 to 4294967295 here, as for numpy");
@@ -107,6 +111,9 @@ static int make_plan(struct plan *plan)
                        "--recipe is for the article's labels: positive, neutral, negative");
     if (o.labels.n && o.in.label && !strcmp(o.in.label, "none"))
         return err_set(EXIT_USAGE, "--label none leaves no labels for --labels");
+    if (o.sample && (o.recipe || o.compat))
+        return err_set(EXIT_USAGE, "--sample is not for --%s, which draws from all rows",
+                       o.recipe ? "recipe" : "compat");
     if (o.eval_replace && !o.size[EVAL])
         return err_set(EXIT_USAGE, "--eval-replace needs --eval");
     for (int part = 0; part < PARTS; part++) {
@@ -247,6 +254,9 @@ int main(int argc, char **argv)
                     examples_reader(in)) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0)
         die_err();
+    if (rows.labels.n == 1 && !rule.none)
+        warn("%s: all rows have the label '%s', so there is nothing to tell apart",
+             examples_name(in), rows.labels.name[0]);
     const int64_t overlap = say_leak(&sample, &rows);
 
     for (int part = 0; part < PARTS; part++)
