@@ -26,10 +26,12 @@ static void as_table(const char *path)
     const uint8_t *bytes;
     size_t n;
 
-    if (says_why(source_open(&s, path, NULL, 1)) < 0)
+    if (says_why(source_open(&s, path, NULL, true, 1)) < 0)
         return;
-    while (says_why(source_read(s, &bytes, &n)) == 0 && n > 0)
-        ;
+    do
+        while (says_why(source_read(s, &bytes, &n)) == 0 && n > 0)
+            ;
+    while (source_classes(s) && says_why(source_next_class(s)) > 0);
     source_close(s);
 }
 

@@ -63,6 +63,8 @@ struct job {
     struct verbalizer verbalizer; /* labels.n 0: the label is the answer */
     struct labels of_template;    /* what its answers are to be; n 0: anything */
     struct labels labels;         /* of the output; n 0: not known */
+    struct buf list;              /* their answers, for a template that names {labels} */
+    struct template_values values;
     uint8_t template_digest[SHA256_BYTES], verbalizer_digest[SHA256_BYTES];
 };
 
@@ -152,6 +154,23 @@ static int check_fit(const struct job *j)
                         : answers_of_template(&j->labels, &j->of_template, o.template);
 }
 
+/* What a template may list. */
+static void list_answers(struct job *j)
+{
+    struct labels answers = { 0 };
+
+    for (int i = 0; i < j->labels.n; i++) {
+        size_t n = strlen(j->labels.name[i]);
+        const char *answer = answer_of(j, j->labels.name[i], &n);
+
+        if (answer)
+            labels_add(&answers, answer + strspn(answer, " \n"), n - strspn(answer, " \n"));
+    }
+    labels_list(&answers, &j->list);
+    labels_free(&answers);
+    j->values = (struct template_values){ &o.set, j->labels.n ? j->list.p : NULL };
+}
+
 static bool is_test(const struct record *rec)
 {
     const char *split;
@@ -204,8 +223,8 @@ static struct record *complete(const struct job *j, struct record *rec, struct s
     size_t n;
     const int has = find_answer(j, rec, &answer, &n);
 
-    if (has < 0 || template_prompt(j->template, rec, &o.set, &s->prompt) < 0 ||
-        (has && template_completion(j->template, rec, &o.set, answer, n, &s->completion) < 0))
+    if (has < 0 || template_prompt(j->template, rec, &j->values, &s->prompt) < 0 ||
+        (has && template_completion(j->template, rec, &j->values, answer, n, &s->completion) < 0))
         return NULL;
     if (!has && record_find(rec, "completion")) {
         copy_without(s->rec, rec, "completion");
@@ -256,7 +275,8 @@ static int note_answers(struct job *j)
         size_t n = strlen(noted.name[i]);
         const char *answer = answer_of(j, noted.name[i], &n);
 
-        all = answer && template_completion(j->template, none, &o.set, answer, n, &completion) == 0;
+        all = answer &&
+              template_completion(j->template, none, &j->values, answer, n, &completion) == 0;
         if (all)
             labels_set_answer(&noted, i, completion.p, completion.n);
     }
@@ -278,6 +298,7 @@ int main(int argc, char **argv)
     if (prepare(&job) < 0 || examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
     find_labels(&job, examples_reader(in) ? reader_labels(examples_reader(in)) : NULL);
+    list_answers(&job);
     if (check_fit(&job) < 0 || note_answers(&job) < 0)
         die_err();
     if (writer_open(&out, &o.common, KIND_PROMPTS, &job.labels, examples_reader(in)) < 0)
@@ -290,6 +311,7 @@ int main(int argc, char **argv)
     examples_close(in);
     labels_free(&job.labels);
     labels_free(&job.of_template);
+    buf_free(&job.list);
     verbalizer_free(&job.verbalizer);
     template_free(job.template);
     return 0;

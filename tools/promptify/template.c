@@ -10,6 +10,7 @@ struct piece {
     char *text;
     size_t n;
     bool field;
+    size_t most; /* characters of the field */
 };
 
 struct template
@@ -62,16 +63,16 @@ static size_t trailing_space(const char *p, size_t n)
     return n - end;
 }
 
-static void add_piece(struct template *t, const char *text, size_t n, bool field)
+static void add_piece(struct template *t, const char *text, size_t n, bool field, size_t most)
 {
     t->piece = xnrealloc(t->piece, (size_t)t->n + 1, sizeof *t->piece);
-    t->piece[t->n++] = (struct piece){ xstrndup(text, n), n, field };
+    t->piece[t->n++] = (struct piece){ xstrndup(text, n), n, field, most };
 }
 
 static void flush_literal(struct template *t, struct buf *literal)
 {
     if (literal->n > 0)
-        add_piece(t, literal->p, literal->n, false);
+        add_piece(t, literal->p, literal->n, false, 0);
     buf_clear(literal);
 }
 
@@ -90,6 +91,22 @@ static int mark_place(struct template *t)
     return 0;
 }
 
+/* Takes ":.200" off the end of a field's name: 200; SIZE_MAX where it has none. */
+static size_t take_most(const char *name, size_t *n)
+{
+    size_t digits = 0, most = 0;
+
+    while (digits < *n && digits < 15 && name[*n - 1 - digits] >= '0' &&
+           name[*n - 1 - digits] <= '9')
+        digits++;
+    if (!digits || *n < digits + 3 || memcmp(name + *n - digits - 2, ":.", 2) != 0)
+        return SIZE_MAX;
+    for (size_t i = *n - digits; i < *n; i++)
+        most = 10 * most + (size_t)(name[i] - '0');
+    *n -= digits + 2;
+    return most;
+}
+
 /* The place that begins at *P, an opening brace; *P is left behind it. */
 static int parse_place(struct template *t, const char **p, const char *end)
 {
@@ -103,7 +120,10 @@ static int parse_place(struct template *t, const char **p, const char *end)
     *p = close + 1;
     if (close - name == 10 && !memcmp(name, "completion", 10))
         return mark_place(t);
-    add_piece(t, name, (size_t)(close - name), true);
+    size_t n = (size_t)(close - name);
+    const size_t most = take_most(name, &n);
+
+    add_piece(t, name, n, true, most);
     return 0;
 }
 
@@ -209,19 +229,19 @@ static int no_field(const struct record *rec, const char *name)
     return -1;
 }
 
-static int put_field(struct buf *b, const struct record *rec, const struct cli_list *set,
+static int put_field(struct buf *b, const struct record *rec, const struct template_values *v,
                      const struct piece *key)
 {
-    const char *given = value_set(set, key);
+    const char *given = value_set(v->set, key);
     const struct field *f = record_find(rec, key->text);
 
-    if (given) {
+    if (!given && !f && !strcmp(key->text, "labels"))
+        given = v->labels;
+    if (given)
         buf_puts(b, given);
-        return 0;
-    }
-    if (!f)
+    else if (!f)
         return no_field(rec, key->text);
-    if (f->type == FIELD_TEXT)
+    else if (f->type == FIELD_TEXT)
         buf_add(b, f->data, f->n);
     else if (f->type == FIELD_UINT)
         buf_printf(b, "%llu", (unsigned long long)f->u);
@@ -230,16 +250,27 @@ static int put_field(struct buf *b, const struct record *rec, const struct cli_l
     return 0;
 }
 
+/* Takes off what is behind the first MOST characters from AT on. */
+static void cut(struct buf *b, size_t at, size_t most)
+{
+    for (int len; most > 0 && at < b->n; most--, at += (size_t)len)
+        (void)utf8_decode(b->p + at, &len);
+    b->n = at;
+}
+
 static int fill(struct buf *b, const struct template *t, int from, int to, const struct record *rec,
-                const struct cli_list *set)
+                const struct template_values *v)
 {
     for (int i = from; i < to; i++) {
         const struct piece *p = &t->piece[i];
+        const size_t at = b->n;
 
         if (!p->field)
             buf_add(b, p->text, p->n);
-        else if (put_field(b, rec, set, p) < 0)
+        else if (put_field(b, rec, v, p) < 0)
             return -1;
+        if (p->field)
+            cut(b, at, p->most);
     }
     return 0;
 }
@@ -251,11 +282,11 @@ static void strip_end(struct buf *b)
     b->p[b->n] = 0;
 }
 
-int template_prompt(const struct template *t, const struct record *rec, const struct cli_list *set,
-                    struct buf *prompt)
+int template_prompt(const struct template *t, const struct record *rec,
+                    const struct template_values *v, struct buf *prompt)
 {
     buf_clear(prompt);
-    if (fill(prompt, t, 0, t->prompt_end, rec, set) < 0)
+    if (fill(prompt, t, 0, t->prompt_end, rec, v) < 0)
         return -1;
     strip_end(prompt);
     const size_t space = leading_space(prompt->p, prompt->n);
@@ -266,14 +297,14 @@ int template_prompt(const struct template *t, const struct record *rec, const st
 }
 
 int template_completion(const struct template *t, const struct record *rec,
-                        const struct cli_list *set, const char *answer, size_t n,
+                        const struct template_values *v, const char *answer, size_t n,
                         struct buf *completion)
 {
     buf_clear(completion);
     if (leading_space(answer, n) == 0)
         buf_puts(completion, t->gap);
     buf_add(completion, answer, n);
-    if (fill(completion, t, t->prompt_end, t->n, rec, set) < 0)
+    if (fill(completion, t, t->prompt_end, t->n, rec, v) < 0)
         return -1;
     strip_end(completion);
     return 0;
