@@ -24,7 +24,7 @@ it "a name with a slash is a path"
 for word in "promptify -t" "promptify -t financial-sentiment --verbalizer" "split-stratified --labels" "score --labels"
 do says 66 './nothing: cannot open: No such file or directory; check the name' $word ./nothing examples.zst
 done
-says 66 "no 'nothing' in share/templates; there are: financial-sentiment" promptify -t nothing examples.zst
+says 66 "no 'nothing' in share/templates; there are: classify, financial-sentiment" promptify -t nothing examples.zst
 does promptify -t financial-sentiment examples.zst
 
 it "--labels PATH"
