@@ -57,7 +57,7 @@ r   lr    seed   n  accuracy     95 % interval  eval n  eval accuracy     95 % i
 16  5e-4  2     20    0.8000  0.5840 to 0.9193      10         0.8000  0.4902 to 0.9433    0.7917    0.5000
 EXPECT
 it "--over seed: means, deviations, and the interval of one run's records"
-sh_run 'score --summary --tsv --over seed */*.zst | cut -f1-9,24-29,45'
+sh_run 'score --summary --tsv --over seed */*.zst | cut -f1-9,26-31,49'
 out_is <<'EXPECT'
 name	r	lr	runs	n	accuracy	accuracy_low	accuracy_high	accuracy_sd	baseline	eval_n	eval_accuracy	eval_accuracy_low	eval_accuracy_high	eval_accuracy_sd	best
 r=4,lr=5e-4	4	5e-4	2	20	0.7	0.4810271816464766	0.8545227551323957	0.07071067811865474	0.5	10	0.8500000000000001	0.5411539838433438	0.9645730562526337	0.07071067811865474	1

@@ -10,17 +10,11 @@ int list_numbers(struct number *v, const struct metrics *m)
     int n = 0;
 
     v[n++] = (struct number){ "n", (double)m->n, true };
-    v[n++] = (struct number){ "accuracy", m->accuracy, false };
-    v[n++] = (struct number){ "balanced_accuracy", m->balanced_accuracy, false };
-    v[n++] = (struct number){ "macro_f1", m->macro_f1, false };
-    v[n++] = (struct number){ "weighted_f1", m->weighted_f1, false };
-    v[n++] = (struct number){ "mcc", m->mcc, false };
-    v[n++] = (struct number){ "kappa", m->kappa, false };
-    v[n++] = (struct number){ "none", (double)m->none, true };
-    if (m->scored) {
-        v[n++] = (struct number){ "log_loss", m->log_loss, false };
-        v[n++] = (struct number){ "brier", m->brier, false };
-        v[n++] = (struct number){ "ece", m->ece, false };
+    for (int f = 0; f < FIGURES; f++) {
+        if (f == LOG_LOSS)
+            v[n++] = (struct number){ "none", (double)m->none, true };
+        if (f < LOG_LOSS || m->scored)
+            v[n++] = (struct number){ figure_name[f], metrics_figure(m, (enum figure)f), false };
     }
     return n;
 }

@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE = -1, NOWHERE = -2 }; /* in place of an index of the tally's labels */
-
 struct named {
     const char *name;
-    int at; /* index in the tally's labels, or NONE, or NOWHERE */
+    int at; /* as in struct confusion */
 };
 
 static int by_name(const void *a, const void *b)
@@ -20,15 +18,15 @@ static int by_name(const void *a, const void *b)
 
 static int64_t count_of(const struct tally *t, int truth, int pred)
 {
-    if (truth < 0 || pred == NOWHERE)
+    if (truth < 0 || pred == LABEL_NOWHERE)
         return 0;
-    return pred == NONE ? tally_none(t, truth) : tally_count(t, truth, pred);
+    return pred == LABEL_NONE ? tally_none(t, truth) : tally_count(t, truth, pred);
 }
 
 /* How often label AT was true, how often it was predicted, among N labels and none. */
 static int64_t times_true(const struct tally *t, int n, int at)
 {
-    int64_t sum = count_of(t, at, NONE);
+    int64_t sum = count_of(t, at, LABEL_NONE);
 
     for (int i = 0; i < n; i++)
         sum += count_of(t, at, i);
@@ -53,8 +51,8 @@ static int choose(struct named *list, const struct tally *t, const struct labels
     for (int i = 0; i < l->n; i++)
         if (order != ORDER_SKLEARN || times_true(t, l->n, i) || times_predicted(t, l->n, i))
             list[n++] = (struct named){ l->name[i], i };
-    if (order == ORDER_SKLEARN && times_predicted(t, l->n, NONE))
-        list[n++] = (struct named){ "none", NONE };
+    if (order == ORDER_SKLEARN && times_predicted(t, l->n, LABEL_NONE))
+        list[n++] = (struct named){ "none", LABEL_NONE };
     if (order != ORDER_GIVEN)
         qsort(list, (size_t)n, sizeof *list, by_name);
     return n;
@@ -66,7 +64,9 @@ static void take_chosen(struct named *list, const struct labels *l, const struct
         const char *name = chosen->name[i];
         const int at = labels_find(l, name, strlen(name));
 
-        list[i] = (struct named){ name, at >= 0 ? at : strcmp(name, "none") ? NOWHERE : NONE };
+        list[i] = (struct named){ name, at >= 0                ? at
+                                        : strcmp(name, "none") ? LABEL_NOWHERE
+                                                               : LABEL_NONE };
     }
 }
 
@@ -81,13 +81,17 @@ void confusion_init(struct confusion *c, const struct tally *t, const struct lab
         take_chosen(list, l, chosen);
     *c = (struct confusion){ n,
                              xnmalloc(size, sizeof *c->name),
+                             xnmalloc(size, sizeof *c->at),
+                             xcalloc(size, sizeof *c->right),
                              xcalloc(size * size, sizeof *c->count),
                              xcalloc(size, sizeof *c->none),
                              xcalloc(size, sizeof *c->support),
                              xcalloc(size, sizeof *c->predicted) };
     for (int i = 0; i < n; i++) {
         c->name[i] = list[i].name;
-        c->none[i] = order == ORDER_SKLEARN ? 0 : count_of(t, list[i].at, NONE);
+        c->at[i] = list[i].at;
+        c->right[i] = count_of(t, list[i].at, list[i].at);
+        c->none[i] = order == ORDER_SKLEARN ? 0 : count_of(t, list[i].at, LABEL_NONE);
         c->support[i] = times_true(t, l->n, list[i].at);
         c->predicted[i] = times_predicted(t, l->n, list[i].at);
         for (int k = 0; k < n; k++)
@@ -99,6 +103,8 @@ void confusion_init(struct confusion *c, const struct tally *t, const struct lab
 void confusion_free(struct confusion *c)
 {
     free(c->name);
+    free(c->at);
+    free(c->right);
     free(c->count);
     free(c->none);
     free(c->support);
@@ -145,7 +151,7 @@ static double quotient(double a, double b)
 
 struct label_metrics label_metrics(const struct confusion *c, int i)
 {
-    const double right = (double)c->count[i * c->n + i];
+    const double right = (double)c->right[i];
     const double precision = quotient(right, (double)c->predicted[i]);
     const double recall = quotient(right, (double)c->support[i]);
     const double f1 = quotient(2.0 * precision * recall, precision + recall);
@@ -238,7 +244,7 @@ void metrics_compute(struct metrics *m, const struct confusion *c, const struct 
 {
     *m = (struct metrics){ .n = t->n };
     for (int i = 0; i < c->n; i++) {
-        m->right += c->count[i * c->n + i];
+        m->right += c->right[i];
         m->none += c->none[i];
     }
     const double right = (double)m->right;
@@ -261,4 +267,19 @@ void metrics_restrict(struct metrics *m, const struct confusion *c)
 {
     m->macro_f1 = macro_f1(c, true);
     m->weighted_f1 = weighted_f1(c);
+}
+
+const char *const figure_name[FIGURES] = {
+    "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc",
+    "kappa",    "log_loss",          "brier",    "ece",
+};
+
+double metrics_figure(const struct metrics *m, enum figure f)
+{
+    const double v[FIGURES] = {
+        m->accuracy, m->balanced_accuracy, m->macro_f1, m->weighted_f1, m->mcc,
+        m->kappa,    m->log_loss,          m->brier,    m->ece
+    };
+
+    return f < LOG_LOSS || m->scored ? v[f] : NAN;
 }

@@ -12,11 +12,15 @@
 
 #include "tally.h"
 
+enum { LABEL_NONE = -1, LABEL_NOWHERE = -2 }; /* in place of an index of labels */
+
 /* Counts of the labels that are reported, in their order. COUNT is of these; what was predicted or
  * true beside them is in SUPPORT and PREDICTED alone. */
 struct confusion {
     int n;
     const char **name;  /* (n) */
+    int *at;            /* (n) index in the tally's labels; LABEL_NONE, LABEL_NOWHERE */
+    int64_t *right;     /* (n): true and predicted, the diagonal of COUNT */
     int64_t *count;     /* (n, n): [true][predicted] */
     int64_t *none;      /* (n): [true] */
     int64_t *support;   /* (n): true; with none */
@@ -34,6 +38,12 @@ struct metrics {
     double log_loss, brier, ece;
 };
 
+/* The numbers of struct metrics that are between 0 and 1 or nearly so, in the order of reports. */
+enum figure { ACCURACY, BALANCED, MACRO_F1, WEIGHTED_F1, MCC, KAPPA, LOG_LOSS, BRIER, ECE, FIGURES };
+extern const char *const figure_name[FIGURES];
+/* NaN where there is none. */
+double metrics_figure(const struct metrics *m, enum figure f);
+
 enum order {
     ORDER_GIVEN,   /* all labels as they are */
     ORDER_NAME,    /* all labels by code point */
@@ -46,7 +56,7 @@ void confusion_init(struct confusion *c, const struct tally *t, const struct lab
 void confusion_free(struct confusion *c);
 
 struct label_metrics label_metrics(const struct confusion *c, int label);
-/* C holds all labels. */
+/* C holds all labels; COUNT is not looked at. Of T: how many records, and what their scores add up to. */
 void metrics_compute(struct metrics *m, const struct confusion *c, const struct tally *t);
 /* macro_f1 and weighted_f1 over the labels of C alone, as with scikit-learn's labels=. */
 void metrics_restrict(struct metrics *m, const struct confusion *c);

@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const figure_name[FIGURES] = {
-    "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "brier", "ece",
-};
-
 static bool less_is_better(enum figure f)
 {
     return f == LOG_LOSS || f == BRIER || f == ECE;
@@ -28,7 +24,7 @@ int summary_check(const struct summary_options *o)
     if (figure_of(o->best) < 0)
         return err_set(EXIT_USAGE,
                        "--best '%s' is none of accuracy, balanced_accuracy, macro_f1, weighted_f1, "
-                       "mcc, log_loss, brier and ece",
+                       "mcc, kappa, log_loss, brier and ece",
                        o->best);
     return 0;
 }
@@ -120,14 +116,11 @@ static struct outcome outcome_of(const struct scored_run *run, int slice)
     struct assessment a;
 
     assess(&a, run, slice, NULL);
-    const double v[FIGURES] = { a.m.accuracy, a.m.balanced_accuracy, a.m.macro_f1, a.m.weighted_f1,
-                                a.m.mcc,      a.m.log_loss,          a.m.brier,    a.m.ece };
-
     out.n = a.m.n;
     out.right = (double)a.m.right;
     out.baseline = a.baseline;
     for (int f = 0; f < FIGURES; f++)
-        out.figure[f] = f < LOG_LOSS || a.m.scored ? v[f] : NAN;
+        out.figure[f] = metrics_figure(&a.m, (enum figure)f);
     assessment_free(&a);
     return out;
 }

@@ -11,10 +11,8 @@
 
 #include "cli.h"
 #include "interval.h"
+#include "score_metrics.h"
 #include "scored_run.h"
-
-enum figure { ACCURACY, BALANCED, MACRO_F1, WEIGHTED_F1, MCC, LOG_LOSS, BRIER, ECE, FIGURES };
-extern const char *const figure_name[FIGURES];
 
 enum rows { ROWS_TEST, ROWS_EVAL, ROWS }; /* EVAL: those with split eval; TEST: all others */
 
