@@ -29,16 +29,19 @@ static void refill(struct mt19937 *g)
     g->pos = 0;
 }
 
-uint32_t mt19937_u32(struct mt19937 *g)
+static inline uint32_t temper(uint32_t y)
 {
-    if (g->pos == N)
-        refill(g);
-    uint32_t y = g->key[g->pos++];
-
     y ^= y >> 11;
     y ^= (y << 7) & 0x9d2c5680u;
     y ^= (y << 15) & 0xefc60000u;
     return y ^ (y >> 18);
+}
+
+uint32_t mt19937_u32(struct mt19937 *g)
+{
+    if (g->pos == N)
+        refill(g);
+    return temper(g->key[g->pos++]);
 }
 
 static uint64_t mt19937_u64(struct mt19937 *g)
@@ -61,6 +64,31 @@ uint64_t mt19937_interval(struct mt19937 *g, uint64_t max)
     return value;
 }
 
+/* At most as many words are taken as are missing, so that none is lost; no branch depends on them.
+ */
+void mt19937_intervals(struct mt19937 *g, uint32_t *out, int64_t n, uint32_t max)
+{
+    const uint32_t mask = max ? UINT32_MAX >> __builtin_clz(max) : 0;
+
+    for (int64_t i = 0; i < n && max == 0; i++)
+        out[i] = 0;
+    for (int64_t got = 0; got < n && max > 0;) {
+        uint32_t word[N];
+
+        if (g->pos == N)
+            refill(g);
+        const int left = N - g->pos, take = n - got < left ? (int)(n - got) : left;
+
+        for (int i = 0; i < take; i++)
+            word[i] = temper(g->key[g->pos + i]) & mask;
+        g->pos += take;
+        for (int i = 0; i < take; i++) {
+            out[got] = word[i];
+            got += word[i] <= max;
+        }
+    }
+}
+
 static void ascending(int64_t *out, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -75,9 +103,8 @@ static void swap(int64_t *a, int64_t *b)
     *b = kept;
 }
 
-/* mt19937_interval for MAX, MAX - 1, ..., N of them and none 0. No branch depends on what is drawn.
- */
-static void intervals(struct mt19937 *g, uint32_t *to, uint32_t max, int n)
+/* mt19937_interval for MAX, MAX - 1, ..., N of them and none 0; without branches, as above. */
+static void falling_intervals(struct mt19937 *g, uint32_t *to, uint32_t max, int n)
 {
     for (int got = 0; got < n;) {
         const uint32_t most = max - (uint32_t)got;
@@ -95,7 +122,7 @@ static int64_t shuffle_down(struct mt19937 *g, int64_t *v, int64_t i)
     uint32_t draw[DRAWS];
     const int n = i < DRAWS ? (int)i : DRAWS;
 
-    intervals(g, draw, (uint32_t)i, n);
+    falling_intervals(g, draw, (uint32_t)i, n);
     for (int k = 0; k < n; k++)
         __builtin_prefetch(&v[draw[k]], 1);
     for (int k = 0; k < n; k++)

@@ -19,6 +19,8 @@ void mt19937_seed(struct mt19937 *g, uint32_t seed);
 uint32_t mt19937_u32(struct mt19937 *g);
 /* numpy legacy: uniform integer in 0..max by masked rejection; max 0 draws nothing. */
 uint64_t mt19937_interval(struct mt19937 *g, uint64_t max);
+/* numpy RandomState.randint(0, max + 1, n): N such integers, to OUT. */
+void mt19937_intervals(struct mt19937 *g, uint32_t *out, int64_t n, uint32_t max);
 /* numpy RandomState.shuffle(v) of a one-dimensional array. */
 void mt19937_shuffle(struct mt19937 *g, int64_t *v, int64_t n);
 /* numpy RandomState.permutation(n): OUT (n) int64. */

@@ -46,7 +46,7 @@ IN
 it "in --tsv a label stays inside its line and column"
 sh_run 'score --tsv odd.zst | awk -F "\t" "NF != 2"; score --tsv odd.zst | grep -c .; score --tsv odd.zst | grep "confusion.*	1"'
 out_is <<'EXPECT'
-48
+69
 confusion.back\\slash.e\u001b[1mc\u009b1m	1
 confusion.e\u001b[1mc\u009b1m.tab\there	1
 confusion.new\nline.back\\slash	1

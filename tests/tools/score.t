@@ -34,12 +34,15 @@ True labels down, predicted ones across:
 true        up     down     none
 up           1        1        0
 down         0        1        1
+
+Accuracy, 95 % interval (Wilson): 0.1500 to 0.8500
+Always 'up', the most frequent label: 0.5000, inside that interval: accuracy may be no better
 EXPECT
 
 it "one JSON object"
 run score --json p.zst
 out_is <<'EXPECT'
-{"n": 4, "accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5833333333333333, "weighted_f1": 0.5833333333333333, "mcc": 0.22360679774997896, "kappa": 0.19999999999999996, "labels": ["up", "down"], "per_label": {"up": {"precision": 1.0, "recall": 0.5, "f1": 0.6666666666666666, "support": 2, "accuracy": 0.5}, "down": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2, "accuracy": 0.5}}, "confusion": [[1, 1, 0], [0, 1, 1]], "none": 1, "log_loss": 0.6251637516890349, "brier": 0.4453125, "ece": 0.28125}
+{"n": 4, "accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5833333333333333, "weighted_f1": 0.5833333333333333, "mcc": 0.22360679774997896, "kappa": 0.19999999999999996, "labels": ["up", "down"], "per_label": {"up": {"precision": 1.0, "recall": 0.5, "f1": 0.6666666666666666, "support": 2, "accuracy": 0.5}, "down": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2, "accuracy": 0.5}}, "confusion": [[1, 1, 0], [0, 1, 1]], "none": 1, "log_loss": 0.6251637516890349, "brier": 0.4453125, "ece": 0.28125, "accuracy_interval": [0.15003898915214953, 0.8499610108478505], "baseline": 0.5, "baseline_label": "up", "above_baseline": false, "per_label_intervals": {"up": {"precision": [0.20654931437723745, 1.0], "recall": [0.09453120573423074, 0.9054687942657693]}, "down": {"precision": [0.09453120573423074, 0.9054687942657693], "recall": [0.09453120573423074, 0.9054687942657693]}}, "calibration": [{"bin": 7, "n": 1, "confidence": 0.5, "accuracy": 0.0}, {"bin": 11, "n": 2, "confidence": 0.75, "accuracy": 0.5}, {"bin": 13, "n": 1, "confidence": 0.875, "accuracy": 1.0}]}
 EXPECT
 
 it "lines of name, tab, value"
@@ -98,9 +101,9 @@ exit_is 2
 it "--digits is for scikit-learn's report"
 run score --digits 3 p.zst
 exit_is 2
-for option in '--html x' '--bootstrap 10' 'p.zst'
+for option in '--html x' 'p.zst'
 do
-	it "not there yet: score p.zst $option"
+	it "no such option, no second name: score p.zst $option"
 	sh_run "score p.zst $option"
 	exit_is 2
 done

@@ -9,6 +9,11 @@
  * records. */
 void report_text(struct buf *b, const struct assessment *a);
 void report_json(struct buf *b, const struct assessment *a, const char *field);
+/* The members of that object, without braces and FIELD. */
+void report_json_members(struct buf *b, const struct assessment *a);
+/* For other objects: "by": {FIELD: VALUE} and a comma, nothing where FIELD is NULL; [LOW, HIGH]. */
+void report_json_by(struct buf *b, const char *field, const char *value);
+void report_json_interval(struct buf *b, struct interval v);
 void report_tsv(struct buf *b, const struct assessment *a);
 
 /* print(classification_report(y_true, y_pred, digits=DIGITS)) and print(confusion_matrix(y_true,

@@ -2,8 +2,10 @@
 
 #include "mem.h"
 #include "numbers.h"
+#include "utf8.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +53,7 @@ static bool compare(double a, const char *op, double b)
     return op[1] ? a >= b : a > b;
 }
 
-int require_holds(const char *text, const struct assessment *a)
+static int holds(const char *text, const struct assessment *a, const struct comparison *c)
 {
     struct condition want;
     double value;
@@ -59,7 +61,7 @@ int require_holds(const char *text, const struct assessment *a)
 
     if (rc < 0)
         return require_check(text);
-    if (number_find(a, want.name, &value))
+    if (number_find(a, c, want.name, &value))
         rc = compare(value, want.op, want.value);
     else
         rc =
@@ -67,4 +69,34 @@ int require_holds(const char *text, const struct assessment *a)
                     text, want.name);
     free(want.name);
     return rc;
+}
+
+static void complain(const char *condition, const char *by, const char *value)
+{
+    struct buf line = BUF_INIT;
+
+    buf_printf(&line, "%s: '%s' does not hold", err_tool(), condition);
+    if (by) {
+        buf_printf(&line, " for %s=", by);
+        utf8_show_line(&line, value);
+    }
+    (void)fprintf(stderr, "%s\n", line.p);
+    buf_free(&line);
+}
+
+int require_all(const struct cli_list *conditions, const struct assessment *a,
+                const struct comparison *c, const char *by)
+{
+    int all = 1;
+
+    for (int i = 0; i < conditions->n; i++) {
+        const int rc = holds(conditions->v[i], a, c);
+
+        if (rc < 0)
+            return -1;
+        if (rc == 0)
+            complain(conditions->v[i], by, (a ? a : &c->a)->slice->value);
+        all = all && rc;
+    }
+    return all;
 }

@@ -2,12 +2,15 @@
 #ifndef REQUIRE_H
 #define REQUIRE_H
 
-#include "assess.h"
+#include "cli.h"
+#include "comparison.h"
 
 /* EXIT_USAGE unless TEXT is NAME, one of >= <= > < == !=, and a number. */
 MUST_USE int require_check(const char *text);
-/* 1 when the condition holds, 0 when it does not (NaN holds nothing), -1 when there is no such
- * number. TEXT has been checked. */
-MUST_USE int require_holds(const char *text, const struct assessment *a);
+/* About A, or about C where A is NULL: 1 when all conditions hold, 0 when one does not (NaN holds nothing),
+ * which one is told on standard error, with the value of the field BY (may be NULL); -1 when there is no
+ * such number. All have been checked. */
+MUST_USE int require_all(const struct cli_list *conditions, const struct assessment *a,
+                         const struct comparison *c, const char *by);
 
 #endif

@@ -5,21 +5,25 @@
  * score.1.
  */
 #include "cli.h"
+#include "comparison.h"
 #include "outfile.h"
+#include "pairing.h"
 #include "report.h"
 #include "require.h"
 #include "summary.h"
 #include "utf8.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { DEFAULT_RESAMPLES = 2000 };
 
 static struct options {
     struct cli_common common;
     bool json, tsv, summary;
     const char *report, *by, *best;
     int64_t digits;
+    int64_t bootstrap; /* 0: none for one run, DEFAULT_RESAMPLES for two */
     bool digits_given;
     bool best_given;
     struct cli_list require, labels, names, over;
@@ -38,6 +42,8 @@ static const struct cli_opt opts[] = {
     { 0, "by", CLI_TEXT, &o.by, .arg = "FIELD", .help = "a report for each value of this field" },
     { 0, "require", CLI_LIST, &o.require, .arg = "CONDITION",
       .help = "'accuracy>=0.8': exit 1 where it does not hold; may be repeated" },
+    { 0, "bootstrap", CLI_INT, &o.bootstrap, .arg = "N", .min = 1, .max = 1e6,
+      .help = "intervals from N resamples of the records; 2000 where two runs are compared" },
     { 0, "summary", CLI_FLAG, &o.summary, .help = "a table with a row for each of many files",
       .group = "Many runs" },
     { 0, "name", CLI_LIST, &o.names, .arg = "NAME", .help = "what a FILE is called, in their order" },
@@ -50,7 +56,13 @@ static const struct cli_opt opts[] = {
 /* clang-format on */
 
 static const struct cli cli = {
-    "score", "[options] [FILE...]", "Compares predictions with labels.", opts, &o.common, 0, -1,
+    "score",
+    "[options] [FILE...]",
+    "Compares predictions with labels, and two runs with each other.",
+    opts,
+    &o.common,
+    0,
+    -1,
 };
 
 static void put_heading(struct buf *b, const struct slice *s)
@@ -62,47 +74,60 @@ static void put_heading(struct buf *b, const struct slice *s)
     buf_putc(b, '\n');
 }
 
-static void complain(const char *condition, const struct slice *s)
+static struct resampling resampling(void)
 {
-    struct buf line = BUF_INIT;
-
-    buf_printf(&line, "%s: '%s' does not hold", err_tool(), condition);
-    if (o.by) {
-        buf_printf(&line, " for %s=", o.by);
-        utf8_show_line(&line, s->value);
-    }
-    (void)fprintf(stderr, "%s\n", line.p);
-    buf_free(&line);
+    return (struct resampling){ o.bootstrap ? o.bootstrap : DEFAULT_RESAMPLES,
+                                (uint32_t)o.common.seed };
 }
 
 /* Appends the report of one slice; 1 when all conditions hold, 0 when one does not. */
 static int report(struct buf *b, const struct scored_run *run, int slice,
                   const struct labels *chosen)
 {
-    const struct slice *s = &run->slices[slice];
+    const struct resampling how = resampling();
     struct assessment a;
-    int holds = 1, rc = 0;
+    int rc = 0;
 
-    put_heading(b, s);
+    put_heading(b, &run->slices[slice]);
     assess(&a, run, slice, chosen);
+    if (o.bootstrap && assess_bootstrap(&a, &how) < 0)
+        return -1;
     if (o.report && !strcmp(o.report, "seed"))
-        rc = report_seed(b, &s->tally, &run->labels);
+        rc = report_seed(b, &a.slice->tally, &run->labels);
     else if (o.report)
-        report_sklearn(b, &s->tally, &run->labels, chosen, (int)o.digits);
+        report_sklearn(b, &a.slice->tally, &run->labels, chosen, (int)o.digits);
     else if (o.json)
         report_json(b, &a, o.by);
     else if (o.tsv)
         report_tsv(b, &a);
     else
         report_text(b, &a);
-    for (int i = 0; rc >= 0 && i < o.require.n; i++) {
-        rc = require_holds(o.require.v[i], &a);
-        if (rc == 0)
-            complain(o.require.v[i], s);
-        holds = holds && rc > 0;
-    }
+    if (rc == 0)
+        rc = require_all(&o.require, &a, NULL, o.by);
     assessment_free(&a);
-    return rc < 0 ? -1 : holds;
+    return rc;
+}
+
+/* The same of two runs. OTHER: pair_runs. */
+static int report_two(struct buf *b, const struct scored_run run[2], const int64_t *other,
+                      int slice, const struct labels *chosen)
+{
+    const struct resampling how = resampling();
+    struct comparison c;
+
+    put_heading(b, &run[0].slices[slice]);
+    if (compare_runs(&c, &run[0], &run[1], other, slice, chosen, &how) < 0)
+        return -1;
+    if (o.json)
+        comparison_json(b, &c, o.by);
+    else if (o.tsv)
+        comparison_tsv(b, &c);
+    else
+        comparison_text(b, &c);
+    const int rc = require_all(&o.require, NULL, &c, o.by);
+
+    comparison_free(&c);
+    return rc;
 }
 
 static int check_summary(int files)
@@ -111,8 +136,9 @@ static int check_summary(int files)
         return err_set(EXIT_USAGE, "--over and --best go with --summary");
     if (!o.summary)
         return 0;
-    if (o.report || o.by || o.labels.n || o.require.n)
-        return err_set(EXIT_USAGE, "--summary excludes --report, --by, --labels and --require");
+    if (o.report || o.by || o.labels.n || o.require.n || o.bootstrap)
+        return err_set(EXIT_USAGE, "--summary excludes --report, --by, --labels, --require and "
+                                   "--bootstrap");
     if (files == 0)
         return err_set(EXIT_USAGE, "--summary needs the files of the runs");
     return summary_check(&(struct summary_options){ .best = o.best });
@@ -120,8 +146,10 @@ static int check_summary(int files)
 
 static int check_options(int files)
 {
-    if (!o.summary && files > 1)
-        return err_set(EXIT_USAGE, "more than one file; --summary makes a table of many");
+    if (!o.summary && files > 2)
+        return err_set(EXIT_USAGE, "more than two files; --summary makes a table of many");
+    if (o.report && (files > 1 || o.bootstrap))
+        return err_set(EXIT_USAGE, "--report is of one file, and has no intervals");
     if (o.names.n && o.names.n != (files ? files : 1))
         return err_set(EXIT_USAGE, "--name is given %d times for %d files", o.names.n,
                        files ? files : 1);
@@ -137,31 +165,6 @@ static int check_options(int files)
         if (require_check(o.require.v[i]) < 0)
             return -1;
     return 0;
-}
-
-/* As scikit-learn: at least one of the labels that were chosen is a true one. */
-static int check_chosen(const struct labels *chosen, const struct scored_run *run)
-{
-    struct buf names = BUF_INIT, known = BUF_INIT;
-    int64_t support = 0;
-
-    for (int i = 0; i < run->n_slices; i++) {
-        struct confusion c;
-
-        confusion_init(&c, &run->slices[i].tally, &run->labels, ORDER_GIVEN, chosen);
-        for (int k = 0; k < c.n; k++)
-            support += c.support[k];
-        confusion_free(&c);
-    }
-    if (support)
-        return 0;
-    labels_list(chosen, &names);
-    labels_list(&run->labels, &known);
-    (void)err_set(EXIT_DATA, "no record's label is one of --labels %s; there are: %s", names.p,
-                  known.p);
-    buf_free(&names);
-    buf_free(&known);
-    return -1;
 }
 
 static int write_out(const struct buf *b)
@@ -190,15 +193,23 @@ static int summarise(struct buf *b, const char *const *files)
     return 1;
 }
 
-/* 1 when all conditions hold, 0 when one does not. */
-static int score_one(struct buf *b, const char *file, const struct labels *chosen)
+/* The run of the file number I; KNOWN as in struct reading. */
+static int read_run(struct scored_run *run, const char *const *files, int i, enum keep keep,
+                    const struct labels *known)
 {
-    const struct reading how = { &o.common, o.by, false, KEEP_COUNTS };
+    const struct reading how = { &o.common, o.by, false, keep, known };
+
+    return scored_run_read(run, files[i], i < o.names.n ? o.names.v[i] : NULL, &how);
+}
+
+/* 1 when all conditions hold, 0 when one does not. */
+static int score_one(struct buf *b, const char *const *files, const struct labels *chosen)
+{
     struct scored_run run;
     int holds = 1, rc = 0;
 
-    if (scored_run_read(&run, file, o.names.n ? o.names.v[0] : NULL, &how) < 0 ||
-        (chosen && check_chosen(chosen, &run) < 0))
+    if (read_run(&run, files, 0, o.bootstrap ? KEEP_RECORDS : KEEP_COUNTS, NULL) < 0 ||
+        (chosen && assess_check_chosen(chosen, &run) < 0))
         return -1;
     for (int i = 0; rc >= 0 && i < run.n_slices; i++) {
         rc = report(b, &run, i, chosen);
@@ -208,24 +219,63 @@ static int score_one(struct buf *b, const char *file, const struct labels *chose
     return rc < 0 ? -1 : holds;
 }
 
+/* Reads both runs, so that labels that no header names are the same. */
+static int read_two(struct scored_run run[2], const char *const *files)
+{
+    if (read_run(&run[0], files, 0, KEEP_RECORDS, NULL) < 0 ||
+        read_run(&run[1], files, 1, KEEP_RECORDS, run[0].labels_given ? NULL : &run[0].labels) < 0)
+        return -1;
+    if (!strcmp(run[0].name, run[1].name))
+        return err_set(EXIT_USAGE, "both runs are called '%s'; give them names with --name",
+                       run[0].name);
+    if (!run[0].labels_given && !run[1].labels_given) {
+        labels_free(&run[0].labels);
+        labels_copy(&run[0].labels, &run[1].labels);
+    }
+    return 0;
+}
+
+static int score_two(struct buf *b, const char *const *files, const struct labels *chosen)
+{
+    struct scored_run run[2];
+    int holds = 1, rc = 0;
+
+    if (read_two(run, files) < 0 || (chosen && assess_check_chosen(chosen, &run[0]) < 0))
+        return -1;
+    int64_t *other = pair_runs(&run[0], &run[1], o.by);
+
+    if (!other)
+        return -1;
+    for (int i = 0; rc >= 0 && i < run[0].n_slices; i++) {
+        rc = report_two(b, run, other, i, chosen);
+        holds = holds && rc;
+    }
+    free(other);
+    scored_run_free(&run[0]);
+    scored_run_free(&run[1]);
+    return rc < 0 ? -1 : holds;
+}
+
 int main(int argc, char **argv)
 {
     const char *const *files = cli_parse(argc, argv, &cli);
-    struct labels chosen = { 0 };
+    struct labels given = { 0 };
+    const struct labels *chosen = o.labels.n ? &given : NULL;
     struct buf out = BUF_INIT;
-    int n = 0;
+    int n = 0, holds;
 
     while (files[n])
         n++;
-    if (check_options(n) < 0 || (o.labels.n && labels_load(&chosen, &o.labels) < 0) ||
+    if (check_options(n) < 0 || (chosen && labels_load(&given, &o.labels) < 0) ||
         outfile_try(o.common.output, o.common.force, false) < 0)
         die_err();
-    const int holds =
-        o.summary ? summarise(&out, files) : score_one(&out, files[0], chosen.n ? &chosen : NULL);
-
+    if (o.summary)
+        holds = summarise(&out, files);
+    else
+        holds = n == 2 ? score_two(&out, files, chosen) : score_one(&out, files, chosen);
     if (holds < 0 || write_out(&out) < 0)
         die_err();
-    labels_free(&chosen);
+    labels_free(&given);
     buf_free(&out);
     return holds ? 0 : err_unmet();
 }

@@ -216,6 +216,8 @@ int scored_run_read(struct scored_run *run, const char *path, const char *name,
         return -1;
     labels_copy(&run->labels, reader_labels(in));
     run->labels_given = run->labels.n > 0;
+    if (!run->labels_given && how->known)
+        labels_copy(&run->labels, how->known);
     rc = take_all(run, in, how);
     run->path = xstrdup(reader_name(in));
     if (rc == 0)

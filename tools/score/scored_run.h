@@ -19,6 +19,7 @@ struct reading {
     const char *by; /* field that divides the records into slices; NULL: one slice */
     bool by_may_lack; /* a record without that field is in the slice "" */
     enum keep keep;
+    const struct labels *known; /* with which the labels of a stream without any begin; NULL: none */
 };
 
 struct slice {

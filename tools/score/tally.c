@@ -150,6 +150,14 @@ int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *
     return take_scores(t, labels, rec, j);
 }
 
+struct calibration calibration_bin(const struct tally *t, int i)
+{
+    const double n = (double)t->bin[i].n;
+
+    return (struct calibration){ (double)i / ECE_BINS, (double)(i + 1) / ECE_BINS, t->bin[i].n,
+                                 t->bin[i].confidence / n, (double)t->bin[i].right / n };
+}
+
 void tally_free(struct tally *t)
 {
     free(t->count);

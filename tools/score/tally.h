@@ -41,6 +41,14 @@ static inline int64_t tally_none(const struct tally *t, int truth)
 {
     return truth < t->cap ? t->none[truth] : 0;
 }
+
+/* A bin: as sklearn.calibration.calibration_curve(right, confidence, n_bins=15) has it, where n > 0. */
+struct calibration {
+    double low, high; /* confidence is above LOW, at most HIGH; the first bin has 0 too */
+    int64_t n;
+    double confidence, accuracy; /* means; NaN where n is 0 */
+};
+struct calibration calibration_bin(const struct tally *t, int i);
 void tally_free(struct tally *t);
 
 #endif

@@ -1,22 +1,12 @@
+/* The report for people. */
 #include "report.h"
 
-#include "json.h"
 #include "numbers.h"
 #include "utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void put_number(struct buf *b, const struct number *v)
-{
-    if (v->whole)
-        buf_printf(b, "%.0f", v->value);
-    else
-        json_put_double(b, v->value);
-}
-
-/* ---- text ---- */
 
 int text_width(const char *s)
 {
@@ -32,6 +22,15 @@ static void put_padded(struct buf *b, const char *s, int width)
     buf_puts(b, s);
     for (int i = text_width(s); i < width; i++)
         buf_putc(b, ' ');
+}
+
+static void put_interval(struct buf *b, const char *name, struct interval v)
+{
+    put_padded(b, name, 18);
+    if (isnan(v.low))
+        buf_printf(b, "%8s\n", "-");
+    else
+        buf_printf(b, "%8.4f to %.4f\n", v.low, v.high);
 }
 
 static int widest(const struct confusion *c)
@@ -99,6 +98,37 @@ static void free_names(struct confusion *shown)
     free(shown->name);
 }
 
+/* No more is said than the interval tells. */
+static void put_intervals(struct buf *b, const struct assessment *a)
+{
+    const struct interval v = a->accuracy;
+
+    buf_printf(b, "\nAccuracy, 95 %% interval (Wilson): %.4f to %.4f\nAlways '", v.low, v.high);
+    utf8_show_line(b, a->majority);
+    buf_printf(b, "', the most frequent label: %.4f, %s\n", a->baseline,
+               above_baseline(a)      ? "below that interval: accuracy is better"
+               : v.high < a->baseline ? "above that interval: accuracy is worse"
+                                      : "inside that interval: accuracy may be no better");
+}
+
+static void put_bootstrap(struct buf *b, const struct assessment *a, const struct confusion *c)
+{
+    if (!a->boot)
+        return;
+    buf_printf(b, "\n95 %% intervals of %lld resamples, seed %lu:\n", (long long)a->how.resamples,
+               (unsigned long)a->how.seed);
+    for (int f = 0; f < ECE; f++)
+        if (f < LOG_LOSS || a->m.scored)
+            put_interval(b, figure_name[f], a->boot->figure[f]);
+    for (int i = 0; i < c->n; i++) {
+        struct buf name = BUF_INIT;
+
+        buf_printf(&name, "f1 of %s", c->name[i]);
+        put_interval(b, name.p, a->boot->f1[i]);
+        buf_free(&name);
+    }
+}
+
 void report_text(struct buf *b, const struct assessment *a)
 {
     struct confusion shown = with_visible_names(&a->c), *const c = &shown;
@@ -116,95 +146,7 @@ void report_text(struct buf *b, const struct assessment *a)
     put_label_table(b, c, width);
     buf_puts(b, "\nTrue labels down, predicted ones across:\n");
     put_confusion(b, c, width);
+    put_intervals(b, a);
+    put_bootstrap(b, a, c);
     free_names(c);
-}
-
-/* ---- JSON ---- */
-
-static void put_key(struct buf *b, const char *key)
-{
-    json_put_text(b, key, strlen(key));
-    buf_puts(b, ": ");
-}
-
-static void put_json_labels(struct buf *b, const struct confusion *c)
-{
-    put_key(b, "labels");
-    for (int i = 0; i < c->n; i++) {
-        buf_puts(b, i ? ", " : "[");
-        json_put_text(b, c->name[i], strlen(c->name[i]));
-    }
-    buf_puts(b, "], ");
-    put_key(b, "per_label");
-    for (int i = 0; i < c->n; i++) {
-        struct number v[LABEL_NUMBERS];
-
-        list_label_numbers(v, c, i);
-        buf_puts(b, i ? ", " : "{");
-        put_key(b, c->name[i]);
-        for (int k = 0; k < LABEL_NUMBERS; k++) {
-            buf_puts(b, k ? ", " : "{");
-            put_key(b, v[k].name);
-            put_number(b, &v[k]);
-        }
-        buf_putc(b, '}');
-    }
-    buf_puts(b, "}, ");
-}
-
-/* True labels as rows, in the order of "labels"; a last column for none where there are any. */
-static void put_json_confusion(struct buf *b, const struct confusion *c, bool none)
-{
-    put_key(b, "confusion");
-    for (int i = 0; i < c->n; i++) {
-        buf_puts(b, i ? ", [" : "[[");
-        for (int k = 0; k < c->n; k++)
-            buf_printf(b, "%s%lld", k ? ", " : "", (long long)c->count[i * c->n + k]);
-        if (none)
-            buf_printf(b, ", %lld", (long long)c->none[i]);
-        buf_putc(b, ']');
-    }
-    buf_puts(b, "], ");
-}
-
-void report_json(struct buf *b, const struct assessment *a, const char *field)
-{
-    const char *value = a->slice->value;
-    struct number v[NUMBERS_MAX];
-    const int n = list_numbers(v, &a->m);
-
-    buf_putc(b, '{');
-    if (field) {
-        put_key(b, "by");
-        buf_putc(b, '{');
-        put_key(b, field);
-        json_put_text(b, value, strlen(value));
-        buf_puts(b, "}, ");
-    }
-    for (int i = 0; i < n; i++) {
-        if (!strcmp(v[i].name, "none")) {
-            put_json_labels(b, &a->c);
-            put_json_confusion(b, &a->c, a->m.none > 0);
-        }
-        put_key(b, v[i].name);
-        put_number(b, &v[i]);
-        buf_puts(b, i < n - 1 ? ", " : "}\n");
-    }
-}
-
-/* ---- TSV ---- */
-
-static bool put_line(void *user, const char *name, const struct number *v)
-{
-    struct buf *b = user;
-
-    buf_printf(b, "%s\t", name);
-    put_number(b, v);
-    buf_putc(b, '\n');
-    return false;
-}
-
-void report_tsv(struct buf *b, const struct assessment *a)
-{
-    (void)each_number(a, put_line, b);
 }

@@ -1,0 +1,102 @@
+#include "comparison.h"
+
+#include "mcnemar.h"
+#include "mem.h"
+#include "utf8.h"
+
+#include <stdlib.h>
+
+const char *const conclusion_name[] = { "undecided", "better", "worse" };
+
+double comparison_difference(const struct comparison *c, enum figure f)
+{
+    return metrics_figure(&c->b.m, f) - metrics_figure(&c->a.m, f);
+}
+
+static bool is_right(const struct judged *j)
+{
+    return j->truth == j->pred;
+}
+
+static void count(struct comparison *c, const struct judged *a, const struct judged *b)
+{
+    if (is_right(a))
+        ++*(is_right(b) ? &c->both_right : &c->only_a);
+    else
+        ++*(is_right(b) ? &c->only_b : &c->both_wrong);
+}
+
+static enum conclusion conclude(const struct comparison *c)
+{
+    const struct interval d = c->boot.difference[ACCURACY];
+
+    if (!(c->mcnemar_p < 0.05))
+        return UNDECIDED;
+    return d.low > 0 ? B_BETTER : d.high < 0 ? B_WORSE : UNDECIDED;
+}
+
+int compare_runs(struct comparison *c, const struct scored_run *a, const struct scored_run *b,
+                 const int64_t *other, int slice, const struct labels *chosen,
+                 const struct resampling *how)
+{
+    *c = (struct comparison){ .conclusion = UNDECIDED };
+    assess(&c->a, a, slice, chosen);
+    assess(&c->b, b, scored_run_slice(b, a->slices[slice].value), chosen);
+    const struct judged **of_a = xnmalloc((size_t)c->a.m.n, sizeof *of_a),
+                        **of_b = xnmalloc((size_t)c->a.m.n, sizeof *of_b);
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < a->n; i++) {
+        if (a->kept[i].slice != slice)
+            continue;
+        of_a[n] = &a->kept[i].judged;
+        of_b[n] = &b->kept[other[i]].judged;
+        count(c, of_a[n], of_b[n]);
+        n++;
+    }
+    const struct boot_input in[] = { { of_a, &a->labels, assess_order(a), chosen },
+                                     { of_b, &b->labels, assess_order(b), chosen } };
+    const int rc = bootstrap(&c->boot, in, 2, n, how);
+
+    free(of_a);
+    free(of_b);
+    c->a.boot = &c->boot.run[0];
+    c->b.boot = &c->boot.run[1];
+    c->a.how = c->b.how = *how;
+    c->mcnemar_p = mcnemar_exact(c->only_a, c->only_b);
+    c->conclusion = conclude(c);
+    return rc;
+}
+
+void comparison_free(struct comparison *c)
+{
+    assessment_free(&c->a);
+    assessment_free(&c->b);
+    boot_free(&c->boot);
+}
+
+void comparison_sentence(struct buf *b, const struct comparison *c)
+{
+    const struct interval d = c->boot.difference[ACCURACY];
+    const char *a_name = c->a.run->name, *b_name = c->b.run->name;
+
+    if (c->conclusion == UNDECIDED) {
+        buf_puts(b, "Whether '");
+        utf8_show_line(b, b_name);
+        buf_puts(b, "' is more often right than '");
+        utf8_show_line(b, a_name);
+        buf_printf(b, "' is open: ");
+        if (d.low > 0 || d.high < 0)
+            buf_printf(b, "McNemar's p is %.3g.", c->mcnemar_p);
+        else
+            buf_printf(b, "the interval of the difference, %.4f to %.4f, contains zero.", d.low,
+                       d.high);
+        return;
+    }
+    buf_putc(b, '\'');
+    utf8_show_line(b, b_name);
+    buf_printf(b, "' is %s often right than '", c->conclusion == B_BETTER ? "more" : "less");
+    utf8_show_line(b, a_name);
+    buf_printf(b, "': the interval of the difference, %.4f to %.4f, does not contain zero.", d.low,
+               d.high);
+}
