@@ -114,7 +114,8 @@ static void put_cell(struct buf *b, const struct grid *g, size_t r, size_t c, in
     }
     if (g->shares) {
         (void)snprintf(text, sizeof text, "%.0f %%", 100 * share);
-        svg_text(b, count ? "pic-text" : "pic-muted", middle, y + g->down / 2 + 13, "middle", text, g->across);
+        svg_text(b, count ? "pic-text" : "pic-muted", middle, y + g->down / 2 + 13, "middle", text,
+                 g->across);
     }
     buf_puts(b, "</g>\n");
 }

@@ -14,12 +14,12 @@ static const struct {
     { "heat", 0x6baed6, 0x1f5f8f },
     /* The six that are furthest apart for the eye that tells them apart least, found by search
      * among those of enough contrast; tests/unit/test_palette.c says how far. */
-    { "s0", 0x0e51c3, 0x3565b6 },
-    { "s1", 0xfe5b16, 0xd1281a },
-    { "s2", 0x00a76c, 0x2cf296 },
-    { "s3", 0xcb62af, 0x995065 },
-    { "s4", 0x6a3a0c, 0xf4cc10 },
-    { "s5", 0x393b37, 0xc4d2ff },
+    { "s0", 0x0e51c3, 0x5e88dd },
+    { "s1", 0xfe5b16, 0xdf5223 },
+    { "s2", 0x00a76c, 0x00ff9b },
+    { "s3", 0xcb62af, 0xb35f7c },
+    { "s4", 0x6a3a0c, 0xffd600 },
+    { "s5", 0x393b37, 0xd4f1ff },
 };
 
 /* Dashes tell series apart where colours do not: in print, and for some eyes. */
