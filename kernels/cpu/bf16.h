@@ -55,8 +55,11 @@ void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, 
 /* The same for block formats, which it calls. */
 void bf16_pack_blocks(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                       int64_t n0);
+/* few, as each of them adds. */
 void bf16_few(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
               float *c);
+void bf16_few_by_step(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
+                      float *c);
 #endif
 
 /* As gemm_run, for a product of one term with nothing but a_rows on its A. REST (NULL: none) is a

@@ -102,4 +102,5 @@ const struct bf16_isa bf16_amx = {
     .pack_a = bf16_pack_a,
     .pack_b = bf16_pack_b,
     .tile = tile,
+    .few = bf16_few_by_step,
 };
