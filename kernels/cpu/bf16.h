@@ -44,6 +44,7 @@ struct bf16_isa {
                 float *c);
 };
 
+extern const struct bf16_isa bf16_emulated; /* amx's in plain C, for tests */
 #ifdef __x86_64__
 extern const struct bf16_isa bf16_avx512, bf16_amx;
 /* Whether the system lets this process use the tile registers; asks for it. */

@@ -165,8 +165,8 @@ FORCE_INLINE void few_rows(const int rows, const bool by_step, const uint16_t *a
     struct sums s;
 
     for (int i = 0; i < rows; i++)
-        s.left[i] = s.right[i] = s.even_left[i] = s.even_right[i] = s.odd_left[i] =
-            s.odd_right[i] = _mm512_setzero_ps();
+        s.left[i] = s.right[i] = s.even_left[i] = s.even_right[i] = s.odd_left[i] = s.odd_right[i] =
+            _mm512_setzero_ps();
     for (int64_t k = 0; k < w->cols; k += KC) {
         const int64_t kc = min_i64(KC, w->cols - k);
 

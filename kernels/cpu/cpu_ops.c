@@ -66,6 +66,8 @@ static const struct choice choices[] = {
     { "avx2", has_avx2, &isa_avx2, NULL },
 #endif
     { "portable", always, &isa_portable, NULL },
+    /* only by name */
+    { "amxbf16-emulated", always, &isa_portable, &bf16_emulated },
 };
 
 static const struct choice *chosen;

@@ -28,17 +28,16 @@
 #define COUNT(array)     ((int)(sizeof(array) / sizeof *(array)))
 
 /* The reference, and the CPU backend with each instruction set it has. */
-enum { REF, PORTABLE, AVX2, AVX512, AVX512BF16, AMXBF16, TABLES };
+enum { REF, PORTABLE, AVX2, AVX512, AVX512BF16, AMXBF16, TABLES, EMULATED = TABLES };
 
-static const char *const sets[TABLES] = { "ref",    "portable",   "avx2",
-                                          "avx512", "avx512bf16", "amxbf16" };
-static struct ops tables[TABLES];
+static const char *const sets[TABLES + 1] = { "ref",        "portable", "avx2",            "avx512",
+                                              "avx512bf16", "amxbf16",  "amxbf16-emulated" };
+static struct ops tables[TABLES + 1];
 
 /* Opens table T, or the first after it that this machine can run, and returns its number; TABLES
  * when there is none. One is open at a time:  for (int t = use(REF); t < TABLES; t = use(t + 1)) */
 static inline int use(int t)
 {
-
     for (; t > REF && t < TABLES; t++) {
         setenv("SLMTOOLS_CPU", sets[t], 1);
         const bool opened = cpu_ops(&tables[t]) == 0;
