@@ -65,6 +65,15 @@ run predict -m "$dir/m" -a "$dir/r=8=0.5" --mode loss "$dir/answered.tok" -o "$d
 ok
 sh_run "peek --chain '$dir/p10' | grep -c 'input adapter=0.5 '"
 out_has 1
+it "a scale that is no finite number"
+for scale in nan inf -inf 1e999
+do
+	run predict -m "$dir/m" -a "$dir/r=8=$scale" --mode loss "$dir/answered.tok" -o "$dir/no"
+	exit_is 2
+	one_line
+	err_has "r=8=$scale: the scale '$scale' is not a finite number"
+	absent "$dir/no"
+done
 it "a scale beyond a float"
 run predict -m "$dir/m" -a "$dir/r=8=1e300" --mode loss "$dir/answered.tok" -o "$dir/no"
 exit_is 70

@@ -11,6 +11,7 @@
 #include "json.h"
 #include "files/adapter.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,16 +32,20 @@ static const struct mode *const modes[] = { &mode_labels, &mode_generate, &mode_
 
 /* "ADAPTER=0.5" in its parts: PATH is copied. A tail that is no number belongs to the path, and so
  * does any where that is there. */
-static double split_scale(const char *arg, char **path)
+static int split_scale(const char *arg, char **path, double *scale)
 {
     const char *equals = strrchr(arg, '=');
     char *end = NULL;
-    const double scale = equals ? strtod(equals + 1, &end) : 1;
+    const double said = equals ? strtod(equals + 1, &end) : 1;
     const bool number =
-        equals && end != equals + 1 && *end == '\0' && scale - scale == 0 && access(arg, F_OK) != 0;
+        equals && end != equals + 1 && *end == '\0' && access(arg, F_OK) != 0;
 
+    if (number && !isfinite(said))
+        return err_set(EXIT_USAGE, "--adapter %s: the scale '%s' is not a finite number", arg,
+                       equals + 1);
     *path = number ? xstrndup(arg, (size_t)(equals - arg)) : xstrdup(arg);
-    return number ? scale : 1;
+    *scale = number ? said : 1;
+    return 0;
 }
 
 /* "adapter", or "adapter=0.5": the scale is part of what made the result. */
@@ -65,9 +70,10 @@ static int source_open(struct source *src, const char *model, const struct cli_l
     if (pack_open(&src->pack[0], model) < 0)
         return -1;
     for (src->n = 1; src->n <= adapters->n; src->n++) {
-        char *path;
+        char *path = NULL;
 
-        src->scale[src->n] = split_scale(adapters->v[src->n - 1], &path);
+        if (split_scale(adapters->v[src->n - 1], &path, &src->scale[src->n]) < 0)
+            return -1;
         src->what[src->n] = adapter_input(src->scale[src->n]);
         if (pack_open(&src->pack[src->n], path) < 0)
             return -1;
