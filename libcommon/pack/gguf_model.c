@@ -226,11 +226,13 @@ static int read_floats(struct gguf_model *m)
     if (got <= 0)
         return got < 0 ? -1 : err_set(EXIT_DATA, "key '%s' is missing", room);
     m->rope_theta = 10000;
+    if (m->eps < 0)
+        return err_set(EXIT_DATA, "'%s' is %g, which is negative", room, m->eps);
     if (gguf_float(m->g, gguf_model_key(m, room, "rope.freq_base"), &m->rope_theta) < 0)
         return -1;
-    return m->eps >= 0 && m->rope_theta > 0
-               ? 0
-               : err_set(EXIT_DATA, "'rope.freq_base' or '%s' is negative", m->arch->norm_key);
+    return m->rope_theta > 0 ? 0
+                             : err_set(EXIT_DATA, "'%s' is %g, which is not above 0", room,
+                                       m->rope_theta);
 }
 
 int gguf_model_read(struct gguf_model *m, const struct gguf *g)
