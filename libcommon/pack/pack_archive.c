@@ -159,8 +159,8 @@ static int read_bare(struct reading *r, const uint8_t *p, size_t n)
         return filetype_refuse(p, n) < 0
                    ? -1
                    : err_set(EXIT_DATA,
-                             n ? "neither a folder nor a tar, tar.zst, tgz or zip archive; give "
-                                 "a model or an adapter"
+                             n ? "neither a folder nor a tar, tar.zst, tgz or zip archive, nor a GGUF "
+                                 "file; give a model or an adapter"
                                : "empty; the program that should have written it has failed");
     while (n) {
         if (check_total(r, n) < 0)
