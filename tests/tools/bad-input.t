@@ -288,6 +288,9 @@ model("another type", "", header=set_tensor(dtype="I32"))
 model("a missing tensor", "is missing", header=lambda h, d: h.update(x=h.pop(Q)))
 model("NaN in the weights", f"'{Q}' is not a finite number", codes=(70,), data=nan_at(Q))
 model("infinity in the weights", "not a finite number", codes=(70,), data=nan_at("model.final_layernorm.bias", b"\0\0\x80\xff"))
+for name in "lm_head.bias", "model.embed_tokens.weight":
+    model(f"NaN in {name}, which has no 4-bit form", f"'{name}' is not a finite number", [["quantize-nf4", "-j1", "--dequantize"]], (70,), "nf4",
+          data=nan_at(name))
 model("NaN in its scales", "layers.1.self_attn.q_proj.weight.absmax", MODEL_USERS[:2], (70,), "nf4", data=nan_at(Q + ".absmax"))
 check("what is no model", [w for user in MODEL_USERS for path, code in (("/dev/null", 65), ("nothing", 66), ("tokens.zst", 65), (csv, 65), ("adapter", 66), (".", 66))
                            for w in wrong([*user, path], [code])])

@@ -163,6 +163,20 @@ static int write_nf4(struct tensors_writer *out, const struct ops *ops, struct t
     return rc;
 }
 
+/* What stands in the file as floats; blocks and other types are none. */
+static int check_finite(const struct ops *ops, const struct tensor *t)
+{
+    struct loader loader = { .ops = ops };
+
+    if (t->dtype != DT_F32 && t->dtype != DT_F16 && t->dtype != DT_BF16)
+        return 0;
+    const struct dev *d = ops->adopt(t->data, t->bytes);
+    const int rc = d ? loader_finite(&loader, t, d, t->dtype, t->n) : -1;
+
+    ops->disown(d);
+    return rc;
+}
+
 /* Blocks, or floats of another type than the result's. */
 static int write_floats(struct tensors_writer *out, const struct ops *ops, const struct output *o)
 {
@@ -185,6 +199,8 @@ static int write_one(struct tensors_writer *out, const struct ops *ops, struct t
 {
     if (o->state)
         return write_nf4(out, ops, all, o);
+    if (check_finite(ops, o->t) < 0)
+        return -1;
     return o->dtype == o->t->dtype ? tensors_write_data(out, o->t->data, o->t->bytes)
                                    : write_floats(out, ops, o);
 }
