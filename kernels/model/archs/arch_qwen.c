@@ -32,17 +32,13 @@ static int qwen3_configure(struct config *c, const cJSON *json)
     return read_window(c, json);
 }
 
+#define QWEN_DEFAULTS                                                                              \
+    .vocab = 151936, .dim = 4096, .inner = 22016, .layers = 32, .heads = 32, .kv_heads = 32,       \
+    .max_positions = 32768, .rope = { .theta = 10000 }, .norm_eps = 1e-6f
+
 const struct arch arch_qwen2 = {
     .name = "qwen2",
-    .defaults = { .vocab = 151936,
-                  .dim = 4096,
-                  .inner = 22016,
-                  .layers = 32,
-                  .heads = 32,
-                  .kv_heads = 32,
-                  .max_positions = 32768,
-                  .rope = { .theta = 10000 },
-                  .norm_eps = 1e-6f },
+    .defaults = { QWEN_DEFAULTS },
     .configure = qwen2_configure,
     ARCH_LLAMA_NAMES,
     .norms = { ARCH_LLAMA_NORMS },
@@ -51,16 +47,7 @@ const struct arch arch_qwen2 = {
 
 const struct arch arch_qwen3 = {
     .name = "qwen3",
-    .defaults = { .vocab = 151936,
-                  .dim = 4096,
-                  .inner = 22016,
-                  .layers = 32,
-                  .heads = 32,
-                  .kv_heads = 32,
-                  .head_dim = 128,
-                  .max_positions = 32768,
-                  .rope = { .theta = 10000 },
-                  .norm_eps = 1e-6f },
+    .defaults = { QWEN_DEFAULTS, .head_dim = 128 },
     .configure = qwen3_configure,
     ARCH_LLAMA_NAMES,
     .norms = { ARCH_LLAMA_NORMS, [NORM_QUERY] = "self_attn.q_norm",
