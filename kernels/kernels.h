@@ -228,6 +228,15 @@ struct ops {
     int (*head_loss)(struct dev *nll, struct dev *dh, struct dev *best, const struct dev *h,
                      const struct weight *w, const struct dev *bias, const struct dev *target,
                      const struct dev *weight, int64_t M);
+    /* mean (C) f32 = the mean of w's rows, rounded as its elements are in products. */
+    int (*mean_row)(struct dev *mean, const struct weight *w);
+    /* Label smoothing: turns what head_loss made of the same arguments into nll (M) = (1 - share)
+     * nll + share times the mean of -log softmax over the vocabulary, and dh (M, C) (NULL: forward
+     * only) into its gradient. That adds share times the target's logit less the mean of all V,
+     * which is the logit of mean, from mean_row. Rows with a negative target stay as they are. */
+    int (*head_smooth)(struct dev *nll, struct dev *dh, const struct dev *h, const struct weight *w,
+                       const struct dev *bias, const struct dev *mean, const struct dev *target,
+                       const struct dev *weight, float share, int64_t M);
     /* What is asked of the logits of M rows h (M, C), without a row of them leaving the device:
      * logp (M, n) f64 = log softmax(logits)[ids], ids (M, n) i32, 0 where the id is negative (n 0:
      * logp and ids NULL); best (M) i32 = first index of the largest logit (NULL: not wanted). A row

@@ -23,6 +23,7 @@ void ref_attention_ops(struct ops *o);
 void ref_act_ops(struct ops *o);
 void ref_residual_ops(struct ops *o);
 void ref_head_ops(struct ops *o);
+void ref_smooth_ops(struct ops *o);
 void ref_optim_ops(struct ops *o);
 
 /* out (n) = elements FIRST .. FIRST+n-1 of the flattened weight as floats, rounded as it says. */

@@ -60,6 +60,7 @@ void ref_ops(struct ops *o)
     ref_act_ops(o);
     ref_residual_ops(o);
     ref_head_ops(o);
+    ref_smooth_ops(o);
     ref_optim_ops(o);
     o->scratch_bytes = scratch_bytes;
 }

@@ -18,6 +18,8 @@ struct engine { /* what is the same for every pass of a model */
     enum norm norm;
     const struct lora_set *lora; /* NULL: the base model alone */
     float resid_pdrop;
+    float smoothing;       /* of labels, in training; 0: none */
+    struct dev *head_mean; /* (C) f32, of the head's rows; NULL without smoothing */
     struct acts acts;
 };
 

@@ -37,6 +37,9 @@ int block_head_loss(const struct pass *p, bool best, bool gradient)
         return -1;
     if (!gradient)
         return 0;
+    if (e->smoothing > 0 && ops->head_smooth(a->result, dh, h, &head->w, head->bias, e->head_mean,
+                                             p->pick_target, p->pick_weight, e->smoothing, n) < 0)
+        return -1;
     if (ops->norm_backward(dx, dh, x, a->mean, a->rstd, e->parts->final_norm.gain, e->norm, n, C,
                            false) < 0 ||
         ops->zero(a->dx, (size_t)(p->rows.tokens * C) * ops->act_bytes) < 0)

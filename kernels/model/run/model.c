@@ -33,6 +33,7 @@ void model_close(struct model *m)
         return;
     m->e.ops->release(m->e.acts.memory);
     m->e.ops->release(m->rotary);
+    m->e.ops->release(m->e.head_mean);
     weights_close(&m->weights);
     upload_free(&m->upload);
     free(m->e.acts.layer);
@@ -67,6 +68,17 @@ const struct weights *model_weights(const struct model *m)
 void model_set_resid_pdrop(struct model *m, float p)
 {
     m->e.resid_pdrop = p;
+}
+
+int model_set_label_smoothing(struct model *m, float share)
+{
+    const struct ops *ops = m->e.ops;
+
+    m->e.smoothing = share;
+    if (share <= 0 || m->e.head_mean)
+        return 0;
+    m->e.head_mean = ops->alloc((size_t)m->e.config->dim * sizeof(float));
+    return m->e.head_mean ? ops->mean_row(m->e.head_mean, &m->e.parts->head.w) : -1;
 }
 
 static void drop_reservation(struct model *m)

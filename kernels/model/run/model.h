@@ -48,10 +48,15 @@ MUST_USE int model_check_ids(const struct model *m, const uint32_t *ids, int64_t
 
 /* Residual dropout in training; the default is the config's. */
 void model_set_resid_pdrop(struct model *m, float p);
+/* From now on model_train_batch differentiates and gives, for each target, (1 - share) nll + share
+ * times the mean of -log softmax over the vocabulary; SHARE within 0 (off) .. 1. PyTorch's
+ * CrossEntropyLoss(label_smoothing), Szegedy et al. 2016 (arXiv 1512.00567). */
+MUST_USE int model_set_label_smoothing(struct model *m, float share);
 
 /*
  * Forward with everything kept, loss, backward: adds the gradients of sum(weight * nll) to the
- * lora_set. NLL (tokens) gets each token's loss on the host, 0 where there is no target. Dropout is
+ * lora_set. NLL (tokens) gets each token's loss on the host, smoothed as it may be, 0 where there
+ * is no target. Dropout is
  * on, under SEED. Needs model_reserve(tokens, true) after model_use_lora of a set with gradients. A
  * loss that is not finite is EXIT_NUMERIC and names the first layer that is to blame.
  */
