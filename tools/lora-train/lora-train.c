@@ -162,7 +162,8 @@ static int run(const struct train_options *o, const struct pack *files, struct m
     say_cut(&sets, o->max_length);
     if (o->resid_pdrop >= 0)
         model_set_resid_pdrop(m, (float)o->resid_pdrop);
-    if (make_lora(&lora, o, m) == 0 && make_order(&order, o, &sets.train) == 0) {
+    if (model_set_label_smoothing(m, (float)o->label_smoothing) == 0 &&
+        make_lora(&lora, o, m) == 0 && make_order(&order, o, &sets.train) == 0) {
         const struct schedule schedule = {
             .kind = o->schedule,
             .peak = o->rate,

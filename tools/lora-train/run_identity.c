@@ -32,7 +32,7 @@ static void add_set(struct sha256 *s, const struct train_set *set)
     sha256_add(s, &set->n, sizeof set->n);
     for (int64_t i = 0; i < set->n; i++) {
         const struct train_record *x = &set->v[i];
-        const int64_t shape[] = { (int64_t)x->id, x->n, x->first_target, x->unshifted };
+        const int64_t shape[] = { (int64_t)x->id, x->n, x->first_target, x->unshifted, x->label };
 
         sha256_add(s, shape, sizeof shape);
         sha256_add(s, train_record_ids(set, x), (size_t)x->n * sizeof *set->ids);

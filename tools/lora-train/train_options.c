@@ -257,6 +257,10 @@ void options_parse(struct train_options *o, int argc, char **argv)
           .help = "tokens that are learned" },
         { 0, "loss-norm", CLI_CHOICE, &t.norm, .arg = "micro|tokens|tokens-unshifted",
           .help = "mean of the micro-batches' means, or over the tokens of a step" },
+        { 0, "class-weights", CLI_LIST, &o->class_weights, .arg = "balanced|NAME=X,...",
+          .help = "how much a record's loss counts by its label; balanced: each label the same" },
+        { 0, "label-smoothing", CLI_FLOAT, &o->label_smoothing, .arg = "X",
+          .help = "share of each target that all tokens get alike", .max = 0.999999 },
         { 0, "accum", CLI_CHOICE, &t.accum, .arg = "carry|flush",
           .help =
               "what is left over at the end of an epoch goes into the next step, or makes one" },

@@ -25,9 +25,10 @@ struct train_options {
         save_total_limit_given;
 
     double epochs, rate, warmup_ratio, max_grad_norm,
-        resid_pdrop; /* resid_pdrop < 0: the model's own */
+        resid_pdrop, label_smoothing; /* resid_pdrop < 0: the model's own */
     int64_t max_steps, warmup_steps, batch, accum, eval_steps, logging_steps, max_length;
     int64_t save_steps, save_total_limit; /* 0: none, all */
+    struct cli_list class_weights;
     struct optim_step optim; /* all but lr, clip and t */
     enum schedule_kind schedule;
     enum evaluate_when evaluate;

@@ -1,9 +1,9 @@
 /* train_records.c - from records to token sequences with targets. */
 #include "train_records.h"
 
+#include "class_weights.h"
 #include "mem.h"
 #include "split.h"
-#include "stream.h"
 #include "tokenizer.h"
 
 #include <inttypes.h>
@@ -70,6 +70,24 @@ static int find_first_target(struct train_record *x, struct record *rec, int64_t
     return 0;
 }
 
+/* What asks for it is named in the error. */
+static int read_label(struct train_record *x, struct record *rec, const struct labels *labels,
+                      const char *option)
+{
+    const char *text;
+    size_t n;
+    const int got = record_get_text(rec, "label", &text, &n);
+
+    if (got <= 0)
+        return got < 0 ? -1
+                       : err_set(EXIT_DATA, "no field 'label', which %s goes by; give it one, or "
+                                            "leave the record out", option);
+    x->label = labels_find(labels, text, n);
+    return x->label >= 0 ? 0
+                         : err_set(EXIT_DATA, "its label '%.*s' is none of the header's", (int)n,
+                                   text);
+}
+
 static void add_ids(struct train_set *e, struct train_record *x, const uint32_t *ids)
 {
     const size_t n = (size_t)x->n;
@@ -94,7 +112,9 @@ static void add_record(struct train_set *e, const struct train_record *x)
 static int take_record(struct train_sets *s, struct record *rec, uint64_t position,
                        bool splits_picked, const struct train_options *o, const struct model *m)
 {
-    struct train_record x = { .id = position, .source = s->source[s->sources - 1] };
+    struct train_record x = { .id = position,
+                              .label = -1,
+                              .source = s->source[s->sources - 1] };
     struct train_set *set;
     const uint32_t *ids;
     size_t n;
@@ -115,6 +135,9 @@ static int take_record(struct train_sets *s, struct record *rec, uint64_t positi
     x.n = (int64_t)n < o->max_length ? (int64_t)n : o->max_length;
     if (model_check_ids(m, ids, x.n, 0) < 0 ||
         find_first_target(&x, rec, (int64_t)n, o->completion_only) < 0)
+        return -1;
+    if (set == &s->train && o->class_weights.n &&
+        read_label(&x, rec, &s->labels, "--class-weights") < 0)
         return -1;
     set->cut += (int64_t)n > x.n;
     add_ids(set, &x, ids);
@@ -167,6 +190,32 @@ static int check_tokens(const struct reader *r, const struct train_options *o,
                : reader_check_tokenizer(r, digest);
 }
 
+static int weigh_classes(struct train_sets *s, const struct cli_list *given)
+{
+    int64_t *const count = xcalloc((size_t)s->labels.n, sizeof *count);
+
+    for (int64_t i = 0; i < s->train.n; i++)
+        count[s->train.v[i].label]++;
+    const int rc = class_weights_find(&s->class_weight, given, &s->labels, count);
+
+    free(count);
+    for (int i = 0; rc == 0 && i < s->labels.n; i++)
+        note("records of '%s' count %g times", s->labels.name[i], s->class_weight[i]);
+    return rc;
+}
+
+static int check_labels(const struct reader *r, const struct train_options *o)
+{
+    const struct labels *labels = reader_labels(r);
+
+    if (o->class_weights.n && labels->n == 0)
+        return err_set(EXIT_DATA,
+                       "%s: the stream names no labels, which --class-weights is about; give it "
+                       "labels with split-stratified or peek --labels",
+                       reader_name(r));
+    return o->seed_preset ? labels_check_seed(labels, reader_name(r)) : 0;
+}
+
 int train_sets_read(struct train_sets *s, const struct train_options *o, const struct model *m)
 {
     struct reader *r;
@@ -175,11 +224,14 @@ int train_sets_read(struct train_sets *s, const struct train_options *o, const s
     if (reader_open(&r, o->inputs, KIND_TOKENS, &o->common) < 0)
         return -1;
 
-    int rc = o->seed_preset ? labels_check_seed(reader_labels(r), reader_name(r)) : 0;
+    labels_copy(&s->labels, reader_labels(r));
+
+    int rc = check_labels(r, o);
 
     if (rc == 0)
         rc = check_tokens(r, o, m) < 0 ? -1 : read_all(s, r, o, m);
-
+    if (rc == 0 && o->class_weights.n)
+        rc = weigh_classes(s, &o->class_weights);
     reader_close(r);
     if (rc < 0)
         train_sets_free(s);
@@ -192,6 +244,8 @@ void train_sets_free(struct train_sets *s)
     free(s->train.ids);
     free(s->eval.v);
     free(s->eval.ids);
+    labels_free(&s->labels);
+    free(s->class_weight);
     for (int i = 0; i < s->sources; i++)
         free(s->source[i]);
     free(s->source);

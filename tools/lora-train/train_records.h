@@ -5,6 +5,7 @@
 #define TRAIN_RECORDS_H
 
 #include "run/model.h"
+#include "stream.h"
 #include "train_options.h"
 
 struct train_record {
@@ -13,6 +14,7 @@ struct train_record {
     int64_t n;            /* tokens, after --max-length */
     int64_t first_target; /* first token that is predicted, 1 .. n-1 */
     int64_t unshifted;    /* tokens that would count if the first one could be predicted too */
+    int label;            /* index in struct train_sets' labels; -1: nobody asked for it */
     const char *source;   /* file it came from, for messages */
 };
 
@@ -26,6 +28,8 @@ struct train_set {
 
 struct train_sets {
     struct train_set train, eval;
+    struct labels labels; /* of the header */
+    double *class_weight; /* (labels) by which a record's loss is multiplied; NULL: by nothing */
     char **source;
     int sources;
 };

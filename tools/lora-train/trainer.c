@@ -68,6 +68,24 @@ int64_t trainer_batch_tokens(const struct trainer *t)
     return largest;
 }
 
+/* Shifts the loss between the records of a window by their labels: each WEIGHT is multiplied by
+ * that of its label, and then all by what leaves the sum over tokens as it was. */
+static void weigh_classes(const struct trainer *t, int64_t first, int64_t n, double *weight)
+{
+    double before = 0, after = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const struct train_record *x = used(t, first + i);
+        const double tokens = (double)train_record_targets(x);
+
+        before += weight[i] * tokens;
+        weight[i] *= t->sets->class_weight[x->label];
+        after += weight[i] * tokens;
+    }
+    for (int64_t i = 0; i < n; i++)
+        weight[i] *= before / after;
+}
+
 /* WEIGHT of each record's summed nll, so that the weighted sum is the loss: the mean over the
  * micro-batches of their means over tokens, or the mean over all tokens of the window. */
 static void weigh(const struct trainer *t, const struct order_step *s, double *weight)
@@ -91,6 +109,8 @@ static void weigh(const struct trainer *t, const struct order_step *s, double *w
                                     ? 1 / ((double)targets * (double)s->divisor)
                                     : 1 / (double)tokens;
     }
+    if (t->sets->class_weight)
+        weigh_classes(t, first, n, weight);
 }
 
 /* ---- one step ---- */
