@@ -152,17 +152,18 @@ it "the output is whole all the same"
 run peek --verify audit.zst
 ok
 
-it "memory grows by a few bytes a row, not with the length of the rows"
+it "beyond --max-memory it grows by a few bytes a row, not with the length of the rows"
 case ${BUILD-} in
 *asan*) skip "the sanitizers keep memory of their own" ;;
 *)
 	for rows in 100 300
 	do
 		awk -v n=${rows}000 'BEGIN { for (i = 0; i < n; i++) printf "%s,%0200d\n", i % 3 ? "good" : "bad", i }' >long.csv
+		# 64 bytes for each of 300,000 rows, and a MiB of records
 		# a small process between: a child's peak counts what its parent held when it was made
 		/usr/bin/python3 -c 'import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified --train 0.8 --test 0.2 long.csv -o long.$rows.zst
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified --max-memory 20M --train 0.8 --test 0.2 long.csv -o long.$rows.zst
 	done >peaks 2>err
 	grown=$(xargs <peaks | awk '{ print int(($2 - $1) * 1024 / 200000) }')
 	[ "${grown:-999}" -lt 100 ]; report $? "$grown bytes a row of 206: $(cat peaks err)"
@@ -170,20 +171,29 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' split-stratified 
 	sh_run 'peek --tsv text long.300.zst | tail -n +2 | sort -u | wc -l'
 	[ "$(cat out)" = 300000 ]; report $? "$(cat out err)"
 	it "each record comes with its own text and part, drawn twice or not"
-	sh_run 'split-stratified --train 0.5 --test 0.2 --eval 90000 --eval-replace long.csv -o long.drawn.zst &&
+	sh_run 'split-stratified --max-memory 20M --train 0.5 --test 0.2 --eval 90000 --eval-replace long.csv -o long.drawn.zst &&
 		peek --tsv id,text,split long.drawn.zst | awk -F "\t" "
 			NR > 1 { n++; if (\$2 + 0 != \$1) bad++; part[\$3]++; if (\$3 == \"eval\" && seen[\$1]++) again++ }
 			END { print n, bad + 0, part[\"train\"], part[\"eval\"], part[\"test\"], (again > 1000) }"'
 	[ "$(cat out)" = "300000 0 150000 90000 60000 1" ]; report $? "$(cat out err)"
-	it "rows may be larger than what is put in order at a time"
+	it "rows may be larger than what is kept"
 	awk 'BEGIN { for (i = 0; i < 15; i++) printf "%s,%0*d\n", i % 3 ? "good" : "bad", i % 2 ? 3000000 : 30, i }' >large.csv
-	sh_run 'split-stratified --train 0.6 --test 0.4 large.csv | peek --tsv id,text | awk "NR > 1 { n += \$2 == \$1; bytes += length(\$2) } END { print n, bytes }"'
+	sh_run 'split-stratified --max-memory 4M --train 0.6 --test 0.4 large.csv | peek --tsv id,text | awk "NR > 1 { n += \$2 == \$1; bytes += length(\$2) } END { print n, bytes }"'
 	[ "$(cat out)" = "15 21000240" ]; report $? "$(cut -c 1-200 out err)"
-	it "one thread gives the same bytes"
+	it "in memory and with one thread they give the same bytes"
 	sh_run 'split-stratified -j 1 --train 0.8 --test 0.2 long.csv -o long.one.zst && cmp long.one.zst long.300.zst'
 	ok
+	it "no two of them are taken for the same text"
+	sh_run 'split-stratified --audit long.csv -o long.audit.zst'
+	err_has 'duplicates=0 conflicts=0 overlap=0'
+	it "equal texts are found in the file, too"
+	awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%s,%0200d\n", i % 3 ? "good" : "bad", i % 29000 }' >again.csv
+	sh_run 'for most in 2M 1G; do split-stratified --max-memory $most --audit again.csv -o again.zst --force 2>&1 | tail -n 1; done | sort | uniq -c | sed "s/^ *//; s/overlap.*//"'
+	out_is <<'EXPECT'
+2 split-stratified: audit: rows=30000 labels=2 duplicates=333 conflicts=667 
+EXPECT
 	it "says what to do where there is no room for the file"
-	TMPDIR=$dir/nowhere run split-stratified long.csv -o none.zst
+	TMPDIR=$dir/nowhere run split-stratified --max-memory 20M long.csv -o none.zst
 	exit_is 74
 	err_has 'nowhere: cannot hold a temporary file: No such file or directory; set TMPDIR'
 	absent none.zst

@@ -4,7 +4,6 @@
  * Reads a table, or one of our streams, as a whole; writes every chosen row with the field split,
  * in the order train, eval, test. Which rows: sample.h. Man page: split-stratified.1.
  */
-#include "arrange.h"
 #include "audit.h"
 #include "cli.h"
 #include "examples.h"
@@ -17,6 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum {
+    AHEAD = 16,      /* rows that are asked for beforehand */
+    BATCH = 1 << 17, /* bytes of rows that are written at a time */
+};
 
 struct options {
     struct cli_common common;
@@ -192,22 +196,28 @@ static void say_replaced(const struct table *t)
              (long long)table_replaced_rows(t), o.recipe ? ", as in the article" : "");
 }
 
+/* The chosen rows, in the order of the sample. */
 static int put(struct writer *w, struct rows *r, const struct sample *s)
 {
     struct buf batch = BUF_INIT;
-    struct arrange *a;
-    int64_t got;
+    int64_t n = 0;
+    int rc = 0;
 
-    if (arrange_new(&a, r, s, o.common.threads) < 0)
-        return -1;
-    while ((got = arrange_next(a, &batch)) > 0)
-        if (writer_put_encoded(w, &batch, got) < 0) {
-            got = -1;
-            break;
+    for (int part = 0; part < PARTS; part++)
+        for (int64_t i = 0; rc == 0 && i < s->n[part]; i++) {
+            if (i + 2 * AHEAD < s->n[part])
+                rows_expect(r, s->row[part][i + AHEAD], s->row[part][i + 2 * AHEAD]);
+            rc = rows_put(r, s->row[part][i], part_name[part], &batch);
+            n++;
+            if (rc == 0 && batch.n >= BATCH) {
+                rc = writer_put_encoded(w, &batch, n);
+                n = 0;
+            }
         }
-    arrange_free(a);
+    if (rc == 0)
+        rc = writer_put_encoded(w, &batch, n);
     buf_free(&batch);
-    return got < 0 ? -1 : 0;
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -239,7 +249,7 @@ int main(int argc, char **argv)
     rule.none = o.in.label && !strcmp(o.in.label, "none");
     rule.refusal = o.recipe ? "correct it, choose the column with --label, or leave --recipe out"
                             : "correct it or name it in --labels";
-    rows_init(&rows, memory, o.common.threads);
+    rows_init(&rows, memory);
     progress = progress_open(&o.common, "rows", -1);
     if (rows_read(&rows, in, &rule, progress) < 0)
         die_err();

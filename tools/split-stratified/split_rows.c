@@ -1,16 +1,22 @@
 #include "split_rows.h"
 
 #include "item.h"
+#include "tempfile.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     DIFFERENT_MAX = 1000, /* labels; a column with more of them is something else */
-    SPLIT_MAX = 6,        /* bytes of the longest value of split */
-    PIECE = 1 << 20,      /* bytes of records, which are kept at a time */
-    ROW_MEMORY = 64,      /* bytes that stay in memory of each row, about */
+    PIECE = 1 << 20,      /* bytes that go to the file at a time, at least */
+    ROW_MEMORY = 64,      /* bytes that a row takes besides its record, about */
 };
+
+/* Stands where the value of split will be: the longest one, so that each record fits with its own.
+ */
+static const char any_split[] = "train";
 
 /* Index of a label, which is added when the set is not FIXED. */
 static int class_of_label(struct rows *r, const char *label, size_t n, const char *fixed)
@@ -36,55 +42,36 @@ static int class_of_label(struct rows *r, const char *label, size_t n, const cha
     return r->labels.n - 1;
 }
 
-/* Records as add_record puts them: their texts are looked up and they go to the spool. */
-static int keep(void *rows, const void *bytes, size_t n)
+/* The records in memory go to the file. */
+static int spill(struct rows *r)
 {
-    struct rows *r = rows;
-    const char *p = bytes, *const end = p + n;
-    struct kept kept;
-
-    for (; p < end; p += kept.bytes) {
-        memcpy(&kept, p, sizeof kept);
-        p += sizeof kept;
-        texts_add(r->texts, p + kept.text, kept.text_bytes);
-    }
-    return spool_add(&r->records, bytes, n);
-}
-
-/* What is in the piece is kept: by a thread of its own, from the second piece on. */
-static int pass_piece(struct rows *r)
-{
-    if (r->helps && !r->behind) {
-        r->behind = behind_new(keep, r);
-        r->helps = r->behind != NULL;
-    }
-    if (r->behind)
-        return behind_give(r->behind, &r->piece);
-    if (keep(r, r->piece.p, r->piece.n) < 0)
+    if ((r->in_file == 0 && tempfile_open(&r->fd) < 0) ||
+        tempfile_write(r->fd, r->records.p, r->records.n, r->in_file) < 0)
         return -1;
-    buf_clear(&r->piece);
+    r->in_file += r->records.n;
+    buf_free(&r->records); /* the rows themselves will want its memory */
     return 0;
 }
 
 static int add_record(struct rows *r, struct record *rec)
 {
-    const size_t at = r->piece.n;
-    struct kept kept;
+    const size_t before = r->records.n;
 
-    buf_reserve(&r->piece, sizeof kept);
-    r->piece.n += sizeof kept;
-    kept.open = (uint32_t)record_append_open(rec, "split", &r->piece);
-    const struct field *text = record_find(rec, "text");
-    const size_t n = r->piece.n - at - sizeof kept;
+    record_set_text(rec, "split", any_split, strlen(any_split));
+    record_append(rec, &r->records);
+    const struct field *text = record_find(rec, "text"), *split = record_find(rec, "split");
+    const size_t bytes = r->records.n - before;
 
-    if (record_fits(rec, n + SPLIT_MAX) < 0)
+    if (record_fits(rec, bytes) < 0)
         return -1;
-    kept.bytes = (uint32_t)n;
-    kept.text_bytes = (uint32_t)text->n;
-    kept.text = (uint32_t)record_end_of(rec, text) - kept.text_bytes;
-    memcpy(r->piece.p + at, &kept, sizeof kept);
-    r->bytes[r->n] = kept.bytes;
-    return r->piece.n >= PIECE ? pass_piece(r) : 0;
+    texts_add(r->texts, text->data, text->n);
+    r->row[r->n] =
+        (struct row){ r->in_file + before, (uint32_t)bytes,
+                      (uint32_t)(record_end_of(rec, split) - split->raw_len),
+                      (uint32_t)(record_end_of(rec, text) - text->n), (uint32_t)text->n };
+    return r->records.n >= PIECE && r->records.n + (size_t)r->n * ROW_MEMORY > (size_t)r->most
+               ? spill(r)
+               : 0;
 }
 
 /* An endless input ends here, and not with the machine's memory. */
@@ -98,33 +85,41 @@ static int make_room(struct rows *r)
                        "more than %lld rows want more than %lld MiB of memory; look whether the "
                        "input ends, and raise --max-memory",
                        (long long)r->n, (long long)(r->most >> 20));
+    r->row = xnrealloc(r->row, (size_t)r->cap, sizeof *r->row);
+    r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
     return 0;
 }
 
 static int add(struct rows *r, struct record *rec, int class)
 {
-    if (r->n == r->cap) {
-        if (make_room(r) < 0)
-            return -1;
-        r->bytes = xnrealloc(r->bytes, (size_t)r->cap, sizeof *r->bytes);
-        r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
-    }
-    if (add_record(r, rec) < 0)
+    if ((r->n == r->cap && make_room(r) < 0) || add_record(r, rec) < 0)
         return -1;
     r->class_of[r->n++] = class;
     return 0;
 }
 
-/* All that was read is kept. */
-static int finish(struct rows *r)
+/* The N bytes at AT among all records; NULL when they cannot be read again. */
+static const char *bytes_at(struct rows *r, size_t at, size_t n, struct buf *room)
 {
-    const int rc = pass_piece(r) < 0 || (r->behind && behind_wait(r->behind) < 0) ? -1 : 0;
+    if (at >= r->in_file)
+        return r->records.p + (at - r->in_file);
+    buf_clear(room);
+    buf_reserve(room, n);
+    return tempfile_read(r->fd, room->p, n, at) < 0 ? NULL : room->p;
+}
 
-    behind_free(r->behind);
-    r->behind = NULL;
-    buf_free(&r->piece);
-    r->first = texts_first(r->texts);
-    return rc;
+/* 1 when rows A and B have the same text, else 0. */
+static int same_text(void *rows, int64_t a, int64_t b)
+{
+    struct rows *r = rows;
+    const struct row *x = &r->row[a], *y = &r->row[b];
+
+    if (x->text_bytes != y->text_bytes)
+        return 0;
+    const char *p = bytes_at(r, x->at + x->text, x->text_bytes, &r->again[0]);
+    const char *q = p ? bytes_at(r, y->at + y->text, y->text_bytes, &r->again[1]) : NULL;
+
+    return q ? !memcmp(p, q, x->text_bytes) : -1;
 }
 
 static bool is_same_set(const struct labels *a, const struct labels *b)
@@ -168,11 +163,9 @@ static int order_labels(struct rows *r, const char *set)
     return 0;
 }
 
-void rows_init(struct rows *r, int64_t most, int64_t threads)
+void rows_init(struct rows *r, int64_t most)
 {
-    *r = (struct rows){ .most = most };
-    r->helps = behind_helps(threads);
-    r->texts = texts_new();
+    *r = (struct rows){ .most = most, .texts = texts_new() };
 }
 
 static int class_of(struct rows *r, struct record *rec, const struct label_rule *rule)
@@ -213,21 +206,46 @@ int rows_read(struct rows *r, struct examples *e, const struct label_rule *rule,
                        "%s: has no rows to divide; give rows with a text and a label, and choose "
                        "some where --only or --limit choose",
                        examples_name(e));
-    if (got == 0 && !rule->known && !rule->none)
-        got = order_labels(r, rule->set);
-    return finish(r) < 0 ? -1 : got;
+    if (got < 0 || (!rule->known && !rule->none && order_labels(r, rule->set) < 0))
+        return -1;
+    r->first = texts_first(r->texts, same_text, r);
+    return r->first ? 0 : -1;
 }
 
-void rows_forget_records(struct rows *r)
+int rows_put(struct rows *r, int64_t i, const char *split, struct buf *to)
 {
-    spool_free(&r->records);
-    free(r->bytes);
-    r->bytes = NULL;
+    const struct row *row = &r->row[i];
+    const char *p = bytes_at(r, row->at, row->bytes, &r->again[0]);
+    const size_t rest = row->split + 1 + strlen(any_split);
+
+    if (!p)
+        return -1;
+    buf_add(to, p, row->split);
+    item_put_text(to, split, strlen(split));
+    buf_add(to, p + rest, row->bytes - rest);
+    return 0;
+}
+
+void rows_expect(const struct rows *r, int64_t soon, int64_t later)
+{
+    const struct row *row = &r->row[soon];
+
+    __builtin_prefetch(&r->row[later]);
+    if (row->at < r->in_file)
+        (void)posix_fadvise(r->fd, (off_t)row->at, row->bytes, POSIX_FADV_WILLNEED);
+    else
+        for (size_t i = 0; i < row->bytes && i < 256; i += 64)
+            __builtin_prefetch(r->records.p + (row->at - r->in_file) + i);
 }
 
 void rows_free(struct rows *r)
 {
-    rows_forget_records(r);
+    if (r->in_file > 0)
+        (void)close(r->fd);
+    for (int i = 0; i < 2; i++)
+        buf_free(&r->again[i]);
+    buf_free(&r->records);
+    free(r->row);
     free(r->class_of);
     free(r->first);
     labels_free(&r->labels);
