@@ -1,29 +1,16 @@
 #include "again.h"
 
 #include "mem.h"
+#include "shell.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* As it is where a shell takes it so, else in single quotes. */
 static void put_word(struct buf *b, const char *word)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-_./=,:+@%";
-
     if (b->n)
         buf_putc(b, ' ');
-    if (*word && strspn(word, plain) == strlen(word)) {
-        buf_puts(b, word);
-        return;
-    }
-    buf_putc(b, '\'');
-    for (; *word; word++)
-        if (*word == '\'')
-            buf_puts(b, "'\\''");
-        else
-            buf_putc(b, *word);
-    buf_putc(b, '\'');
+    shell_put_word(b, word);
 }
 
 /* In front of "--", behind which there are no options any more. */
