@@ -13,24 +13,25 @@ void svg_open(struct buf *b, const char *id, const char *title, const char *desc
 {
     if (alone)
         buf_puts(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    buf_puts(b,
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"pic\" role=\"img\" viewBox=\"0 0 ");
+    buf_printf(b,
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" id=\"%s\" class=\"pic\" role=\"img\" "
+               "viewBox=\"0 0 ",
+               id);
     markup_number(b, width);
     buf_putc(b, ' ');
     markup_number(b, height);
-    buf_printf(b, "\" aria-labelledby=\"%s-t%s%s%s\">\n<title id=\"%s-t\">", id, desc ? " " : "",
-               desc ? id : "", desc ? "-d" : "", id);
+    buf_puts(b, "\">\n<title>");
     markup_string(b, title);
     buf_puts(b, "</title>\n");
     if (desc) {
-        buf_printf(b, "<desc id=\"%s-d\">", id);
+        buf_puts(b, "<desc>");
         markup_string(b, desc);
         buf_puts(b, "</desc>\n");
     }
     if (alone) {
         buf_puts(b, "<style>");
         palette_rules(b, true);
-        buf_puts(b, "</style>\n<rect class=\"pic-paper\" width=\"100%\" height=\"100%\"/>\n");
+        buf_puts(b, "</style>\n");
     }
 }
 
@@ -73,7 +74,7 @@ static size_t fitting(const char *s, double width, double *used)
         const bool good = utf8_valid(p, (size_t)(end - p < 4 ? end - p : 4)) > 0;
 
         all += good ? advance(utf8_decode(p, &len)) : 10;
-        if (all > width + 0.01) /* sums of the same, in another order */
+        if (all > width)
             return n ? n : 1;
         *used = all;
         p += len;
@@ -104,27 +105,21 @@ static void put_text(struct buf *b, const char *s, double width)
     buf_puts(b, "</text>\n");
 }
 
-static void put_class(struct buf *b, const char *class_name, const char *anchor)
-{
-    buf_printf(b, "<text class=\"%s\"", class_name);
-    if (strcmp(anchor, "start"))
-        buf_printf(b, " text-anchor=\"%s\"", anchor);
-}
-
 void svg_text(struct buf *b, const char *class_name, double x, double y, const char *anchor,
               const char *s, double width)
 {
-    put_class(b, class_name, anchor);
+    buf_printf(b, "<text class=\"%s\"", class_name);
     put_attribute(b, "x", x);
     put_attribute(b, "y", y);
+    if (strcmp(anchor, "start"))
+        buf_printf(b, " text-anchor=\"%s\"", anchor);
     put_text(b, s, width);
 }
 
-void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *anchor,
-                 const char *s, double width)
+void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *s,
+                 double width)
 {
-    put_class(b, class_name, anchor);
-    buf_puts(b, " transform=\"translate(");
+    buf_printf(b, "<text class=\"%s\" transform=\"translate(", class_name);
     markup_number(b, x);
     buf_putc(b, ' ');
     markup_number(b, y);
