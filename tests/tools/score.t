@@ -101,7 +101,7 @@ exit_is 2
 it "--digits is for scikit-learn's report"
 run score --digits 3 p.zst
 exit_is 2
-for option in '--html x' 'p.zst'
+for option in '--picture x' 'p.zst'
 do
 	it "no such option, no second name: score p.zst $option"
 	sh_run "score p.zst $option"

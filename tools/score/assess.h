@@ -3,6 +3,7 @@
 #define ASSESS_H
 
 #include "bootstrap.h"
+#include "findings.h"
 #include "interval.h"
 #include "score_metrics.h"
 #include "scored_run.h"
@@ -23,6 +24,7 @@ struct assessment {
     struct label_intervals *label; /* (c.n) */
     const struct boot_run *boot;   /* NULL: not asked for */
     struct resampling how;         /* of BOOT */
+    const struct findings *findings; /* NULL: not looked for */
     struct boot own;               /* what BOOT is of, unless two runs were drawn together */
 };
 

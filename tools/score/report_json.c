@@ -149,6 +149,8 @@ void report_json_members(struct buf *b, const struct assessment *a)
         put_calibration(b, &a->slice->tally);
     if (a->boot)
         put_bootstrap(b, a);
+    if (a->findings)
+        findings_json(b, a->findings);
 }
 
 void report_json_by(struct buf *b, const char *field, const char *value)

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "comparison.h"
 #include "outfile.h"
+#include "page_file.h"
 #include "pairing.h"
 #include "report.h"
 #include "require.h"
@@ -27,6 +28,7 @@ static struct options {
     bool digits_given;
     bool best_given;
     struct cli_list require, labels, names, over;
+    struct page_files page;
 } o = { .common = CLI_COMMON_INIT, .digits = 2, .best = "accuracy" };
 
 /* clang-format off */
@@ -44,6 +46,12 @@ static const struct cli_opt opts[] = {
       .help = "'accuracy>=0.8': exit 1 where it does not hold; may be repeated" },
     { 0, "bootstrap", CLI_INT, &o.bootstrap, .arg = "N", .min = 1, .max = 1e6,
       .help = "intervals from N resamples of the records; 2000 where two runs are compared" },
+    { 0, "html", CLI_FILE, &o.page.html, .arg = "FILE", .group = "Page and picture",
+      .help = "a page with all numbers and pictures of one run or of two" },
+    { 0, "metrics", CLI_FILE, &o.page.metrics, .arg = "FILE",
+      .help = "for the page: what lora-train --metrics wrote" },
+    { 0, "plot", CLI_FILE, &o.page.plot, .arg = "FILE",
+      .help = "one picture as SVG: the confusion matrix, or two runs side by side" },
     { 0, "summary", CLI_FLAG, &o.summary, .help = "a table with a row for each of many files",
       .group = "Many runs" },
     { 0, "name", CLI_LIST, &o.names, .arg = "NAME", .help = "what a FILE is called, in their order" },
@@ -65,6 +73,8 @@ static const struct cli cli = {
     -1,
 };
 
+static struct page_out pages;
+
 static void put_heading(struct buf *b, const struct slice *s)
 {
     if (!o.by || o.json)
@@ -80,52 +90,65 @@ static struct resampling resampling(void)
                                 (uint32_t)o.common.seed };
 }
 
-/* Appends the report of one slice; 1 when all conditions hold, 0 when one does not. */
-static int report(struct buf *b, const struct scored_run *run, int slice,
-                  const struct labels *chosen)
+/* Appends the report; 1 when all conditions hold, 0 when one does not. */
+static int report(struct buf *b, const struct assessment *a)
+{
+    const struct labels *labels = &a->run->labels;
+    int rc = 0;
+
+    put_heading(b, a->slice);
+    if (o.report && !strcmp(o.report, "seed"))
+        rc = report_seed(b, &a->slice->tally, labels);
+    else if (o.report)
+        report_sklearn(b, &a->slice->tally, labels, a->chosen, (int)o.digits);
+    else if (o.json)
+        report_json(b, a, o.by);
+    else if (o.tsv)
+        report_tsv(b, a);
+    else
+        report_text(b, a);
+    return rc < 0 ? -1 : require_all(&o.require, a, NULL, o.by);
+}
+
+static int report_slice(struct buf *b, const struct scored_run *run, int slice,
+                        const struct labels *chosen)
 {
     const struct resampling how = resampling();
     struct assessment a;
     int rc = 0;
 
-    put_heading(b, &run->slices[slice]);
     assess(&a, run, slice, chosen);
-    if (o.bootstrap && assess_bootstrap(&a, &how) < 0)
-        return -1;
-    if (o.report && !strcmp(o.report, "seed"))
-        rc = report_seed(b, &a.slice->tally, &run->labels);
-    else if (o.report)
-        report_sklearn(b, &a.slice->tally, &run->labels, chosen, (int)o.digits);
-    else if (o.json)
-        report_json(b, &a, o.by);
-    else if (o.tsv)
-        report_tsv(b, &a);
-    else
-        report_text(b, &a);
+    if (o.bootstrap)
+        rc = assess_bootstrap(&a, &how);
     if (rc == 0)
-        rc = require_all(&o.require, &a, NULL, o.by);
+        rc = report(b, &a);
     assessment_free(&a);
     return rc;
 }
 
-/* The same of two runs. OTHER: pair_runs. */
-static int report_two(struct buf *b, const struct scored_run run[2], const int64_t *other,
-                      int slice, const struct labels *chosen)
+/* The same of two runs. */
+static int report_two(struct buf *b, const struct comparison *c)
+{
+    put_heading(b, c->a.slice);
+    if (o.json)
+        comparison_json(b, c, o.by);
+    else if (o.tsv)
+        comparison_tsv(b, c);
+    else
+        comparison_text(b, c);
+    return require_all(&o.require, NULL, c, o.by);
+}
+
+/* OTHER: pair_runs. */
+static int report_slice_of_two(struct buf *b, const struct scored_run run[2], const int64_t *other,
+                               int slice, const struct labels *chosen)
 {
     const struct resampling how = resampling();
     struct comparison c;
+    int rc = compare_runs(&c, &run[0], &run[1], other, slice, chosen, &how);
 
-    put_heading(b, &run[0].slices[slice]);
-    if (compare_runs(&c, &run[0], &run[1], other, slice, chosen, &how) < 0)
-        return -1;
-    if (o.json)
-        comparison_json(b, &c, o.by);
-    else if (o.tsv)
-        comparison_tsv(b, &c);
-    else
-        comparison_text(b, &c);
-    const int rc = require_all(&o.require, NULL, &c, o.by);
-
+    if (rc == 0)
+        rc = report_two(b, &c);
     comparison_free(&c);
     return rc;
 }
@@ -136,9 +159,10 @@ static int check_summary(int files)
         return err_set(EXIT_USAGE, "--over and --best go with --summary");
     if (!o.summary)
         return 0;
-    if (o.report || o.by || o.labels.n || o.require.n || o.bootstrap)
-        return err_set(EXIT_USAGE, "--summary excludes --report, --by, --labels, --require and "
-                                   "--bootstrap");
+    if (o.report || o.by || o.labels.n || o.require.n || o.bootstrap || page_wanted(&o.page))
+        return err_set(EXIT_USAGE,
+                       "--summary excludes --report, --by, --labels, --require, --html, --plot and "
+                       "--bootstrap");
     if (files == 0)
         return err_set(EXIT_USAGE, "--summary needs the files of the runs");
     return summary_check(&(struct summary_options){ .best = o.best });
@@ -150,6 +174,8 @@ static int check_options(int files)
         return err_set(EXIT_USAGE, "more than two files; --summary makes a table of many");
     if (o.report && (files > 1 || o.bootstrap))
         return err_set(EXIT_USAGE, "--report is of one file, and has no intervals");
+    if (page_check(&o.page, &o.common) < 0)
+        return -1;
     if (o.names.n && o.names.n != (files ? files : 1))
         return err_set(EXIT_USAGE, "--name is given %d times for %d files", o.names.n,
                        files ? files : 1);
@@ -167,13 +193,16 @@ static int check_options(int files)
     return 0;
 }
 
+/* No file of several has its name before all are on the disk. */
 static int write_out(const struct buf *b)
 {
     struct outfile *f;
 
+    if (!strcmp(o.common.output, "-") && page_on_stdout(&o.page))
+        return page_commit(&pages);
     if (outfile_open(&f, o.common.output, o.common.force, false) < 0)
         return -1;
-    if (outfile_write(f, b->p, b->n) < 0) {
+    if (outfile_write(f, b->p, b->n) < 0 || outfile_sync(f) < 0 || page_commit(&pages) < 0) {
         outfile_abort(f);
         return -1;
     }
@@ -205,16 +234,28 @@ static int read_run(struct scored_run *run, const char *const *files, int i, enu
 /* 1 when all conditions hold, 0 when one does not. */
 static int score_one(struct buf *b, const char *const *files, const struct labels *chosen)
 {
+    const bool paged = page_wanted(&o.page);
+    const struct resampling how = resampling();
+    struct page_content page = { 0 };
     struct scored_run run;
     int holds = 1, rc = 0;
 
-    if (read_run(&run, files, 0, o.bootstrap ? KEEP_RECORDS : KEEP_COUNTS, NULL) < 0 ||
+    if (read_run(&run, files, 0,
+                 paged         ? KEEP_TEXTS
+                 : o.bootstrap ? KEEP_RECORDS
+                               : KEEP_COUNTS,
+                 NULL) < 0 ||
         (chosen && assess_check_chosen(chosen, &run) < 0))
         return -1;
+    if (paged)
+        rc = page_content_init(&page, &run, 1, NULL, chosen, &how);
     for (int i = 0; rc >= 0 && i < run.n_slices; i++) {
-        rc = report(b, &run, i, chosen);
+        rc = paged && !o.by ? report(b, &page.one) : report_slice(b, &run, i, chosen);
         holds = holds && rc;
     }
+    if (rc >= 0 && paged)
+        rc = page_write(&pages, &o.page, &page, o.by, &o.common);
+    page_content_free(&page);
     scored_run_free(&run);
     return rc < 0 ? -1 : holds;
 }
@@ -222,8 +263,10 @@ static int score_one(struct buf *b, const char *const *files, const struct label
 /* Reads both runs, so that labels that no header names are the same. */
 static int read_two(struct scored_run run[2], const char *const *files)
 {
-    if (read_run(&run[0], files, 0, KEEP_RECORDS, NULL) < 0 ||
-        read_run(&run[1], files, 1, KEEP_RECORDS, run[0].labels_given ? NULL : &run[0].labels) < 0)
+    const enum keep keep = page_wanted(&o.page) ? KEEP_TEXTS : KEEP_RECORDS;
+
+    if (read_run(&run[0], files, 0, keep, NULL) < 0 ||
+        read_run(&run[1], files, 1, keep, run[0].labels_given ? NULL : &run[0].labels) < 0)
         return -1;
     if (!strcmp(run[0].name, run[1].name))
         return err_set(EXIT_USAGE, "both runs are called '%s'; give them names with --name",
@@ -237,6 +280,9 @@ static int read_two(struct scored_run run[2], const char *const *files)
 
 static int score_two(struct buf *b, const char *const *files, const struct labels *chosen)
 {
+    const bool paged = page_wanted(&o.page);
+    const struct resampling how = resampling();
+    struct page_content page = { 0 };
     struct scored_run run[2];
     int holds = 1, rc = 0;
 
@@ -246,10 +292,16 @@ static int score_two(struct buf *b, const char *const *files, const struct label
 
     if (!other)
         return -1;
+    if (paged)
+        rc = page_content_init(&page, run, 2, other, chosen, &how);
     for (int i = 0; rc >= 0 && i < run[0].n_slices; i++) {
-        rc = report_two(b, run, other, i, chosen);
+        rc = paged && !o.by ? report_two(b, &page.two)
+                            : report_slice_of_two(b, run, other, i, chosen);
         holds = holds && rc;
     }
+    if (rc >= 0 && paged)
+        rc = page_write(&pages, &o.page, &page, o.by, &o.common);
+    page_content_free(&page);
     free(other);
     scored_run_free(&run[0]);
     scored_run_free(&run[1]);

@@ -153,7 +153,9 @@ static int take(struct scored_run *run, struct record *rec, const struct reading
         return -1;
     if (how->keep >= KEEP_RECORDS && keep_record(run, rec, &judged, room->slice, &room->kept) < 0)
         return -1;
-    if (how->keep >= KEEP_TEXTS && keep_text(run, rec, &room->texts) < 0)
+    if (how->keep >= KEEP_TEXTS &&
+        (keep_text(run, rec, &room->texts) < 0 ||
+         tally_add(&run->whole, &run->labels, !run->labels_given, rec, &judged) < 0))
         return -1;
     run->n++;
     return 0;
@@ -235,6 +237,7 @@ void scored_run_free(struct scored_run *run)
         free(run->slices[i].value);
     }
     free(run->slices);
+    tally_free(&run->whole);
     free(run->kept);
     free(run->texts);
     buf_free(&run->text);

@@ -51,6 +51,7 @@ struct scored_run {
     bool labels_given;      /* by the header */
     struct slice *slices;   /* in the order in which their values came; at least one */
     int n_slices;
+    struct tally whole;     /* of all slices; from KEEP_TEXTS on */
     int64_t n;
     struct kept *kept;      /* (n) in the order of the stream, from KEEP_RECORDS on */
     struct kept_text *texts; /* (n) from KEEP_TEXTS on */

@@ -1,0 +1,125 @@
+#include "page_parts.h"
+#include "plot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICES_SHOWN = 100, SLICES_DRAWN = 16 };
+
+static void put_name(struct buf *b, const char *value)
+{
+    if (*value)
+        html_name(b, value, NAME_SHOWN);
+    else
+        buf_puts(b, "<span class=\"m\">(empty)</span>");
+}
+
+/* "slices.2.b.accuracy": of the lines of score --by --json the third. */
+static void put_path(struct buf *b, const struct page *p, int slice, int run, const char *name)
+{
+    buf_clear(b);
+    buf_printf(b, "slices.%d.", slice);
+    if (p->n > 1)
+        buf_printf(b, "%c.", 'a' + run);
+    buf_puts(b, name);
+}
+
+static void put_slice(struct buf *b, const struct page *p, int slice, int run)
+{
+    const struct assessment *a = p->slices[slice].run[run];
+    struct buf path = BUF_INIT;
+
+    if (run == 0) {
+        buf_puts(b, "<td>");
+        put_path(&path, p, slice, run, "n");
+        html_number(b, path.p, HTML_COUNT, (double)a->m.n);
+        buf_puts(b, "</td>");
+    }
+    buf_puts(b, "<td class=\"r\">");
+    put_path(&path, p, slice, run, "accuracy");
+    html_number(b, path.p, HTML_SHARE, a->m.accuracy);
+    put_path(&path, p, slice, run, "accuracy_interval");
+    html_interval(b, path.p, HTML_SHARE, a->accuracy);
+    buf_puts(b, "</td><td>");
+    put_path(&path, p, slice, run, "macro_f1");
+    html_number(b, path.p, HTML_FIGURE, a->m.macro_f1);
+    buf_puts(b, "</td>");
+    buf_free(&path);
+}
+
+static void put_table(struct buf *b, const struct page *p)
+{
+    const int n = p->n_slices;
+
+    buf_puts(b, "<div class=\"scroll\"><table>\n<thead>");
+    page_run_groups(b, p, 0, p->n, 2);
+    buf_puts(b, "<tr><th scope=\"col\">");
+    html_name(b, p->by, NAME_SHOWN);
+    buf_puts(b, "</th><th scope=\"col\">records</th>");
+    for (int r = 0; r < p->n; r++)
+        buf_puts(b, "<th scope=\"col\" class=\"r\">accuracy</th><th scope=\"col\">macro F1</th>");
+    buf_puts(b, "</tr></thead>\n<tbody>\n");
+    for (int i = 0; i < n && i < SLICES_SHOWN; i++) {
+        buf_puts(b, "<tr><th scope=\"row\">");
+        put_name(b, p->slices[i].run[0]->slice->value);
+        buf_puts(b, "</th>");
+        for (int r = 0; r < p->n; r++)
+            put_slice(b, p, i, r);
+        buf_puts(b, "</tr>\n");
+    }
+    buf_puts(b, "</tbody></table></div>\n");
+    if (n > SLICES_SHOWN)
+        html_put(b, "<p class=\"m\">The first %d of %d values; score --json has all.</p>\n",
+                 (int64_t)SLICES_SHOWN, (int64_t)n);
+}
+
+/* ---- the picture ---- */
+
+static void put_picture(struct buf *b, const struct page *p)
+{
+    const int n = p->n_slices;
+    double v[PAGE_RUNS][SLICES_DRAWN], low[PAGE_RUNS][SLICES_DRAWN], high[PAGE_RUNS][SLICES_DRAWN];
+    struct plot_series series[PAGE_RUNS];
+    const char *names[SLICES_DRAWN];
+
+    for (int i = 0; i < n; i++) {
+        const char *value = p->slices[i].run[0]->slice->value;
+
+        names[i] = *value ? value : "(empty)";
+    }
+    for (int r = 0; r < p->n; r++) {
+        for (int i = 0; i < n; i++) {
+            const struct assessment *a = p->slices[i].run[r];
+
+            v[r][i] = a->m.accuracy;
+            low[r][i] = a->accuracy.low;
+            high[r][i] = a->accuracy.high;
+        }
+        series[r] = (struct plot_series){ .name = p->n > 1 ? p->all[r]->run->name : NULL,
+                                          .mark = PLOT_BARS,
+                                          .n = (size_t)n,
+                                          .y = v[r],
+                                          .low = low[r],
+                                          .high = high[r] };
+    }
+    const struct plot plot = {
+        .id = "slices-accuracy",
+        .title = "Accuracy of each slice",
+        .x = { .name = p->by, .category = names, .n_category = (size_t)n },
+        .y = { .name = "accuracy", .percent = true, .min = 0, .max = 1 },
+        .series = series,
+        .n = (size_t)p->n,
+    };
+
+    buf_puts(b, "<figure>");
+    plot_svg(b, &plot, false);
+    buf_puts(b, "<figcaption>Thin lines are 95\xc2\xa0% intervals: where they overlap far, the "
+                "difference may be chance.</figcaption></figure>\n");
+}
+
+void page_slices(struct buf *b, const struct page *p)
+{
+    if (p->n_slices <= SLICES_DRAWN)
+        put_picture(b, p);
+    put_table(b, p);
+}

@@ -1,0 +1,207 @@
+#include "numbers.h"
+#include "page_parts.h"
+#include "plot.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the first sentences ---- */
+
+static void put_words_of(struct buf *b, const struct page *p, int i)
+{
+    const struct assessment *a = p->all[i];
+
+    buf_puts(b, "<p class=\"say\">");
+    if (p->n > 1) {
+        html_name(b, a->run->name, NAME_SHOWN);
+        buf_puts(b, ": ");
+    }
+    html_put(b, "%d of %d records are right, ", a->m.right, a->m.n);
+    page_number(b, p, i, HTML_SHARE, a->m.accuracy, "accuracy");
+    buf_puts(b, " (95\xc2\xa0% interval ");
+    page_interval(b, p, i, HTML_SHARE, a->accuracy, "accuracy_interval");
+    buf_puts(b, ").");
+    if (i == p->n - 1) {
+        buf_puts(b, " Who always says ");
+        html_name(b, a->majority, NAME_SHOWN);
+        buf_puts(b, " has ");
+        page_number(b, p, i, HTML_SHARE, a->baseline, "baseline");
+        buf_puts(b, above_baseline(a) ? "."
+                    : a->baseline <= a->accuracy.high
+                        ? ", inside that interval: the run may be no better."
+                        : ", above that interval: the run is worse.");
+    }
+    buf_puts(b, "</p>\n");
+}
+
+void page_words(struct buf *b, const struct page *p)
+{
+    for (int i = 0; i < p->n; i++)
+        put_words_of(b, p, i);
+    if (p->comparison)
+        page_conclusion(b, p->comparison);
+}
+
+/* ---- the table of numbers ---- */
+
+static const struct measure {
+    const char *name, *title, *words;
+    enum html_form form;
+} measures[] = {
+    { "n", "records", "that were scored", HTML_COUNT },
+    { "accuracy", "accuracy",
+      "share of records with the right label; its intervals are Wilson\xe2\x80\x99s and the "
+      "bootstrap\xe2\x80\x99s",
+      HTML_SHARE },
+    { "balanced_accuracy", "balanced accuracy", "mean recall: each label counts the same",
+      HTML_SHARE },
+    { "macro_f1", "macro F1", "mean F1 of the labels, 0 to 1", HTML_FIGURE },
+    { "weighted_f1", "weighted F1", "the same, weighted by records", HTML_FIGURE },
+    { "mcc", "Matthews correlation",
+      "\xe2\x88\x92"
+      "1 to 1; 0 is chance",
+      HTML_FIGURE },
+    { "kappa", "Cohen's kappa", "agreement beyond chance, at most 1", HTML_FIGURE },
+    { "none", "no label", "predictions that are no label; they count as wrong", HTML_COUNT },
+    { "log_loss", "log loss", "nats; 0 is best", HTML_FIGURE },
+    { "brier", "Brier score", "squared error of the probabilities, 0 to 2; 0 is best",
+      HTML_FIGURE },
+    { "ece", "expected calibration error", "0 to 1; 0 is best", HTML_FIGURE },
+};
+
+enum { MEASURES = sizeof measures / sizeof *measures };
+
+/* The number NAME of run I; false: it has none. */
+static bool number_of(const struct page *p, int i, const char *name, double *value)
+{
+    struct number v[NUMBERS_MAX];
+    const int n = list_numbers(v, &p->all[i]->m);
+
+    for (int k = 0; k < n; k++)
+        if (!strcmp(v[k].name, name)) {
+            *value = v[k].value;
+            return true;
+        }
+    return false;
+}
+
+static bool has_number(const struct page *p, const char *name)
+{
+    double value;
+
+    for (int i = 0; i < p->n; i++)
+        if (number_of(p, i, name, &value))
+            return true;
+    return false;
+}
+
+/* The bootstrap's interval of number NAME of run I, where it has one. */
+static void put_resampled(struct buf *b, const struct page *p, int i, const struct measure *m)
+{
+    for (int f = 0; p->all[i]->boot && f < ECE; f++)
+        if (!strcmp(figure_name[f], m->name))
+            page_interval(b, p, i, m->form, p->all[i]->boot->figure[f], "bootstrap.%s", m->name);
+}
+
+static void put_cell(struct buf *b, const struct page *p, int i, const struct measure *m)
+{
+    double value;
+
+    if (!number_of(p, i, m->name, &value)) {
+        buf_puts(b, "<td>\xe2\x80\x93</td>");
+        return;
+    }
+    buf_puts(b, "<td>");
+    page_number(b, p, i, m->form, value, "%s", m->name);
+    if (!strcmp(m->name, "accuracy"))
+        page_interval(b, p, i, m->form, p->all[i]->accuracy, "accuracy_interval");
+    put_resampled(b, p, i, m);
+    buf_puts(b, "</td>");
+}
+
+static void put_head(struct buf *b, const char *title, const char *words)
+{
+    html_put(b, "<tr><th scope=\"row\">%s<span class=\"u\">%s</span></th>", title, words);
+}
+
+static void put_row(struct buf *b, const struct page *p, const struct measure *m)
+{
+    put_head(b, m->title, m->words);
+    for (int i = 0; i < p->n; i++)
+        put_cell(b, p, i, m);
+    buf_puts(b, "</tr>\n");
+}
+
+static void put_baseline(struct buf *b, const struct page *p)
+{
+    put_head(b, "baseline", "accuracy of who always says the most frequent label");
+    for (int i = 0; i < p->n; i++) {
+        buf_puts(b, "<td>");
+        page_number(b, p, i, HTML_SHARE, p->all[i]->baseline, "baseline");
+        buf_puts(b, "<span class=\"i\">");
+        html_name(b, p->all[i]->majority, NAME_SHOWN);
+        buf_puts(b, "</span></td>");
+    }
+    buf_puts(b, "</tr>\n");
+}
+
+static void put_table(struct buf *b, const struct page *p)
+{
+    buf_puts(b, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">number</th>");
+    for (int i = 0; i < p->n; i++)
+        page_run_column(b, p, i, "value");
+    buf_puts(b, "</tr></thead>\n<tbody>\n");
+    for (int k = 0; k < MEASURES; k++)
+        if (has_number(p, measures[k].name)) {
+            put_row(b, p, &measures[k]);
+            if (!strcmp(measures[k].name, "accuracy"))
+                put_baseline(b, p);
+        }
+    buf_puts(b, "</tbody></table></div>\n");
+}
+
+void page_accuracies(struct buf *b, const struct page *p, bool alone)
+{
+    const size_t n = (size_t)p->n;
+    double *v = xnmalloc(4 * (n + 1), sizeof *v), *low = v + n + 1, *high = low + n + 1;
+    const char **name = xnmalloc(n + 1, sizeof *name);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct assessment *a = p->all[i];
+
+        v[i] = a->m.accuracy;
+        low[i] = a->accuracy.low;
+        high[i] = a->accuracy.high;
+        name[i] = a->run->name;
+    }
+    v[n] = p->all[n - 1]->baseline;
+    low[n] = high[n] = NAN;
+    name[n] = "baseline";
+    const struct plot_series series = {
+        .mark = PLOT_POINTS, .n = n + 1, .y = v, .low = low, .high = high
+    };
+    const struct plot plot = {
+        .id = "accuracy",
+        .title = "Accuracy with its 95\xc2\xa0% interval",
+        .x = { .category = name, .n_category = n + 1 },
+        .y = { .name = "accuracy", .percent = true, .min = 0, .max = 1 },
+        .series = &series,
+        .n = 1,
+    };
+
+    plot_svg(b, &plot, alone);
+    free(v);
+    free(name);
+}
+
+void page_summary(struct buf *b, const struct page *p)
+{
+    buf_puts(b, "<div class=\"figures\">\n<figure>");
+    page_accuracies(b, p, false);
+    buf_puts(b, "<figcaption>Points are accuracy, thin lines the 95\xc2\xa0% intervals. The "
+                "baseline is who "
+                "always says the most frequent label.</figcaption></figure>\n<div>\n");
+    put_table(b, p);
+    buf_puts(b, "</div></div>\n");
+}
