@@ -17,6 +17,7 @@ struct peek {
     struct outfile *out;          /* NULL for make_stream */
     const char *text, *tsv, *csv; /* a field; field names with commas between them */
     const char *model, *diff, *file;
+    const char *tally;            /* a field, or two with a comma between them */
     bool to_terminal;             /* OUT is one */
     bool with_header;             /* a first line of JSON for it, or the first line is to be one */
     const char *kind;             /* of make_stream; NULL: the header's, else examples */
@@ -30,6 +31,9 @@ MUST_USE int view_text(const struct peek *p);
 MUST_USE int view_tsv(const struct peek *p);
 MUST_USE int view_csv(const struct peek *p);
 MUST_USE int view_count(const struct peek *p);
+
+/* Counts of values, view_tally.c. */
+MUST_USE int view_tally(const struct peek *p);
 
 /* What a stream says of itself, view_header.c; the whole stream is read and checked first. */
 MUST_USE int view_header(const struct peek *p);
