@@ -269,8 +269,7 @@ static void sum_up(struct summed *sum, const struct row *row, enum rows rows)
                         : interval_wilson(sum->mean[ACCURACY] * (double)sum->n, (double)sum->n);
 }
 
-/* Numbers before texts, by value; texts by their bytes; what is not there first. */
-static int compare_values(const char *a, const char *b)
+int settings_compare(const char *a, const char *b)
 {
     char *end_a, *end_b;
 
@@ -289,8 +288,8 @@ static int compare_rows(const struct summary *s, const struct row *a, const stru
     int order = 0;
 
     for (int k = 0; order == 0 && k < s->keys; k++)
-        order = compare_values(settings_find(&a->settings, s->key[k]),
-                               settings_find(&b->settings, s->key[k]));
+        order = settings_compare(settings_find(&a->settings, s->key[k]),
+                                 settings_find(&b->settings, s->key[k]));
     return order;
 }
 

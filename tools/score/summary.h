@@ -72,7 +72,12 @@ MUST_USE int summary_read(struct summary *s, const char *const *files,
 void summary_free(struct summary *s);
 /* The value of KEY; NULL: there is none. */
 const char *settings_find(const struct settings *s, const char *key);
+/* Orders two values, NULL: none: what is not there first, numbers by value, texts by their bytes. */
+int settings_compare(const char *a, const char *b);
 
+/* The accuracies as a picture that stands alone, in summary_plot.c: against the setting with most values, with a line
+ * for each combination of the others, of at most five; else row by row. */
+void summary_plot(struct buf *b, const struct summary *s);
 /* The table, in summary_report.c. SD: deviations are wanted. */
 void summary_text(struct buf *b, const struct summary *s, bool sd);
 void summary_json(struct buf *b, const struct summary *s, bool sd);
