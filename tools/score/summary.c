@@ -306,20 +306,32 @@ static void sort_rows(struct summary *s)
     }
 }
 
-/* The first of equals. No row is marked where the figure is not there. */
+/* Of A and B by F; negative: A is better. What is not there is worse. */
+static int compare_figures(const struct row *a, const struct row *b, enum figure f)
+{
+    const double x = a->rows[ROWS_EVAL].mean[f], y = b->rows[ROWS_EVAL].mean[f];
+
+    if (isnan(x) || isnan(y))
+        return isnan(x) - isnan(y);
+    return less_is_better(f) ? (x > y) - (x < y) : (x < y) - (x > y);
+}
+
+/* Of equals that with the smaller log-loss, else the first. No row is marked where the figure is
+ * not there. */
 static void mark_best(struct summary *s, enum figure f)
 {
-    int best = -1;
+    struct row *best = NULL;
 
     for (int i = 0; i < s->n; i++) {
-        const double now = s->row[i].rows[ROWS_EVAL].mean[f];
-        const double most = best < 0 ? NAN : s->row[best].rows[ROWS_EVAL].mean[f];
+        struct row *row = &s->row[i];
+        const int order = best ? compare_figures(row, best, f) : -1;
 
-        if (!isnan(now) && (best < 0 || (less_is_better(f) ? now < most : now > most)))
-            best = i;
+        if (!isnan(row->rows[ROWS_EVAL].mean[f]) &&
+            (order < 0 || (order == 0 && compare_figures(row, best, LOG_LOSS) < 0)))
+            best = row;
     }
-    if (best >= 0)
-        s->row[best].best = true;
+    if (best)
+        best->best = true;
 }
 
 /* All runs have records of a kind, or none has: else rows would not be comparable. */
