@@ -8,12 +8,16 @@
 #   make clean         removes the products from OUT, and OUT when nothing else is in it
 #
 #   MODEL, DATA                     any model and table that the tools take
+#   TEXT, LABEL                     columns of the table, by name or number, where they are not guessed
 #   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file; LABELS also a list a,b,c
 #   NF4                             no: the model is used as it is stored, not in 4 bits
 #   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
 #   LIMIT                           how many test records of each class are predicted; empty: all
 #   RUN                             how to compute (--threads, --device); a change makes nothing anew
 #   OUT, EXPECTED, BIN              folder of the products, record of digests, folder of the tools
+#
+# An experiment of several runs sets RUNS: folders in OUT, each called by what it tells lora-train besides
+# TRAIN (r=16,lr=5e-4,seed=1); EACH, what is made in each of them; and RESULTS, what is made of them all.
 #
 # A path is relative to the folder that make was called in, also under -C. Products do not depend on
 # BIN: their chain says which version made them (peek --chain); make clean before another one.
@@ -34,28 +38,25 @@ TRAIN     ?= --preset seed
 NF4       ?= yes
 RUN       ?= --threads 0
 
-# What make writes and clean removes, which no one names but these files; MADE: what an experiment adds.
-override PRODUCTS := data.tok.zst model.nf4.tar before.zst before.txt adapter.tar.zst after.zst after.txt
-ifeq ($(NF4),no)
-override PRODUCTS := $(filter-out model.nf4.tar,$(PRODUCTS))
-endif
-ifneq ($(origin MADE),override)
-override MADE :=
-endif
-override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl checkpoint
-override tools    := split promptify tokenize quant train predict score run
-override told      = $(OUT)/.slmtools
-
 # What a user gives is taken as it stands: $ is no variable of make's; only a line feed is a blank. The
 # tools get it from files that pipelines/settings writes, which no shell reads.
-variables := MODEL DATA TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN NF4 \
-             OUT EXPECTED BIN MADE FILES CALLER
+$(foreach v,MADE RUNS EACH RESULTS,$(if $(filter override,$(origin $v)),,$(eval override $v :=)))
+variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN NF4 \
+             OUT EXPECTED BIN MADE FILES CALLER RANKS RATES EPOCHS SEEDS ROWS
 define newline
 
 
 endef
 given      = $(filter command environment,$(firstword $(origin $(1))))
 $(foreach v,$(variables),$(if $(call given,$v),$(eval override $v := $$(subst $$(newline), ,$$(value $v)))))
+
+# What make writes and clean removes, which no one names but these files; MADE: what an experiment adds.
+override PRODUCTS := data.tok.zst $(if $(filter no,$(NF4)),,model.nf4.tar) before.zst before.txt \
+                     $(if $(EACH),,adapter.tar.zst after.zst after.txt) $(RESULTS)
+override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl checkpoint
+override tools    := split promptify tokenize quant train predict score run
+override told      = $(OUT)/.slmtools
+
 quote      = '$(subst ','\'',$(1))'
 ask        = $(shell $(foreach v,$(variables),$v=$(call quote,$($v))) $(pipelines)/settings $(1))$(if \
              $(filter-out 0,$(.SHELLSTATUS)),$(error nothing was made))
@@ -66,6 +67,16 @@ override BIN      := $(call from_there,$(BIN))
 override EXPECTED := $(call from_there,$(EXPECTED))
 export PATH := $(BIN):$(PATH)
 export $(variables)
+
+# Each place that products of a run are made in, with its slashes; and what it tells lora-train.
+ifneq ($(EACH),)
+override RUNS     := $(or $(if $(call ask,numbers),,$(strip $(RUNS))),$(error no runs; give each list at least one number))
+override PRODUCTS += $(foreach r,$(RUNS),$(EACH:%=$r/%))
+endif
+places   := $(if $(RUNS),$(RUNS:%=/%/),/)
+comma    := ,
+told_by   = $(subst --rows=,--only=split=train --limit-per=label=,$(subst --lr=,--learning-rate=,$(subst \
+            --epochs=,--num-train-epochs=,$(addprefix --,$(subst $(comma), ,$(patsubst /%/,%,$(filter-out /,$(1))))))))
 
 .PHONY: all report digests verify clean FORCE
 all: $(PRODUCTS:%=$(OUT)/%)
@@ -84,35 +95,33 @@ $(OUT)/model.nf4.tar: $(told)/quant
 	$(run) quantize-nf4 @$< --force -o $@
 # What is trained and predicted with; the tools are told of a model that is used as it is (settings).
 base := $(filter %/model.nf4.tar,$(PRODUCTS:%=$(OUT)/%))
-# A training that was stopped goes on from OUT/checkpoint, unless what it depends on has changed since.
-$(OUT)/adapter.tar.zst: $(base) $(OUT)/data.tok.zst $(told)/train | $(told)/run
-	@for f in $^; do [ $(OUT)/checkpoint -nt $$f ] || rm -f $(OUT)/checkpoint; done
-	$(run) lora-train --metrics $(OUT)/metrics.jsonl --checkpoint $(OUT)/checkpoint --save-steps 25 --resume \
-		@$(told)/run @$(told)/train $(base:%=-m %) $(OUT)/data.tok.zst --force -o $@
-	@rm -f $(OUT)/checkpoint
+# A training that was stopped goes on from its checkpoint, unless what it depends on has changed since.
+$(places:%=$(OUT)%adapter.tar.zst): $(OUT)%adapter.tar.zst: $(base) $(OUT)/data.tok.zst $(told)/train | $(told)/run
+	@mkdir -p $(@D); for f in $^; do [ $(@D)/checkpoint -nt $$f ] || rm -f $(@D)/checkpoint; done
+	$(run) lora-train --metrics $(@D)/metrics.jsonl --checkpoint $(@D)/checkpoint --save-steps 25 --resume \
+		@$(told)/run @$(told)/train $(call told_by,$*) $(base:%=-m %) $(OUT)/data.tok.zst --force -o $@
+	@rm -f $(@D)/checkpoint
+predict = $(run) predict @$(told)/run @$(told)/predict $(base:%=-m %) $(1) $(OUT)/data.tok.zst --force -o
 $(OUT)/before.zst: $(base) $(OUT)/data.tok.zst $(told)/predict | $(told)/run
-	$(run) predict @$(told)/run @$(told)/predict $(base:%=-m %) $(OUT)/data.tok.zst --force -o $@
-$(OUT)/after.zst: $(base) $(OUT)/data.tok.zst $(OUT)/adapter.tar.zst $(told)/predict | $(told)/run
-	$(run) predict @$(told)/run @$(told)/predict $(base:%=-m %) -a $(OUT)/adapter.tar.zst $(OUT)/data.tok.zst --force -o $@
-$(OUT)/%.txt: $(OUT)/%.zst $(told)/score
+	$(call predict) $@
+$(places:%=$(OUT)%after.zst): $(OUT)%after.zst: $(base) $(OUT)/data.tok.zst $(OUT)%adapter.tar.zst $(told)/predict | $(told)/run
+	$(call predict,-a $(@D)/adapter.tar.zst) $@
+$(places:%=$(OUT)%eval.zst): $(OUT)%eval.zst: $(base) $(OUT)/data.tok.zst $(OUT)%adapter.tar.zst $(told)/predict | $(told)/run
+	$(call predict,-a $(@D)/adapter.tar.zst --only split=eval) $@
+$(OUT)/before.txt $(OUT)/after.txt: %.txt: %.zst $(told)/score
 	$(run) score @$(told)/score $< --force -o $@
 
-# The figures that matter, side by side; those that both have.
-figure = $$(score --tsv $(OUT)/$(1).zst | sed -n "s/^$$f\t//p")
-beside = { printf 'figure\tbefore\tafter\n'; for f in accuracy balanced_accuracy macro_f1 mcc log_loss; do \
-	b=$(call figure,before) a=$(call figure,after); \
-	[ -z "$$b" ] || [ -z "$$a" ] || LC_ALL=C printf '%s\t%.4f\t%.4f\n' $$f "$$b" "$$a"; done; } | expand -t 20,30
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
-	@echo; echo "== after training =="; cat $(OUT)/after.txt
-	@echo; $(beside)
+	@$(if $(EACH),,echo; echo "== after training =="; cat $(OUT)/after.txt; echo; score $(OUT)/before.zst $(OUT)/after.zst)
+	@$(foreach f,$(filter %.txt,$(RESULTS)),echo; cat $(OUT)/$f;)
 
 # Digests are of the uncompressed contents, so that another version of zstd does not matter.
 digests_now = for f in $(PRODUCTS); do \
 	[ -e $(OUT)/$$f ] || { echo "verify: $(OUT)/$$f is not there; run make first" >&2; exit 1; }; \
 	printf '%s  %s\n' "$$(zstd -dcf $(OUT)/$$f | sha256sum | cut -d' ' -f1)" $$f; done
 digests: all
-	@! grep -qsvE '^[0-9a-f]{64}  [a-z0-9.]+$$' "$$EXPECTED" || \
+	@! grep -qsvE '^[0-9a-f]{64}  [a-z0-9.=,/+-]+$$' "$$EXPECTED" || \
 		{ echo "digests: $$EXPECTED is no record of digests; it stays as it is" >&2; exit 1; }
 	@now=$$($(digests_now)); echo "$$now" > "$$EXPECTED"; echo "wrote $$EXPECTED"
 verify:
@@ -122,4 +131,6 @@ verify:
 # Only what is made here, and only where it was made here.
 clean:
 	@if [ -d $(told) ]; then rm -f $(FILES:%=$(OUT)/%) $(tools:%=$(told)/%); \
+		for d in $(OUT)/*=*/; do rm -f "$$d"{adapter.tar.zst,eval.zst,after.zst,metrics.jsonl,checkpoint}; \
+		[ ! -d $$d ] || rmdir --ignore-fail-on-non-empty $$d; done; \
 		rmdir --ignore-fail-on-non-empty $(told) $(OUT); fi

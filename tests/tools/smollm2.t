@@ -42,7 +42,7 @@ it "the chain on this project's headlines, the model as it is"
 run make -s -C "$pipeline" BIN="$bin" OUT="$dir/products" MODEL="$dir/model" LIMIT=2 TRAIN='--max-steps 1 --loss completion' report
 ok
 out_has '== after training =='
-out_has 'figure              before    after'
+out_has "McNemar's exact p"
 absent products/model.nf4.tar
 it "the training rows are balanced and none is a test row"
 peek --jsonl products/data.tok.zst | /usr/bin/python3 -c '
