@@ -113,24 +113,20 @@ static void slices_free(struct sliced *s, int runs)
 
 /* ---- the files ---- */
 
-/* What PUT makes, on the disk but without its name yet. */
-static int write_one(struct outfile **f, const char *path, const struct page *p,
-                     void (*put)(struct buf *b, const struct page *p), bool force)
+/* B on the disk but without its name yet, if there is a PATH. */
+static int write_one(struct outfile **f, const char *path, const struct buf *b, bool force)
 {
-    struct buf b = BUF_INIT;
-    int rc;
-
     if (!path)
         return 0;
-    rc = outfile_open(f, path, force, false);
-    if (rc == 0) {
-        put(&b, p);
-        rc = outfile_write(*f, b.p, b.n);
-    }
-    if (rc == 0)
-        rc = outfile_sync(*f);
-    buf_free(&b);
-    return rc;
+    if (outfile_open(f, path, force, false) < 0 || outfile_write(*f, b->p, b->n) < 0)
+        return -1;
+    return outfile_sync(*f);
+}
+
+int page_write_plot(struct page_out *out, const struct page_files *f, const struct buf *svg,
+                    const struct cli_common *common)
+{
+    return write_one(&out->plot, f->plot, svg, common->force);
 }
 
 int page_write(struct page_out *out, const struct page_files *f, const struct page_content *c,
@@ -144,6 +140,7 @@ int page_write(struct page_out *out, const struct page_files *f, const struct pa
                       .by = by };
     struct training_log log = { 0 };
     struct sliced sliced = { NULL, NULL, 0 };
+    struct buf html = BUF_INIT, svg = BUF_INIT;
     int rc = f->metrics ? training_log_read(&log, f->metrics) : 0;
 
     p.settings = cli_chain_options(&p.n_settings);
@@ -152,10 +149,16 @@ int page_write(struct page_out *out, const struct page_files *f, const struct pa
         slice_up(&sliced, c, first->chosen);
     p.slices = sliced.slice;
     p.n_slices = sliced.n;
+    if (rc == 0 && f->html)
+        page_put(&html, &p);
+    if (rc == 0 && f->plot)
+        page_plot(&svg, &p);
     if (rc == 0)
-        rc = write_one(&out->html, f->html, &p, page_put, common->force);
+        rc = write_one(&out->html, f->html, &html, common->force);
     if (rc == 0)
-        rc = write_one(&out->plot, f->plot, &p, page_plot, common->force);
+        rc = page_write_plot(out, f, &svg, common);
+    buf_free(&html);
+    buf_free(&svg);
     slices_free(&sliced, c->n);
     training_log_free(&log);
     return rc;

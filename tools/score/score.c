@@ -51,7 +51,7 @@ static const struct cli_opt opts[] = {
     { 0, "metrics", CLI_FILE, &o.page.metrics, .arg = "FILE",
       .help = "for the page: what lora-train --metrics wrote" },
     { 0, "plot", CLI_FILE, &o.page.plot, .arg = "FILE",
-      .help = "one picture as SVG: the confusion matrix, or two runs side by side" },
+      .help = "one picture as SVG: the confusion matrix, two runs side by side, or a summary" },
     { 0, "summary", CLI_FLAG, &o.summary, .help = "a table with a row for each of many files",
       .group = "Many runs" },
     { 0, "name", CLI_LIST, &o.names, .arg = "NAME", .help = "what a FILE is called, in their order" },
@@ -159,9 +159,9 @@ static int check_summary(int files)
         return err_set(EXIT_USAGE, "--over and --best go with --summary");
     if (!o.summary)
         return 0;
-    if (o.report || o.by || o.labels.n || o.require.n || o.bootstrap || page_wanted(&o.page))
+    if (o.report || o.by || o.labels.n || o.require.n || o.bootstrap || o.page.html)
         return err_set(EXIT_USAGE,
-                       "--summary excludes --report, --by, --labels, --require, --html, --plot and "
+                       "--summary excludes --report, --by, --labels, --require, --html and "
                        "--bootstrap");
     if (files == 0)
         return err_set(EXIT_USAGE, "--summary needs the files of the runs");
@@ -211,15 +211,21 @@ static int write_out(const struct buf *b)
 
 static int summarise(struct buf *b, const char *const *files)
 {
-    struct summary s;
     const bool sd = o.over.n > 0;
+    struct buf svg = BUF_INIT;
+    struct summary s;
 
     if (summary_read(&s, files, &(struct summary_options){ &o.common, &o.names, &o.over, o.best }) <
         0)
         return -1;
     (o.json ? summary_json : o.tsv ? summary_tsv : summary_text)(b, &s, sd);
+    if (o.page.plot)
+        summary_plot(&svg, &s);
+    const int rc = page_write_plot(&pages, &o.page, &svg, &o.common);
+
+    buf_free(&svg);
     summary_free(&s);
-    return 1;
+    return rc < 0 ? -1 : 1;
 }
 
 /* The run of the file number I; KNOWN as in struct reading. */
