@@ -30,6 +30,8 @@ static double round_step(double low, double high, int wanted, bool whole, int *m
     p = p < -300 ? -300 : p;
     while (i < 3 && scaled(round[i], p) < raw * (1 - 1e-9))
         i++;
+    while (i > 0 && !isfinite(scaled(round[i], p)))
+        i--;
     *mantissa = round[i];
     *exponent = p;
     if (whole && scaled(*mantissa, *exponent) < 1)
@@ -41,11 +43,11 @@ void ticks_widen(double *low, double *high, int wanted, bool whole)
 {
     int m, p;
 
-    if (*low == *high) {
+    if (*high - *low < 1e-305) { /* equal, or too close for the arithmetic of an axis */
         const double around = *low != 0 ? fmax(fabs(*low) * 0.1, 1e-300) : 1;
 
-        *low = fmax(*low - around, -1e308);
-        *high = fmin(*high + around, 1e308);
+        *low = fmax(*low - around, -1.79e308);
+        *high = fmin(*high + around, 1.79e308);
     }
     const double step = round_step(*low, *high, wanted, whole, &m, &p);
     const double first = floor(*low / step + 1e-9), last = ceil(*high / step - 1e-9);

@@ -15,8 +15,8 @@ struct ticks {
     int decimals; /* that tell them apart; -1: printed with an exponent */
 };
 
-/* Ticks within LOW..HIGH (finite, LOW <= HIGH), about WANTED of them (2 to TICKS_MAX / 2); WHOLE: whole numbers only.
- * Never none. */
+/* Ticks within LOW..HIGH (finite, LOW < HIGH), about WANTED of them (2 to TICKS_MAX / 2);
+ * WHOLE: whole numbers only. Never none. */
 void ticks_make(struct ticks *t, double low, double high, int wanted, bool whole);
 /* Widens *LOW and *HIGH (finite) to the ticks around them. All equal: to a range around the value. */
 void ticks_widen(double *low, double *high, int wanted, bool whole);
