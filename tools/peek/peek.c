@@ -36,8 +36,8 @@ static const struct choice *chosen(const struct choice *c, size_t n)
 /* Opens the output for text, runs the view and puts the output in its place. */
 static int run(struct peek *p, int (*view)(const struct peek *p))
 {
-    if (view == make_stream)
-        return make_stream(p);
+    if (view == make_stream || view == view_tensorboard)
+        return view(p);
     if (outfile_open(&p->out, p->common.output, p->common.force, false) < 0)
         return -1;
     p->to_terminal = !strcmp(p->common.output, "-") && isatty(STDOUT_FILENO);
@@ -48,6 +48,17 @@ static int run(struct peek *p, int (*view)(const struct peek *p))
         return -1;
     }
     return outfile_commit(p->out) < 0 ? -1 : rc;
+}
+
+/* A log is not a stream, and its file has a name of its own. */
+static void check_log(const struct peek *p, int64_t head)
+{
+    if (strcmp(p->common.output, "-") != 0)
+        die(EXIT_USAGE, "--tensorboard names its file itself; leave out --output");
+    if (head >= 0 || p->common.limit >= 0 || p->common.limit_per || p->common.only.n)
+        die(EXIT_USAGE, "--tensorboard takes all lines; leave out --head, --limit and --only");
+    if (p->paths[0] && p->paths[1])
+        die(EXIT_USAGE, "--tensorboard takes one log; give each run a folder of its own");
 }
 
 int main(int argc, char **argv)
@@ -82,6 +93,8 @@ int main(int argc, char **argv)
           .help = "one file of a model or an adapter as it is, as config.json" },
         { 0, "diff", CLI_FILE, &p.diff, .arg = "FILE",
           .help = "first difference from this stream or model (exit 1)" },
+        { 0, "tensorboard", CLI_FILE, &p.tensorboard, .arg = "DIR",
+          .help = "the lines of lora-train --metrics as an event file for TensorBoard" },
         { 0, "head", CLI_INT, &head, .arg = "N", .help = "show only the first N records",
           .max = 9e15, .group = "Choices" },
         { 0, "with-header", CLI_FLAG, &p.with_header,
@@ -123,12 +136,15 @@ int main(int argc, char **argv)
         { "--tensors", tensors, view_tensors },
         { "--diff", p.diff, view_diff },
         { "--file", p.file, view_file },
+        { "--tensorboard", p.tensorboard, view_tensorboard },
         { "--from-jsonl", from_jsonl, make_stream },
     };
     const struct choice *one = chosen(choices, sizeof choices / sizeof *choices);
 
     if (tokens && !p.model)
         die(EXIT_USAGE, "--tokens needs --model, whose tokenizer made the ids");
+    if (p.tensorboard)
+        check_log(&p, head);
     if (!from_jsonl && (p.kind || p.labels.n || p.header_from))
         die(EXIT_USAGE, "--kind, --labels and --header-from go with --from-jsonl");
     if (p.with_header && ((one && !jsonl && !from_jsonl) || p.header_from))

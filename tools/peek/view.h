@@ -2,7 +2,7 @@
  * view.h - what peek can do: one function for each view, in files view_*.c and make_stream.c.
  *
  * A view returns 0, an exit code of err.h that is no failure (EXIT_UNMET), or -1 with the error
- * set. It writes text to P->out; make_stream opens its own output.
+ * set. It writes text to P->out; make_stream and view_tensorboard open their own outputs.
  */
 #ifndef VIEW_H
 #define VIEW_H
@@ -14,10 +14,11 @@
 struct peek {
     struct cli_common common;
     const char *const *paths;     /* operands; empty: standard input */
-    struct outfile *out;          /* NULL for make_stream */
+    struct outfile *out;          /* NULL for those that open their own */
     const char *text, *tsv, *csv; /* a field; field names with commas between them */
     const char *model, *diff, *file;
     const char *tally;            /* a field, or two with a comma between them */
+    const char *tensorboard;      /* a folder */
     bool to_terminal;             /* OUT is one */
     bool with_header;             /* a first line of JSON for it, or the first line is to be one */
     const char *kind;             /* of make_stream; NULL: the header's, else examples */
@@ -55,6 +56,9 @@ MUST_USE int view_file(const struct peek *p);
 /* The first difference, view_diff.c and view_diff_tensors.c. EXIT_UNMET when there is one. */
 MUST_USE int view_diff(const struct peek *p);
 MUST_USE int diff_tensors(const struct peek *p, const char *a, const char *b);
+
+/* A log of training, view_tensorboard.c; opens its own output. */
+MUST_USE int view_tensorboard(const struct peek *p);
 
 /* --from-jsonl, make_stream.c. */
 MUST_USE int make_stream(const struct peek *p);
