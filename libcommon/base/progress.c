@@ -1,5 +1,7 @@
 #include "progress.h"
 
+#include "term.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 struct progress {
     const char *unit;
     int64_t total, done, from; /* FROM of them by an earlier process */
-    double start, shown; /* seconds of the monotonic clock */
+    double start, shown;       /* seconds of the monotonic clock */
     bool json;
     char remark[80];
 };
@@ -22,6 +24,14 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static struct term terminal(void)
+{
+    struct term t;
+
+    term_of(&t, STDERR_FILENO);
+    return t;
+}
+
 static bool wants_json(const struct cli_common *common)
 {
     return !strcmp(common->progress, "json");
@@ -30,7 +40,7 @@ static bool wants_json(const struct cli_common *common)
 bool progress_wanted(const struct cli_common *common)
 {
     return wants_json(common) ||
-           (!strcmp(common->progress, "auto") && !common->quiet && isatty(STDERR_FILENO));
+           (!strcmp(common->progress, "auto") && !common->quiet && terminal().shown);
 }
 
 struct progress *progress_open(const struct cli_common *common, const char *unit, int64_t total)
@@ -60,22 +70,40 @@ static void show_json(const struct progress *p, double rate)
     buf_free(&b);
 }
 
-static void show_bar(const struct progress *p, double rate)
+/* Appends the line without its last parts that a narrow terminal has no room for: PARTS of them are
+ * there. What a reader would miss most comes last to go. */
+static void put_line(struct buf *b, const struct progress *p, double rate, int parts)
 {
-    struct buf b = BUF_INIT;
-
-    buf_printf(&b, "%s: %lld", err_tool(), (long long)p->done);
+    if (parts > 2)
+        buf_printf(b, "%s: ", err_tool());
+    buf_printf(b, "%lld", (long long)p->done);
     if (p->total >= 0)
-        buf_printf(&b, " of %lld", (long long)p->total);
-    buf_printf(&b, rate < 100 ? " %s, %.3g/s" : " %s, %.0f/s", p->unit, rate);
+        buf_printf(b, parts > 1 ? " of %lld" : "/%lld", (long long)p->total);
+    if (parts > 1)
+        buf_printf(b, " %s", p->unit);
+    if (parts > 3)
+        buf_printf(b, rate < 100 ? ", %.3g/s" : ", %.0f/s", rate);
     if (p->total > p->done && rate > 0) {
         const long left = (long)((double)(p->total - p->done) / rate + 0.5);
 
-        buf_printf(&b, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
+        buf_printf(b, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
     }
     if (*p->remark)
-        buf_printf(&b, ", %s", p->remark);
-    (void)fprintf(stderr, "\r%.100s\033[K", b.p);
+        buf_printf(b, ", %s", p->remark);
+}
+
+static void show_bar(const struct progress *p, double rate)
+{
+    const int width = terminal().width - 1; /* it may have changed; the last column stays free */
+    struct buf b = BUF_INIT;
+
+    for (int parts = 4; parts >= 1; parts--) {
+        buf_clear(&b);
+        put_line(&b, p, rate, parts);
+        if (b.n <= (size_t)width)
+            break;
+    }
+    (void)fprintf(stderr, "\r%.*s\033[K", width, b.p);
     err_set_open_line(true);
     buf_free(&b);
 }

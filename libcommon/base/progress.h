@@ -1,6 +1,7 @@
 /*
- * progress.h - a line on standard error that says how far we are; only on a terminal, or JSON
- * lines under --progress json. Never in a log by accident, never on standard output.
+ * progress.h - a line on standard error that says how far we are; only on a terminal that can take it
+ * back (term.h), and no wider than that, or JSON lines under --progress json. Never in a log by accident,
+ * never on standard output.
  */
 #ifndef PROGRESS_H
 #define PROGRESS_H

@@ -81,7 +81,7 @@ static void put_names(struct buf *b, const struct grid *g, bool alone)
         const double x = g->left + ((double)c + 0.5) * g->across;
 
         if (g->turned)
-            svg_text_up(b, "pic-text", x + 4, g->top - 5, h->column[c], NAME_MAX_WIDTH);
+            svg_text_up(b, "pic-text", x + 4, g->top - 5, "start", h->column[c], NAME_MAX_WIDTH);
         else
             svg_text(b, "pic-text", x, g->top - 6, "middle", h->column[c], g->across - 4);
     }
@@ -114,7 +114,8 @@ static void put_cell(struct buf *b, const struct grid *g, size_t r, size_t c, in
     }
     if (g->shares) {
         (void)snprintf(text, sizeof text, "%.0f %%", 100 * share);
-        svg_text(b, "pic-muted", middle, y + g->down / 2 + 13, "middle", text, g->across);
+        svg_text(b, count ? "pic-text" : "pic-muted", middle, y + g->down / 2 + 13, "middle", text,
+                 g->across);
     }
     buf_puts(b, "</g>\n");
 }

@@ -7,12 +7,19 @@ static const struct {
     const char *name;
     uint32_t light, dark;
 } colours[PALETTE_N] = {
-    { "paper", 0xffffff, 0x15191e }, { "ink", 0x1a1d21, 0xe8eaed },
-    { "muted", 0x565d66, 0xa3abb5 }, { "grid", 0xd9dde2, 0x383f48 },
-    { "heat", 0x6baed6, 0x1f5f8f },  { "s0", 0x0072b2, 0x56b4e9 },
-    { "s1", 0xc65100, 0xf0883e },    { "s2", 0x007a5a, 0x2fc99a },
-    { "s3", 0xa8487f, 0xe08fbe },    { "s4", 0x8a6a00, 0xf0e442 },
-    { "s5", 0x555555, 0xbbbbbb },
+    { "paper", 0xffffff, 0x15191e },
+    { "ink", 0x1a1d21, 0xe8eaed },
+    { "muted", 0x565d66, 0xa3abb5 },
+    { "grid", 0xd9dde2, 0x383f48 },
+    { "heat", 0x6baed6, 0x1f5f8f },
+    /* The six that are furthest apart for the eye that tells them apart least, found by search
+     * among those of enough contrast; tests/unit/test_palette.c says how far. */
+    { "s0", 0x0e51c3, 0x5e88dd },
+    { "s1", 0xfe5b16, 0xdf5223 },
+    { "s2", 0x00a76c, 0x00ff9b },
+    { "s3", 0xcb62af, 0xb35f7c },
+    { "s4", 0x6a3a0c, 0xffd600 },
+    { "s5", 0x393b37, 0xd4f1ff },
 };
 
 /* Dashes tell series apart where colours do not: in print, and for some eyes. */
@@ -65,8 +72,7 @@ static void rule(struct buf *b, enum form form, const char *selector, const char
 
 static void put_colours(struct buf *b, enum form form)
 {
-    if (form != VARIABLE)
-        rule(b, form, ".pic", "background", PALETTE_PAPER);
+    rule(b, form, ".pic-paper", "fill", PALETTE_PAPER);
     rule(b, form, ".pic-text", "fill", PALETTE_INK);
     rule(b, form, ".pic-muted", "fill", PALETTE_MUTED);
     rule(b, form, ".pic-grid", "stroke", PALETTE_GRID);
@@ -96,7 +102,8 @@ void palette_rules(struct buf *b, bool alone)
                    filled[i]);
     put_colours(b, alone ? LIGHT : VARIABLE);
     if (alone) {
-        buf_puts(b, "@media screen and (prefers-color-scheme:dark){");
+        buf_puts(b, ".pic{max-width:45rem;margin:auto;color-scheme:light dark}@media screen and "
+                    "(prefers-color-scheme:dark){");
         put_colours(b, DARK);
         buf_puts(b, "}");
     }

@@ -8,16 +8,9 @@
 
 enum { EDGE = 8, ROW = 16 };
 
-double series_x(const struct plot_series *s, size_t i)
+static double x_of(const struct plot_series *s, size_t i)
 {
     return s->x ? s->x[i] : (double)i;
-}
-
-int series_colour(const struct plot *p, size_t i)
-{
-    const int chosen = p->series[i].colour;
-
-    return chosen > 0 ? (chosen - 1) % PALETTE_SERIES_N : (int)(i % PALETTE_SERIES_N);
 }
 
 double scale_at(const struct scale *s, double v)
@@ -25,6 +18,36 @@ double scale_at(const struct scale *s, double v)
     const double share = (v / 2 - s->min / 2) / (s->max / 2 - s->min / 2); /* no overflow */
 
     return s->from + share * (s->to - s->from);
+}
+
+struct drawn drawn_series(const struct frame *f, size_t series)
+{
+    const struct plot_series *s = &f->plot->series[series];
+    const int colour = s->colour > 0 ? s->colour - 1 : (int)series;
+    struct drawn d = { f, s, &f->y[s->right], colour % PALETTE_SERIES_N, 0 };
+    int before = 0; /* series of bars */
+
+    for (size_t k = 0; k < series; k++)
+        before += f->plot->series[k].mark == PLOT_BARS;
+    if (s->mark == PLOT_BARS)
+        d.shift = (before - (f->n_bars - 1) / 2.0) * f->bar;
+    return d;
+}
+
+double drawn_x(const struct drawn *d, size_t i)
+{
+    return scale_at(&d->f->x, x_of(d->s, i) + d->shift);
+}
+
+double drawn_y(const struct drawn *d, size_t i)
+{
+    return d->s->y ? scale_at(d->y, d->s->y[i]) : NAN;
+}
+
+bool drawn_has_range(const struct drawn *d, size_t i)
+{
+    return d->s->low && d->s->high && isfinite(d->s->low[i]) && isfinite(d->s->high[i]) &&
+           isfinite(x_of(d->s, i));
 }
 
 /* ---- ranges ---- */
@@ -45,9 +68,9 @@ static void include_series(struct frame *f, const struct plot_series *s)
     if (s->mark == PLOT_BARS)
         include(y, 0);
     for (size_t i = 0; i < s->n; i++) {
-        if (!isfinite(series_x(s, i)))
+        if (!isfinite(x_of(s, i)))
             continue;
-        include(&f->x, series_x(s, i));
+        include(&f->x, x_of(s, i));
         if (s->y)
             include(y, s->y[i]);
         if (s->low && s->high) {
@@ -69,7 +92,7 @@ static void measure_bars(struct frame *f)
             continue;
         f->n_bars++;
         for (size_t i = 1; i < s->n; i++) {
-            const double between = fabs(series_x(s, i) - series_x(s, i - 1));
+            const double between = fabs(x_of(s, i) - x_of(s, i - 1));
 
             if (between > 0)
                 gap = fmin(gap, between);
@@ -135,7 +158,7 @@ static double direct_width(const struct plot *p)
     double most = 0;
 
     for (size_t i = 0; p->direct && i < p->n; i++)
-        if (p->series[i].name)
+        if (p->series[i].name && plot_is_line(&p->series[i]))
             most = fmax(most, svg_width(p->series[i].name));
     return fmin(most, 110);
 }
@@ -159,7 +182,7 @@ static void lay_out(struct frame *f, bool alone)
     f->legend = y + 11;
     y += plot_legend(NULL, f);
     if (f->y[0].axis->name || (f->y[1].used && f->y[1].axis->name))
-        y += ROW;
+        y += ROW + 3;
     f->top = y + 6;
     for (int wanted = 7; wanted >= 2; wanted--) { /* as many as stand beside each other */
         settle(&f->x, wanted, false);

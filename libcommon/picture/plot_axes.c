@@ -1,11 +1,8 @@
 #include "plot_impl.h"
 
-#include "markup.h"
-#include "palette.h"
 #include "svg.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { EDGE = 8, ROW = 16, SAMPLE = 22, TURNED_MAX = 84 };
 
@@ -18,12 +15,14 @@ void scale_label(struct buf *b, const struct scale *s, double v)
 
 /* ---- legend ---- */
 
-static bool in_legend(const struct frame *f, size_t i)
+bool plot_is_line(const struct plot_series *s)
 {
-    const struct plot_series *s = &f->plot->series[i];
-    const bool line = s->mark == PLOT_LINE || s->mark == PLOT_LINE_POINTS || s->mark == PLOT_STEPS;
+    return s->mark == PLOT_LINE || s->mark == PLOT_LINE_POINTS || s->mark == PLOT_STEPS;
+}
 
-    return s->name && !(f->plot->direct && line);
+static bool in_legend(const struct plot *p, size_t i)
+{
+    return p->series[i].name && !(p->direct && plot_is_line(&p->series[i]));
 }
 
 double plot_legend(struct buf *b, const struct frame *f)
@@ -33,7 +32,7 @@ double plot_legend(struct buf *b, const struct frame *f)
     int shown = 0;
 
     for (size_t i = 0; i < f->plot->n; i++) {
-        if (!in_legend(f, i))
+        if (!in_legend(f->plot, i))
             continue;
         const char *name = f->plot->series[i].name;
         const double width = fmin(SAMPLE + 5 + svg_width(name) + 14, most);
@@ -98,10 +97,8 @@ static void put_categories(struct buf *b, const struct frame *f)
     for (size_t i = 0; i < a->n_category; i += stride) {
         const double x = scale_at(&f->x, (double)i);
 
-        if (turned) { /* its end at the axis */
-            const double width = fmin(svg_width(a->category[i]), TURNED_MAX);
-
-            svg_text_up(b, "pic-text", x + 4, f->bottom + 6 + width, a->category[i], TURNED_MAX);
+        if (turned) {
+            svg_text_up(b, "pic-text", x + 4, f->bottom + 6, "end", a->category[i], TURNED_MAX);
         } else {
             svg_text(b, "pic-text", x, f->bottom + 16, "middle", a->category[i], slot - 4);
         }
@@ -172,9 +169,9 @@ void plot_axes(struct buf *b, const struct frame *f)
     else
         put_x_ticks(b, f);
     svg_line(b, "pic-axis", f->left, f->bottom, f->right, f->bottom);
-    put_name(b, &p->y, EDGE, f->top - 9, "start", (f->width - 2 * EDGE) * (both ? 0.5 : 1));
+    put_name(b, &p->y, EDGE, f->top - 11, "start", (f->width - 2 * EDGE) * (both ? 0.5 : 1));
     if (f->y[1].used)
-        put_name(b, &p->right, f->width - EDGE, f->top - 9, "end", (f->width - 2 * EDGE) / 2);
+        put_name(b, &p->right, f->width - EDGE, f->top - 11, "end", (f->width - 2 * EDGE) / 2);
     put_name(b, &p->x, (f->left + f->right) / 2, below, "middle", f->width - 2 * EDGE);
     if (p->diagonal) {
         const double low = fmax(f->x.min, f->y[0].min), high = fmin(f->x.max, f->y[0].max);

@@ -25,10 +25,24 @@ struct frame {
     int n_bars;                      /* series of bars */
 };
 
-double series_x(const struct plot_series *s, size_t i);
+/* One series as it is drawn. */
+struct drawn {
+    const struct frame *f;
+    const struct plot_series *s;
+    const struct scale *y;
+    int colour;   /* 0 to PALETTE_SERIES_N - 1 */
+    double shift; /* of a bar from its x, in units of x */
+};
+
+bool plot_is_line(const struct plot_series *s);
+struct drawn drawn_series(const struct frame *f, size_t series);
+/* Where its point I lies; not finite: nowhere. */
+double drawn_x(const struct drawn *d, size_t i);
+double drawn_y(const struct drawn *d, size_t i);
+bool drawn_has_range(const struct drawn *d, size_t i); /* LOW to HIGH */
+
 /* Where V lies; not finite where V is not. */
 double scale_at(const struct scale *scale, double v);
-int series_colour(const struct plot *p, size_t i); /* 0 to PALETTE_SERIES_N - 1 */
 
 /* Draws the legend, or with B NULL only measures it: the height it takes. */
 double plot_legend(struct buf *b, const struct frame *f);
@@ -38,6 +52,8 @@ double plot_below(const struct frame *f);
 /* "50 %", "0.1" */
 void scale_label(struct buf *b, const struct scale *scale, double v);
 void plot_marks(struct buf *b, const struct frame *f);
+/* Texts among the points, and names at the ends of lines. */
+void plot_labels(struct buf *b, const struct frame *f);
 /* Sample of a series in the legend, 22 wide. */
 void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, double y);
 

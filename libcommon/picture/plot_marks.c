@@ -4,11 +4,10 @@
 #include "svg.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-enum { WHISKERS_MAX = 150, MARKERS_MAX = 60, BOXES_MAX = 400 };
+enum { WHISKERS_MAX = 150, MARKERS_MAX = 60 };
 
 /* Around the point where the path stands. */
 static const char *const markers[] = {
@@ -20,24 +19,6 @@ static const char *const markers[] = {
     "m-3-1.6l1.4-1.4 1.6 1.6 1.6-1.6 1.4 1.4-1.6 1.6 1.6 1.6-1.4 1.4-1.6-1.6-1.6 1.6-1.4-1.4 "
     "1.6-1.6z",
 };
-
-struct series {
-    const struct frame *f;
-    const struct plot_series *s;
-    const struct scale *y;
-    int colour;
-    double shift; /* of a bar from its x, in units of x */
-};
-
-static double at_x(const struct series *d, size_t i)
-{
-    return scale_at(&d->f->x, series_x(d->s, i) + d->shift);
-}
-
-static double at_y(const struct series *d, size_t i)
-{
-    return d->s->y ? scale_at(d->y, d->s->y[i]) : NAN;
-}
 
 /* ---- lines ---- */
 
@@ -108,7 +89,7 @@ static void path_add(struct path *p, double x, double y)
         p->high = p->last;
 }
 
-static void put_line(struct buf *b, const struct series *d)
+static void put_line(struct buf *b, const struct drawn *d)
 {
     struct path p = { .b = b, .steps = d->s->mark == PLOT_STEPS };
 
@@ -116,7 +97,7 @@ static void put_line(struct buf *b, const struct series *d)
     const size_t before = b->n;
 
     for (size_t i = 0; i < d->s->n; i++)
-        path_add(&p, at_x(d, i), at_y(d, i));
+        path_add(&p, drawn_x(d, i), drawn_y(d, i));
     path_flush(&p);
     if (b->n == before)
         buf_puts(b, "M0 0");
@@ -125,7 +106,7 @@ static void put_line(struct buf *b, const struct series *d)
 
 /* ---- points ---- */
 
-static void put_markers(struct buf *b, const struct series *d)
+static void put_markers(struct buf *b, const struct drawn *d)
 {
     const struct frame *f = d->f;
     const size_t across = (size_t)f->width + 1, all = across * ((size_t)f->height + 1);
@@ -133,7 +114,7 @@ static void put_markers(struct buf *b, const struct series *d)
 
     buf_printf(b, "<path class=\"pic-f%d\" d=\"M0 0", d->colour);
     for (size_t i = 0; i < d->s->n; i++) {
-        const double x = at_x(d, i), y = at_y(d, i);
+        const double x = drawn_x(d, i), y = drawn_y(d, i);
 
         if (!(x >= f->left - 4 && x <= f->right + 4 && y >= f->top - 4 && y <= f->bottom + 4))
             continue;
@@ -150,20 +131,21 @@ static void put_markers(struct buf *b, const struct series *d)
 }
 
 /* A point that no line reaches would not be seen. */
-static void put_lonely(struct buf *b, const struct series *d)
+static void put_lonely(struct buf *b, const struct drawn *d)
 {
     bool any = false;
 
     for (size_t i = 0; i < d->s->n; i++) {
-        const bool before = i && isfinite(at_y(d, i - 1)) && isfinite(at_x(d, i - 1));
-        const bool after = i + 1 < d->s->n && isfinite(at_y(d, i + 1)) && isfinite(at_x(d, i + 1));
+        const bool before = i && isfinite(drawn_y(d, i - 1)) && isfinite(drawn_x(d, i - 1));
+        const bool after =
+            i + 1 < d->s->n && isfinite(drawn_y(d, i + 1)) && isfinite(drawn_x(d, i + 1));
 
-        if (before || after || !isfinite(at_y(d, i)) || !isfinite(at_x(d, i)))
+        if (before || after || !isfinite(drawn_y(d, i)) || !isfinite(drawn_x(d, i)))
             continue;
         if (!any)
             buf_printf(b, "<path class=\"pic-f%d\" d=\"", d->colour);
         any = true;
-        svg_point(b, 'M', at_x(d, i), at_y(d, i));
+        svg_point(b, 'M', drawn_x(d, i), drawn_y(d, i));
         buf_puts(b, markers[d->colour]);
     }
     if (any)
@@ -172,18 +154,13 @@ static void put_lonely(struct buf *b, const struct series *d)
 
 /* ---- ranges ---- */
 
-static bool has_range(const struct series *d, size_t i)
-{
-    return isfinite(d->s->low[i]) && isfinite(d->s->high[i]) && isfinite(series_x(d->s, i));
-}
-
-static void put_whiskers(struct buf *b, const struct series *d)
+static void put_whiskers(struct buf *b, const struct drawn *d)
 {
     buf_printf(b, "<path class=\"pic-thin pic-l%d\" d=\"M0 0", d->colour);
     for (size_t i = 0; i < d->s->n; i++) {
-        if (!has_range(d, i))
+        if (!drawn_has_range(d, i))
             continue;
-        const double x = at_x(d, i);
+        const double x = drawn_x(d, i);
 
         svg_point(b, 'M', x - 3, scale_at(d->y, d->s->low[i]));
         buf_puts(b, "h6");
@@ -197,16 +174,16 @@ static void put_whiskers(struct buf *b, const struct series *d)
 
 /* From I on, as long as there are edges: their upper one forwards, the lower one back. The next I.
  */
-static size_t put_band_part(struct buf *b, const struct series *d, size_t i)
+static size_t put_band_part(struct buf *b, const struct drawn *d, size_t i)
 {
     struct buf back = BUF_INIT;
     bool first = true;
 
-    while (i < d->s->n && has_range(d, i)) {
-        const double column = floor(at_x(d, i) * 2), x = at_x(d, i);
+    while (i < d->s->n && drawn_has_range(d, i)) {
+        const double column = floor(drawn_x(d, i) * 2), x = drawn_x(d, i);
         double low = d->s->low[i], high = d->s->high[i];
 
-        for (i++; i < d->s->n && has_range(d, i) && floor(at_x(d, i) * 2) == column; i++) {
+        for (i++; i < d->s->n && drawn_has_range(d, i) && floor(drawn_x(d, i) * 2) == column; i++) {
             low = fmin(low, d->s->low[i]);
             high = fmax(high, d->s->high[i]);
         }
@@ -226,11 +203,11 @@ static size_t put_band_part(struct buf *b, const struct series *d, size_t i)
     return i;
 }
 
-static void put_band(struct buf *b, const struct series *d)
+static void put_band(struct buf *b, const struct drawn *d)
 {
     buf_printf(b, "<path class=\"pic-band pic-f%d\" d=\"M0 0", d->colour);
     for (size_t i = 0; i < d->s->n;)
-        i = has_range(d, i) ? put_band_part(b, d, i) : i + 1;
+        i = drawn_has_range(d, i) ? put_band_part(b, d, i) : i + 1;
     buf_puts(b, "\"/>\n");
 }
 
@@ -244,23 +221,25 @@ static void put_bar(struct buf *b, int colour, double x, double y, double width,
     svg_rect(b, name, x, y, width, height, -1);
 }
 
-static void put_bars(struct buf *b, const struct series *d)
+static void put_bars(struct buf *b, const struct drawn *d)
 {
-    const double half = d->f->bar / 2, zero = scale_at(d->y, 0);
+    const struct scale *x_axis = &d->f->x;
+    const double half = (scale_at(x_axis, d->f->bar) - scale_at(x_axis, 0)) / 2;
+    const double zero = scale_at(d->y, 0);
 
     for (size_t i = 0; i < d->s->n; i++) {
-        const double x = series_x(d->s, i) + d->shift, y = at_y(d, i);
-        const double from = scale_at(&d->f->x, x - half), to = scale_at(&d->f->x, x + half);
+        const double x = drawn_x(d, i), y = drawn_y(d, i);
 
-        if (isfinite(from) && isfinite(to) && isfinite(y))
-            put_bar(b, d->colour, from, fmin(y, zero), to - from, fabs(y - zero));
+        if (isfinite(x) && isfinite(y))
+            put_bar(b, d->colour, x - half, fmin(y, zero), 2 * half, fabs(y - zero));
     }
 }
 
 void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, double y)
 {
-    const struct plot_series *s = &f->plot->series[series];
-    const int colour = series_colour(f->plot, series);
+    const struct drawn d = drawn_series(f, series);
+    const struct plot_series *s = d.s;
+    const int colour = d.colour;
 
     if (s->mark == PLOT_BARS) {
         put_bar(b, colour, x + 6, y - 5, 10, 10);
@@ -285,100 +264,9 @@ void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, 
     }
 }
 
-/* ---- texts among the points ---- */
-
-struct boxes {
-    struct {
-        double x, y, width;
-    } box[BOXES_MAX];
-    int n;
-};
-
-static bool place(struct boxes *t, double x, double y, double width)
-{
-    for (int i = 0; i < t->n; i++)
-        if (fabs(t->box[i].y - y) < 13 && x < t->box[i].x + t->box[i].width + 3 &&
-            t->box[i].x < x + width + 3)
-            return false;
-    if (t->n == BOXES_MAX)
-        return false;
-    t->box[t->n].x = x;
-    t->box[t->n].y = y;
-    t->box[t->n++].width = width;
-    return true;
-}
-
-static void put_labels(struct buf *b, const struct series *d, struct boxes *taken)
-{
-    const struct frame *f = d->f;
-
-    for (size_t i = 0; i < d->s->n; i++) {
-        const char *text = d->s->label[i];
-        const double at = at_x(d, i), up = at_y(d, i);
-
-        if (!text || !isfinite(at) || !isfinite(up))
-            continue;
-        const double width = fmin(svg_width(text), 120);
-        double x = at + 6, y = up - 5;
-
-        if (d->s->mark == PLOT_BARS)
-            x = at - width / 2;
-        else if (x + width > f->width - 2)
-            x = at - 6 - width;
-        x = fmax(2, fmin(x, f->width - 2 - width));
-        y = fmax(y, f->top + 4);
-        if (place(taken, x, y, width))
-            svg_text(b, "pic-text", x, y, "start", text, 120);
-    }
-}
-
-/* Names at the ends of lines, pushed apart. */
-static void put_ends(struct buf *b, const struct frame *f)
-{
-    struct {
-        double y;
-        const char *name;
-        int colour;
-    } end[24];
-    size_t n = 0;
-
-    for (size_t k = 0; k < f->plot->n && n < sizeof end / sizeof *end; k++) {
-        const struct plot_series *s = &f->plot->series[k];
-        const struct series d = { f, s, &f->y[s->right], series_colour(f->plot, k), 0 };
-        size_t i = s->n, at = n;
-
-        if (!s->name || s->mark == PLOT_BARS || s->mark == PLOT_BAND || s->mark == PLOT_POINTS)
-            continue;
-        while (i && !isfinite(at_y(&d, i - 1)))
-            i--;
-        if (!i)
-            continue;
-        const double y = at_y(&d, i - 1);
-
-        for (; at && end[at - 1].y > y; at--)
-            end[at] = end[at - 1];
-        end[at].y = y;
-        end[at].name = s->name;
-        end[at].colour = d.colour;
-        n++;
-    }
-    for (size_t i = 1; i < n; i++)
-        end[i].y = fmax(end[i].y, end[i - 1].y + 14);
-    for (size_t i = n; i--;) /* and back, from the lower edge */
-        end[i].y = fmin(end[i].y, i + 1 < n ? end[i + 1].y - 14 : f->bottom);
-    for (size_t i = 0; i < n; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof name, "pic-f%d", end[i].colour);
-        svg_rect(b, name, f->right + 2, end[i].y - 5, 3, 10, -1);
-        svg_text(b, "pic-text", f->right + 8, end[i].y + 4, "start", end[i].name,
-                 f->width - f->right - 10);
-    }
-}
-
 /* ---- all of it ---- */
 
-static void put_series(struct buf *b, const struct series *d)
+static void put_series(struct buf *b, const struct drawn *d)
 {
     const struct plot_series *s = d->s;
     const bool range = s->low && s->high;
@@ -401,49 +289,34 @@ static void put_series(struct buf *b, const struct series *d)
 
 static bool has_values(const struct frame *f)
 {
-    for (size_t k = 0; k < f->plot->n; k++)
-        for (size_t i = 0; i < f->plot->series[k].n; i++)
-            if (f->plot->series[k].y ? isfinite(f->plot->series[k].y[i])
-                                     : isfinite(f->plot->series[k].high[i]))
+    for (size_t k = 0; k < f->plot->n; k++) {
+        const struct drawn d = drawn_series(f, k);
+
+        for (size_t i = 0; i < d.s->n; i++)
+            if (isfinite(drawn_x(&d, i)) && (isfinite(drawn_y(&d, i)) || drawn_has_range(&d, i)))
                 return true;
+    }
     return false;
 }
 
 void plot_marks(struct buf *b, const struct frame *f)
 {
-    const struct plot *p = f->plot;
-    struct boxes taken = { .n = 0 };
-    int bar = 0;
+    const char *const id = f->plot->id;
 
-    buf_printf(b, "<clipPath id=\"%s-c\">", p->id);
+    buf_printf(b, "<clipPath id=\"%s-c\">", id);
     svg_rect(b, "pic-clip", f->left - 4, f->top - 4, f->right - f->left + 8, f->bottom - f->top + 8,
              -1);
-    buf_printf(b, "</clipPath>\n<g clip-path=\"url(#%s-c)\">\n", p->id);
-    for (int bands = 1; bands >= 0; bands--) { /* under the lines */
-        for (size_t k = 0; k < p->n; k++) {
-            const struct plot_series *s = &p->series[k];
-            struct series d = { f, s, &f->y[s->right], series_colour(p, k), 0 };
+    buf_printf(b, "</clipPath>\n<g clip-path=\"url(#%s-c)\">\n", id);
+    for (int under = 1; under >= 0; under--) { /* the lines */
+        for (size_t k = 0; k < f->plot->n; k++) {
+            const struct drawn d = drawn_series(f, k);
 
-            if ((s->mark == PLOT_BAND || s->mark == PLOT_BARS) != bands)
-                continue;
-            if (s->mark == PLOT_BARS)
-                d.shift = (bar++ - (f->n_bars - 1) / 2.0) * f->bar;
-            put_series(b, &d);
+            if ((d.s->mark == PLOT_BAND || d.s->mark == PLOT_BARS) == under)
+                put_series(b, &d);
         }
     }
     buf_puts(b, "</g>\n");
-    bar = 0;
-    for (size_t k = 0; k < p->n; k++) {
-        const struct plot_series *s = &p->series[k];
-        struct series d = { f, s, &f->y[s->right], 0, 0 };
-
-        if (s->mark == PLOT_BARS)
-            d.shift = (bar++ - (f->n_bars - 1) / 2.0) * f->bar;
-        if (s->label)
-            put_labels(b, &d, &taken);
-    }
-    if (p->direct)
-        put_ends(b, f);
+    plot_labels(b, f);
     if (!has_values(f))
         svg_text(b, "pic-muted", (f->left + f->right) / 2, (f->top + f->bottom) / 2, "middle",
                  "no values", f->right - f->left);

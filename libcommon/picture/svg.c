@@ -20,7 +20,7 @@ void svg_open(struct buf *b, const char *id, const char *title, const char *desc
     markup_number(b, width);
     buf_putc(b, ' ');
     markup_number(b, height);
-    buf_puts(b, "\">\n<title>");
+    buf_puts(b, "\">\n<title>"); /* the name of a picture is its first title */
     markup_string(b, title);
     buf_puts(b, "</title>\n");
     if (desc) {
@@ -31,7 +31,7 @@ void svg_open(struct buf *b, const char *id, const char *title, const char *desc
     if (alone) {
         buf_puts(b, "<style>");
         palette_rules(b, true);
-        buf_puts(b, "</style>\n");
+        buf_puts(b, "</style>\n<rect class=\"pic-paper\" width=\"100%\" height=\"100%\"/>\n");
     }
 }
 
@@ -74,7 +74,7 @@ static size_t fitting(const char *s, double width, double *used)
         const bool good = utf8_valid(p, (size_t)(end - p < 4 ? end - p : 4)) > 0;
 
         all += good ? advance(utf8_decode(p, &len)) : 10;
-        if (all > width)
+        if (all > width + 0.01) /* sums of the same, in another order */
             return n ? n : 1;
         *used = all;
         p += len;
@@ -105,21 +105,27 @@ static void put_text(struct buf *b, const char *s, double width)
     buf_puts(b, "</text>\n");
 }
 
+static void put_class(struct buf *b, const char *class_name, const char *anchor)
+{
+    buf_printf(b, "<text class=\"%s\"", class_name);
+    if (strcmp(anchor, "start"))
+        buf_printf(b, " text-anchor=\"%s\"", anchor);
+}
+
 void svg_text(struct buf *b, const char *class_name, double x, double y, const char *anchor,
               const char *s, double width)
 {
-    buf_printf(b, "<text class=\"%s\"", class_name);
+    put_class(b, class_name, anchor);
     put_attribute(b, "x", x);
     put_attribute(b, "y", y);
-    if (strcmp(anchor, "start"))
-        buf_printf(b, " text-anchor=\"%s\"", anchor);
     put_text(b, s, width);
 }
 
-void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *s,
-                 double width)
+void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *anchor,
+                 const char *s, double width)
 {
-    buf_printf(b, "<text class=\"%s\" transform=\"translate(", class_name);
+    put_class(b, class_name, anchor);
+    buf_puts(b, " transform=\"translate(");
     markup_number(b, x);
     buf_putc(b, ' ');
     markup_number(b, y);

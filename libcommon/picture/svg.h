@@ -15,9 +15,9 @@ void svg_close(struct buf *b);
  * WIDTH is cut, and stands whole in a <title>. */
 void svg_text(struct buf *b, const char *class_name, double x, double y, const char *anchor,
               const char *s, double width);
-/* The same, turned to read upwards from X, Y. */
-void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *s,
-                 double width);
+/* The same, turned to read upwards. */
+void svg_text_up(struct buf *b, const char *class_name, double x, double y, const char *anchor,
+                 const char *s, double width);
 void svg_line(struct buf *b, const char *class_name, double x1, double y1, double x2, double y2);
 /* Appends <rect .../>; OPACITY below 0: as the class has it. */
 void svg_rect(struct buf *b, const char *class_name, double x, double y, double width,

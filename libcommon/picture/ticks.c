@@ -1,8 +1,9 @@
 #include "ticks.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* The power of ten at or under V > 0. */
 static int power(double v)
@@ -77,9 +78,21 @@ void ticks_make(struct ticks *t, double low, double high, int wanted, bool whole
         t->at[t->n++] = low;
     const double most = fmax(fabs(t->at[0]), fabs(t->at[t->n - 1]));
 
-    t->decimals = p - (m == 10 ? -1 : 0) < 0 ? -(p + (m == 10)) : 0;
-    if (most >= 1e7 || t->decimals > 6)
+    t->power = m == 10 ? p + 1 : p;
+    t->decimals = t->power < 0 ? -t->power : 0;
+    if (most >= 1e7 || t->decimals > 4)
         t->decimals = -1;
+}
+
+/* Appends a text of printf("%e") without what says nothing: "1.5e-04" as "1.5e-4", "1e+00" as "1".
+ */
+static void put_short(struct buf *b, const char *text)
+{
+    const char *const e = strchr(text, 'e');
+
+    buf_add(b, text, e ? (size_t)(e - text) : strlen(text));
+    if (e && atoi(e + 1))
+        buf_printf(b, "e%d", atoi(e + 1));
 }
 
 void ticks_value(struct buf *b, double v)
@@ -87,27 +100,27 @@ void ticks_value(struct buf *b, double v)
     char text[40];
 
     (void)snprintf(text, sizeof text, "%.4g", v);
-    for (const char *s = text; *s; s++)
-        if (*s == 'e') { /* e+07 and e-07: e7 and e-7 */
-            buf_putc(b, 'e');
-            if (*++s == '-')
-                buf_putc(b, '-');
-            while (s[1] == '0' && s[2])
-                s++;
-        } else {
-            buf_putc(b, *s);
-        }
+    put_short(b, text);
+}
+
+/* V with an exponent, in as many digits as the step has. */
+static void put_scientific(struct buf *b, int step_power, double v)
+{
+    char text[40];
+    const int digits = power(fabs(v)) - step_power;
+
+    (void)snprintf(text, sizeof text, "%.*e", digits < 0 ? 0 : digits > 16 ? 16 : digits, v);
+    put_short(b, text);
 }
 
 void ticks_print(struct buf *b, const struct ticks *t, double v, bool percent)
 {
-    const int decimals =
-        percent && t->decimals > 0 ? (t->decimals > 2 ? t->decimals - 2 : 0) : t->decimals;
+    const int decimals = t->decimals - (percent ? 2 : 0);
 
     if (v == 0)
         buf_putc(b, '0');
-    else if (decimals < 0)
-        ticks_value(b, percent ? v * 100 : v);
+    else if (t->decimals < 0)
+        put_scientific(b, t->power + (percent ? 2 : 0), percent ? v * 100 : v);
     else
-        buf_printf(b, "%.*f", decimals, percent ? v * 100 : v);
+        buf_printf(b, "%.*f", decimals < 0 ? 0 : decimals, percent ? v * 100 : v);
 }

@@ -33,7 +33,7 @@ same a b
 same a.svg b.svg
 it "says in words what is there"
 run cat a.svg
-out_has '<desc id="training-d">Up: loss from '
+out_has '<desc>Up: loss from '
 out_has 'loss: 6 values, lowest '
 out_has 'evaluation loss: 2 values'
 out_has '>loss (nats a token)</text>'

@@ -114,7 +114,7 @@ done
 
 # ---- mistakes ----
 
-for option in --full '--neftune-noise-alpha 5' '--modules-to-save lm_head' '--plot x.svg' --resume '--checkpoint -' \
+for option in --full '--neftune-noise-alpha 5' '--modules-to-save lm_head' --resume '--checkpoint -' \
 	'--checkpoint x --plan y' '--checkpoint x -o x' '--checkpoint x --metrics x' \
 	'--save-steps 5' '--save-total-limit 2' '--bias all' '--bias lora_only' '--r 0' '--lora-dropout 1' '--optim lion' \
 	'--eval-steps 5' '--order x --num-train-epochs 2' '--target-modules lm_head' '--preset blog' '--plan x --metrics y' \

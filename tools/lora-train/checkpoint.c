@@ -1,5 +1,6 @@
 #include "checkpoint.h"
 
+#include "history.h"
 #include "run_identity.h"
 #include "mem.h"
 #include "outfile.h"
@@ -114,7 +115,7 @@ static int write_all(struct sink *s, const struct checkpoint *c, const struct lo
 
 int checkpoint_reserve(struct checkpoint *c, const struct lora_set *l)
 {
-    enum { REST = 4096 }; /* names, offsets, the state */
+    enum { REST = 4096 + HISTORY_BYTES }; /* names, offsets, the state */
     const uint64_t bytes =
         LORA_ARRAYS * (uint64_t)l->params * sizeof(float) + 2 * strlen(c->identity) + REST;
 

@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "run_identity.h"
 #include "saves.h"
+#include "train_picture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,11 @@ static int is_saved(const struct trainer *t)
     return same;
 }
 
+static int is_there(const char *path)
+{
+    return err_set(EXIT_CREATE, "%s: is there already; use --force to replace it", path);
+}
+
 /* A resumed run whose output has its name already: fine where it was finished and this is it. */
 static int check_finished(const struct trainer *t, const struct trainer_state *at)
 {
@@ -30,8 +36,7 @@ static int check_finished(const struct trainer *t, const struct trainer_state *a
         note("%s: is finished already", t->opt->common.output);
         return 0;
     }
-    return err_set(EXIT_CREATE, "%s: is there already; use --force to replace it",
-                   t->opt->common.output);
+    return is_there(t->opt->common.output);
 }
 
 /* AT and *METRICS as the checkpoint has them, or as a run begins. *STATE is the caller's. */
@@ -52,6 +57,8 @@ static int find_start(const struct trainer *t, struct trainer_state *at, const c
 static int check_outputs(const struct trainer *t, const struct trainer_state *at,
                          struct pack_writer *out)
 {
+    if (t->opt->plot_file && !t->picture)
+        return is_there(t->opt->plot_file);
     if (!at->resumed && saves_check(t->opt, t->order->steps) < 0)
         return -1;
     if (pack_reserve(out, lora_bytes(t->lora)) < 0)
@@ -76,6 +83,20 @@ static int open_metrics(const struct trainer *t, const struct trainer_state *at,
     return t->checkpoint && !at->resumed ? trainer_keep(t, at, *metrics) : 0;
 }
 
+/* The picture is on the disk; only its name is missing. */
+static int draw(const struct trainer *t, const struct history *h)
+{
+    if (!t->picture)
+        return 0;
+    return train_picture_write(t->picture, h, t->schedule, t->base) < 0 ? -1
+                                                                        : outfile_sync(t->picture);
+}
+
+static int put_in_place(const struct trainer *t)
+{
+    return t->picture ? outfile_commit(t->picture) : 0;
+}
+
 /* Trains and puts the adapter into OUT. */
 static int train(const struct trainer *t, struct trainer_state *at, struct metrics *metrics,
                  struct pack_writer *out)
@@ -85,11 +106,27 @@ static int train(const struct trainer *t, struct trainer_state *at, struct metri
         return -1;
     if (t->checkpoint)
         checkpoint_close(t->checkpoint); /* nothing is unfinished when the output has its name */
-    if (pack_commit(out) < 0)
+    if (draw(t, metrics_history(metrics)) < 0 || pack_commit(out) < 0 || put_in_place(t) < 0)
         return -1;
-    if (!t->opt->common.quiet)
+    if (!t->opt->common.quiet) {
         metrics_summary(metrics);
+        train_picture_say(metrics_history(metrics));
+    }
     return 0;
+}
+
+/* A picture that was not asked for then. */
+static int draw_finished(const struct trainer *t, const cJSON *metrics)
+{
+    struct history *h = xcalloc(1, sizeof *h);
+    int rc = history_take(h, metrics);
+
+    if (rc == 0)
+        rc = draw(t, h);
+    if (rc == 0)
+        rc = put_in_place(t);
+    free(h);
+    return rc;
 }
 
 /* OUT NULL: the output has its name, which may be well for a run that is resumed. */
@@ -103,6 +140,8 @@ static int begin_or_go_on(const struct trainer *t, struct pack_writer *out)
 
     if (rc == 0 && !out) {
         rc = check_finished(t, &at);
+        if (rc == 0)
+            rc = draw_finished(t, from);
     } else if (rc == 0) {
         rc = check_outputs(t, &at, out);
         if (rc == 0)

@@ -13,6 +13,7 @@
 #include "trainer.h"
 
 #include "mem.h"
+#include "outfile.h"
 #include "pack.h"
 
 #include <inttypes.h>
@@ -149,7 +150,7 @@ static int plan_or_train(struct trainer *t, const struct pack *files, struct pac
 
 /* Everything between a model that is open and an output that is whole. */
 static int run(const struct train_options *o, const struct pack *files, struct model *m,
-               struct pack_writer *out)
+               struct pack_writer *out, struct outfile *picture)
 {
     struct train_sets sets;
     struct lora_set *lora = NULL;
@@ -170,7 +171,7 @@ static int run(const struct train_options *o, const struct pack *files, struct m
             .warmup = schedule_warmup(o->warmup_steps, o->warmup_ratio, order.steps),
         };
         char *const base = base_name(o->model);
-        struct trainer t = { o, m, lora, &sets, &order, &schedule, base, NULL };
+        struct trainer t = { o, m, lora, &sets, &order, &schedule, base, NULL, picture };
 
         say_short_steps(&order, o->accum);
         model_use_lora(m, lora);
@@ -200,6 +201,15 @@ static int create_output(struct pack_writer **out, const struct train_options *o
     return pack_create(out, o->common.output, o->common.force, (int)o->common.level, lora_files);
 }
 
+/* The same of --plot. */
+static int create_picture(struct outfile **f, const struct train_options *o)
+{
+    *f = NULL;
+    if (!o->plot_file || (o->resume && !o->common.force && access(o->plot_file, F_OK) == 0))
+        return 0;
+    return outfile_open(f, o->plot_file, o->common.force, false);
+}
+
 /* A run that was stopped and can go on says how. */
 static _Noreturn void fail(const struct train_options *o)
 {
@@ -219,17 +229,18 @@ int main(int argc, char **argv)
 {
     struct train_options o;
     struct pack_writer *out;
+    struct outfile *picture;
     struct pack *files;
     struct model *m;
     const struct ops *ops;
 
     options_parse(&o, argc, argv);
-    if (create_output(&out, &o) < 0)
+    if (create_output(&out, &o) < 0 || create_picture(&picture, &o) < 0)
         die_err();
     ops = ops_find(o.common.device, (int)o.common.threads);
     if (!ops || pack_open(&files, o.model) < 0)
         die_err();
-    if (model_open(&m, files, ops, o.compute) < 0 || run(&o, files, m, out) < 0)
+    if (model_open(&m, files, ops, o.compute) < 0 || run(&o, files, m, out, picture) < 0)
         fail(&o);
     model_close(m);
     pack_close(files);

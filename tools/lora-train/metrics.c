@@ -17,6 +17,7 @@ struct metrics {
         int64_t steps, tokens;
         double loss, seconds;
     } open;
+    struct history history;
 };
 
 /* ---- what an earlier process left ---- */
@@ -49,7 +50,7 @@ static int take_state(struct metrics *m, const cJSON *from)
     const int got = json_double(from, "eval_loss", &m->eval_loss);
 
     m->evaluated = got > 0;
-    return got < 0 ? -1 : 0;
+    return got < 0 ? -1 : history_take(&m->history, from);
 }
 
 static int resume_file(struct metrics *m, const char *path, const cJSON *from)
@@ -80,6 +81,8 @@ int metrics_put_state(const struct metrics *m, struct buf *b)
         buf_puts(b, ",\"eval_loss\":");
         json_put_double(b, m->eval_loss);
     }
+    buf_putc(b, ',');
+    history_put(&m->history, b);
     if (m->file) {
         if (metrics_file_sync(m->file) < 0)
             return -1;
@@ -146,6 +149,7 @@ int metrics_step(struct metrics *m, const struct step_report *r)
     m->steps = r->step;
     m->all_tokens += r->tokens;
     m->last_loss = r->loss;
+    history_add(&m->history, HISTORY_LOSS, r->step, r->loss);
     m->open.steps++;
     m->open.tokens += r->tokens;
     m->open.loss += r->loss;
@@ -170,11 +174,17 @@ int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double los
 
     m->eval_loss = loss;
     m->evaluated = true;
+    history_add(&m->history, HISTORY_EVAL_LOSS, step, loss);
     put_count(&b, "step", step);
     put(&b, "epoch", epoch);
     put(&b, "eval_loss", loss);
     put_count(&b, "eval_tokens", tokens);
     return write_line(m, &b);
+}
+
+const struct history *metrics_history(const struct metrics *m)
+{
+    return &m->history;
 }
 
 void metrics_summary(const struct metrics *m)

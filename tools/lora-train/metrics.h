@@ -4,7 +4,7 @@
 #ifndef METRICS_H
 #define METRICS_H
 
-#include "json.h"
+#include "history.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +38,8 @@ MUST_USE int metrics_evaluation(struct metrics *m, int64_t step, double epoch, d
                                 int64_t tokens);
 /* "448 steps, 62420 tokens, loss 1.2345, eval loss 1.3456" on standard error. */
 void metrics_summary(const struct metrics *m);
+/* Of all steps, whether lines are written or not. */
+const struct history *metrics_history(const struct metrics *m);
 /* Appends what metrics_open wants for FROM, a JSON object. What it counts is on the disk then. */
 MUST_USE int metrics_put_state(const struct metrics *m, struct buf *b);
 /* What can fail in writing fails here, before the adapter is put in place. */

@@ -134,6 +134,19 @@ static void check(struct train_options *o, const struct given *given)
         die(EXIT_USAGE, "--save-total-limit needs --save-steps");
 }
 
+static void check_picture(const struct train_options *o)
+{
+    if (!o->plot_file)
+        return;
+    if (o->plan_file)
+        die(EXIT_USAGE, "--plan does not train, so there is nothing for --plot");
+    if (!strcmp(o->plot_file, o->common.output) ||
+        (o->metrics_file && !strcmp(o->plot_file, o->metrics_file)) ||
+        (o->checkpoint && !strcmp(o->plot_file, o->checkpoint)))
+        die(EXIT_USAGE, "'%s' cannot be the picture and another output too; give --plot another name",
+            o->plot_file);
+}
+
 static void check_checkpoint(const struct train_options *o)
 {
     if (o->resume && !o->checkpoint)
@@ -262,6 +275,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
 
         { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE",
           .help = "JSON lines about the steps", .group = "Reports" },
+        { 0, "plot", CLI_FILE, &o->plot_file, .arg = "FILE.svg",
+          .help = "a picture of loss, evaluation loss and learning rate, at the end" },
         { 0, "plan", CLI_FILE, &o->plan_file, .arg = "FILE",
           .help = "do not train: JSON lines of what would be done" },
         { .type = CLI_END },
@@ -281,6 +296,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
     read_texts(o, &t);
     check(o, &given);
     check_checkpoint(o);
+    check_picture(o);
     check_standard_input(o);
     cli_put_settings(&o->settings);
     o->argv = argv;

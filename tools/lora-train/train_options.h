@@ -15,7 +15,8 @@ enum loss_norm { NORM_MICRO, NORM_TOKENS, NORM_TOKENS_UNSHIFTED };
 struct train_options {
     struct cli_common common;
     const char *const *inputs; /* streams; NULL-terminated */
-    const char *model, *init_adapter, *order_file, *metrics_file, *plan_file, *checkpoint;
+    const char *model, *init_adapter, *order_file, *metrics_file, *plan_file, *plot_file,
+        *checkpoint;
     char *const *argv;   /* all that was said, for the command that goes on */
     struct buf settings; /* what cli_put_settings says */
 

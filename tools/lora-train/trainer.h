@@ -20,6 +20,7 @@ struct trainer {
     const struct schedule *schedule;
     const char *base; /* name of the model, for adapters saved on the way */
     struct checkpoint *checkpoint; /* NULL: none is written */
+    struct outfile *picture;       /* NULL: none is drawn, or it has its name already */
 };
 
 /* How far a run has come; with the arrays of the lora_set and the metrics this is all its state: the
