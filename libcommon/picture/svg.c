@@ -61,21 +61,25 @@ static double advance(uint32_t cp)
     return cp >= 'A' && cp <= 'Z' ? 8.5 : 7.6;
 }
 
-/* Code points at the beginning of S that fit in WIDTH; all: SIZE_MAX. */
+/* Code points at the beginning of S to be shown in WIDTH, the last of them an ellipsis; all fit:
+ * SIZE_MAX. */
 static size_t fitting(const char *s, double width, double *used)
 {
+    const double ellipsis = 12;
     const char *const end = s + strlen(s);
     double all = 0;
-    size_t n = 0;
+    size_t n = 0, shown = 1;
 
     *used = 0;
     for (const char *p = s; p < end; n++) {
         int len = 1;
         const bool good = utf8_valid(p, (size_t)(end - p < 4 ? end - p : 4)) > 0;
 
+        if (all + ellipsis <= width)
+            shown = n + 1;
         all += good ? advance(utf8_decode(p, &len)) : 10;
         if (all > width + 0.01) /* sums of the same, in another order */
-            return n ? n : 1;
+            return shown;
         *used = all;
         p += len;
     }
