@@ -32,6 +32,11 @@ void comparison_sentence(struct buf *b, const struct comparison *c);
 
 /* The forms of the report, in comparison_report.c; FIELD as in report.h. */
 void comparison_text(struct buf *b, const struct comparison *c);
+/* Parts of that: what is compared; the figures of both and their differences, NARROW in two lines each;
+ * the rest. */
+void comparison_head(struct buf *b, const struct comparison *c);
+void comparison_table(struct buf *b, const struct comparison *c, bool narrow);
+void comparison_words(struct buf *b, const struct comparison *c);
 void comparison_json(struct buf *b, const struct comparison *c, const char *field);
 void comparison_tsv(struct buf *b, const struct comparison *c);
 

@@ -24,23 +24,52 @@ static void put_figure(struct buf *b, double v)
         buf_printf(b, "  %9.4f", v);
 }
 
-static void put_figures(struct buf *b, const struct comparison *c)
+static void put_wide(struct buf *b, const struct comparison *c, enum figure f)
 {
-    buf_printf(b, "%-17s  %9s  %9s  %9s  %s\n", "", "a", "b", "b - a", "95 % interval");
-    for (int f = 0; f < FIGURES; f++) {
-        if (!both_have(c, f))
-            continue;
-        buf_printf(b, "%-17s", figure_name[f]);
-        put_figure(b, metrics_figure(&c->a.m, (enum figure)f));
-        put_figure(b, metrics_figure(&c->b.m, (enum figure)f));
-        put_figure(b, comparison_difference(c, (enum figure)f));
-        if (f < ECE && !isnan(c->boot.difference[f].low))
-            buf_printf(b, "  %.4f to %.4f", c->boot.difference[f].low, c->boot.difference[f].high);
-        buf_putc(b, '\n');
-    }
+    buf_printf(b, "%-17s", figure_name[f]);
+    put_figure(b, metrics_figure(&c->a.m, f));
+    put_figure(b, metrics_figure(&c->b.m, f));
+    put_figure(b, comparison_difference(c, f));
+    if (f < ECE && !isnan(c->boot.difference[f].low))
+        buf_printf(b, "  %.4f to %.4f", c->boot.difference[f].low, c->boot.difference[f].high);
+    buf_putc(b, '\n');
 }
 
-void comparison_text(struct buf *b, const struct comparison *c)
+static void put_narrow(struct buf *b, const struct comparison *c, enum figure f)
+{
+    buf_printf(b, "%-17s", figure_name[f]);
+    put_figure(b, metrics_figure(&c->a.m, f));
+    put_figure(b, metrics_figure(&c->b.m, f));
+    buf_puts(b, "\n  b - a  ");
+    put_figure(b, comparison_difference(c, f));
+    if (f < ECE && !isnan(c->boot.difference[f].low))
+        buf_printf(b, "  %.4f to %.4f", c->boot.difference[f].low, c->boot.difference[f].high);
+    buf_putc(b, '\n');
+}
+
+void comparison_table(struct buf *b, const struct comparison *c, bool narrow)
+{
+    buf_printf(b, "%-17s  %9s  %9s", "", "a", "b");
+    buf_puts(b, narrow ? "\n" : "      b - a  95 % interval\n");
+    for (int f = 0; f < FIGURES; f++)
+        if (both_have(c, f))
+            (narrow ? put_narrow : put_wide)(b, c, (enum figure)f);
+}
+
+void comparison_words(struct buf *b, const struct comparison *c)
+{
+    buf_printf(
+        b, "\nOf %lld records both have %lld right, a alone %lld, b alone %lld, neither %lld.\n",
+        (long long)c->a.m.n, (long long)c->both_right, (long long)c->only_a, (long long)c->only_b,
+        (long long)c->both_wrong);
+    buf_printf(b, "McNemar's exact p: %.4g. Bootstrap p: %.4g (%lld paired resamples, seed %lu).\n",
+               c->mcnemar_p, c->boot.p[ACCURACY], (long long)c->boot.how.resamples,
+               (unsigned long)c->boot.how.seed);
+    comparison_sentence(b, c);
+    buf_putc(b, '\n');
+}
+
+void comparison_head(struct buf *b, const struct comparison *c)
 {
     const struct assessment *side[] = { &c->a, &c->b };
 
@@ -53,16 +82,13 @@ void comparison_text(struct buf *b, const struct comparison *c)
     buf_puts(b, "majority class '");
     utf8_show_line(b, c->a.majority);
     buf_printf(b, "': accuracy %.4f\n\n", c->a.baseline);
-    put_figures(b, c);
-    buf_printf(
-        b, "\nOf %lld records both have %lld right, a alone %lld, b alone %lld, neither %lld.\n",
-        (long long)c->a.m.n, (long long)c->both_right, (long long)c->only_a, (long long)c->only_b,
-        (long long)c->both_wrong);
-    buf_printf(b, "McNemar's exact p: %.4g. Bootstrap p: %.4g (%lld paired resamples, seed %lu).\n",
-               c->mcnemar_p, c->boot.p[ACCURACY], (long long)c->boot.how.resamples,
-               (unsigned long)c->boot.how.seed);
-    comparison_sentence(b, c);
-    buf_putc(b, '\n');
+}
+
+void comparison_text(struct buf *b, const struct comparison *c)
+{
+    comparison_head(b, c);
+    comparison_table(b, c, false);
+    comparison_words(b, c);
 }
 
 /* ---- JSON ---- */

@@ -8,6 +8,8 @@
 /* Ours: for people, for programs, for spreadsheets. FIELD (may be NULL) has A's slice's value in all
  * records. */
 void report_text(struct buf *b, const struct assessment *a);
+/* The last part of that: how sure the numbers are. */
+void report_text_intervals(struct buf *b, const struct assessment *a);
 void report_json(struct buf *b, const struct assessment *a, const char *field);
 /* The members of that object, without braces and FIELD. */
 void report_json_members(struct buf *b, const struct assessment *a);

@@ -99,7 +99,7 @@ static void free_names(struct confusion *shown)
 }
 
 /* No more is said than the interval tells. */
-static void put_intervals(struct buf *b, const struct assessment *a)
+static void put_accuracy(struct buf *b, const struct assessment *a)
 {
     const struct interval v = a->accuracy;
 
@@ -111,8 +111,9 @@ static void put_intervals(struct buf *b, const struct assessment *a)
                                       : "inside that interval: accuracy may be no better");
 }
 
-static void put_bootstrap(struct buf *b, const struct assessment *a, const struct confusion *c)
+void report_text_intervals(struct buf *b, const struct assessment *a)
 {
+    put_accuracy(b, a);
     if (!a->boot)
         return;
     buf_printf(b, "\n95 %% intervals of %lld resamples, seed %lu:\n", (long long)a->how.resamples,
@@ -120,10 +121,11 @@ static void put_bootstrap(struct buf *b, const struct assessment *a, const struc
     for (int f = 0; f < ECE; f++)
         if (f < LOG_LOSS || a->m.scored)
             put_interval(b, figure_name[f], a->boot->figure[f]);
-    for (int i = 0; i < c->n; i++) {
+    for (int i = 0; i < a->c.n; i++) {
         struct buf name = BUF_INIT;
 
-        buf_printf(&name, "f1 of %s", c->name[i]);
+        buf_puts(&name, "f1 of ");
+        utf8_show_line(&name, a->c.name[i]);
         put_interval(b, name.p, a->boot->f1[i]);
         buf_free(&name);
     }
@@ -146,7 +148,6 @@ void report_text(struct buf *b, const struct assessment *a)
     put_label_table(b, c, width);
     buf_puts(b, "\nTrue labels down, predicted ones across:\n");
     put_confusion(b, c, width);
-    put_intervals(b, a);
-    put_bootstrap(b, a, c);
+    report_text_intervals(b, a);
     free_names(c);
 }

@@ -10,12 +10,14 @@
 #include "page_file.h"
 #include "pairing.h"
 #include "report.h"
+#include "report_terminal.h"
 #include "require.h"
 #include "summary.h"
 #include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEFAULT_RESAMPLES = 2000 };
 
@@ -74,6 +76,7 @@ static const struct cli cli = {
 };
 
 static struct page_out pages;
+static struct term terminal; /* that the report goes to */
 
 static void put_heading(struct buf *b, const struct slice *s)
 {
@@ -105,6 +108,8 @@ static int report(struct buf *b, const struct assessment *a)
         report_json(b, a, o.by);
     else if (o.tsv)
         report_tsv(b, a);
+    else if (terminal.shown)
+        terminal_report(b, a, &terminal);
     else
         report_text(b, a);
     return rc < 0 ? -1 : require_all(&o.require, a, NULL, o.by);
@@ -134,6 +139,8 @@ static int report_two(struct buf *b, const struct comparison *c)
         comparison_json(b, c, o.by);
     else if (o.tsv)
         comparison_tsv(b, c);
+    else if (terminal.shown)
+        terminal_comparison(b, c, &terminal);
     else
         comparison_text(b, c);
     return require_all(&o.require, NULL, c, o.by);
@@ -218,7 +225,12 @@ static int summarise(struct buf *b, const char *const *files)
     if (summary_read(&s, files, &(struct summary_options){ &o.common, &o.names, &o.over, o.best }) <
         0)
         return -1;
-    (o.json ? summary_json : o.tsv ? summary_tsv : summary_text)(b, &s, sd);
+    if (o.json)
+        summary_json(b, &s, sd);
+    else if (o.tsv)
+        summary_tsv(b, &s, sd);
+    else
+        summary_text(b, &s, sd, &terminal);
     if (o.page.plot)
         summary_plot(&svg, &s);
     const int rc = page_write_plot(&pages, &o.page, &svg, &o.common);
@@ -327,6 +339,8 @@ int main(int argc, char **argv)
     if (check_options(n) < 0 || (chosen && labels_load(&given, &o.labels) < 0) ||
         outfile_try(o.common.output, o.common.force, false) < 0)
         die_err();
+    if (!strcmp(o.common.output, "-"))
+        term_of(&terminal, STDOUT_FILENO);
     if (o.summary)
         holds = summarise(&out, files);
     else

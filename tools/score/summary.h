@@ -78,8 +78,10 @@ int settings_compare(const char *a, const char *b);
 /* The accuracies as a picture that stands alone, in summary_plot.c: against the setting with most values, with a line
  * for each combination of the others, of at most five; else row by row. */
 void summary_plot(struct buf *b, const struct summary *s);
-/* The table, in summary_report.c. SD: deviations are wanted. */
-void summary_text(struct buf *b, const struct summary *s, bool sd);
+/* The table. SD: deviations are wanted. TERM: what it is printed on, in summary_text.c; the others in
+ * summary_report.c. */
+struct term;
+void summary_text(struct buf *b, const struct summary *s, bool sd, const struct term *term);
 void summary_json(struct buf *b, const struct summary *s, bool sd);
 void summary_tsv(struct buf *b, const struct summary *s, bool sd);
 
