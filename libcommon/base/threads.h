@@ -15,4 +15,12 @@ enum { THREADS_PER_PROCESSOR = 8 }; /* more only wait for each other, each with 
  * processors), or with as many of them as there can be. Their number. */
 int threads_use(int64_t wanted);
 
+/*
+ * Has threads of OpenMP that wait sleep after some microseconds instead of milliseconds, unless the
+ * environment says how. A pass of a small model waits ten thousand times a second; on a busy machine
+ * each wait would take the processor from the very thread that is waited for. libgomp reads it when
+ * it is loaded, so the program begins once more: first thing in main, before anything is opened.
+ */
+void threads_sleep_soon(char **argv);
+
 #endif

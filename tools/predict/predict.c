@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "digests.h"
 #include "json.h"
+#include "threads.h"
 #include "files/adapter.h"
 
 #include <math.h>
@@ -219,6 +220,8 @@ static void run(struct predictor *p, const struct source *src, const char *const
 int main(int argc, char **argv)
 {
     struct predict_options opt;
+
+    threads_sleep_soon(argv);
     const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
     struct source src = { 0 };
