@@ -48,10 +48,10 @@ COMMON = ["lora-train", "-m", at("model"), "--r", "4", "--learning-rate", "1e-2"
 SIXTY = ["--max-steps", "60", "--gradient-accumulation-steps", "2", "--logging-steps", "7", "--save-steps", "5"]
 KINDS = {
     "archive": SIXTY + ["-o", "out.tar.zst"],
-    "folder": SIXTY + ["-o", "out/", "--eval-strategy", "steps", "--eval-steps", "3"],
+    "folder": SIXTY + ["-o", "out/", "--eval-strategy", "steps", "--eval-steps", "3", "--plot", "out.svg"],
     "epochs": ["-o", "out.tar", "--num-train-epochs", "4", "--gradient-accumulation-steps", "2", "--accum", "flush",
                "--logging-steps", "1"],
-    "saves": SIXTY + ["-o", "out/", "--save-total-limit", "2", "--group-by-length", "--optim", "adamw_torch"],
+    "saves": SIXTY + ["-o", "out/", "--plot", "out.svg", "--save-total-limit", "2", "--group-by-length", "--optim", "adamw_torch"],
     "order": SIXTY + ["-o", "out.tar", "--order", at("order"), "--compute-dtype", "bfloat16", "--resid-pdrop", "0.2"],
     "adapter": ["-m", at("model"), "--init-adapter", at("init"), *SIXTY, "-o", "out.tar.zst", "--loss-norm", "tokens"],
     "sgd": SIXTY + ["-o", "out.tar", "--optim", "sgd", "--eval-strategy", "no", "--logging-steps", "100"],

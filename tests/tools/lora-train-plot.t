@@ -47,17 +47,24 @@ out_is <<'EXPECT'
 EXPECT
 
 it "of a run that was stopped there is none, of the resumed one it shows all"
-stops() { # every 2 steps a checkpoint; the signal comes as soon as the first is there
+stops() { # the signal comes as soon as the first checkpoint is there, which is before the first step
+	rm -rf stop stop.svg run
 	lora-train -q -m "$model" --r 4 --gradient-accumulation-steps 4 --max-steps 6 --learning-rate 1e-2 \
 		--eval-strategy steps --eval-steps 3 -o stop --plot stop.svg --checkpoint run --save-steps 1 data 2>err & pid=$!
 	while ! [ -e run ] && kill -0 $pid 2>kill.err; do :; done
-	kill -INT $pid
+	kill -TERM $pid
 	wait $pid
+	rc=$?
 }
-stops; rc=$?
-[ "$rc" -eq 75 ] || [ "$rc" -eq 0 ]; report $? "exit $rc"
-[ "$rc" -eq 0 ] || absent stop.svg
-[ -e stop ] || { go -o stop --plot stop.svg --checkpoint run --save-steps 1 --resume; ok; }
+for _ in 1 2 3 4 5 # a busy machine may be late
+do
+	stops
+	[ "$rc" -ne 75 ] || break
+done
+exit_is 75
+absent stop.svg
+go -o stop --plot stop.svg --checkpoint run --save-steps 1 --resume
+ok
 same a.svg stop.svg
 check sh -c '[ "$(echo stop*)" = "stop stop.svg" ]'
 

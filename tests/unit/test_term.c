@@ -7,12 +7,60 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 static const struct term plain = { .width = 40 },
                          utf8 = { .shown = true, .colour = true, .utf8 = true, .width = 40 },
                          ascii = { .shown = true, .width = 40 };
+
+/* What term_of says of a terminal of 40 columns, under one more setting. */
+static struct term of_terminal(const char *name, const char *value)
+{
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    const struct winsize size = { .ws_row = 24, .ws_col = 40 };
+    struct term t;
+
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+
+    assert_true(terminal >= 0 && ioctl(terminal, TIOCSWINSZ, &size) == 0);
+    assert_int_equal(setenv("TERM", "xterm", 1), 0);
+    assert_int_equal(setenv("LC_ALL", "de_DE.UTF-8", 1), 0);
+    assert_int_equal(unsetenv("NO_COLOR"), 0);
+    assert_int_equal(setenv(name, value, 1), 0);
+    term_of(&t, terminal);
+    (void)close(terminal);
+    (void)close(master);
+    return t;
+}
+
+static void settings_are_respected(void **unused)
+{
+    struct term t = of_terminal("NO_COLOR", "");
+    int ends[2];
+
+    (void)unused;
+    assert_true(t.shown && t.colour && t.utf8 && t.width == 40);
+    t = of_terminal("NO_COLOR", "1");
+    assert_true(t.shown && !t.colour);
+    t = of_terminal("TERM", "dumb");
+    assert_true(!t.shown && !t.colour);
+    t = of_terminal("TERM", "");
+    assert_false(t.shown);
+    t = of_terminal("LC_ALL", "C");
+    assert_true(t.shown && !t.utf8);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(setenv("TERM", "xterm", 1), 0);
+    term_of(&t, ends[1]);
+    assert_true(!t.shown && !t.colour);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
 
 static void assert_pad(const struct term *t, const char *text, size_t width, bool right,
                        const char *want)
@@ -126,6 +174,7 @@ static void a_line_goes_from_corner_to_corner(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(settings_are_respected),
         cmocka_unit_test(texts_have_their_width),
         cmocka_unit_test(bars_are_as_long_as_their_share),
         cmocka_unit_test(shades_need_colours),
