@@ -77,6 +77,8 @@ static void put_colours(struct buf *b, enum form form)
     rule(b, form, ".pic-muted", "fill", PALETTE_MUTED);
     rule(b, form, ".pic-grid", "stroke", PALETTE_GRID);
     rule(b, form, ".pic-axis", "stroke", PALETTE_MUTED);
+    rule(b, form, ".pic-ink", "stroke", PALETTE_INK);
+    rule(b, form, ".pic-edge", "stroke", PALETTE_PAPER);
     rule(b, form, ".pic-heat", "fill", PALETTE_HEAT);
     rule(b, form, ".pic-cell", "stroke", PALETTE_GRID);
     for (int i = 0; i < PALETTE_SERIES_N; i++) {
@@ -94,8 +96,8 @@ void palette_rules(struct buf *b, bool alone)
     buf_puts(b,
              ".pic{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}"
              ".pic-text,.pic-muted{font-size:12px}.pic-head{font-size:14px;font-weight:600}"
-             ".pic-grid,.pic-axis,.pic-cell,.pic-line,.pic-thin{fill:none}.pic-line{stroke-width:2;"
-             "stroke-linejoin:round}.pic-thin{stroke-width:1.2}"
+             ".pic-grid,.pic-axis,.pic-cell,.pic-line,.pic-thin,.pic-edge{fill:none}.pic-line{stroke-width:2;"
+             "stroke-linejoin:round}.pic-thin{stroke-width:1.2}.pic-edge{stroke-width:3.2}"
              ".pic-band{fill-opacity:.22}.pic-diagonal{stroke-dasharray:3 3}");
     for (int i = 0; i < PALETTE_SERIES_N; i++)
         buf_printf(b, ".pic-d%d{stroke-dasharray:%s}.pic-b%d{fill-opacity:%s}", i, dashes[i], i,

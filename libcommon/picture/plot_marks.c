@@ -154,9 +154,9 @@ static void put_lonely(struct buf *b, const struct drawn *d)
 
 /* ---- ranges ---- */
 
-static void put_whiskers(struct buf *b, const struct drawn *d)
+static void put_whiskers_in(struct buf *b, const struct drawn *d, const char *class_name)
 {
-    buf_printf(b, "<path class=\"pic-thin pic-l%d\" d=\"M0 0", d->colour);
+    buf_printf(b, "<path class=\"%s\" d=\"M0 0", class_name);
     for (size_t i = 0; i < d->s->n; i++) {
         if (!drawn_has_range(d, i))
             continue;
@@ -170,6 +170,20 @@ static void put_whiskers(struct buf *b, const struct drawn *d)
         buf_puts(b, "m-3 0h6");
     }
     buf_puts(b, "\"/>\n");
+}
+
+/* Over bars in ink with an edge of paper, for a bar has the colour of its series. */
+static void put_whiskers(struct buf *b, const struct drawn *d)
+{
+    char name[24];
+
+    (void)snprintf(name, sizeof name, "pic-thin pic-l%d", d->colour);
+    if (d->s->mark != PLOT_BARS) {
+        put_whiskers_in(b, d, name);
+        return;
+    }
+    put_whiskers_in(b, d, "pic-edge");
+    put_whiskers_in(b, d, "pic-thin pic-ink");
 }
 
 /* From I on, as long as there are edges: their upper one forwards, the lower one back. The next I.
