@@ -196,7 +196,8 @@ def numbers(page, path, by=None):
         with open(by, encoding='utf-8') as file:
             slices = [json.loads(line) for line in file]
     seen = 0
-    for e in read(page)[1].iter(HTML + 'span'):
+    root = read(page)[1]
+    for e in root.iter(HTML + 'span'):
         if 'data-of' not in e.attrib:
             continue
         name, value = e.get('data-of'), json.loads(e.get('data-value'))
@@ -210,6 +211,14 @@ def numbers(page, path, by=None):
         if not as_shown(e.text, value) and not (name[-2:] == '.0' and as_shown(e.text + '%', value)):
             fail(name, 'is', value, 'and is shown as', e.text)
         seen += 1
+    for i in (1, 2):
+        picture = next((e for e in root.iter(SVG + 'svg') if e.get('id') == f'confusion-{i}'), None)
+        run = whole['ab'[i - 1]] if 'a' in whole else whole
+        if picture is None or len(run['labels']) > 16:
+            continue
+        cells = [int(e.find(SVG + 'title').text.rsplit(': ', 1)[1].split(',')[0]) for e in picture.iter(SVG + 'g')]
+        if cells != sum(run['confusion'], []):
+            fail('the matrix of run', i, 'is', cells, 'and in JSON', run['confusion'])
     if seen < 20:
         fail('there are', seen, 'numbers')
 

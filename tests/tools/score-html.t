@@ -38,6 +38,10 @@ mv out one.json
 check py numbers one.html one.json
 check py recount one.json a.jsonl
 
+it "what the other run says of a mistake"
+check grep -q '; <bdi class="c">a</bdi> has it right' two.html
+check grep -q '; <bdi class="c">a</bdi> says <bdi class="c">' two.html
+
 it "slices of a field"
 run score --html by.html --bootstrap 50 --by day --json a.zst b.zst
 ok
@@ -54,7 +58,7 @@ it "hostile texts, labels, values and names are text"
 for twin in hostile benign
 do
 	py data $twin >$twin.jsonl; stream -o $twin.zst $twin.jsonl 2>/dev/null
-	score --html $twin.html --bootstrap 20 --by day --name "$(py name $twin)" --name "b $(py name $twin)" $twin.zst $twin.zst >/dev/null
+	score --html $twin.html --bootstrap 20 --by day --note "$(py name $twin)" --name "$(py name $twin)" --name "b $(py name $twin)" $twin.zst $twin.zst >/dev/null
 	score --plot $twin.svg $twin.zst >/dev/null
 done
 check py check hostile.html
@@ -121,6 +125,8 @@ check grep -q accuracy report.txt
 
 it "what cannot be meant is refused, and nothing is written"
 run score --metrics metrics.jsonl a.zst
+exit_is 2; err_has "--html"
+run score --note text a.zst
 exit_is 2; err_has "--html"
 run score --html - --plot - a.zst
 exit_is 2

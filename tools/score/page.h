@@ -5,6 +5,7 @@
 #ifndef PAGE_H
 #define PAGE_H
 
+#include "cli.h"
 #include "comparison.h"
 #include "findings.h"
 #include "training_log.h"
@@ -20,10 +21,12 @@ struct page {
     const struct assessment *all[PAGE_RUNS]; /* each run as a whole */
     const struct findings *findings;         /* (n) */
     const struct comparison *comparison;     /* of the two; NULL: there is one run */
+    const int64_t *partner;                  /* of each record of the second, that of the first */
     const char *by;                          /* the field of the slices; NULL: there are none */
     const struct page_slice *slices;         /* (n_slices) */
     int n_slices;
     const struct training_log *log; /* NULL: there is none */
+    const struct cli_list *notes;   /* lines of the user's own */
     const char *const *settings;    /* (n_settings) of this report, as the chain has options */
     int n_settings;
 };

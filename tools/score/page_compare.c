@@ -69,8 +69,9 @@ static void put_agreement(struct buf *b, const struct comparison *c)
     html_count(b, c->only_b);
     put_names(b,
               " for B. If neither were better, a split as uneven as this or more would have the "
-              "chance p\xc2\xa0=\xc2\xa0",
+              "chance p\xc2\xa0",
               c);
+    buf_puts(b, c->mcnemar_p < 0.00005 ? "" : "=\xc2\xa0");
     html_number(b, "mcnemar_p", HTML_CHANCE, c->mcnemar_p);
     buf_puts(b, ".</p>\n");
 }
@@ -91,6 +92,14 @@ static const struct difference {
     { BRIER, "Brier score", HTML_SIGNED, true },
 };
 
+/* No more than comparison.h concludes. */
+static bool differs(const struct comparison *c, enum figure f)
+{
+    const struct interval in = c->boot.difference[f];
+
+    return f == ACCURACY ? c->conclusion != UNDECIDED : in.low > 0 || in.high < 0;
+}
+
 static void put_difference(struct buf *b, const struct comparison *c, const struct difference *d)
 {
     const struct interval in = c->boot.difference[d->figure];
@@ -102,7 +111,6 @@ static void put_difference(struct buf *b, const struct comparison *c, const stru
                                    : "more is better");
     buf_printf(&path, "difference.%s.value", figure_name[d->figure]);
     html_number(b, path.p, d->form, comparison_difference(c, d->figure));
-    buf_puts(b, "</td><td>");
     buf_clear(&path);
     buf_printf(&path, "difference.%s.interval", figure_name[d->figure]);
     html_interval(b, path.p, d->form, in);
@@ -110,8 +118,8 @@ static void put_difference(struct buf *b, const struct comparison *c, const stru
     buf_clear(&path);
     buf_printf(&path, "difference.%s.p", figure_name[d->figure]);
     html_number(b, path.p, HTML_CHANCE, c->boot.p[d->figure]);
-    buf_puts(b, in.low > 0 || in.high < 0 ? "</td><td class=\"t\">it differs</td></tr>\n"
-                                          : "</td><td class=\"t\">open: 0 is in it</td></tr>\n");
+    buf_puts(b, differs(c, d->figure) ? "<span class=\"i n\">it differs</span></td></tr>\n"
+                                      : "<span class=\"i n\">open</span></td></tr>\n");
     buf_free(&path);
 }
 
@@ -121,10 +129,11 @@ static void put_differences(struct buf *b, const struct comparison *c)
 
     buf_puts(b, "<div class=\"scroll\"><table>\n<caption>");
     put_names(b, "B minus A</caption>\n", c);
-    buf_puts(b, "<thead><tr><th scope=\"col\">number</th><th scope=\"col\">difference</th><th "
-                "scope=\"col\">"
-                "95\xc2\xa0% interval</th><th scope=\"col\">p</th><th scope=\"col\" class=\"t\">"
-                "conclusion</th></tr></thead>\n<tbody>\n");
+    buf_puts(
+        b, "<thead><tr><th scope=\"col\">number</th><th scope=\"col\">difference<span class=\"u\">"
+           "95\xc2\xa0% interval</span></th><th scope=\"col\">p<span "
+           "class=\"u\">conclusion</span></th>"
+           "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < sizeof differences / sizeof *differences; i++)
         if (differences[i].figure < LOG_LOSS || scored)
             put_difference(b, c, &differences[i]);

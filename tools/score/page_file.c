@@ -17,6 +17,8 @@ int page_check(const struct page_files *f, const struct cli_common *common)
 {
     if (f->metrics && !f->html)
         return err_set(EXIT_USAGE, "--metrics is for the page; give --html FILE");
+    if (f->notes.n && !f->html)
+        return err_set(EXIT_USAGE, "--note is for the page; give --html FILE");
     if (is_stdout(f->html) && is_stdout(f->plot))
         return err_set(EXIT_USAGE, "--html and --plot cannot both go to standard output");
     if (f->html && outfile_try(f->html, common->force, false) < 0)
@@ -44,6 +46,15 @@ static void part(struct scored_run *whole)
     free(whole->kept);
 }
 
+static int64_t *turned(const int64_t *other, int64_t n)
+{
+    int64_t *partner = xnmalloc((size_t)n, sizeof *partner);
+
+    for (int64_t i = 0; i < n; i++)
+        partner[other[i]] = i;
+    return partner;
+}
+
 int page_content_init(struct page_content *c, const struct scored_run *run, int n,
                       const int64_t *other, const struct labels *chosen,
                       const struct resampling *how)
@@ -62,6 +73,7 @@ int page_content_init(struct page_content *c, const struct scored_run *run, int 
         c->one.findings = &c->findings[0];
         rc = assess_bootstrap(&c->one, how);
     } else {
+        c->partner = turned(other, run[0].n);
         rc = compare_runs(&c->two, whole[0], whole[1], other, 0, chosen, how);
         c->two.a.findings = &c->findings[0];
         c->two.b.findings = &c->findings[1];
@@ -75,6 +87,7 @@ void page_content_free(struct page_content *c)
         assessment_free(&c->one);
     else
         comparison_free(&c->two);
+    free(c->partner);
     findings_free(c->findings, c->n);
     for (int i = 0; i < c->n; i++)
         part(&c->whole[i]);
@@ -137,6 +150,8 @@ int page_write(struct page_out *out, const struct page_files *f, const struct pa
                       .all = { first, &c->two.b },
                       .findings = c->findings,
                       .comparison = c->n == 2 ? &c->two : NULL,
+                      .partner = c->partner,
+                      .notes = &f->notes,
                       .by = by };
     struct training_log log = { 0 };
     struct sliced sliced = { NULL, NULL, 0 };

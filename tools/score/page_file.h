@@ -9,6 +9,7 @@
 struct page_files {
     const char *html, *plot; /* NULL: not wanted; "-" is standard output */
     const char *metrics;     /* what lora-train --metrics wrote; NULL: there is none */
+    struct cli_list notes;   /* lines of the user's own for the page */
 };
 
 static inline bool page_wanted(const struct page_files *f)
@@ -25,6 +26,7 @@ struct page_content { /* what a page tells beyond the reports of its slices */
     struct assessment one;              /* of one run */
     struct comparison two;              /* of two */
     struct findings findings[PAGE_RUNS];
+    int64_t *partner; /* of each record of the second run, that of the first */
     const struct scored_run *run; /* (n) as they were read */
     int n;
 };

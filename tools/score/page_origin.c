@@ -242,8 +242,22 @@ static void put_chains(struct buf *b, const struct page *p)
     buf_free(&before);
 }
 
+static void put_notes(struct buf *b, const struct page *p)
+{
+    if (!p->notes->n)
+        return;
+    buf_puts(b, "<h3>Notes</h3>\n<ul>\n");
+    for (int i = 0; i < p->notes->n; i++) {
+        buf_puts(b, "<li>");
+        html_text(b, p->notes->v[i], strlen(p->notes->v[i]), 0, false);
+        buf_puts(b, "</li>\n");
+    }
+    buf_puts(b, "</ul>\n");
+}
+
 void page_origin(struct buf *b, const struct page *p)
 {
+    put_notes(b, p);
     put_digests(b, p);
     put_chains(b, p);
     put_commands(b, p);

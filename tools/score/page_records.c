@@ -70,8 +70,22 @@ static struct mistake *list_mistakes(const struct scored_run *run, size_t *n)
     return v;
 }
 
-static void put_mistake(struct buf *b, const struct scored_run *run, const struct mistake *m)
+/* What the first of two runs said of the record. */
+static void put_partner(struct buf *b, const struct page *p, int64_t record)
 {
+    const struct scored_run *first = p->all[0]->run;
+    const struct judged *j = &first->kept[p->partner[record]].judged;
+
+    buf_puts(b, "; ");
+    html_name(b, first->name, NAME_SHOWN);
+    buf_puts(b, j->pred == j->truth ? " has it right" : " says ");
+    if (j->pred != j->truth)
+        put_label(b, first, j->pred);
+}
+
+static void put_mistake(struct buf *b, const struct page *p, const struct mistake *m)
+{
+    const struct scored_run *run = p->all[p->n - 1]->run;
     const struct judged *j = &run->kept[m->record].judged;
 
     buf_puts(b, "<li>");
@@ -86,6 +100,8 @@ static void put_mistake(struct buf *b, const struct scored_run *run, const struc
     put_label(b, run, j->truth);
     buf_puts(b, ", record ");
     put_record_name(b, run, m->record);
+    if (p->partner)
+        put_partner(b, p, m->record);
     buf_puts(b, "</span></li>\n");
 }
 
@@ -109,7 +125,7 @@ void page_mistakes(struct buf *b, const struct page *p)
                         : ", the first ones; there are no probabilities to sort them by.</p>\n");
         buf_puts(b, "<ol class=\"records\">\n");
         for (size_t i = 0; i < n && i < MISTAKES_SHOWN; i++)
-            put_mistake(b, run, &v[i]);
+            put_mistake(b, p, &v[i]);
         buf_puts(b, "</ol>\n");
     }
     free(v);

@@ -24,8 +24,11 @@ const char page_style[] =
 "figure{margin:0;max-width:34rem;min-width:0}\n"
 "figcaption{font-size:.9rem;margin-top:.5rem}\n"
 "figure h3{margin-top:0}figure .scroll,figure+.scroll{margin-top:1.25rem}\n"
-/* tables scroll in themselves, never the page */
-".scroll{overflow-x:auto;margin:0 0 1.25rem;max-width:100%}\n"
+/* tables scroll in themselves, never the page; a shade says where there is more */
+".scroll{overflow-x:auto;margin:0 0 1.25rem;max-width:100%;background:linear-gradient(to right,var(--paper) 45%,transparent)"
+" left/2rem 100% local no-repeat,linear-gradient(to left,var(--paper) 45%,transparent) right/2rem 100% local no-repeat,"
+"linear-gradient(to right,var(--grid),transparent) left/.8rem 100% no-repeat,"
+"linear-gradient(to left,var(--grid),transparent) right/.8rem 100% no-repeat}\n"
 "table{border-collapse:collapse;font-size:.92rem;line-height:1.4}\n"
 "caption{text-align:left;color:var(--muted);padding:0 0 .5rem}\n"
 "th,td{padding:.4rem .9rem;text-align:right;vertical-align:top;border-bottom:1px solid var(--grid)}\n"
@@ -44,9 +47,9 @@ const char page_style[] =
 "code,pre{font:.84rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}\n"
 "pre{white-space:pre-wrap;margin:0 0 1.25rem;padding:.9rem 1.1rem;border:1px solid var(--grid);border-radius:6px}\n"
 "@media (min-width:64rem){.figures td .i{white-space:nowrap}}\n"
-"@media (max-width:40rem){main{padding:1.5rem 1rem 3rem}h1{font-size:1.55rem}th,td{padding:.4rem .55rem}"
+"@media (max-width:40rem){main{padding:1.5rem 1rem 3rem}h1{font-size:1.55rem}th,td{padding:.4rem .45rem}"
 "section{margin-top:2rem;padding-top:1.25rem}}\n"
-"@media print{html{font-size:8.2pt}body{line-height:1.4}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible}"
+"@media print{html{font-size:8.2pt}body{line-height:1.4}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible;background:none}"
 "h2,h3,caption,.lead{break-after:avoid}section,figure,tr,li,pre{break-inside:avoid}section{margin-top:1.5rem;padding-top:1rem}"
 ".figures{grid-template-columns:1fr 1fr;gap:1rem 1.5rem}"
 "th,td{padding:.25rem .6rem}a{text-decoration:none}}\n";
