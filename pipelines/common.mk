@@ -1,8 +1,8 @@
 # common.mk - the chain that every experiment shares. An experiment sets its variables and includes
 # this. Every product is a file in OUT, made again when an input or what its tool is told has changed.
 #
-#   make               everything: adapter, predictions before and after, reports
-#   make report        ... and shows the two reports
+#   make               everything: adapter, predictions before and after, reports, and a page of them all
+#   make report        ... shows the two reports, and says where the page is: OUT/report.html
 #   make digests       ... and records the digests of all products in EXPECTED
 #   make verify        compares the products that are there with EXPECTED
 #   make clean         removes the products from OUT, and OUT when nothing else is in it
@@ -12,6 +12,7 @@
 #   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file; LABELS also a list a,b,c
 #   NF4                             no: the model is used as it is stored, not in 4 bits
 #   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
+#   PAGE                            further options of score for the page (--by FIELD)
 #   LIMIT                           how many test records of each class are predicted; empty: all
 #   RUN                             how to compute (--threads, --device); a change makes nothing anew
 #   OUT, EXPECTED, BIN              folder of the products, record of digests, folder of the tools
@@ -41,7 +42,7 @@ RUN       ?= --threads 0
 # What a user gives is taken as it stands: $ is no variable of make's; only a line feed is a blank. The
 # tools get it from files that pipelines/settings writes, which no shell reads.
 $(foreach v,MADE RUNS EACH RESULTS,$(if $(filter override,$(origin $v)),,$(eval override $v :=)))
-variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE LIMIT RUN NF4 \
+variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE PAGE LIMIT RUN NF4 \
              OUT EXPECTED BIN MADE FILES CALLER RANKS RATES EPOCHS SEEDS ROWS
 define newline
 
@@ -52,9 +53,9 @@ $(foreach v,$(variables),$(if $(call given,$v),$(eval override $v := $$(subst $$
 
 # What make writes and clean removes, which no one names but these files; MADE: what an experiment adds.
 override PRODUCTS := data.tok.zst $(if $(filter no,$(NF4)),,model.nf4.tar) before.zst before.txt \
-                     $(if $(EACH),,adapter.tar.zst after.zst after.txt) $(RESULTS)
+                     $(if $(EACH),,adapter.tar.zst after.zst after.txt report.html) $(RESULTS)
 override FILES    := $(PRODUCTS) $(MADE) metrics.jsonl checkpoint
-override tools    := split promptify tokenize quant train predict score run
+override tools    := split promptify tokenize quant train predict score page run
 override told      = $(OUT)/.slmtools
 
 quote      = '$(subst ','\'',$(1))'
@@ -111,10 +112,15 @@ $(places:%=$(OUT)%eval.zst): $(OUT)%eval.zst: $(base) $(OUT)/data.tok.zst $(OUT)
 $(OUT)/before.txt $(OUT)/after.txt: %.txt: %.zst $(told)/score
 	$(run) score @$(told)/score $< --force -o $@
 
+# What lora-train was told is in no chain, so it is a note.
+$(OUT)/report.html: $(OUT)/before.zst $(OUT)/after.zst $(told)/page
+	$(run) curves=(); [ ! -e $(OUT)/metrics.jsonl ] || curves=(--metrics $(OUT)/metrics.jsonl); \
+		score @$(told)/page --note "lora-train $$TRAIN" "$${curves[@]}" $(OUT)/before.zst $(OUT)/after.zst --force --html $@ >/dev/null
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
 	@$(if $(EACH),,echo; echo "== after training =="; cat $(OUT)/after.txt; echo; score $(OUT)/before.zst $(OUT)/after.zst)
 	@$(foreach f,$(filter %.txt,$(RESULTS)),echo; cat $(OUT)/$f;)
+	@$(if $(EACH),,echo; echo "All of it in pictures: $(OUT)/report.html")
 
 # Digests are of the uncompressed contents, so that another version of zstd does not matter.
 digests_now = for f in $(PRODUCTS); do \

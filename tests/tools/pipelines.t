@@ -34,12 +34,12 @@ run news -q
 ok
 
 # would CHANGE...: the products that make would make now, by -n, from the names behind -o.
-would() { news -n "$@" | sed -n 's,.* -o .*/out/,,p' | sort | xargs; }
-data="adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst"
-model="adapter.tar.zst after.txt after.zst before.txt before.zst model.nf4.tar"
-both="adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst model.nf4.tar"
-train="adapter.tar.zst after.txt after.zst"
-predict="after.txt after.zst before.txt before.zst"
+would() { news -n "$@" | sed -nE 's,.* (-o|--html) .*/out/([^ ]*).*,\2,p' | sort | xargs; }
+data="adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst report.html"
+model="adapter.tar.zst after.txt after.zst before.txt before.zst model.nf4.tar report.html"
+both="adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst model.nf4.tar report.html"
+train="adapter.tar.zst after.txt after.zst report.html"
+predict="after.txt after.zst before.txt before.zst report.html"
 remakes() { # remakes PRODUCTS [VARIABLE=VALUE]...: these and no others
 	local want=$1 got
 	shift
@@ -66,6 +66,7 @@ it "TRAIN";      remakes "$train" TRAIN='--max-steps 2 @extra'
 it "PREDICT";    remakes "$predict" PREDICT='--normalize length'
 it "LIMIT";      remakes "$predict" LIMIT=2
 it "SCORE";      remakes "after.txt before.txt" SCORE=--json
+it "PAGE";       remakes "report.html" PAGE='--by label'
 it "RUN, which changes no result"; remakes "" RUN='--threads 1'
 it "another MODEL of the same name and size"; remakes "$both" MODEL=b/model
 it "another DATA of the same name and contents"
@@ -132,7 +133,7 @@ tree out >before
 run news TRAIN='--max-steps 2 @extra'
 tree out >after
 diff before after | sed -n 's/^> \([a-z][a-z0-9.]*\) .*/\1/p' | xargs >made
-[ "$(cat made)" = "$train metrics.jsonl" ]
+[ "$(cat made)" = "adapter.tar.zst after.txt after.zst metrics.jsonl report.html" ]
 report $? "$(cat made)"
 it "a missing MODEL is an error though all products are there"
 run news MODEL=nowhere/model
@@ -152,7 +153,7 @@ rm out/data.tok.zst
 run news DATA=bad.csv
 exit_is 2
 absent out/data.tok.zst
-remakes "adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst"
+remakes "$data"
 run news
 ok
 
