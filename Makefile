@@ -43,7 +43,7 @@ CPPFLAGS += -D_GNU_SOURCE $(patsubst %/,-I%,$(wildcard libcommon/*/)) -Ikernels 
 # Each result is rounded where the code says so: contraction would make it depend on the compiler.
 CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
 LDFLAGS  += -Wl,--as-needed
-LDLIBS   := -lzstd -lcjson -lcbor -lcrypto -lpcre2-8 -lutf8proc -lm -lpthread -ldl
+LDLIBS   := -lzstd -lcjson -lcrypto -lpcre2-8 -lutf8proc -lm -lpthread -ldl
 
 # A folder with C files under tools/ is a tool; every .c in it is linked into that tool. Nothing else to edit.
 TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c)))))

@@ -1,6 +1,6 @@
 /*
- * item.h - CBOR (RFC 8949) in memory, one item at a time, over libcbor's streaming decoder and
- * encoders. Only what our streams allow: definite lengths, valid UTF-8, bounded nesting.
+ * item.h - CBOR (RFC 8949) in memory, one item at a time. Only what our streams allow: definite
+ * lengths, valid UTF-8, bounded nesting.
  */
 #ifndef ITEM_H
 #define ITEM_H
@@ -18,23 +18,23 @@ enum {
 };
 
 enum item_kind {
-    ITEM_UINT,
+    ITEM_UINT, /* up to FLOAT they are the major types, three bits of an item's first byte */
     ITEM_NEGINT,
-    ITEM_FLOAT,
-    ITEM_TEXT,
     ITEM_BYTES,
+    ITEM_TEXT,
     ITEM_ARRAY,
     ITEM_MAP,
     ITEM_TAG,
+    ITEM_FLOAT,
     ITEM_BOOL,
     ITEM_NULL,
     ITEM_UNDEFINED,
-    ITEM_BAD, /* an indefinite length or a stray break */
 };
 
 struct item {
     enum item_kind kind;
-    uint64_t u; /* UINT, TAG, BOOL; NEGINT: the value is -1 - u; ARRAY, MAP: elements, pairs */
+    uint64_t u; /* UINT, TAG, BOOL; NEGINT: the value is -1 - u; ARRAY, MAP: elements, pairs; TEXT,
+                 * BYTES: n */
     double f;   /* FLOAT */
     const uint8_t *data; /* TEXT, BYTES: points into what was read */
     size_t n;
@@ -57,13 +57,13 @@ MUST_USE int items_next(struct items *s, struct item *it, enum item_kind kind, c
 MUST_USE int items_skip(struct items *s, const uint8_t **raw, size_t *n);
 
 size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u); /* for the next */
-/* Writes the head of KIND (ITEM_UINT, ITEM_TEXT, ITEM_MAP) with the number U to TO, which has room for
+/* Writes the head of KIND, ITEM_UINT to ITEM_TAG, with the number U to TO, which has room for
  * ITEM_HEAD_MAX; returns its bytes. */
 static inline size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t u)
 {
     if (u >= 24)
         return item_write_long_head(to, kind, u);
-    *to = (uint8_t)((kind == ITEM_UINT ? 0x00 : kind == ITEM_TEXT ? 0x60 : 0xa0) | u);
+    *to = (uint8_t)((unsigned)kind << 5 | u);
     return 1;
 }
 

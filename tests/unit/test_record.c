@@ -84,6 +84,8 @@ static void items_that_are_refused(void **unused)
     whole_is(-1, BYTES("\xff")); /* break alone */
     whole_is(-1, BYTES("\xe0")); /* a simple value without meaning */
     whole_is(-1, BYTES("\xf8\x20"));
+    whole_is(-1, BYTES("\xf8"));
+    whole_is(1, BYTES("\xc6\x01")); /* a tag without a meaning has none here, either */
     whole_is(-1, BYTES("\x1c"));                                 /* reserved */
     whole_is(-1, BYTES("\x61\xff"));                             /* no UTF-8 */
     whole_is(-1, BYTES("\x5b\xff\xff\xff\xff\xff\xff\xff\xff")); /* lengths that wrap around */
