@@ -213,6 +213,27 @@ size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u)
     return 1 + write_big_endian(to + 1, u, (size_t)1 << log2);
 }
 
+size_t item_write_double(uint8_t *to, double v)
+{
+    const float f = (float)v;
+    const uint16_t half = isnan(v) ? 0x7e00 : f16_of_f32(f);
+    uint32_t single;
+    uint64_t bits;
+
+    memcpy(&single, &f, sizeof single);
+    memcpy(&bits, &v, sizeof bits);
+    if (isnan(v) || (double)f32_of_f16(half) == v) {
+        *to = 0xf9;
+        return 1 + write_big_endian(to + 1, half, sizeof half);
+    }
+    if ((double)f == v) {
+        *to = 0xfa;
+        return 1 + write_big_endian(to + 1, single, sizeof single);
+    }
+    *to = 0xfb;
+    return 1 + write_big_endian(to + 1, bits, sizeof bits);
+}
+
 static void put_head(struct buf *b, enum item_kind kind, uint64_t u)
 {
     buf_reserve(b, ITEM_HEAD_MAX);
@@ -256,15 +277,6 @@ void item_put_key(struct buf *b, const char *key)
     item_put_text(b, key, strlen(key));
 }
 
-uint8_t *item_put_bytes_room(struct buf *b, size_t n)
-{
-    put_head(b, ITEM_BYTES, n);
-    buf_reserve(b, n);
-    b->n += n;
-    b->p[b->n] = 0;
-    return (uint8_t *)b->p + b->n - n;
-}
-
 void item_put_bytes(struct buf *b, const void *bytes, size_t n)
 {
     put_head(b, ITEM_BYTES, n);
@@ -281,27 +293,9 @@ void item_put_null(struct buf *b)
     buf_putc(b, (char)0xf6);
 }
 
-/* BITS, the low N bytes of a number, behind the byte FIRST. */
-static void put_bits(struct buf *b, uint8_t first, uint64_t bits, size_t n)
-{
-    uint8_t item[ITEM_HEAD_MAX] = { first };
-
-    buf_add(b, item, 1 + write_big_endian(item + 1, bits, n));
-}
-
 void item_put_double(struct buf *b, double v)
 {
-    const float f = (float)v;
-    const uint16_t half = isnan(v) ? 0x7e00 : f16_of_f32(f);
-    uint32_t single;
-    uint64_t bits;
+    uint8_t item[ITEM_HEAD_MAX];
 
-    memcpy(&single, &f, sizeof single);
-    memcpy(&bits, &v, sizeof bits);
-    if (isnan(v) || (double)f32_of_f16(half) == v)
-        put_bits(b, 0xf9, half, sizeof half);
-    else if ((double)f == v)
-        put_bits(b, 0xfa, single, sizeof single);
-    else
-        put_bits(b, 0xfb, bits, sizeof bits);
+    buf_add(b, item, item_write_double(item, v));
 }

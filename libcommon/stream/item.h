@@ -67,13 +67,14 @@ static inline size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t 
     return 1;
 }
 
+/* The same for the shortest float that keeps V. */
+size_t item_write_double(uint8_t *to, double v);
+
 /* Appends in deterministic encoding: shortest heads, shortest float that keeps the value. */
 void item_put_uint(struct buf *b, uint64_t u);
 void item_put_negint(struct buf *b, uint64_t u); /* -1 - u */
 void item_put_text(struct buf *b, const char *text, size_t n);
 void item_put_bytes(struct buf *b, const void *bytes, size_t n);
-/* The head of N bytes, for which there is room where the result points. */
-uint8_t *item_put_bytes_room(struct buf *b, size_t n);
 void item_put_array(struct buf *b, uint64_t n); /* N items must follow */
 void item_put_map(struct buf *b, uint64_t n);   /* N pairs must follow, in order of their keys */
 void item_put_tag(struct buf *b, uint64_t tag); /* one item must follow */

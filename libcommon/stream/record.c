@@ -1,43 +1,21 @@
-#include "record_impl.h"
+#include "record.h"
+
+#include "arena.h"
+#include "field.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "typed arrays are kept in the byte order of the stream, which is little-endian"
-#endif
-
-void record_add_block(struct record *r, size_t bytes)
-{
-    const size_t size = bytes > 4096 ? bytes : 4096;
-    struct block *b = xmalloc(sizeof *b + size);
-
-    *b = (struct block){ .next = r->arena, .size = size };
-    r->arena = b;
-}
-
-/* After a few records one block holds what a record needs, and nothing is allocated any more. */
-static void arena_clear(struct record *r)
-{
-    size_t all = 0;
-
-    if (r->arena && !r->arena->next) {
-        r->arena->used = 0;
-        return;
-    }
-    for (struct block *b = r->arena, *next; b; b = next) {
-        next = b->next;
-        all += b->size;
-        free(b);
-    }
-    r->arena = NULL;
-    if (all) {
-        (void)record_take(r, all);
-        r->arena->used = 0;
-    }
-}
+struct record {
+    struct field *field;
+    int n, cap;
+    bool sorted; /* keys are in deterministic order */
+    int64_t position;
+    struct arena arena;
+    char name[24];
+};
 
 struct record *record_new(void)
 {
@@ -51,13 +29,8 @@ void record_free(struct record *r)
 {
     if (!r)
         return;
-    for (struct block *b = r->arena, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
+    arena_free(&r->arena);
     free(r->field);
-    buf_free(&r->encoded);
-    buf_free(&r->value);
     free(r);
 }
 
@@ -66,7 +39,7 @@ void record_clear(struct record *r)
     r->n = 0;
     r->sorted = true;
     r->position = -1;
-    arena_clear(r);
+    arena_clear(&r->arena);
 }
 
 int record_count(const struct record *r)
@@ -82,14 +55,27 @@ const struct field *record_at(const struct record *r, int i)
 
 /* ---- order and search ---- */
 
-static int field_order(const void *a, const void *b)
+/* Order of RFC 8949 section 4.2.1 for text keys: the shorter first, then by bytes. */
+static inline int key_order(const struct field *f, const char *key, size_t n)
 {
-    const struct field *x = a, *y = b;
-
-    return record_key_order(x->key, x->key_len, y->key, y->key_len);
+    return f->key_len != n ? (f->key_len < n ? -1 : 1) : memcmp(f->key, key, n);
 }
 
-struct field *record_lookup(const struct record *r, const char *key, size_t n)
+static int field_order(const void *a, const void *b)
+{
+    const struct field *y = b;
+
+    return key_order(a, y->key, y->key_len);
+}
+
+static void sort(struct record *r)
+{
+    if (!r->sorted)
+        qsort(r->field, (size_t)r->n, sizeof *r->field, field_order);
+    r->sorted = true;
+}
+
+static const struct field *lookup(const struct record *r, const char *key, size_t n)
 {
     for (int i = 0; i < r->n; i++)
         if (r->field[i].key_len == n && !memcmp(r->field[i].key, key, n))
@@ -99,124 +85,165 @@ struct field *record_lookup(const struct record *r, const char *key, size_t n)
 
 const struct field *record_find(const struct record *r, const char *key)
 {
-    return record_lookup(r, key, strlen(key));
+    return lookup(r, key, strlen(key));
 }
 
-void record_put_in_order(struct record *r)
+/* Room for one field more. */
+static void make_room(struct record *r)
 {
-    if (r->n)
-        qsort(r->field, (size_t)r->n, sizeof *r->field, field_order);
-    r->sorted = true;
-}
-
-void record_add_room(struct record *r)
-{
+    if (r->n < r->cap)
+        return;
     r->cap = r->cap ? 2 * r->cap : 16;
     r->field = xnrealloc(r->field, (size_t)r->cap, sizeof *r->field);
 }
 
-/* ---- reading ---- */
+/* The field called KEY, or a new one where the order wants it. */
+static struct field *slot(struct record *r, const char *key, size_t n)
+{
+    int at, order = 1;
 
-/* RFC 8746: tag, our type, bytes of one element. Big-endian and rarer ones pass as FIELD_OTHER. */
-static const struct typed {
-    uint64_t tag;
-    enum field_type type;
-    size_t size;
-} typed_arrays[] = {
-    { 64, FIELD_U8, 1 },  { 69, FIELD_U16, 2 }, { 70, FIELD_U32, 4 }, { 71, FIELD_U64, 8 },
-    { 78, FIELD_I32, 4 }, { 79, FIELD_I64, 8 }, { 85, FIELD_F32, 4 }, { 86, FIELD_F64, 8 },
+    assert(n > 0);
+    sort(r);
+    for (at = r->n; at > 0 && (order = key_order(&r->field[at - 1], key, n)) > 0; at--)
+        continue;
+    if (at > 0 && order == 0)
+        return &r->field[at - 1];
+    make_room(r);
+    memmove(&r->field[at + 1], &r->field[at], (size_t)(r->n - at) * sizeof *r->field);
+    r->n++;
+    return &r->field[at];
+}
+
+/* ---- setting ---- */
+
+/* A key and its value as CBOR, while they are made. */
+struct pair {
+    uint8_t *begin, *value;
+    size_t key_len;
 };
 
-static const char *type_name(enum field_type t)
+/* KEY, and room for MOST bytes of its value. */
+static struct pair begin_pair(struct record *r, const char *key, size_t key_len, size_t most)
 {
-    static const char *const name[] = {
-        "an unsigned integer",
-        "a negative integer",
-        "a float",
-        "a text",
-        "bytes",
-        "true or false",
-        "null",
-        "a uint8 array",
-        "a uint16 array",
-        "a uint32 array",
-        "a uint64 array",
-        "an int32 array",
-        "an int64 array",
-        "a float32 array",
-        "a float64 array",
-        "a value of another type",
-    };
+    uint8_t *begin = arena_take(&r->arena, ITEM_HEAD_MAX + key_len + most);
+    uint8_t *to = begin + item_write_head(begin, ITEM_TEXT, key_len);
 
-    return name[t];
+    memcpy(to, key, key_len);
+    return (struct pair){ begin, to + key_len, key_len };
 }
 
-/* A typed array whose tag is FIRST, in the LEN bytes at P; 0 when it is none that we know. */
-static int typed_array(struct field *f, const struct item *first, const uint8_t *p, size_t len)
+/* The field of P, whose value takes N bytes; what they say is the caller's to fill in. */
+static struct field *end_pair(struct record *r, const struct pair *p, enum field_type type,
+                              size_t n)
 {
-    struct item bytes;
+    const char *key = (const char *)p->value - p->key_len;
+    struct field *f = slot(r, key, p->key_len);
 
-    for (size_t i = 0; i < sizeof typed_arrays / sizeof *typed_arrays; i++) {
-        const struct typed *t = &typed_arrays[i];
+    *f = (struct field){ .key = key,
+                         .key_len = p->key_len,
+                         .type = type,
+                         .raw = p->value,
+                         .raw_len = n,
+                         .pair = p->begin };
+    return f;
+}
 
-        if (t->tag != first->u)
-            continue;
-        if (item_head(&bytes, p + first->len, len - first->len) != 1 || bytes.kind != ITEM_BYTES ||
-            bytes.n % t->size)
-            return err_set(EXIT_DATA, "%s must be a byte string of whole elements",
-                           type_name(t->type));
-        f->type = t->type;
-        f->data = bytes.data;
-        f->n = bytes.n / t->size;
-        return 1;
+void record_set_raw(struct record *r, const char *key, size_t key_len, const uint8_t *raw, size_t n)
+{
+    const struct pair p = begin_pair(r, key, key_len, n);
+    struct item first;
+    size_t len;
+
+    memcpy(p.value, raw, n);
+    struct field *f = end_pair(r, &p, FIELD_OTHER, n);
+
+    if (item_whole(&first, &len, p.value, n) != 1 || len != n ||
+        field_read(f, &first, p.value, n) < 0)
+        die(EXIT_NUMERIC, "field '%.*s': a value of our own is not valid", (int)key_len, key);
+}
+
+void record_set_text(struct record *r, const char *key, const char *text, size_t n)
+{
+    const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX + n);
+    const size_t head = item_write_head(p.value, ITEM_TEXT, n);
+    struct field *f = end_pair(r, &p, FIELD_TEXT, head + n);
+
+    if (n)
+        memcpy(p.value + head, text, n);
+    f->data = p.value + head;
+    f->n = n;
+}
+
+void record_set_uint(struct record *r, const char *key, uint64_t value)
+{
+    const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
+
+    end_pair(r, &p, FIELD_UINT, item_write_head(p.value, ITEM_UINT, value))->u = value;
+}
+
+void record_set_int(struct record *r, const char *key, int64_t value)
+{
+    if (value >= 0) {
+        record_set_uint(r, key, (uint64_t)value);
+        return;
     }
-    return 0;
+    const uint64_t u = (uint64_t)(-1 - value);
+    const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
+
+    end_pair(r, &p, FIELD_NEGINT, item_write_head(p.value, ITEM_NEGINT, u))->u = u;
 }
 
-int record_classify(struct field *f, const struct item *first, const uint8_t *p, size_t len)
+void record_set_float(struct record *r, const char *key, double value)
 {
-    f->raw = p;
-    f->raw_len = len;
-    f->u = first->u;
-    f->data = first->data;
-    f->n = first->n;
-    switch (first->kind) {
-    case ITEM_UINT:
-        f->type = FIELD_UINT;
-        break;
-    case ITEM_NEGINT:
-        f->type = FIELD_NEGINT;
-        break;
-    case ITEM_FLOAT:
-        f->type = FIELD_FLOAT;
-        f->f = first->f;
-        break;
-    case ITEM_TEXT:
-        f->type = FIELD_TEXT;
-        break;
-    case ITEM_BYTES:
-        f->type = FIELD_BYTES;
-        break;
-    case ITEM_BOOL:
-        f->type = FIELD_BOOL;
-        break;
-    case ITEM_NULL:
-        f->type = FIELD_NULL;
-        break;
-    default:
-        f->type = FIELD_OTHER;
-        return first->kind == ITEM_TAG ? typed_array(f, first, p, len) : 0;
+    const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
+
+    end_pair(r, &p, FIELD_FLOAT, item_write_double(p.value, value))->f = value;
+}
+
+/* The field KEY with N elements, which go where the result points. */
+static uint8_t *set_array(struct record *r, const char *key, enum field_type type, size_t n)
+{
+    size_t size;
+    const uint64_t tag = field_array_tag(type, &size);
+    const struct pair p = begin_pair(r, key, strlen(key), 2 * ITEM_HEAD_MAX + n * size);
+    size_t head = item_write_head(p.value, ITEM_TAG, tag);
+
+    head += item_write_head(p.value + head, ITEM_BYTES, n * size);
+    struct field *f = end_pair(r, &p, type, head + n * size);
+
+    f->data = p.value + head;
+    f->n = n;
+    return p.value + head;
+}
+
+void record_set_ids(struct record *r, const char *key, const uint32_t *ids, size_t n, bool wide)
+{
+    uint8_t *to = set_array(r, key, wide ? FIELD_U32 : FIELD_U16, n);
+
+    if (wide && n)
+        memcpy(to, ids, n * sizeof *ids);
+    for (size_t i = 0; !wide && i < n; i++) {
+        const uint16_t id = (uint16_t)ids[i];
+
+        assert(ids[i] <= UINT16_MAX);
+        memcpy(to + 2 * i, &id, sizeof id);
     }
-    return 0;
 }
 
-/* Whether deterministic encoding gives the bytes of this text. */
-static bool has_shortest_head(const struct item *text)
+void record_set_f32(struct record *r, const char *key, const float *v, size_t n)
 {
-    const size_t head = text->len - text->n;
-    uint8_t shortest[ITEM_HEAD_MAX];
+    uint8_t *to = set_array(r, key, FIELD_F32, n);
 
-    return head == 1 || item_write_head(shortest, ITEM_TEXT, text->n) == head;
+    if (n)
+        memcpy(to, v, n * sizeof *v);
+}
+
+/* ---- reading ---- */
+
+/* For messages. */
+static int shown(size_t key_len)
+{
+    return key_len < 80 ? (int)key_len : 80;
 }
 
 /* Key and value at P go into the next free field. Results as record_parse. */
@@ -224,6 +251,7 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
 {
     struct field *f = &r->field[r->n];
     struct item key, value;
+    uint8_t shortest[ITEM_HEAD_MAX];
     size_t value_len = 0;
     int rc = item_head(&key, p, n);
 
@@ -232,14 +260,24 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
     if (key.kind != ITEM_TEXT || !key.n)
         return err_set(EXIT_DATA, "a field's name is %s; it must be a text that is not empty",
                        key.kind == ITEM_TEXT ? "empty" : item_kind_name(key.kind));
-    f->key = (const char *)key.data;
-    f->key_len = key.n;
-    f->pair = has_shortest_head(&key) ? p : NULL;
-    rc = item_whole(&value, &value_len, p + key.len, n - key.len);
-    if (rc > 0 && record_classify(f, &value, p + key.len, value_len) < 0)
+    const uint8_t *pair = p, *raw = p + key.len;
+
+    rc = item_whole(&value, &value_len, raw, n - key.len);
+    if (rc > 0 && key.len - key.n != item_write_head(shortest, ITEM_TEXT, key.n)) {
+        const struct pair own = begin_pair(r, (const char *)key.data, key.n, value_len);
+
+        memcpy(own.value, raw, value_len);
+        pair = own.begin;
+        raw = own.value;
+        rc = item_head(&value, raw, value_len);
+    }
+    if (rc > 0 && field_read(f, &value, raw, value_len) < 0)
         rc = -1;
     if (rc < 0)
-        return err_in("field '%.*s'", (int)(key.n < 80 ? key.n : 80), f->key);
+        return err_in("field '%.*s'", shown(key.n), (const char *)key.data);
+    f->pair = pair;
+    f->key = (const char *)raw - key.n;
+    f->key_len = key.n;
     *len = key.len + value_len;
     return rc;
 }
@@ -251,9 +289,8 @@ static int check_last(struct record *r)
 
     if (r->n && field_order(last - 1, last) >= 0)
         r->sorted = false;
-    if (!r->sorted && record_lookup(r, last->key, last->key_len))
-        return err_set(EXIT_DATA, "field '%.*s' is there twice",
-                       (int)(last->key_len < 80 ? last->key_len : 80), last->key);
+    if (!r->sorted && lookup(r, last->key, last->key_len))
+        return err_set(EXIT_DATA, "field '%.*s' is there twice", shown(last->key_len), last->key);
     r->n++;
     return 0;
 }
@@ -275,7 +312,7 @@ int record_parse(struct record *r, const uint8_t *p, size_t n, size_t *len, int6
     for (uint64_t i = 0; i < map.u; i++) {
         size_t field_len = 0;
 
-        record_make_room(r);
+        make_room(r);
         rc = parse_field(r, p + *len, n - *len, &field_len);
         if (rc <= 0)
             return rc;
@@ -286,70 +323,64 @@ int record_parse(struct record *r, const uint8_t *p, size_t n, size_t *len, int6
     return 1;
 }
 
-/* 1 and the field, 0 when it is not there. */
-static int wanted(const struct record *r, const char *key, const struct field **f)
+/* 1 and the field KEY, whose type must be one of TYPES (bits), which WANT names; 0 when it is not
+ * there. */
+static int get(const struct record *r, const char *key, unsigned types, const char *want,
+               const struct field **f)
 {
     *f = record_find(r, key);
-    return *f != NULL;
-}
-
-static int wrong_type(const struct field *f, const char *want)
-{
-    return err_set(EXIT_DATA, "field '%.*s' is %s; it should be %s",
-                   (int)(f->key_len < 80 ? f->key_len : 80), f->key, type_name(f->type), want);
+    if (!*f)
+        return 0;
+    return types & 1u << (*f)->type
+               ? 1
+               : err_set(EXIT_DATA, "field '%.*s' is %s; it should be %s", shown((*f)->key_len),
+                         (*f)->key, field_type_name((*f)->type), want);
 }
 
 int record_get_text(struct record *r, const char *key, const char **text, size_t *n)
 {
     const struct field *f;
+    const int has = get(r, key, 1 << FIELD_TEXT, "a text", &f);
 
-    if (!wanted(r, key, &f))
-        return 0;
-    if (f->type != FIELD_TEXT)
-        return wrong_type(f, "a text");
-    *text = f->data;
-    *n = f->n;
-    return 1;
+    if (has > 0) {
+        *text = f->data;
+        *n = f->n;
+    }
+    return has;
 }
 
 int record_get_uint(struct record *r, const char *key, uint64_t *value)
 {
     const struct field *f;
+    const int has = get(r, key, 1 << FIELD_UINT, "an unsigned integer", &f);
 
-    if (!wanted(r, key, &f))
-        return 0;
-    if (f->type != FIELD_UINT)
-        return wrong_type(f, "an unsigned integer");
-    *value = f->u;
-    return 1;
+    if (has > 0)
+        *value = f->u;
+    return has;
 }
 
 int record_get_float(struct record *r, const char *key, double *value)
 {
+    const unsigned numbers = 1 << FIELD_FLOAT | 1 << FIELD_UINT | 1 << FIELD_NEGINT;
     const struct field *f;
+    const int has = get(r, key, numbers, "a number", &f);
 
-    if (!wanted(r, key, &f))
-        return 0;
-    if (f->type == FIELD_FLOAT)
-        *value = f->f;
-    else if (f->type == FIELD_UINT)
-        *value = (double)f->u;
-    else if (f->type == FIELD_NEGINT)
-        *value = -1.0 - (double)f->u;
-    else
-        return wrong_type(f, "a number");
-    return 1;
+    if (has > 0)
+        *value = f->type == FIELD_FLOAT  ? f->f
+                 : f->type == FIELD_UINT ? (double)f->u
+                                         : -1.0 - (double)f->u;
+    return has;
 }
 
 int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n)
 {
+    const unsigned arrays = 1 << FIELD_U8 | 1 << FIELD_U16 | 1 << FIELD_U32;
     const struct field *f;
+    const int has = get(r, key, arrays, "a uint8, uint16 or uint32 array", &f);
 
-    if (!wanted(r, key, &f))
-        return 0;
-    if (f->type != FIELD_U8 && f->type != FIELD_U16 && f->type != FIELD_U32)
-        return wrong_type(f, "a uint8, uint16 or uint32 array");
-    uint32_t *out = record_take(r, f->n * sizeof *out);
+    if (has <= 0)
+        return has;
+    uint32_t *out = arena_take(&r->arena, f->n * sizeof *out);
     const uint8_t *p = f->data;
 
     if (f->type == FIELD_U32 && f->n)
@@ -357,7 +388,7 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
     else if (f->type == FIELD_U16)
         for (size_t i = 0; i < f->n; i++)
             out[i] = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
-    else if (f->type == FIELD_U8)
+    else
         for (size_t i = 0; i < f->n; i++)
             out[i] = p[i];
     *ids = out;
@@ -368,12 +399,11 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
 int record_get_f32(struct record *r, const char *key, const float **v, size_t *n)
 {
     const struct field *f;
+    const int has = get(r, key, 1 << FIELD_F32, "a float32 array", &f);
 
-    if (!wanted(r, key, &f))
-        return 0;
-    if (f->type != FIELD_F32)
-        return wrong_type(f, "a float32 array");
-    float *out = record_take(r, f->n * sizeof *out);
+    if (has <= 0)
+        return has;
+    float *out = arena_take(&r->arena, f->n * sizeof *out);
 
     if (f->n)
         memcpy(out, f->data, f->n * sizeof *out);
@@ -391,4 +421,59 @@ const char *record_name(struct record *r)
     else
         (void)snprintf(r->name, sizeof r->name, "#%lld", (long long)r->position);
     return r->name;
+}
+
+/* ---- as CBOR ---- */
+
+static size_t pair_bytes(const struct field *f)
+{
+    return (size_t)(f->raw + f->raw_len - f->pair);
+}
+
+/* Of the map's head and the first N fields. */
+static size_t bytes_of(const struct record *r, ptrdiff_t n)
+{
+    uint8_t head[ITEM_HEAD_MAX];
+    size_t bytes = item_write_head(head, ITEM_MAP, (uint64_t)r->n);
+
+    for (ptrdiff_t i = 0; i < n; i++)
+        bytes += pair_bytes(&r->field[i]);
+    return bytes;
+}
+
+size_t record_end_of(const struct record *r, const struct field *f)
+{
+    return bytes_of(r, f - r->field + 1);
+}
+
+int record_fits(struct record *r, size_t *bytes)
+{
+    *bytes = bytes_of(r, r->n);
+    if (r->n > RECORD_FIELDS_MAX)
+        return err_set(EXIT_DATA, "record %s: more than %d fields with those that are added here",
+                       record_name(r), RECORD_FIELDS_MAX);
+    if (*bytes > ITEM_BYTES_MAX)
+        return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(r),
+                       ITEM_BYTES_MAX >> 20);
+    return 0;
+}
+
+int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, size_t n), void *user)
+{
+    uint8_t head[ITEM_HEAD_MAX];
+    int rc;
+
+    sort(r);
+    rc = put(user, head, item_write_head(head, ITEM_MAP, (uint64_t)r->n));
+    for (int i = 0; rc == 0 && i < r->n; i++)
+        rc = put(user, r->field[i].pair, pair_bytes(&r->field[i]));
+    return rc;
+}
+
+void record_append(struct record *r, struct buf *b)
+{
+    sort(r);
+    item_put_map(b, (uint64_t)r->n);
+    for (int i = 0; i < r->n; i++)
+        buf_add(b, r->field[i].pair, pair_bytes(&r->field[i]));
 }

@@ -31,7 +31,7 @@ struct field {
     size_t n;
     const uint8_t *raw;     /* the value as CBOR, RAW_LEN bytes */
     size_t raw_len;
-    const uint8_t *pair;    /* the key as CBOR and RAW right behind it; NULL: they are apart */
+    const uint8_t *pair;    /* the key as deterministic CBOR, and RAW right behind it */
 };
 
 struct record;              /* opaque; made by record_new or lent by reader_next */
@@ -69,20 +69,14 @@ void record_set_raw(struct record *r, const char *key, size_t key_len, const uin
  * until the next call. */
 const char *record_name(struct record *r);
 
-/* The whole record as deterministic CBOR map; the bytes belong to the record. */
-const uint8_t *record_encode(struct record *r, size_t *n);
-void record_append(struct record *r, struct buf *b); /* the same, behind what B holds */
-/* The same, unless the record may take more than MOST bytes: false then. */
-bool record_append_small(struct record *r, size_t most, struct buf *b);
-/* The same in pieces, for one that is too large to be copied; -1 as soon as PUT gives that. */
+/* Gives the BYTES that R takes as CBOR, or -1 when no stream takes it: too many of them, or of its fields
+ * (EXIT_DATA, names the record). */
+MUST_USE int record_fits(struct record *r, size_t *bytes);
+/* The whole record as deterministic CBOR map, in pieces; -1 as soon as PUT gives that. */
 MUST_USE int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, size_t n), void *user);
-/* The same for a field KEY whose value is not known yet: one CBOR item that goes in between as many
- * of these bytes as it returns and the rest. What KEY was before is gone. */
-size_t record_append_open(struct record *r, const char *key, struct buf *b);
-/* How many of the bytes of R, which was put somewhere last, end with its field F. */
+void record_append(struct record *r, struct buf *b); /* the same, behind what B holds */
+/* How many of these bytes end with the field F. Nothing may have been set since. */
 size_t record_end_of(const struct record *r, const struct field *f);
-/* -1 when a stream does not take R, which is N bytes (EXIT_DATA, names the record). */
-MUST_USE int record_fits(struct record *r, size_t n);
 
 /* Fills R from the map at P, whose bytes it borrows: 1 with the map's length in *LEN, 0 when N bytes
  * do not hold it, -1 when it is no record (EXIT_DATA). POSITION is its place in the stream. */

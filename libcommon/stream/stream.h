@@ -103,7 +103,7 @@ MUST_USE int writer_open_tokens(struct writer **w, const struct cli_common *comm
                                 const struct reader *from,
                                 const uint8_t tokenizer[SHA256_BYTES]);
 MUST_USE int writer_put(struct writer *w, struct record *rec);
-/* The same for RECORDS whole records that record_encode made and record_fits let pass, one behind
+/* The same for RECORDS whole records that record_append made and record_fits let pass, one behind
  * the other. ENCODED is empty then. */
 MUST_USE int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records);
 /* Adds an input's digest to the end map; WHAT is "stream", "table", "model", "adapter",

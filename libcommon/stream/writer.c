@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CHUNK_BYTES = 1 << 17, /* what is hashed and given to zstd at a time */
-    LARGE_BYTES = 1 << 20, /* a larger record is not copied */
-};
+enum { CHUNK_BYTES = 1 << 17 }; /* what is hashed and given to zstd at a time */
 
 struct writer {
     struct outfile *f;
@@ -35,9 +32,8 @@ static void release(struct writer *w)
 }
 
 /* In pieces, which are hashed while they are in the cache for zstd. */
-static int put_bytes(void *writer, const void *bytes, size_t n)
+static int put_bytes(struct writer *w, const void *bytes, size_t n)
 {
-    struct writer *const w = writer;
     const char *p = bytes;
 
     for (size_t some; n; p += some, n -= some) {
@@ -120,39 +116,39 @@ int writer_open_tokens(struct writer **w, const struct cli_common *common,
     return begin(w, common, KIND_TOKENS, NULL, from, hex);
 }
 
-static int put_large(struct writer *w, struct record *rec)
+/* What is large is not copied. */
+static int gather(void *writer, const void *bytes, size_t n)
 {
-    const struct field *last = record_at(rec, record_count(rec) - 1);
+    struct writer *const w = writer;
 
-    if (record_fits(rec, record_end_of(rec, last)) < 0 || put(w, &w->chunk) < 0)
+    if (w->chunk.n + n >= CHUNK_BYTES && put(w, &w->chunk) < 0)
         return -1;
-    w->records++;
-    return record_pieces(rec, put_bytes, w);
+    if (n >= CHUNK_BYTES)
+        return put_bytes(w, bytes, n);
+    buf_add(&w->chunk, bytes, n);
+    return 0;
 }
 
 int writer_put(struct writer *w, struct record *rec)
 {
-    const size_t before = w->chunk.n;
+    size_t n;
 
-    if (!record_append_small(rec, LARGE_BYTES, &w->chunk))
-        return put_large(w, rec);
-    if (record_fits(rec, w->chunk.n - before) < 0) {
-        w->chunk.n = before;
+    if (record_fits(rec, &n) < 0)
         return -1;
-    }
     w->records++;
-    return w->chunk.n >= CHUNK_BYTES ? put(w, &w->chunk) : 0;
+    if (n >= CHUNK_BYTES)
+        return record_pieces(rec, gather, w);
+    record_append(rec, &w->chunk);
+    return w->chunk.n < CHUNK_BYTES ? 0 : put(w, &w->chunk);
 }
 
 int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records)
 {
     w->records += (uint64_t)records;
-    if (w->chunk.n + encoded->n < CHUNK_BYTES) {
-        buf_add(&w->chunk, encoded->p, encoded->n);
-        buf_clear(encoded);
-        return 0;
-    }
-    return put(w, &w->chunk) < 0 ? -1 : put(w, encoded);
+    if (gather(w, encoded->p, encoded->n) < 0)
+        return -1;
+    buf_clear(encoded);
+    return 0;
 }
 
 static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])

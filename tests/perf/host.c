@@ -104,12 +104,9 @@ static void make_records(struct streaming *s)
 {
     records = xnmalloc((size_t)s->records, sizeof *records);
     for (int64_t i = 0; i < s->records; i++) {
-        size_t n;
-
         records[i] = record_new();
         write_record(records[i], (uint64_t)i);
-        const uint8_t *const bytes = record_encode(records[i], &n);
-        buf_add(&s->plain, bytes, n);
+        record_append(records[i], &s->plain);
     }
 }
 

@@ -9,7 +9,17 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What record_append makes of R, the caller's to free. */
+static struct buf encoded(struct record *r)
+{
+    struct buf b = BUF_INIT;
+
+    record_append(r, &b);
+    return b;
+}
 
 static void put_is(void (*put)(struct buf *b, uint64_t u), uint64_t u, const char *want, size_t n)
 {
@@ -85,9 +95,9 @@ static void items_that_are_refused(void **unused)
     whole_is(-1, BYTES("\xe0")); /* a simple value without meaning */
     whole_is(-1, BYTES("\xf8\x20"));
     whole_is(-1, BYTES("\xf8"));
-    whole_is(1, BYTES("\xc6\x01")); /* a tag without a meaning has none here, either */
-    whole_is(-1, BYTES("\x1c"));                                 /* reserved */
-    whole_is(-1, BYTES("\x61\xff"));                             /* no UTF-8 */
+    whole_is(1, BYTES("\xc6\x01"));  /* a tag without a meaning has none here, either */
+    whole_is(-1, BYTES("\x1c"));     /* reserved */
+    whole_is(-1, BYTES("\x61\xff")); /* no UTF-8 */
     whole_is(-1, BYTES("\x5b\xff\xff\xff\xff\xff\xff\xff\xff")); /* lengths that wrap around */
     whole_is(-1, BYTES("\x5b\xff\xff\xff\xff\xff\xff\xff\xf8"));
     whole_is(-1, BYTES("\x5b\x00\x00\x00\x00\x10\x00\x00\x00"));
@@ -171,41 +181,38 @@ static void untouched_bytes_pass(void **unused)
     record_set_uint(r, "id", 1000);
     record_set_uint(r, "id", 7);
     assert_string_equal(record_name(r), "7");
-    const uint8_t *p = record_encode(r, &n);
+    struct buf b = encoded(r);
 
-    assert_int_equal(n, sizeof out - 1);
-    assert_memory_equal(p, out, n);
+    assert_int_equal(b.n, sizeof out - 1);
+    assert_memory_equal(b.p, out, b.n);
+    buf_free(&b);
     record_free(r);
 }
 
-/* What comes of a record with the value VALUE put where record_append_open leaves room for it must
- * be what record_set_text and record_encode make. */
-static void check_open(const uint8_t *in, size_t len, const char *key, const char *value)
+/* KEY gets VALUE, and between its end and the end of the field before nothing else may lie. */
+static void check_end(const uint8_t *in, size_t len, const char *key, const char *value)
 {
-    struct record *a = record_new(), *b = record_new();
-    struct buf open = BUF_INIT, got = BUF_INIT;
-    size_t n, used;
+    struct record *r = record_new();
+    struct buf want = BUF_INIT;
+    size_t used;
 
-    assert_int_equal(record_parse(a, in, len, &used, 0), 1);
-    assert_int_equal(record_parse(b, in, len, &used, 0), 1);
-    record_set_text(b, key, value, strlen(value));
-    const size_t at = record_append_open(a, key, &open);
+    assert_int_equal(record_parse(r, in, len, &used, 0), 1);
+    record_set_text(r, key, value, strlen(value));
+    struct buf got = encoded(r);
+    const struct field *f = record_find(r, key);
+    const size_t end = record_end_of(r, f);
 
-    assert_int_equal(record_end_of(a, record_find(a, key)), at);
-    buf_add(&got, open.p, at);
-    item_put_text(&got, value, strlen(value));
-    buf_add(&got, open.p + at, open.n - at);
-    const uint8_t *want = record_encode(b, &n);
-
-    assert_int_equal(got.n, n);
-    assert_memory_equal(got.p, want, n);
-    buf_free(&open);
+    item_put_key(&want, key);
+    item_put_key(&want, value);
+    assert_true(end >= want.n && end <= got.n);
+    assert_memory_equal(got.p + end - want.n, want.p, want.n);
+    assert_int_equal(record_end_of(r, record_at(r, record_count(r) - 1)), got.n);
+    buf_free(&want);
     buf_free(&got);
-    record_free(a);
-    record_free(b);
+    record_free(r);
 }
 
-static void a_value_may_come_later(void **unused)
+static void a_field_is_found_in_the_bytes(void **unused)
 {
     static const char first[] = "\xa1\x66source\x07", last[] = "\xa2\x62id\x01\x64text\x61t",
                       middle[] = "\xa2\x65label\x61x\x65topic\x02",
@@ -214,31 +221,71 @@ static void a_value_may_come_later(void **unused)
                       long_head[] = "\xa2\x78\x02id\x01\x66source\x07", none[] = "\xa0";
 
     (void)unused;
-    check_open(BYTES(first), "split", "train");
-    check_open(BYTES(last), "split", "eval");
-    check_open(BYTES(middle), "split", "test");
-    check_open(BYTES(replaced), "split", "train");
-    check_open(BYTES(unsorted), "split", "");
-    check_open(BYTES(long_head), "split", "a value that is longer than a head of one byte");
-    check_open(BYTES(none), "split", "test");
+    check_end(BYTES(first), "split", "train");
+    check_end(BYTES(last), "split", "eval");
+    check_end(BYTES(middle), "split", "test");
+    check_end(BYTES(replaced), "split", "train");
+    check_end(BYTES(unsorted), "split", "");
+    check_end(BYTES(long_head), "split", "a value that is longer than a head of one byte");
+    check_end(BYTES(none), "split", "test");
+}
+
+/* Heads of keys are made the shortest ones, and what the values say is read where they are then. */
+static void long_heads_of_keys_are_cut(void **unused)
+{
+    static const char in[] = "\xa2\x78\x02id\x01\x79\x00\x04text\x63xyz",
+                      out[] = "\xa2\x62id\x01\x64text\x63xyz";
+    struct record *r = record_new();
+    const char *text;
+    size_t n;
+
+    (void)unused;
+    assert_int_equal(record_parse(r, BYTES(in), &n, 0), 1);
+    assert_int_equal(n, sizeof in - 1);
+    assert_int_equal(record_get_text(r, "text", &text, &n), 1);
+    assert_int_equal(n, 3);
+    assert_memory_equal(text, "xyz", n);
+    struct buf b = encoded(r);
+
+    assert_int_equal(b.n, sizeof out - 1);
+    assert_memory_equal(b.p, out, b.n);
+    buf_free(&b);
+    record_free(r);
 }
 
 static void too_many_fields_are_refused(void **unused)
 {
     struct record *r = record_new();
     char key[24];
+    size_t n;
 
     (void)unused;
     for (int i = 0; i < RECORD_FIELDS_MAX; i++) {
         (void)snprintf(key, sizeof key, "field %d", i);
         record_set_uint(r, key, 1);
     }
-    assert_int_equal(record_fits(r, ITEM_BYTES_MAX), 0);
-    assert_int_equal(record_fits(r, ITEM_BYTES_MAX + 1), -1);
-    assert_string_equal(err_text(), "record #-1: larger than 64 MiB");
+    assert_int_equal(record_fits(r, &n), 0);
     record_set_uint(r, "id", 12);
-    assert_int_equal(record_fits(r, 1), -1);
+    assert_int_equal(record_fits(r, &n), -1);
     assert_non_null(strstr(err_text(), "record 12: more than 1024 fields"));
+    record_free(r);
+}
+
+static void large_records_are_refused(void **unused)
+{
+    const size_t around = 1 + 2 + 5; /* the map's head, the key "a", the text's head */
+    char *text = xcalloc(ITEM_BYTES_MAX, 1);
+    struct record *r = record_new();
+    size_t n;
+
+    (void)unused;
+    record_set_text(r, "a", text, ITEM_BYTES_MAX - around);
+    assert_int_equal(record_fits(r, &n), 0);
+    assert_int_equal(n, ITEM_BYTES_MAX);
+    record_set_text(r, "a", text, ITEM_BYTES_MAX - around + 1);
+    assert_int_equal(record_fits(r, &n), -1);
+    assert_string_equal(err_text(), "record #-1: larger than 64 MiB");
+    free(text);
     record_free(r);
 }
 
@@ -263,9 +310,9 @@ static void values_come_back(void **unused)
     record_set_int(a, "neg", INT64_MIN);
     record_set_int(a, "pos", 5);
     record_set_float(a, "loss", 0.1);
-    const uint8_t *p = record_encode(a, &n);
+    struct buf bytes = encoded(a);
 
-    assert_int_equal(record_parse(b, p, n, &len, 0), 1);
+    assert_int_equal(record_parse(b, (const uint8_t *)bytes.p, bytes.n, &len, 0), 1);
     assert_int_equal(record_get_ids(b, "wide", &got, &n), 1);
     assert_int_equal(n, 3);
     assert_memory_equal(got, ids, sizeof ids);
@@ -291,6 +338,7 @@ static void values_come_back(void **unused)
     assert_string_equal(err_text(), "field 'text' is a text; it should be an unsigned integer");
     assert_int_equal(record_find(b, "wide")->type, FIELD_U32);
     assert_int_equal(record_find(b, "neg")->type, FIELD_NEGINT);
+    buf_free(&bytes);
     record_free(a);
     record_free(b);
 }
@@ -303,8 +351,10 @@ int main(void)
         cmocka_unit_test(records_that_are_refused),
         cmocka_unit_test(untouched_bytes_pass),
         cmocka_unit_test(values_come_back),
-        cmocka_unit_test(a_value_may_come_later),
+        cmocka_unit_test(a_field_is_found_in_the_bytes),
+        cmocka_unit_test(long_heads_of_keys_are_cut),
         cmocka_unit_test(too_many_fields_are_refused),
+        cmocka_unit_test(large_records_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

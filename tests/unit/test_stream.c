@@ -90,7 +90,12 @@ static void touch(struct record *rec)
             record_get_float(rec, key, &d) < 0)
             assert_true(f->type != FIELD_TEXT);
     }
-    assert_non_null(record_encode(rec, &(size_t){ 0 }));
+    struct buf b = BUF_INIT;
+
+    record_append(rec, &b);
+    if (record_count(rec) > 0)
+        assert_int_equal(record_end_of(rec, record_at(rec, record_count(rec) - 1)), b.n);
+    buf_free(&b);
 }
 
 /* Number of records that PATHS gives, -1 on failure. */
@@ -220,8 +225,6 @@ static void every_flip_and_cut_is_found(void **unused)
 static void make_content(struct buf *b, size_t *header)
 {
     struct record *r = record_new();
-    size_t n;
-
     struct stream_header h = { .kind = KIND_TOKENS };
 
     stream_header_sign(&h, NULL);
@@ -242,9 +245,7 @@ static void make_content(struct buf *b, size_t *header)
         record_set_int(r, "least", -300);
         record_set_raw(r, "deep", 4,
                        (const uint8_t *)"\x82\xa1\x61x\x81\xf6\xc1\x1a\x51\x4b\x67\xb0", 12);
-        const uint8_t *p = record_encode(r, &n);
-
-        buf_add(b, p, n);
+        record_append(r, b);
     }
     record_free(r);
 }
@@ -365,7 +366,6 @@ static void write_encoded(const char *to, int records, int at_once, int threads)
     struct record *r = record_new();
     struct buf b = BUF_INIT;
     struct writer *w;
-    size_t n;
 
     c.output = to;
     c.force = true;
@@ -377,9 +377,7 @@ static void write_encoded(const char *to, int records, int at_once, int threads)
         record_set_uint(r, "id", (uint64_t)i);
         record_set_text(r, "text", "Profit rose sharply, and so did sales", (size_t)(i % 38));
         if (at_once) {
-            const uint8_t *p = record_encode(r, &n);
-
-            buf_add(&b, p, n);
+            record_append(r, &b);
         } else {
             assert_int_equal(writer_put(w, r), 0);
         }

@@ -32,19 +32,22 @@ struct maker {
 
 static int wait_failed(void)
 {
-    return err_set(err_cause(EXIT_IO), "cannot use a temporary file: %s; give --labels to do without one",
+    return err_set(err_cause(EXIT_IO),
+                   "cannot use a temporary file: %s; give --labels to do without one",
                    strerror(errno));
 }
 
 static int put_waiting(struct maker *m)
 {
-    size_t n;
-    const uint8_t *p = record_encode(m->rec, &n);
+    struct buf b = BUF_INIT;
+
+    record_append(m->rec, &b);
+    const bool kept =
+        fwrite(&b.n, sizeof b.n, 1, m->waiting) == 1 && fwrite(b.p, 1, b.n, m->waiting) == b.n;
 
     m->scored |= record_find(m->rec, "scores") != NULL;
-    if (fwrite(&n, sizeof n, 1, m->waiting) != 1 || fwrite(p, 1, n, m->waiting) != n)
-        return wait_failed();
-    return 0;
+    buf_free(&b);
+    return kept ? 0 : wait_failed();
 }
 
 /* The labels that were met, or a check against those that are known; a header without labels says

@@ -55,20 +55,23 @@ static int spill(struct rows *r)
 
 static int add_record(struct rows *r, struct record *rec)
 {
-    const size_t before = r->records.n;
+    const size_t at = r->in_file + r->records.n;
+    size_t bytes;
 
     record_set_text(rec, "split", any_split, strlen(any_split));
+    if (record_fits(rec, &bytes) < 0)
+        return -1;
     record_append(rec, &r->records);
     const struct field *text = record_find(rec, "text"), *split = record_find(rec, "split");
-    const size_t bytes = r->records.n - before;
 
-    if (record_fits(rec, bytes) < 0)
-        return -1;
     texts_add(r->texts, text->data, text->n);
-    r->row[r->n] =
-        (struct row){ r->in_file + before, (uint32_t)bytes,
-                      (uint32_t)(record_end_of(rec, split) - split->raw_len),
-                      (uint32_t)(record_end_of(rec, text) - text->n), (uint32_t)text->n };
+    r->row[r->n] = (struct row){
+        at,
+        (uint32_t)bytes,
+        (uint32_t)(record_end_of(rec, split) - split->raw_len),
+        (uint32_t)(record_end_of(rec, text) - text->n),
+        (uint32_t)text->n,
+    };
     return r->records.n >= PIECE && r->records.n + (size_t)r->n * ROW_MEMORY > (size_t)r->most
                ? spill(r)
                : 0;

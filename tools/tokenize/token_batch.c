@@ -67,14 +67,14 @@ void batch_add(struct batch *b, struct record *rec, int64_t position, const char
     item->len = b->bytes.n - item->at;
 }
 
-void batch_add_line(struct batch *b, struct record *line, const char *text, size_t n, int64_t id,
-                    const char *file)
+void batch_add_line(struct batch *b, const char *text, size_t n, int64_t id, const char *file)
 {
     struct entry *item = begin_item(b, id, file);
 
-    record_clear(line);
-    record_set_uint(line, "id", (uint64_t)id);
-    (void)record_append_open(line, "text", &b->bytes); /* which comes last */
+    item_put_map(&b->bytes, 2);
+    item_put_key(&b->bytes, "id");
+    item_put_uint(&b->bytes, (uint64_t)id);
+    item_put_key(&b->bytes, "text");
     item_put_text(&b->bytes, text, n);
     item->len = b->bytes.n - item->at;
     item->row = id + 1;

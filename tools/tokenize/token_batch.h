@@ -30,9 +30,8 @@ void batch_clear(struct batch *b);
 bool batch_full(const struct batch *b);
 /* Copies REC, which came from FILE and was number POSITION. */
 void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file);
-/* The same for the N bytes TEXT, which are row ID from 0 of FILE. LINE is room for that. */
-void batch_add_line(struct batch *b, struct record *line, const char *text, size_t n, int64_t id,
-                    const char *file);
+/* The same for the N bytes TEXT, which are row ID from 0 of FILE. */
+void batch_add_line(struct batch *b, const char *text, size_t n, int64_t id, const char *file);
 
 /* In a parallel region, by one thread: hands the records to the team, of which each thread has its
  * own of WORKERS, and returns at once. */

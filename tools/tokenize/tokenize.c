@@ -32,7 +32,6 @@ struct totals {
 struct input {
     struct reader *reader; /* one of the two is NULL */
     struct table *table;
-    struct record *line; /* the record made of a line */
     int64_t limit, n;
 };
 
@@ -47,7 +46,6 @@ static int input_open(struct input *in, const struct options *o, const struct wo
     *in = (struct input){ .limit = common->limit };
     if (!o->lines)
         return reader_open(&in->reader, paths, kinds, common);
-    in->line = record_new();
     return table_open(&in->table, paths[0] ? paths[0] : "-", &lines);
 }
 
@@ -55,7 +53,6 @@ static void input_close(struct input *in)
 {
     reader_close(in->reader);
     table_close(in->table);
-    record_free(in->line);
 }
 
 static bool at_limit(const struct input *in)
@@ -72,7 +69,7 @@ static int add_line(struct batch *b, struct input *in)
     const int got = table_next(in->table, &cell);
 
     if (got > 0)
-        batch_add_line(b, in->line, cell->p, cell->n, table_row(in->table), table_name(in->table));
+        batch_add_line(b, cell->p, cell->n, table_row(in->table), table_name(in->table));
     return got;
 }
 

@@ -1,0 +1,38 @@
+/*
+ * arena.h - memory that is given out in pieces and taken back as a whole. Pieces do not move.
+ */
+#ifndef ARENA_H
+#define ARENA_H
+
+#include <stddef.h>
+
+struct block {
+    struct block *next;
+    size_t used, size;
+    _Alignas(16) char bytes[];
+};
+
+/* Zero it to start. */
+struct arena {
+    struct block *newest;
+};
+
+void arena_grow(struct arena *a, size_t bytes); /* for arena_take */
+/* After a few rounds one block holds what is wanted, and nothing is allocated any more. */
+void arena_clear(struct arena *a);
+void arena_free(struct arena *a);
+
+/* BYTES, aligned for anything, good until arena_clear. */
+static inline void *arena_take(struct arena *a, size_t bytes)
+{
+    const size_t want = (bytes + 15) & ~(size_t)15;
+
+    if (!a->newest || a->newest->size - a->newest->used < want)
+        arena_grow(a, want);
+    void *p = a->newest->bytes + a->newest->used;
+
+    a->newest->used += want;
+    return p;
+}
+
+#endif
