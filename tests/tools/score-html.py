@@ -6,7 +6,7 @@
   data pair a|b             two runs on the same records, with texts that stand several times
   name hostile|benign       what such a run is called
   svg FILE                  a picture that stands alone: the same as check
-  pre PAGE TEXT             TEXT is a line of a command
+  pre PAGE [TEXT]           TEXT is a line of a command; without it, prints the commands
   check PAGE...             well-formed, only known elements and attributes, nothing that loads or runs
   twins PAGE PAGE           the same elements with the same attributes' names
   recount JSON LINES        coverage, lengths and twins of the JSON are those of the records in LINES
@@ -223,11 +223,12 @@ def numbers(page, path, by=None):
         fail('there are', seen, 'numbers')
 
 
-def pre(page, text):
-    for e in read(page)[1].iter(HTML + 'pre'):
-        if text in e.text.split('\n'):
-            return
-    fail('no command is', text, 'but', [e.text for e in read(page)[1].iter(HTML + 'pre')])
+def pre(page, line=None):
+    commands = [e.text for e in read(page)[1].iter(HTML + 'pre')][-1]
+    if not line:
+        print(commands, end='')
+    elif line not in commands.split('\n'):
+        fail('no command is', line, 'but', commands)
 
 
 def name(kind):

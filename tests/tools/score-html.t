@@ -100,12 +100,14 @@ then
 else skip "tidy is not installed"
 fi
 
-it "the commands that make it again are those of the chain, quoted for a shell"
-stream --labels "it's,b c" -o quoted.zst <<'IN'
-{"label":"b c","pred":"it's"}
-IN
+it "the commands that make it again are those of the chain, quoted for a shell, and they do"
+echo '{"label":"b c","pred":"it'"'"'s"}' >DATA
+stream --labels "it's,b c" -o quoted.zst DATA
 run score --html quoted.html quoted.zst
 check py pre quoted.html "peek --from-jsonl --kind=predictions '--labels=it'\\''s,b c' DATA > quoted.zst"
+mkdir again && py pre quoted.html >again/commands && cp DATA again/ && (cd again && sh commands >out)
+check cmp quoted.zst again/quoted.zst
+check cmp quoted.html again/report.html
 
 it "a picture alone"
 run score --plot one.svg a.zst

@@ -170,8 +170,12 @@ static void put_commands(struct buf *b, const struct page *p)
     for (int i = 0; i < p->n; i++)
         put_pipe(&text, p, i);
     put_score(&text, p);
-    buf_puts(b, "<h3>Commands that make it again</h3>\n<p>Words in capitals stand for files; the "
-                "digests above say which.</p>\n<pre>");
+    buf_puts(b,
+             "<h3>Commands that make it again</h3>\n<p>Words in capitals stand for files, which no "
+             "chain holds by name: DATA is what it begins with. ");
+    if (count_inputs(lines_of(p, p->n - 1), "adapter"))
+        buf_puts(b, "ADAPTER is what lora-train made of MODEL. ");
+    buf_puts(b, "The digests above say whether a file is the same.</p>\n<pre>");
     html_put(b, "%s", text.p);
     buf_puts(b, "</pre>\n");
     buf_free(&text);

@@ -114,7 +114,7 @@ void page_mistakes(struct buf *b, const struct page *p)
     if (n == 0)
         html_put(b, "<p>There are none: all %d records are right.</p>\n", run->n);
     else {
-        html_put(b, "<p>%d of the %d mistakes", (int64_t)(n < MISTAKES_SHOWN ? n : MISTAKES_SHOWN),
+        html_put(b, "<p>%d of %d mistakes", (int64_t)(n < MISTAKES_SHOWN ? n : MISTAKES_SHOWN),
                  (int64_t)n);
         if (p->n > 1) {
             buf_puts(b, " of ");
