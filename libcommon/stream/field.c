@@ -1,5 +1,7 @@
 #include "field.h"
 
+#include <string.h>
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "typed arrays are kept in the byte order of the stream, which is little-endian"
 #endif
@@ -80,4 +82,18 @@ int field_read(struct field *f, const struct item *first, const uint8_t *p, size
     f->raw = p;
     f->raw_len = len;
     return first->kind == ITEM_TAG ? read_tagged(f, first) : 0;
+}
+
+void field_ids(const struct field *f, uint32_t *out)
+{
+    const uint8_t *p = f->data;
+
+    if (f->type == FIELD_U32 && f->n)
+        memcpy(out, p, f->n * sizeof *out);
+    else if (f->type == FIELD_U16)
+        for (size_t i = 0; i < f->n; i++)
+            out[i] = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
+    else
+        for (size_t i = 0; i < f->n; i++)
+            out[i] = p[i];
 }

@@ -12,5 +12,7 @@ MUST_USE int field_read(struct field *f, const struct item *first, const uint8_t
 const char *field_type_name(enum field_type t);
 /* The RFC 8746 tag of a typed array, whose elements are SIZE bytes. */
 uint64_t field_array_tag(enum field_type t, size_t *size);
+/* OUT (n) = the elements of a uint8, uint16 or uint32 array. */
+void field_ids(const struct field *f, uint32_t *out);
 
 #endif

@@ -163,36 +163,17 @@ const char *item_kind_name(enum item_kind kind)
     return name[kind];
 }
 
-int items_next(struct items *s, struct item *it, enum item_kind kind, const char *what)
+int items_next(struct items *s, struct item *it, enum item_kind kind)
 {
     const int rc = item_head(it, s->p, (size_t)(s->end - s->p));
 
     if (rc < 0)
         return -1;
     if (!rc)
-        return err_set(EXIT_DATA, "%s is cut short", what);
+        return err_set(EXIT_DATA, "is cut short");
     if (it->kind != kind)
-        return err_set(EXIT_DATA, "%s is %s, not %s", what, item_kind_name(it->kind),
-                       item_kind_name(kind));
+        return err_set(EXIT_DATA, "is %s, not %s", item_kind_name(it->kind), item_kind_name(kind));
     s->p += it->len;
-    return 0;
-}
-
-int items_skip(struct items *s, const uint8_t **raw, size_t *n)
-{
-    struct item first;
-    size_t len;
-    const int rc = item_whole(&first, &len, s->p, (size_t)(s->end - s->p));
-
-    if (rc < 0)
-        return -1;
-    if (!rc)
-        return err_set(EXIT_DATA, "a value is cut short");
-    if (raw) {
-        *raw = s->p;
-        *n = len;
-    }
-    s->p += len;
     return 0;
 }
 

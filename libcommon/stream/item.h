@@ -48,13 +48,12 @@ MUST_USE int item_head(struct item *it, const uint8_t *p, size_t n);
 MUST_USE int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n);
 const char *item_kind_name(enum item_kind kind);
 
-/* Reads a sequence of items that is known to be whole: -1 when it ends or has another kind. */
+/* A sequence of items that is known to be whole. */
 struct items {
     const uint8_t *p, *end;
 };
-MUST_USE int items_next(struct items *s, struct item *it, enum item_kind kind, const char *what);
-/* Passes over one whole item; *RAW (may be NULL) gets where it began. */
-MUST_USE int items_skip(struct items *s, const uint8_t **raw, size_t *n);
+/* The next one; -1 when there is none, or it is of another kind (EXIT_DATA). */
+MUST_USE int items_next(struct items *s, struct item *it, enum item_kind kind);
 
 size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u); /* for the next */
 /* Writes the head of KIND, ITEM_UINT to ITEM_TAG, with the number U to TO, which has room for

@@ -104,13 +104,8 @@ int reader_open(struct reader **out, const char *const *paths, int kinds,
 int reader_of_header(struct reader **out, const uint8_t *p, size_t n)
 {
     struct reader *r = xcalloc(1, sizeof *r);
-    struct buf tagged = BUF_INIT;
+    const int rc = stream_header_parse(&r->joined, p, n);
 
-    item_put_tag(&tagged, STREAM_TAG);
-    buf_add(&tagged, p, n);
-    const int rc = stream_header_parse(&r->joined, (const uint8_t *)tagged.p, tagged.n);
-
-    buf_free(&tagged);
     if (rc < 0)
         reader_close(r);
     else

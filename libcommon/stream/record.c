@@ -174,23 +174,25 @@ void record_set_text(struct record *r, const char *key, const char *text, size_t
     f->n = n;
 }
 
-void record_set_uint(struct record *r, const char *key, uint64_t value)
+static void set_number(struct record *r, const char *key, enum item_kind kind, enum field_type type,
+                       uint64_t u)
 {
     const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
 
-    end_pair(r, &p, FIELD_UINT, item_write_head(p.value, ITEM_UINT, value))->u = value;
+    end_pair(r, &p, type, item_write_head(p.value, kind, u))->u = u;
+}
+
+void record_set_uint(struct record *r, const char *key, uint64_t value)
+{
+    set_number(r, key, ITEM_UINT, FIELD_UINT, value);
 }
 
 void record_set_int(struct record *r, const char *key, int64_t value)
 {
-    if (value >= 0) {
+    if (value >= 0)
         record_set_uint(r, key, (uint64_t)value);
-        return;
-    }
-    const uint64_t u = (uint64_t)(-1 - value);
-    const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
-
-    end_pair(r, &p, FIELD_NEGINT, item_write_head(p.value, ITEM_NEGINT, u))->u = u;
+    else
+        set_number(r, key, ITEM_NEGINT, FIELD_NEGINT, (uint64_t)(-1 - value));
 }
 
 void record_set_float(struct record *r, const char *key, double value)
@@ -257,7 +259,7 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
 
     if (rc <= 0)
         return rc;
-    if (key.kind != ITEM_TEXT || !key.n)
+    if (key.kind != ITEM_TEXT || (!key.n && r->n > 0))
         return err_set(EXIT_DATA, "a field's name is %s; it must be a text that is not empty",
                        key.kind == ITEM_TEXT ? "empty" : item_kind_name(key.kind));
     const uint8_t *pair = p, *raw = p + key.len;
@@ -323,6 +325,16 @@ int record_parse(struct record *r, const uint8_t *p, size_t n, size_t *len, int6
     return 1;
 }
 
+int record_of_items(struct record *r, struct items *s)
+{
+    size_t len;
+    const int rc = record_parse(r, s->p, (size_t)(s->end - s->p), &len, -1);
+
+    if (rc > 0)
+        s->p += len;
+    return rc < 0 ? -1 : rc > 0 ? 0 : err_set(EXIT_DATA, "is cut short");
+}
+
 /* 1 and the field KEY, whose type must be one of TYPES (bits), which WANT names; 0 when it is not
  * there. */
 static int get(const struct record *r, const char *key, unsigned types, const char *want,
@@ -381,16 +393,8 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
     if (has <= 0)
         return has;
     uint32_t *out = arena_take(&r->arena, f->n * sizeof *out);
-    const uint8_t *p = f->data;
 
-    if (f->type == FIELD_U32 && f->n)
-        memcpy(out, p, f->n * sizeof *out);
-    else if (f->type == FIELD_U16)
-        for (size_t i = 0; i < f->n; i++)
-            out[i] = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
-    else
-        for (size_t i = 0; i < f->n; i++)
-            out[i] = p[i];
+    field_ids(f, out);
     *ids = out;
     *n = f->n;
     return 1;
@@ -409,6 +413,22 @@ int record_get_f32(struct record *r, const char *key, const float **v, size_t *n
         memcpy(out, f->data, f->n * sizeof *out);
     *v = out;
     *n = f->n;
+    return 1;
+}
+
+int record_get_array(struct record *r, const char *key, struct items *elements, uint64_t *n)
+{
+    const struct field *f;
+    struct item array;
+    const int has = get(r, key, 1 << FIELD_OTHER, "an array", &f);
+
+    if (has <= 0)
+        return has;
+    if (item_head(&array, f->raw, f->raw_len) != 1 || array.kind != ITEM_ARRAY)
+        return err_set(EXIT_DATA, "field '%.*s' is %s; it should be an array", shown(f->key_len),
+                       f->key, item_kind_name(array.kind));
+    *elements = (struct items){ f->raw + array.len, f->raw + f->raw_len };
+    *n = array.u;
     return 1;
 }
 

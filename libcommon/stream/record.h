@@ -53,6 +53,8 @@ MUST_USE int record_get_uint(struct record *r, const char *key, uint64_t *value)
 MUST_USE int record_get_float(struct record *r, const char *key, double *value);   /* integers too */
 MUST_USE int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n); /* u8, u16, u32 arrays */
 MUST_USE int record_get_f32(struct record *r, const char *key, const float **v, size_t *n);
+struct items;               /* item.h */
+MUST_USE int record_get_array(struct record *r, const char *key, struct items *elements, uint64_t *n);
 
 /* Writers: replace the field or put it where the deterministic order has it. TEXT must be UTF-8
  * (checked by whoever read it). */
@@ -79,7 +81,10 @@ void record_append(struct record *r, struct buf *b); /* the same, behind what B 
 size_t record_end_of(const struct record *r, const struct field *f);
 
 /* Fills R from the map at P, whose bytes it borrows: 1 with the map's length in *LEN, 0 when N bytes
- * do not hold it, -1 when it is no record (EXIT_DATA). POSITION is its place in the stream. */
+ * do not hold it, -1 when it is no record (EXIT_DATA). POSITION is its place in the stream. The first
+ * name may be empty, as that of the end map is. */
 MUST_USE int record_parse(struct record *r, const uint8_t *p, size_t n, size_t *len, int64_t position);
+/* The same for the next of S, which is whole: 0, or -1. */
+MUST_USE int record_of_items(struct record *r, struct items *s);
 
 #endif

@@ -74,14 +74,15 @@ void reader_default_only(struct reader *r, const char *field, const char *value)
 MUST_USE int reader_check_tokenizer(const struct reader *r, const uint8_t tokenizer[SHA256_BYTES]);
 enum stream_kind reader_kind(const struct reader *r);
 const struct labels *reader_labels(const struct reader *r);
-const uint8_t *reader_header(const struct reader *r, size_t *n);    /* the header's CBOR, for peek */
-const uint8_t *reader_end(const struct reader *r, size_t *n);       /* after reader_next gave 0 */
+/* The maps of header and end as CBOR; the second after reader_next gave 0. */
+const uint8_t *reader_header(const struct reader *r, size_t *n);
+const uint8_t *reader_end(const struct reader *r, size_t *n);
 const char *reader_name(const struct reader *r);                    /* current file, for messages */
 /* Appends the header of all files together, kind, labels and chains, as CBOR. */
 void reader_put_header(const struct reader *r, struct buf *b);
 void reader_close(struct reader *r);                                /* NULL is fine */
 
-/* A reader of no file at all whose header is the map in the N bytes at P, without its tag: what a writer
+/* A reader of no file at all whose header is the map in the N bytes at P: what a writer
  * follows when records come from elsewhere (peek --from-jsonl). It has a kind, labels and a chain, and
  * no records. */
 MUST_USE int reader_of_header(struct reader **r, const uint8_t *p, size_t n);

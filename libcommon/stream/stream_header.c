@@ -1,35 +1,73 @@
 #include "stream_header.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char format_name[] = "slmtools stream";
 
-static bool is(const struct item *text, const char *s)
+static bool is(const char *text, size_t n, const char *want)
 {
-    return text->n == strlen(s) && !memcmp(text->data, s, text->n);
+    return n == strlen(want) && !memcmp(text, want, n);
+}
+
+/* What record_get_... said of KEY, which has to be there. */
+static int must_have(int has, const char *key)
+{
+    return has ? has : err_set(EXIT_DATA, "has no '%s'", key);
 }
 
 /* ---- the header ---- */
 
-/* An array of texts; what the header calls it is KEY. */
-static int parse_names(struct labels *l, struct items *s, const char *key)
+static int take_format(struct record *r)
 {
-    struct item array, text;
-    char all[32], one[40];
+    const char *text;
+    uint64_t version;
+    size_t n;
 
-    (void)snprintf(all, sizeof all, "the header's '%s'", key);
-    (void)snprintf(one, sizeof one, "one of the header's %s", key);
-    if (items_next(s, &array, ITEM_ARRAY, all) < 0)
+    if (must_have(record_get_text(r, "format", &text, &n), "format") < 0 ||
+        must_have(record_get_uint(r, "version", &version), "version") < 0)
         return -1;
-    if (array.u > LABELS_MAX)
-        return err_set(EXIT_DATA, "the header has more than %d %s", LABELS_MAX, key);
-    for (uint64_t i = 0; i < array.u; i++) {
-        if (items_next(s, &text, ITEM_TEXT, one) < 0)
-            return -1;
+    if (!is(text, n, format_name))
+        return err_set(EXIT_DATA, "the format is not '%s'", format_name);
+    return version == STREAM_VERSION
+               ? 0
+               : err_set(EXIT_DATA, "format version %llu; this program knows version %d",
+                         (unsigned long long)version, STREAM_VERSION);
+}
+
+static int take_kind(struct stream_header *h, struct record *r)
+{
+    const char *text;
+    size_t n;
+
+    if (must_have(record_get_text(r, "kind", &text, &n), "kind") < 0)
+        return -1;
+    char *name = xstrndup(text, n); /* with a zero byte in it it is none */
+
+    h->kind = strlen(name) == n ? stream_kind_of(name) : 0;
+    if (!h->kind)
+        err_set(EXIT_DATA,
+                "the unknown kind '%.32s'; there are examples, prompts, tokens, predictions", name);
+    free(name);
+    return h->kind ? 0 : -1;
+}
+
+/* The texts of the array KEY, if it is there. */
+static int take_names(struct labels *l, struct record *r, const char *key)
+{
+    struct items s;
+    struct item text;
+    uint64_t n = 0;
+
+    if (record_get_array(r, key, &s, &n) < 0)
+        return -1;
+    if (n > LABELS_MAX)
+        return err_set(EXIT_DATA, "has more than %d %s", LABELS_MAX, key);
+    for (uint64_t i = 0; i < n; i++) {
+        if (items_next(&s, &text, ITEM_TEXT) < 0)
+            return err_in("one of the %s", key);
         if (memchr(text.data, 0, text.n))
-            return err_set(EXIT_DATA, "%s holds a zero byte", one);
+            return err_set(EXIT_DATA, "one of the %s holds a zero byte", key);
         labels_add(l, (const char *)text.data, text.n);
     }
     return 0;
@@ -40,12 +78,23 @@ static int check_labels(struct labels *l, const struct labels *answers)
 {
     for (int i = 0; i < l->n; i++)
         if (labels_find(l, l->name[i], strlen(l->name[i])) != i)
-            return err_set(EXIT_DATA, "the header has the label '%s' twice", l->name[i]);
+            return err_set(EXIT_DATA, "has the label '%s' twice", l->name[i]);
     if (answers->n && answers->n != l->n)
-        return err_set(EXIT_DATA, "the header has %d answers for %d labels", answers->n, l->n);
+        return err_set(EXIT_DATA, "has %d answers for %d labels", answers->n, l->n);
     for (int i = 0; i < answers->n; i++)
         labels_set_answer(l, i, answers->name[i], strlen(answers->name[i]));
     return 0;
+}
+
+static int take_labels(struct stream_header *h, struct record *r)
+{
+    struct labels answers = { 0 };
+    const int rc = take_names(&h->labels, r, "labels") < 0 || take_names(&answers, r, "answers") < 0
+                       ? -1
+                       : check_labels(&h->labels, &answers);
+
+    labels_free(&answers);
+    return rc;
 }
 
 static void chain_add(struct stream_header *h, const void *entry, size_t n)
@@ -55,156 +104,41 @@ static void chain_add(struct stream_header *h, const void *entry, size_t n)
     buf_add(&h->chain[h->chain_n++], entry, n);
 }
 
-static int parse_chain(struct stream_header *h, struct items *s)
+static int take_chain(struct stream_header *h, struct record *r)
 {
-    struct item array;
+    struct items s;
+    uint64_t n;
 
-    if (items_next(s, &array, ITEM_ARRAY, "the header's 'chain'") < 0)
+    if (must_have(record_get_array(r, "chain", &s, &n), "chain") < 0)
         return -1;
-    if (array.u > CHAIN_MAX)
-        return err_set(EXIT_DATA, "the header's chain has more than %d entries", CHAIN_MAX);
-    for (uint64_t i = 0; i < array.u; i++) {
-        struct items look = *s;
-        struct item map;
-        const uint8_t *raw;
-        size_t n;
+    if (n > CHAIN_MAX)
+        return err_set(EXIT_DATA, "has a chain of more than %d entries", CHAIN_MAX);
+    struct record *entry = record_new();
+    int rc = 0;
 
-        if (items_next(&look, &map, ITEM_MAP, "an entry of the header's chain") < 0 ||
-            items_skip(s, &raw, &n) < 0)
-            return -1;
-        chain_add(h, raw, n);
+    for (uint64_t i = 0; i < n && rc == 0; i++) {
+        const uint8_t *const begin = s.p;
+
+        rc = record_of_items(entry, &s);
+        if (rc == 0)
+            chain_add(h, begin, (size_t)(s.p - begin));
     }
-    return 0;
-}
-
-static int parse_kind(struct stream_header *h, struct items *s)
-{
-    struct item text;
-    char name[32];
-
-    if (items_next(s, &text, ITEM_TEXT, "the header's 'kind'") < 0)
-        return -1;
-    (void)snprintf(name, sizeof name, "%.*s",
-                   (int)(text.n < sizeof name ? text.n : sizeof name - 1), (const char *)text.data);
-    h->kind = text.n == strlen(name) ? stream_kind_of(name) : 0;
-    if (!h->kind)
-        return err_set(
-            EXIT_DATA,
-            "a stream of the unknown kind '%s'; there are examples, prompts, tokens, predictions",
-            name);
-    return 0;
-}
-
-static int parse_format(struct items *s)
-{
-    struct item text;
-
-    if (items_next(s, &text, ITEM_TEXT, "the header's 'format'") < 0)
-        return -1;
-    return is(&text, format_name)
-               ? 0
-               : err_set(EXIT_DATA, "the header's format is not '%s'", format_name);
-}
-
-static int parse_version(struct items *s)
-{
-    struct item v;
-
-    if (items_next(s, &v, ITEM_UINT, "the header's 'version'") < 0)
-        return -1;
-    return v.u == STREAM_VERSION
-               ? 0
-               : err_set(EXIT_DATA, "format version %llu; this program knows version %d",
-                         (unsigned long long)v.u, STREAM_VERSION);
-}
-
-enum {
-    HAS_CHAIN = 1,
-    HAS_FORMAT = 2,
-    HAS_KIND = 4,
-    HAS_LABELS = 8,
-    HAS_VERSION = 16,
-    HAS_ANSWERS = 32,
-    HAS_MUST = HAS_CHAIN | HAS_FORMAT | HAS_KIND | HAS_VERSION
-};
-
-/* One pair of the header; keys of later versions are passed over. */
-static int parse_pair(struct stream_header *h, struct labels *answers, struct items *s,
-                      unsigned *has)
-{
-    struct item key;
-    unsigned bit;
-    int rc;
-
-    if (items_next(s, &key, ITEM_TEXT, "a key of the header") < 0)
-        return -1;
-    bit = is(&key, "answers")   ? HAS_ANSWERS
-          : is(&key, "chain")   ? HAS_CHAIN
-          : is(&key, "format")  ? HAS_FORMAT
-          : is(&key, "kind")    ? HAS_KIND
-          : is(&key, "labels")  ? HAS_LABELS
-          : is(&key, "version") ? HAS_VERSION
-                                : 0;
-    if (*has & bit)
-        return err_set(EXIT_DATA, "the header has '%.*s' twice", (int)key.n,
-                       (const char *)key.data);
-    *has |= bit;
-    switch (bit) {
-    case HAS_CHAIN:
-        rc = parse_chain(h, s);
-        break;
-    case HAS_FORMAT:
-        rc = parse_format(s);
-        break;
-    case HAS_KIND:
-        rc = parse_kind(h, s);
-        break;
-    case HAS_LABELS:
-        rc = parse_names(&h->labels, s, "labels");
-        break;
-    case HAS_ANSWERS:
-        rc = parse_names(answers, s, "answers");
-        break;
-    case HAS_VERSION:
-        rc = parse_version(s);
-        break;
-    default:
-        rc = items_skip(s, NULL, NULL);
-    }
-    return rc;
+    record_free(entry);
+    return rc < 0 ? err_in("the chain") : 0;
 }
 
 int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n)
 {
+    struct record *r = record_new();
     struct items s = { p, p + n };
-    struct item tag, map;
-    unsigned has = 0;
+    int rc = record_of_items(r, &s);
 
     stream_header_free(h);
-    if (items_next(&s, &tag, ITEM_TAG, "the header") < 0)
-        return -1;
-    if (tag.u != STREAM_TAG)
-        return err_set(EXIT_DATA, "the header has tag %llu, not %d", (unsigned long long)tag.u,
-                       STREAM_TAG);
-    if (items_next(&s, &map, ITEM_MAP, "the header") < 0)
-        return -1;
-    struct labels answers = { 0 };
-    int rc = 0;
-
-    for (uint64_t i = 0; rc == 0 && i < map.u; i++)
-        rc = parse_pair(h, &answers, &s, &has);
-    if (rc == 0)
-        rc = check_labels(&h->labels, &answers);
-    labels_free(&answers);
-    if (rc < 0)
-        return -1;
-    if ((has & HAS_MUST) != HAS_MUST)
-        return err_set(EXIT_DATA, "the header has no '%s'",
-                       !(has & HAS_FORMAT)  ? "format"
-                       : !(has & HAS_KIND)  ? "kind"
-                       : !(has & HAS_CHAIN) ? "chain"
-                                            : "version");
-    return 0;
+    if (rc == 0 && (take_format(r) < 0 || take_kind(h, r) < 0 || take_labels(h, r) < 0 ||
+                    take_chain(h, r) < 0))
+        rc = -1;
+    record_free(r);
+    return rc < 0 ? err_in("the header") : 0;
 }
 
 void stream_header_free(struct stream_header *h)
@@ -231,59 +165,37 @@ void stream_header_join(struct stream_header *to, const struct stream_header *fr
             chain_add(to, from->chain[i].p, from->chain[i].n);
 }
 
-/* Whether TEXT is a digest in lower-case hexadecimal. */
-static bool is_hex(const struct item *text)
+/* The digest "tokenizer" of an entry of the chain: 1, 0 when it has none. */
+static int entry_tokenizer(struct record *entry, const char **hex)
 {
-    const char *s = (const char *)text->data;
-    bool hex = text->n == SHA256_HEX;
+    size_t n;
+    const int has = record_get_text(entry, "tokenizer", hex, &n);
 
-    for (size_t i = 0; hex && i < text->n; i++)
-        hex = (s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f');
-    return hex;
-}
-
-/* The value of "tokenizer" in an entry of the chain: 1, 0 when it has none. */
-static int entry_tokenizer(const struct buf *entry, struct item *text)
-{
-    const uint8_t *p = (const uint8_t *)entry->p;
-    struct items s = { p, p + entry->n };
-    struct item map, key;
-
-    if (items_next(&s, &map, ITEM_MAP, "an entry of the header's chain") < 0)
-        return -1;
-    for (uint64_t i = 0; i < map.u; i++) {
-        if (items_next(&s, &key, ITEM_TEXT, "a key of the header's chain") < 0)
-            return -1;
-        if (!is(&key, "tokenizer")) {
-            if (items_skip(&s, NULL, NULL) < 0)
-                return -1;
-            continue;
-        }
-        if (items_next(&s, text, ITEM_TEXT, "the chain's 'tokenizer'") < 0)
-            return -1;
-        return is_hex(text)
-                   ? 1
-                   : err_set(EXIT_DATA, "the chain's 'tokenizer' is not %d hexadecimal digits",
-                             SHA256_HEX);
-    }
-    return 0;
+    /* behind the entry's bytes is a 0 */
+    if (has > 0 && (n != SHA256_HEX || strspn(*hex, "0123456789abcdef") < n))
+        return err_set(EXIT_DATA, "the chain's 'tokenizer' is not %d hexadecimal digits",
+                       SHA256_HEX);
+    return has;
 }
 
 int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
                                   const char **other)
 {
-    for (int i = 0; i < h->chain_n; i++) {
-        struct item text;
-        const int got = entry_tokenizer(&h->chain[i], &text);
+    struct record *entry = record_new();
+    int rc = 0;
 
-        if (got < 0)
-            return -1;
-        if (got && memcmp(text.data, want, SHA256_HEX) != 0) {
-            *other = (const char *)text.data;
-            return 1;
-        }
+    for (int i = 0; i < h->chain_n && rc == 0; i++) {
+        const uint8_t *p = (const uint8_t *)h->chain[i].p;
+        struct items s = { p, p + h->chain[i].n };
+
+        rc = record_of_items(entry, &s);
+        if (rc == 0)
+            rc = entry_tokenizer(entry, other);
+        if (rc > 0 && !memcmp(*other, want, SHA256_HEX))
+            rc = 0;
     }
-    return 0;
+    record_free(entry);
+    return rc;
 }
 
 void stream_header_sign(struct stream_header *h, const char *tokenizer)
@@ -341,65 +253,20 @@ void stream_header_put(struct buf *b, const struct stream_header *h)
 
 /* ---- the end map ---- */
 
-static int parse_mark(struct items *s)
+int stream_end_read(struct stream_end *e, struct record *r)
 {
-    struct item text;
+    const struct field *digest = record_find(r, "sha256");
+    const char *mark;
+    size_t n;
 
-    if (items_next(s, &text, ITEM_TEXT, "the end map's mark") < 0)
-        return -1;
-    return is(&text, "end") ? 0 : err_set(EXIT_DATA, "the end map's mark is not 'end'");
-}
-
-static int parse_digest(struct stream_end *e, struct items *s)
-{
-    struct item bytes;
-
-    if (items_next(s, &bytes, ITEM_BYTES, "the end map's 'sha256'") < 0)
-        return -1;
-    if (bytes.n != SHA256_BYTES)
-        return err_set(EXIT_DATA, "the end map's 'sha256' has %zu bytes, not %d", bytes.n,
-                       SHA256_BYTES);
-    memcpy(e->digest, bytes.data, SHA256_BYTES);
-    return 0;
-}
-
-static int parse_end_pair(struct stream_end *e, struct items *s, bool *has_records,
-                          bool *has_digest)
-{
-    struct item key, value;
-
-    if (items_next(s, &key, ITEM_TEXT, "a key of the end map") < 0)
-        return -1;
-    if (!key.n)
-        return parse_mark(s);
-    if (is(&key, "sha256")) {
-        *has_digest = true;
-        return parse_digest(e, s);
-    }
-    if (is(&key, "records")) {
-        *has_records = true;
-        if (items_next(s, &value, ITEM_UINT, "the end map's 'records'") < 0)
-            return -1;
-        e->records = value.u;
-        return 0;
-    }
-    return items_skip(s, NULL, NULL);
-}
-
-int stream_end_parse(struct stream_end *e, const uint8_t *p, size_t n)
-{
-    struct items s = { p, p + n };
-    struct item map;
-    bool has_records = false, has_digest = false;
-
-    *e = (struct stream_end){ 0 };
-    if (items_next(&s, &map, ITEM_MAP, "the end map") < 0)
-        return -1;
-    for (uint64_t i = 0; i < map.u; i++)
-        if (parse_end_pair(e, &s, &has_records, &has_digest) < 0)
-            return -1;
-    if (!has_records || !has_digest)
-        return err_set(EXIT_DATA, "the end map has no '%s'", has_records ? "sha256" : "records");
+    if (record_get_text(r, "", &mark, &n) < 0 || !is(mark, n, "end"))
+        return err_set(EXIT_DATA, "the end map's mark is not 'end'");
+    if (must_have(record_get_uint(r, "records", &e->records), "records") < 0 ||
+        must_have(digest != NULL, "sha256") < 0)
+        return err_in("the end map");
+    if (digest->type != FIELD_BYTES || digest->n != SHA256_BYTES)
+        return err_set(EXIT_DATA, "the end map's 'sha256' is not %d bytes", SHA256_BYTES);
+    memcpy(e->digest, digest->data, SHA256_BYTES);
     return 0;
 }
 

@@ -19,7 +19,7 @@ struct stream_header {
     int chain_n;
 };
 
-/* Parses the N bytes of a whole header, tag included. *H is empty or a parsed one before. */
+/* Parses the N bytes of a header's map, behind the tag. *H is empty or a parsed one before. */
 MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n);
 void stream_header_free(struct stream_header *h);
 /* Appends those entries of FROM's chain that TO's does not have yet. */
@@ -44,8 +44,8 @@ struct stream_end {
     uint8_t digest[SHA256_BYTES]; /* of the uncompressed bytes before the end map */
 };
 
-/* Parses the N bytes of a whole end map. */
-MUST_USE int stream_end_parse(struct stream_end *e, const uint8_t *p, size_t n);
+/* Takes them from R, whose first name is empty. */
+MUST_USE int stream_end_read(struct stream_end *e, struct record *r);
 void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input,
                     int inputs);
 

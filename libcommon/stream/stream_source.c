@@ -72,12 +72,15 @@ static int parse_header(struct stream_source *s)
         rc = err_set(EXIT_DATA,
                      "not a record stream, though it is zstd; split-stratified, promptify and peek "
                      "--from-jsonl make streams");
-    if (rc > 0)
-        rc = stream_header_parse(&s->header, s->bytes + s->pos, len);
     if (rc < 0)
         return err_in("%s", stream_source_name(s));
+    const uint8_t *const map = s->bytes + s->pos + first.len;
+    const size_t map_len = len - first.len;
+
+    if (stream_header_parse(&s->header, map, map_len) < 0)
+        return err_in("%s", stream_source_name(s));
     buf_clear(&s->header_bytes);
-    buf_add(&s->header_bytes, s->bytes + s->pos, len);
+    buf_add(&s->header_bytes, map, map_len);
     s->pos += len;
     return 0;
 }
@@ -119,16 +122,10 @@ void stream_source_close(struct stream_source *s)
 
 /* ---- records and the end ---- */
 
-/* Whether the map at POS, of which at least the head is there, is the end map: its first key is the
- * empty text. 0 also when the key is not there yet; then the record cannot be parsed either. */
-static bool at_end_map(const struct stream_source *s)
+/* A record's names are not empty. */
+static bool is_end_map(const struct record *rec)
 {
-    const uint8_t *p = s->bytes + s->pos;
-    const size_t n = s->end - s->pos;
-    struct item map, key;
-
-    return item_head(&map, p, n) == 1 && map.kind == ITEM_MAP && map.u > 0 &&
-           item_head(&key, p + map.len, n - map.len) == 1 && key.kind == ITEM_TEXT && key.n == 0;
+    return record_count(rec) > 0 && record_at(rec, 0)->key_len == 0;
 }
 
 /* Nothing may come behind the end map but the seal, which zin checks. */
@@ -138,19 +135,21 @@ static int check_rest(struct stream_source *s)
 
     if (more <= 0)
         return more;
-    return err_set(EXIT_DATA, "%s: there is data behind the end map; give joined streams one by one, or make it again",
-                   stream_source_name(s));
+    return err_set(
+        EXIT_DATA,
+        "%s: there is data behind the end map; give joined streams one by one, or make it again",
+        stream_source_name(s));
 }
 
-/* The end map, LEN bytes at POS: all that it says must be so. */
-static int check_end(struct stream_source *s, size_t len)
+/* The end map REC, LEN bytes at POS: all that it says must be so. */
+static int check_end(struct stream_source *s, struct record *rec, size_t len)
 {
     struct stream_end e;
     uint8_t digest[SHA256_BYTES];
 
     hash_used(s);
     sha256_peek(s->sha, digest);
-    if (stream_end_parse(&e, s->bytes + s->pos, len) < 0)
+    if (stream_end_read(&e, rec) < 0)
         return err_in("%s", stream_source_name(s));
     buf_clear(&s->end_bytes);
     buf_add(&s->end_bytes, s->bytes + s->pos, len);
@@ -186,19 +185,14 @@ int stream_source_next(struct stream_source *s, struct record *rec)
     if (!s->in && stream_source_open(s) < 0)
         return -1;
     for (;;) {
-        const bool ends = at_end_map(s);
-        struct item map;
-        const int rc =
-            ends ? item_whole(&map, &len, s->bytes + s->pos, s->end - s->pos)
-                 : record_parse(rec, s->bytes + s->pos, s->end - s->pos, &len, s->position);
+        const int rc = record_parse(rec, s->bytes + s->pos, s->end - s->pos, &len, s->position);
 
         if (rc < 0)
-            return ends ? err_in("%s", stream_source_name(s))
-                        : err_in("%s:#%lld", stream_source_name(s), (long long)s->position);
+            return err_in("%s:#%lld", stream_source_name(s), (long long)s->position);
         if (rc > 0 && len > ITEM_BYTES_MAX)
             return too_large(s);
-        if (rc > 0 && ends)
-            return check_end(s, len);
+        if (rc > 0 && is_end_map(rec))
+            return check_end(s, rec, len);
         if (rc > 0)
             break;
         const int more = fill(s);

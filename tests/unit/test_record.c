@@ -132,7 +132,8 @@ static void records_that_are_refused(void **unused)
     parse_is(1, NULL, BYTES("\xa2\x61\x62\x01\x61\x61\x02")); /* any order */
     parse_is(-1, "field 'a' is there twice", BYTES("\xa2\x61\x61\x01\x61\x61\x02"));
     parse_is(-1, "field 'b' is there twice", BYTES("\xa3\x61\x62\x01\x61\x61\x02\x61\x62\x03"));
-    parse_is(-1, "name is empty", BYTES("\xa1\x60\x01"));
+    parse_is(-1, "name is empty", BYTES("\xa2\x61\x61\x01\x60\x01"));
+    parse_is(1, NULL, BYTES("\xa2\x60\x01\x61\x61\x01")); /* an end map, perhaps */
     parse_is(-1, "must be a text", BYTES("\xa1\x01\x01"));
     parse_is(-1, "an array where a record should be", BYTES("\x81\x01"));
     parse_is(-1, "more than 1024 fields", BYTES("\xb9\x04\x01"));

@@ -2,116 +2,89 @@
 #include "show.h"
 #include "view.h"
 
-/* The reader of P's file, read to the end: only then is the header to be believed. */
-static int read_through(const struct peek *p, struct reader **r, int64_t *n)
+/* Reads the file of P to its end: only then is the header to be believed. SHOW appends what there
+ * is to say of its RECORDS. */
+static int view_one(const struct peek *p,
+                    int (*show)(struct buf *b, struct reader *r, int64_t records))
 {
+    struct buf b = BUF_INIT;
+    struct reader *r;
     struct record *rec;
+    int64_t n = 0;
     int rc;
 
-    if (reader_open(r, p->paths, KIND_ANY, &p->common) < 0)
+    if (reader_open(&r, p->paths, KIND_ANY, &p->common) < 0)
         return -1;
     struct progress *progress = progress_of(p);
 
-    for (*n = 0; (rc = reader_next(*r, &rec)) > 0;)
-        progress_to(progress, ++*n);
+    while ((rc = reader_next(r, &rec)) > 0)
+        progress_to(progress, ++n);
     progress_close(progress);
-    if (rc < 0)
-        reader_close(*r);
+    if (rc == 0)
+        rc = show(&b, r, n);
+    reader_close(r);
+    if (rc == 0 && b.n)
+        rc = write_text(p, b.p, b.n);
+    buf_free(&b);
     return rc;
 }
 
-static int write_and_free(const struct peek *p, struct buf *b)
-{
-    const int rc = b->n ? write_text(p, b->p, b->n) : 0;
-
-    buf_free(b);
-    return rc;
-}
-
-/* Calls VIEW for each file alone, with all of its records. */
-static int each_file(const struct peek *p, int (*view)(const struct peek *p))
+/* Each file alone, with all of its records. */
+static int view_each(const struct peek *p,
+                     int (*show)(struct buf *b, struct reader *r, int64_t records), bool tensors)
 {
     static const char *const standard[] = { "-", NULL };
     const char *const *path = p->paths[0] ? p->paths : standard;
+    int rc = 0;
 
-    for (; *path; path++) {
+    for (; rc == 0 && *path; path++) {
         const char *const paths[] = { *path, NULL };
         struct peek one = *p;
 
         one.paths = paths;
         one.common.limit = -1;
         one.common.only.n = 0;
-        if (view(&one) < 0)
-            return -1;
+        rc = tensors && holds_tensors(*path) ? verify_tensors(&one, *path) : view_one(&one, show);
     }
-    return 0;
+    return rc;
 }
 
-static int show_header(const struct peek *p)
+static int show_header(struct buf *b, struct reader *r, int64_t records)
 {
-    struct reader *r;
-    struct buf b = BUF_INIT;
-    int64_t count;
     size_t n;
-
-    if (read_through(p, &r, &count) < 0)
-        return -1;
     const uint8_t *header = reader_header(r, &n);
 
-    show_item(&b, header, n);
-    buf_putc(&b, '\n');
-    reader_close(r);
-    return write_and_free(p, &b);
+    (void)records;
+    show_item(b, header, n);
+    buf_putc(b, '\n');
+    return 0;
 }
 
 int view_header(const struct peek *p)
 {
-    return each_file(p, show_header);
+    return view_each(p, show_header, false);
 }
 
-/* ---- the chain ---- */
-
-static int show_chain(const struct peek *p)
+static int show_chain(struct buf *b, struct reader *r, int64_t records)
 {
-    struct reader *r;
-    struct buf b = BUF_INIT;
-    int64_t count;
-
-    if (read_through(p, &r, &count) < 0)
-        return -1;
-    const int rc = provenance_put(&b, r);
-
-    reader_close(r);
-    if (rc < 0)
-        buf_free(&b);
-    return rc < 0 ? -1 : write_and_free(p, &b);
+    (void)records;
+    return provenance_put(b, r);
 }
 
 int view_chain(const struct peek *p)
 {
-    return each_file(p, show_chain);
+    return view_each(p, show_chain, false);
 }
 
-/* ---- verify ---- */
-
 /* "PATH: 1950 records, kind tokens, whole". */
-static int verify(const struct peek *p)
+static int show_verdict(struct buf *b, struct reader *r, int64_t records)
 {
-    struct reader *r;
-    struct buf b = BUF_INIT;
-    int64_t n;
-
-    if (holds_tensors(first_path(p)))
-        return verify_tensors(p, first_path(p));
-    if (read_through(p, &r, &n) < 0)
-        return -1;
-    buf_printf(&b, "%s: %lld records, kind %s, whole\n", reader_name(r), (long long)n,
+    buf_printf(b, "%s: %lld records, kind %s, whole\n", reader_name(r), (long long)records,
                stream_kind_name(reader_kind(r)));
-    reader_close(r);
-    return write_and_free(p, &b);
+    return 0;
 }
 
 int view_verify(const struct peek *p)
 {
-    return each_file(p, verify);
+    return view_each(p, show_verdict, true);
 }
