@@ -4,7 +4,6 @@
  * Reads records with label and pred, prints one report, or one for each value of a field. Man page:
  * score.1.
  */
-#include "cli.h"
 #include "comparison.h"
 #include "outfile.h"
 #include "page_file.h"
@@ -12,6 +11,7 @@
 #include "report.h"
 #include "report_terminal.h"
 #include "require.h"
+#include "score_options.h"
 #include "summary.h"
 #include "utf8.h"
 
@@ -21,62 +21,7 @@
 
 enum { DEFAULT_RESAMPLES = 2000 };
 
-static struct options {
-    struct cli_common common;
-    bool json, tsv, summary;
-    const char *report, *by, *best;
-    int64_t digits;
-    int64_t bootstrap; /* 0: none for one run, DEFAULT_RESAMPLES for two */
-    bool digits_given;
-    bool best_given;
-    struct cli_list require, labels, names, over;
-    struct page_files page;
-} o = { .common = CLI_COMMON_INIT, .digits = 2, .best = "accuracy" };
-
-/* clang-format off */
-static const struct cli_opt opts[] = {
-    { 0, "json", CLI_FLAG, &o.json, .help = "one JSON object", .group = "Report" },
-    { 0, "tsv", CLI_FLAG, &o.tsv, .help = "lines of name, tab, value" },
-    { 0, "report", CLI_CHOICE, &o.report, .arg = "sklearn|seed",
-      .help = "scikit-learn's report and confusion matrix, or the article's output" },
-    { 0, "digits", CLI_INT, &o.digits, .arg = "N", .help = "digits of --report sklearn",
-      .min = 0, .max = 50, .given = &o.digits_given },
-    { 0, "labels", CLI_LIST, &o.labels, .arg = "NAME|a,b,c",
-      .help = "report these labels in this order; scikit-learn's labels=" },
-    { 0, "by", CLI_TEXT, &o.by, .arg = "FIELD", .help = "a report for each value of this field" },
-    { 0, "require", CLI_LIST, &o.require, .arg = "CONDITION",
-      .help = "'accuracy>=0.8': exit 1 where it does not hold; may be repeated" },
-    { 0, "bootstrap", CLI_INT, &o.bootstrap, .arg = "N", .min = 1, .max = 1e6,
-      .help = "intervals from N resamples of the records; 2000 where two runs are compared" },
-    { 0, "html", CLI_FILE, &o.page.html, .arg = "FILE", .group = "Page and picture",
-      .help = "a page with all numbers and pictures of one run or of two" },
-    { 0, "metrics", CLI_FILE, &o.page.metrics, .arg = "FILE",
-      .help = "for the page: what lora-train --metrics wrote" },
-    { 0, "note", CLI_LIST, &o.page.notes, .arg = "TEXT",
-      .help = "for the page: a line of your own, such as how it was trained; may be repeated" },
-    { 0, "plot", CLI_FILE, &o.page.plot, .arg = "FILE",
-      .help = "one picture as SVG: the confusion matrix, two runs side by side, or a summary" },
-    { 0, "summary", CLI_FLAG, &o.summary, .help = "a table with a row for each of many files",
-      .group = "Many runs" },
-    { 0, "name", CLI_LIST, &o.names, .arg = "NAME", .help = "what a FILE is called, in their order" },
-    { 0, "over", CLI_LIST, &o.over, .arg = "SETTING",
-      .help = "runs that differ in this alone are one row: mean and deviation; may be repeated" },
-    { 0, "best", CLI_TEXT, &o.best, .arg = "NUMBER", .given = &o.best_given,
-      .help = "marks the row that is best by this on records of split eval" },
-    { .type = CLI_END },
-};
-/* clang-format on */
-
-static const struct cli cli = {
-    "score",
-    "[options] [FILE...]",
-    "Compares predictions with labels, and two runs with each other.",
-    opts,
-    &o.common,
-    0,
-    -1,
-};
-
+static struct score_options o;
 static struct page_out pages;
 static struct term terminal; /* that the report goes to */
 
@@ -162,46 +107,6 @@ static int report_slice_of_two(struct buf *b, const struct scored_run run[2], co
     return rc;
 }
 
-static int check_summary(int files)
-{
-    if (!o.summary && (o.over.n || o.best_given))
-        return err_set(EXIT_USAGE, "--over and --best go with --summary");
-    if (!o.summary)
-        return 0;
-    if (o.report || o.by || o.labels.n || o.require.n || o.bootstrap || o.page.html)
-        return err_set(EXIT_USAGE,
-                       "--summary excludes --report, --by, --labels, --require, --html and "
-                       "--bootstrap");
-    if (files == 0)
-        return err_set(EXIT_USAGE, "--summary needs the files of the runs");
-    return summary_check(&(struct summary_options){ .best = o.best });
-}
-
-static int check_options(int files)
-{
-    if (!o.summary && files > 2)
-        return err_set(EXIT_USAGE, "more than two files; --summary makes a table of many");
-    if (o.report && (files > 1 || o.bootstrap))
-        return err_set(EXIT_USAGE, "--report is of one file, and has no intervals");
-    if (page_check(&o.page, &o.common) < 0)
-        return -1;
-    if (o.names.n && o.names.n != (files ? files : 1))
-        return err_set(EXIT_USAGE, "--name is given %d times for %d files", o.names.n,
-                       files ? files : 1);
-    if (check_summary(files) < 0)
-        return -1;
-    if (o.json + o.tsv + (o.report != NULL) > 1)
-        return err_set(EXIT_USAGE, "--json, --tsv and --report exclude each other");
-    if (o.digits_given && (!o.report || strcmp(o.report, "sklearn") != 0))
-        return err_set(EXIT_USAGE, "--digits goes with --report sklearn");
-    if (o.labels.n && o.report && !strcmp(o.report, "seed"))
-        return err_set(EXIT_USAGE, "--report seed has its own labels; leave --labels out");
-    for (int i = 0; i < o.require.n; i++)
-        if (require_check(o.require.v[i]) < 0)
-            return -1;
-    return 0;
-}
-
 /* No file of several has its name before all are on the disk. */
 static int write_out(const struct buf *b)
 {
@@ -218,31 +123,37 @@ static int write_out(const struct buf *b)
     return outfile_commit(f);
 }
 
-static int summarise(struct buf *b, const char *const *files)
+static void put_summary(struct buf *b, const struct summary *s)
 {
     const bool sd = o.over.n > 0;
+
+    if (o.json)
+        summary_json(b, s, sd);
+    else if (o.tsv)
+        summary_tsv(b, s, sd);
+    else
+        summary_text(b, s, sd, &terminal);
+}
+
+static int summarise(struct buf *b, const char *const *files)
+{
     struct buf svg = BUF_INIT;
     struct summary s;
+    int rc =
+        summary_read(&s, files, &(struct summary_options){ &o.common, &o.names, &o.over, o.best });
 
-    if (summary_read(&s, files, &(struct summary_options){ &o.common, &o.names, &o.over, o.best }) <
-        0)
-        return -1;
-    if (o.json)
-        summary_json(b, &s, sd);
-    else if (o.tsv)
-        summary_tsv(b, &s, sd);
-    else
-        summary_text(b, &s, sd, &terminal);
-    if (o.page.plot)
+    if (rc >= 0)
+        put_summary(b, &s);
+    if (rc >= 0 && o.page.plot)
         summary_plot(&svg, &s);
-    const int rc = page_write_plot(&pages, &o.page, &svg, &o.common);
-
+    if (rc >= 0)
+        rc = page_write_plot(&pages, &o.page, &svg, &o.common);
     buf_free(&svg);
     summary_free(&s);
     return rc < 0 ? -1 : 1;
 }
 
-/* The run of the file number I; KNOWN as in struct reading. */
+/* The run of the file number I, to be freed either way; KNOWN as in struct reading. */
 static int read_run(struct scored_run *run, const char *const *files, int i, enum keep keep,
                     const struct labels *known)
 {
@@ -258,16 +169,15 @@ static int score_one(struct buf *b, const char *const *files, const struct label
     const struct resampling how = resampling();
     struct page_content page = { 0 };
     struct scored_run run;
-    int holds = 1, rc = 0;
+    int holds = 1, rc = read_run(&run, files, 0,
+                                 paged         ? KEEP_TEXTS
+                                 : o.bootstrap ? KEEP_RECORDS
+                                               : KEEP_COUNTS,
+                                 NULL);
 
-    if (read_run(&run, files, 0,
-                 paged         ? KEEP_TEXTS
-                 : o.bootstrap ? KEEP_RECORDS
-                               : KEEP_COUNTS,
-                 NULL) < 0 ||
-        (chosen && assess_check_chosen(chosen, &run) < 0))
-        return -1;
-    if (paged)
+    if (rc >= 0 && chosen)
+        rc = assess_check_chosen(chosen, &run);
+    if (rc >= 0 && paged)
         rc = page_content_init(&page, &run, 1, NULL, chosen, &how);
     for (int i = 0; rc >= 0 && i < run.n_slices; i++) {
         rc = paged && !o.by ? report(b, &page.one) : report_slice(b, &run, i, chosen);
@@ -303,16 +213,17 @@ static int score_two(struct buf *b, const char *const *files, const struct label
     const bool paged = page_wanted(&o.page);
     const struct resampling how = resampling();
     struct page_content page = { 0 };
-    struct scored_run run[2];
-    int holds = 1, rc = 0;
+    struct scored_run run[2] = { { 0 } };
+    int64_t *other = NULL;
+    int holds = 1, rc = read_two(run, files);
 
-    if (read_two(run, files) < 0 || (chosen && assess_check_chosen(chosen, &run[0]) < 0))
-        return -1;
-    int64_t *other = pair_runs(&run[0], &run[1], o.by);
-
-    if (!other)
-        return -1;
-    if (paged)
+    if (rc >= 0 && chosen)
+        rc = assess_check_chosen(chosen, &run[0]);
+    if (rc >= 0) {
+        other = pair_runs(&run[0], &run[1], o.by);
+        rc = other ? 0 : -1;
+    }
+    if (rc >= 0 && paged)
         rc = page_content_init(&page, run, 2, other, chosen, &how);
     for (int i = 0; rc >= 0 && i < run[0].n_slices; i++) {
         rc = paged && !o.by ? report_two(b, &page.two)
@@ -330,15 +241,13 @@ static int score_two(struct buf *b, const char *const *files, const struct label
 
 int main(int argc, char **argv)
 {
-    const char *const *files = cli_parse(argc, argv, &cli);
+    const char *const *files = score_parse(&o, argc, argv);
     struct labels given = { 0 };
     const struct labels *chosen = o.labels.n ? &given : NULL;
     struct buf out = BUF_INIT;
-    int n = 0, holds;
+    int holds;
 
-    while (files[n])
-        n++;
-    if (check_options(n) < 0 || (chosen && labels_load(&given, &o.labels) < 0) ||
+    if ((chosen && labels_load(&given, &o.labels) < 0) ||
         outfile_try(o.common.output, o.common.force, false) < 0)
         die_err();
     if (!strcmp(o.common.output, "-"))
@@ -346,7 +255,7 @@ int main(int argc, char **argv)
     if (o.summary)
         holds = summarise(&out, files);
     else
-        holds = n == 2 ? score_two(&out, files, chosen) : score_one(&out, files, chosen);
+        holds = (files[0] && files[1] ? score_two : score_one)(&out, files, chosen);
     if (holds < 0 || write_out(&out) < 0)
         die_err();
     labels_free(&given);

@@ -61,7 +61,8 @@ struct scored_run {
 };
 
 /* Reads PATH; NULL is standard input. NAME NULL: made from PATH. -1 with the error set: what reader_next
- * and tally_add refuse, no record at all, a label called none. */
+ * and tally_add refuse, no record at all, a label called none. RUN is to be freed either
+ * way. */
 MUST_USE int scored_run_read(struct scored_run *run, const char *path, const char *name,
                              const struct reading *how);
 void scored_run_free(struct scored_run *run);

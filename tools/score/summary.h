@@ -66,7 +66,7 @@ struct summary_options {
 
 /* EXIT_USAGE unless BEST names a figure. */
 MUST_USE int summary_check(const struct summary_options *o);
-/* Reads FILES, one after another, and sorts the rows by their settings. */
+/* Reads FILES, one after another, and sorts the rows by their settings. S is to be freed either way. */
 MUST_USE int summary_read(struct summary *s, const char *const *files,
                           const struct summary_options *o);
 void summary_free(struct summary *s);
