@@ -175,6 +175,7 @@ static void carve_scratch(struct acts *a, struct carve *p)
     a->rstd = carve4(p, 1);
     a->batch = carve(p, s->batch_bytes);
     a->result = carve4(p, 2);
+    a->select = carve(p, ACTS_SELECT);
     if (s->train) {
         carve_gradients(a, p);
         return;
@@ -183,7 +184,6 @@ static void carve_scratch(struct acts *a, struct carve *p)
     a->g = s->modules->place[ROLE_GATE_UP] >= 0 ? carve_act(p, c->inner) : l->up.at;
     a->tail_qkv =
         s->modules->place[ROLE_QKV] < 0 ? NULL : carve_act(p, query_width(c) + 2 * key_width(c));
-    a->select = carve(p, ACTS_SELECT);
     a->logits = carve(p, (size_t)(acts_logit_rows(s->tokens) * c->vocab) * sizeof(float));
 }
 

@@ -65,7 +65,7 @@ struct acts {
     struct dev *batch;       /* (acts_batch_bytes) what the batch is, put at once */
     struct dev *result;      /* (N) twice 4 bytes a row: nll and best, fetched at once */
     struct dev *logits;      /* (acts_logit_rows, V); NULL in training */
-    struct dev *select; /* ACTS_SELECT bytes of what is asked of rows of logits; NULL in training */
+    struct dev *select;      /* ACTS_SELECT bytes of what is asked of rows of logits */
 };
 
 struct acts_shape { /* what decides how much is needed */

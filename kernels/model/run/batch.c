@@ -86,6 +86,18 @@ int64_t batch_add_cached(struct batch *b, const uint32_t *ids, int64_t n, int64_
     return b->seqs - 1;
 }
 
+int64_t batch_add_branch(struct batch *b, int64_t seq, int64_t seen, const uint32_t *ids, int64_t n)
+{
+    const struct seq *const trunk = &b->seq[seq];
+
+    assert(seen <= trunk->q_len && !trunk->shared_len);
+    return batch_add_cached(b, ids, n, seen,
+                            &(struct seq){ .k_start = (int32_t)b->tokens,
+                                           .k_len = (int32_t)n,
+                                           .shared_start = trunk->q_start,
+                                           .shared_len = (int32_t)seen });
+}
+
 void batch_clear(struct batch *b)
 {
     b->tokens = 0;

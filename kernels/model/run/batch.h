@@ -33,6 +33,11 @@ int64_t batch_rows(int64_t n);
 int64_t batch_add(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_target,
                   float weight, uint32_t sample);
 
+/* Appends N tokens that follow the first SEEN of sequence SEQ of this batch, without targets: they
+ * see those and each other, and nobody sees them. For passes forward. */
+int64_t batch_add_branch(struct batch *b, int64_t seq, int64_t seen, const uint32_t *ids,
+                         int64_t n);
+
 /* Appends new tokens of a sequence that has keys in a cache (generation, label scoring): positions
  * go on from first_pos; struct seq's key rows are given. */
 int64_t batch_add_cached(struct batch *b, const uint32_t *ids, int64_t n, int64_t first_pos,

@@ -135,8 +135,9 @@ static int fetch_logits(const struct pass *p, float *logits)
     return check_finite(logits, p->picks * V);
 }
 
-/* Picks FROM.. (M): ids to the device, what they are worth behind them, best ids last. */
-static int select_some(const struct pass *p, const struct selected *s, int64_t from, int64_t M)
+/* Picks FIRST + FROM.. (M): ids to the device, what they are worth behind them, best ids last. */
+static int select_some(const struct pass *p, int64_t first, const struct selected *s, int64_t from,
+                       int64_t M)
 {
     const struct ops *ops = p->e->ops;
     struct dev *room = p->e->acts.select;
@@ -145,27 +146,28 @@ static int select_some(const struct pass *p, const struct selected *s, int64_t f
     struct dev *ids = ops->slice(best, (size_t)M * sizeof *s->best);
 
     if (s->n == 0) {
-        if (block_head_select(p, from, M, NULL, best, NULL, 0) < 0)
+        if (block_head_select(p, first + from, M, NULL, best, NULL, 0) < 0)
             return -1;
         return ops->get(s->best + from, best, (size_t)M * sizeof *s->best);
     }
     if (ops->put(ids, s->ids + from * s->n, values * sizeof *s->ids) < 0 ||
-        block_head_select(p, from, M, room, best, ids, s->n) < 0 ||
+        block_head_select(p, first + from, M, room, best, ids, s->n) < 0 ||
         ops->get(s->logp + from * s->n, room, values * sizeof *s->logp) < 0)
         return -1;
     return ops->get(s->best + from, best, (size_t)M * sizeof *s->best);
 }
 
-static int fetch_selected(const struct pass *p, const struct selected *s)
+int pass_select(const struct pass *p, int64_t first, const struct selected *s)
 {
-    const int64_t row = s->n * (int64_t)(sizeof *s->logp + sizeof *s->ids) + 4;
+    const int64_t n = p->picks - first,
+                  row = s->n * (int64_t)(sizeof *s->logp + sizeof *s->ids) + 4;
     const int64_t chunk = ACTS_SELECT / row;
 
     assert(chunk > 0);
-    for (int64_t i = 0; i < p->picks; i += chunk)
-        if (select_some(p, s, i, p->picks - i < chunk ? p->picks - i : chunk) < 0)
+    for (int64_t i = 0; i < n; i += chunk)
+        if (select_some(p, first, s, i, n - i < chunk ? n - i : chunk) < 0)
             return -1;
-    for (int64_t i = 0; i < p->picks; i++)
+    for (int64_t i = 0; i < n; i++)
         if (s->best[i] < 0)
             return not_finite();
     return 0;
@@ -190,7 +192,7 @@ static int infer(struct model *m, const struct batch *b, struct kv_cache *kv,
     if (rc == 0)
         rc = run_forward(&p);
     if (rc == 0)
-        rc = s ? fetch_selected(&p, s) : fetch_logits(&p, logits);
+        rc = s ? pass_select(&p, 0, s) : fetch_logits(&p, logits);
     batch_free(&tail);
     free(at);
     free(tail_row);

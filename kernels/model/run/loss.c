@@ -8,25 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rows of a batch that have a target. */
+/* The rows of a batch that have a target, and at the end those that more is asked of. */
 struct targets {
     int64_t n;
     int32_t *row, *target;
     float *weight;
 };
 
-static struct targets find_targets(const struct batch *b)
+struct asked {
+    int64_t n;
+    const int32_t *row; /* (n) */
+    const struct selected *s;
+};
+
+static void add_target(struct targets *t, const struct batch *b, int32_t row)
+{
+    t->row[t->n] = row;
+    t->target[t->n] = b->target[row];
+    t->weight[t->n++] = b->weight[row];
+}
+
+static struct targets find_targets(const struct batch *b, const struct asked *a)
 {
     struct targets t = { .row = xnmalloc((size_t)b->tokens, sizeof *t.row),
                          .target = xnmalloc((size_t)b->tokens, sizeof *t.target),
                          .weight = xnmalloc((size_t)b->tokens, sizeof *t.weight) };
+    bool *later = xcalloc((size_t)b->tokens, sizeof *later);
 
+    for (int64_t i = 0; i < a->n; i++)
+        later[a->row[i]] = true;
     for (int32_t i = 0; i < (int32_t)b->tokens; i++)
-        if (b->target[i] >= 0) {
-            t.row[t.n] = i;
-            t.target[t.n] = b->target[i];
-            t.weight[t.n++] = b->weight[i];
-        }
+        if (b->target[i] >= 0 && !later[i])
+            add_target(&t, b, i);
+    for (int64_t i = 0; i < a->n; i++)
+        add_target(&t, b, a->row[i]);
+    free(later);
     return t;
 }
 
@@ -92,9 +108,9 @@ static int run_pass(struct pass *p, const struct targets *t, float *nll, int32_t
 }
 
 static int run(struct model *m, const struct batch *b, bool train, uint64_t seed, float *nll,
-               int32_t *best)
+               int32_t *best, const struct asked *a)
 {
-    struct targets t = find_targets(b);
+    struct targets t = find_targets(b, a);
     struct pass p;
     int rc = 0;
 
@@ -109,6 +125,8 @@ static int run(struct model *m, const struct batch *b, bool train, uint64_t seed
         p.seed = seed;
         if (rc == 0)
             rc = run_pass(&p, &t, nll, best);
+        if (rc == 0 && a->n)
+            rc = pass_select(&p, t.n - a->n, a->s);
     }
     targets_free(&t);
     return rc;
@@ -117,10 +135,16 @@ static int run(struct model *m, const struct batch *b, bool train, uint64_t seed
 int model_train_batch(struct model *m, const struct batch *b, uint64_t seed, float *nll)
 {
     assert(m->e.lora && m->e.lora->g && m->e.acts.train);
-    return run(m, b, true, seed, nll, NULL);
+    return run(m, b, true, seed, nll, NULL, &(struct asked){ 0 });
 }
 
 int model_loss_batch(struct model *m, const struct batch *b, float *nll, int32_t *best)
 {
-    return run(m, b, false, 0, nll, best);
+    return run(m, b, false, 0, nll, best, &(struct asked){ 0 });
+}
+
+int model_loss_select(struct model *m, const struct batch *b, float *nll, const int32_t *out_rows,
+                      int64_t n_out, const struct selected *s)
+{
+    return run(m, b, false, 0, nll, NULL, &(struct asked){ n_out, out_rows, s });
 }

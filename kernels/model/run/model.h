@@ -106,6 +106,10 @@ struct selected {
     double *logp;
     int32_t *best;
 };
+/* model_loss_batch that also says S of N_OUT rows of the batch, none twice: what model_select
+ * would. */
+MUST_USE int model_loss_select(struct model *m, const struct batch *b, float *nll,
+                               const int32_t *out_rows, int64_t n_out, const struct selected *s);
 /* The same as model_infer, but for what it gives. */
 MUST_USE int model_select(struct model *m, const struct batch *b, struct kv_cache *kv,
                           const int32_t *out_rows, int64_t n_out, const struct selected *s);

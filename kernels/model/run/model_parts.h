@@ -45,4 +45,9 @@ MUST_USE int pass_backward(const struct pass *p);
 /* The first layer whose input is not finite, or the number of layers and more: who is to blame. */
 MUST_USE int pass_find_bad_layer(const struct pass *p, int *layer);
 
+/* ---- infer.c ---- */
+
+/* What S asks of the picks from FIRST on; EXIT_NUMERIC: a logit is not finite. */
+MUST_USE int pass_select(const struct pass *p, int64_t first, const struct selected *s);
+
 #endif
