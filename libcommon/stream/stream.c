@@ -103,6 +103,14 @@ void labels_free(struct labels *l)
     *l = (struct labels){ 0 };
 }
 
+void labels_warn_guessed(const struct labels *l)
+{
+    if (!l->answer)
+        warn("the stream names no answers: each label is scored by a space and its name, as ' %s'; "
+             "promptify writes answers, peek --from-jsonl --header-from keeps them",
+             l->name[0]);
+}
+
 int labels_check_seed(const struct labels *l, const char *what)
 {
     static const char *const known[] = { "positive", "neutral", "negative" };

@@ -49,6 +49,8 @@ MUST_USE int labels_load(struct labels *l, const struct cli_list *given);
 /* -1 when L has another label than the article's three, which --preset seed is about; WHAT names the
  * stream for the message. */
 MUST_USE int labels_check_seed(const struct labels *l, const char *what);
+/* A warning where L, of labels that are to be scored, has no answers. */
+void labels_warn_guessed(const struct labels *l);
 /* "a, b, c" for a message, cut off where it gets long. */
 void labels_list(const struct labels *l, struct buf *b);
 

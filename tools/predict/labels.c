@@ -8,25 +8,22 @@
  */
 #include "predict.h"
 
+#include "choices.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct answer { /* tokens of one label */
-    uint32_t *ids;
-    int64_t n;
-};
-
 struct label_state {
     int n;
-    struct answer *answer;      /* (n) */
-    const struct answer **path; /* (n) the same in lexicographic order */
+    struct choices choices;
+    const struct choice **path; /* (n) the same in lexicographic order */
     bool said;                  /* what is scored where the header has no answers */
     double *prior; /* (n) log-probability without a prompt; zeros unless --normalize prior */
 };
 
 /* How many tokens A and B begin with in common. */
-static int64_t common(const struct answer *a, const struct answer *b)
+static int64_t common(const struct choice *a, const struct choice *b)
 {
     int64_t n = 0;
 
@@ -37,8 +34,8 @@ static int64_t common(const struct answer *a, const struct answer *b)
 
 static int by_ids(const void *a, const void *b)
 {
-    const struct answer *x = *(const struct answer *const *)a,
-                        *y = *(const struct answer *const *)b;
+    const struct choice *x = *(const struct choice *const *)a,
+                        *y = *(const struct choice *const *)b;
     const int64_t n = common(x, y);
 
     if (n == x->n || n == y->n)
@@ -48,11 +45,11 @@ static int by_ids(const void *a, const void *b)
 
 /* IDS (labels): of every label that begins like the first DEPTH tokens of answer A, its next; -1 of
  * the others. */
-static void next_ids(const struct label_state *s, const struct answer *a, int64_t depth,
+static void next_ids(const struct label_state *s, const struct choice *a, int64_t depth,
                      int32_t *ids)
 {
     for (int l = 0; l < s->n; l++) {
-        const struct answer *b = &s->answer[l];
+        const struct choice *b = &s->choices.of[l];
         const bool goes_on = b->n > depth && common(a, b) >= depth;
 
         ids[l] = goes_on ? (int32_t)b->ids[depth] : -1;
@@ -70,7 +67,7 @@ static void add_scores(const struct label_state *s, const int32_t *ids, const do
 
 /* How many tokens of A the prompts have been led through for BEFORE: all that it begins with like
  * it, but not its last, which nothing follows. */
-static int64_t depth_behind(const struct answer *before, const struct answer *a)
+static int64_t depth_behind(const struct choice *before, const struct choice *a)
 {
     const int64_t n = common(before, a);
 
@@ -79,7 +76,7 @@ static int64_t depth_behind(const struct answer *before, const struct answer *a)
 
 /* Leads N prompts through the tokens of A from DEPTH on, but the last, which nothing follows. */
 static int score_path(struct predictor *p, const struct prompt *prompts, int n,
-                      const struct answer *a, int64_t depth, double *score)
+                      const struct choice *a, int64_t depth, double *score)
 {
     const struct label_state *s = p->state;
     const int64_t len = a->n - 1 - depth;
@@ -136,7 +133,7 @@ static int score_prompts(struct predictor *p, struct prompt *prompts, int n, int
         score[i] = 0;
     rc = score_first(p, prompts, n, shared, score);
     for (int l = 0; rc == 0 && l < s->n; l++) {
-        const struct answer *a = s->path[l];
+        const struct choice *a = s->path[l];
         const int64_t depth = l ? depth_behind(s->path[l - 1], a) : 0, len = a->n - 1 - depth;
         const int most =
             len < p->opt->batch_tokens ? (int)(p->opt->batch_tokens / (len > 1 ? len : 1)) : 1;
@@ -158,7 +155,7 @@ static void set_fields(const struct predictor *p, const struct item *item, doubl
     int best = 0;
 
     for (int l = 0; l < s->n; l++) {
-        score[l] = by_length ? score[l] / (double)s->answer[l].n : score[l] - s->prior[l];
+        score[l] = by_length ? score[l] / (double)s->choices.of[l].n : score[l] - s->prior[l];
         if (score[l] > score[best])
             best = l;
     }
@@ -176,10 +173,8 @@ static void say_answers(const struct predictor *p)
 {
     struct label_state *s = p->state;
 
-    if (!p->labels->answer && !s->said)
-        warn("the stream names no answers: each label is scored by a space and its name, as ' %s'; "
-             "promptify writes answers, peek --from-jsonl --header-from keeps them",
-             p->labels->name[0]);
+    if (!s->said)
+        labels_warn_guessed(p->labels);
     s->said = true;
 }
 
@@ -195,40 +190,6 @@ static int run(struct predictor *p, struct prompt *prompts, int n, int64_t share
         say_answers(p);
     free(score);
     return rc;
-}
-
-static int encode_label(struct predictor *p, int l)
-{
-    struct label_state *s = p->state;
-    struct answer *a = &s->answer[l];
-    struct buf text = BUF_INIT;
-    const uint32_t *ids;
-    size_t n;
-
-    if (p->labels->answer)
-        buf_puts(&text, p->labels->answer[l]);
-    else
-        buf_printf(&text, " %s", p->labels->name[l]);
-    const int rc = tokenizer_encode(p->tok, p->scratch, text.p, text.n, &ids, &n);
-
-    buf_free(&text);
-    if (rc == 0 && n == 0)
-        return err_set(EXIT_DATA,
-                       "its answer has no tokens; give it one with promptify --verbalizer");
-    if (rc < 0 || model_check_ids(p->model, ids, (int64_t)n, 0) < 0)
-        return -1;
-    a->n = (int64_t)n;
-    a->ids = xnmalloc(n, sizeof *a->ids);
-    memcpy(a->ids, ids, n * sizeof *ids);
-    if (a->n > p->more)
-        p->more = a->n;
-    for (int i = 0; i < l; i++)
-        if (s->answer[i].n == a->n && !memcmp(s->answer[i].ids, a->ids, n * sizeof *ids))
-            return err_set(EXIT_DATA,
-                           "has the same tokens as label '%s'; give each its own answer "
-                           "with promptify --verbalizer",
-                           p->labels->name[i]);
-    return 0;
 }
 
 /* Mutual information instead of probability: what the label has without a prompt, after the token
@@ -258,23 +219,21 @@ static int begin(struct predictor *p)
         return err_set(EXIT_DATA,
                        "the stream names no labels, so there is nothing to choose from; use "
                        "--mode generate, or give it labels with split-stratified or peek --labels");
-    if (!p->tok)
-        return err_set(
-            EXIT_NOINPUT,
-            "the model has no tokenizer, which labels need; copy tokenizer.json beside its "
-            "config.json");
     if (n > MODEL_SELECT_MAX)
         return err_set(EXIT_DATA, "%d labels are more than %d", n, MODEL_SELECT_MAX);
+    if (choices_encode(&s->choices, p->labels->name, p->labels->answer, n, p->tok) < 0)
+        return -1;
     s->n = n;
-    s->answer = xcalloc((size_t)n, sizeof *s->answer);
-    s->path = xnmalloc((size_t)n, sizeof(struct answer *));
+    s->path = xnmalloc((size_t)n, sizeof(struct choice *));
     s->prior = xcalloc((size_t)n, sizeof *s->prior);
     for (int l = 0; l < n; l++) {
-        if (encode_label(p, l) < 0)
+        const struct choice *a = s->path[l] = &s->choices.of[l];
+
+        if (model_check_ids(p->model, a->ids, a->n, 0) < 0)
             return err_in("label '%s'", p->labels->name[l]);
-        s->path[l] = &s->answer[l];
     }
-    qsort(s->path, (size_t)n, sizeof(struct answer *), by_ids);
+    p->more = s->choices.longest;
+    qsort(s->path, (size_t)n, sizeof(struct choice *), by_ids);
     return strcmp(p->opt->normalize, "prior") == 0 ? find_prior(p) : 0;
 }
 
@@ -282,9 +241,7 @@ static void end(struct predictor *p)
 {
     struct label_state *s = p->state;
 
-    for (int l = 0; l < s->n; l++)
-        free(s->answer[l].ids);
-    free(s->answer);
+    choices_free(&s->choices);
     free(s->path);
     free(s->prior);
     free(s);
