@@ -149,6 +149,39 @@ static int plan_or_train(struct trainer *t, const struct pack *files, struct pac
     return model_reserve(t->model, tokens, true) < 0 ? -1 : job_run(t, files, out);
 }
 
+/* What only evaluations can answer needs some. */
+static int check_evaluations(const struct train_options *o, const struct train_sets *sets,
+                             const struct order *order)
+{
+    int64_t i = 0;
+
+    if (!o->eval_labels)
+        return 0;
+    if (sets->eval.n == 0)
+        return err_set(EXIT_DATA, "no record's split is eval, which --eval-labels is about");
+    while (i < order->steps && !order->step[i].evaluate)
+        i++;
+    return i < order->steps
+               ? 0
+               : err_set(EXIT_USAGE,
+                         "the run has %" PRId64 " steps and no evaluation, which --eval-labels is "
+                         "about; lower --eval-steps",
+                         order->steps);
+}
+
+/* T has all but what is made here. */
+static int prepare_and_run(struct trainer *t, const struct pack *files, struct pack_writer *out)
+{
+    int rc = 0;
+
+    if (t->opt->eval_labels)
+        rc = label_eval_new(&t->labels, t->sets, t->model);
+    if (rc == 0)
+        rc = plan_or_train(t, files, out);
+    label_eval_free(t->labels);
+    return rc;
+}
+
 /* Everything between a model that is open and an output that is whole. */
 static int run(const struct train_options *o, const struct pack *files, struct model *m,
                struct pack_writer *out, struct outfile *picture)
@@ -164,7 +197,8 @@ static int run(const struct train_options *o, const struct pack *files, struct m
     if (o->resid_pdrop >= 0)
         model_set_resid_pdrop(m, (float)o->resid_pdrop);
     if (model_set_label_smoothing(m, (float)o->label_smoothing) == 0 &&
-        make_lora(&lora, o, m) == 0 && make_order(&order, o, &sets.train) == 0) {
+        make_lora(&lora, o, m) == 0 && make_order(&order, o, &sets.train) == 0 &&
+        check_evaluations(o, &sets, &order) == 0) {
         const struct schedule schedule = {
             .kind = o->schedule,
             .peak = o->rate,
@@ -172,11 +206,18 @@ static int run(const struct train_options *o, const struct pack *files, struct m
             .warmup = schedule_warmup(o->warmup_steps, o->warmup_ratio, order.steps),
         };
         char *const base = base_name(o->model);
-        struct trainer t = { o, m, lora, &sets, &order, &schedule, base, NULL, picture };
+        struct trainer t = { .opt = o,
+                             .model = m,
+                             .lora = lora,
+                             .sets = &sets,
+                             .order = &order,
+                             .schedule = &schedule,
+                             .base = base,
+                             .picture = picture };
 
         say_short_steps(&order, o->accum);
         model_use_lora(m, lora);
-        rc = plan_or_train(&t, files, out);
+        rc = prepare_and_run(&t, files, out);
         free(base);
     }
     order_free(&order);

@@ -11,8 +11,8 @@ struct metrics {
     struct metrics_file *file; /* NULL: no lines */
     int64_t every, last;       /* steps between lines, the last step of all */
     int64_t steps, all_tokens;
-    double last_loss, eval_loss;
-    bool evaluated;
+    double last_loss;
+    struct eval_report eval; /* the last one; step 0: none */
     struct { /* since the last line */
         int64_t steps, tokens;
         double loss, seconds;
@@ -36,6 +36,15 @@ static int take_number(const cJSON *o, const char *key, double *value)
     return got ? got : err_set(EXIT_DATA, "the checkpoint's state has no '%s'", key);
 }
 
+static int take_evaluation(struct eval_report *r, const cJSON *from)
+{
+    r->right = -1;
+    if (json_int(from, "right", &r->right, 0, (int64_t)1 << 53) < 0 ||
+        take_count(from, "step", &r->step) < 0 || take_count(from, "records", &r->records) < 0)
+        return -1;
+    return take_number(from, "loss", &r->loss);
+}
+
 static int take_state(struct metrics *m, const cJSON *from)
 {
     if (take_count(from, "steps", &m->steps) < 0 ||
@@ -47,10 +56,12 @@ static int take_state(struct metrics *m, const cJSON *from)
         take_number(from, "open_seconds", &m->open.seconds) < 0)
         return -1;
 
-    const int got = json_double(from, "eval_loss", &m->eval_loss);
+    const cJSON *eval;
+    const int got = json_object(from, "evaluation", &eval);
 
-    m->evaluated = got > 0;
-    return got < 0 ? -1 : history_take(&m->history, from);
+    if (got < 0 || (got > 0 && take_evaluation(&m->eval, eval) < 0))
+        return -1;
+    return history_take(&m->history, from);
 }
 
 static int resume_file(struct metrics *m, const char *path, const cJSON *from)
@@ -77,9 +88,14 @@ int metrics_put_state(const struct metrics *m, struct buf *b)
     json_put_double(b, m->open.loss);
     buf_puts(b, ",\"open_seconds\":");
     json_put_double(b, m->open.seconds);
-    if (m->evaluated) {
-        buf_puts(b, ",\"eval_loss\":");
-        json_put_double(b, m->eval_loss);
+    if (m->eval.step) {
+        buf_printf(b, ",\"evaluation\":{\"step\":%" PRId64 ",\"records\":%" PRId64, m->eval.step,
+                   m->eval.records);
+        if (m->eval.right >= 0)
+            buf_printf(b, ",\"right\":%" PRId64, m->eval.right);
+        buf_puts(b, ",\"loss\":");
+        json_put_double(b, m->eval.loss);
+        buf_putc(b, '}');
     }
     buf_putc(b, ',');
     history_put(&m->history, b);
@@ -168,17 +184,25 @@ int metrics_step(struct metrics *m, const struct step_report *r)
     return write_line(m, &b);
 }
 
-int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double loss, int64_t tokens)
+double eval_accuracy(const struct eval_report *r)
+{
+    return (double)r->right / (double)r->records;
+}
+
+int metrics_evaluation(struct metrics *m, const struct eval_report *r)
 {
     struct buf b = BUF_INIT;
 
-    m->eval_loss = loss;
-    m->evaluated = true;
-    history_add(&m->history, HISTORY_EVAL_LOSS, step, loss);
-    put_count(&b, "step", step);
-    put(&b, "epoch", epoch);
-    put(&b, "eval_loss", loss);
-    put_count(&b, "eval_tokens", tokens);
+    m->eval = *r;
+    history_add(&m->history, HISTORY_EVAL_LOSS, r->step, r->loss);
+    put_count(&b, "step", r->step);
+    put(&b, "epoch", r->epoch);
+    put(&b, "eval_loss", r->loss);
+    put_count(&b, "eval_tokens", r->tokens);
+    if (r->right >= 0) {
+        put(&b, "eval_accuracy", eval_accuracy(r));
+        put_count(&b, "eval_records", r->records);
+    }
     return write_line(m, &b);
 }
 
@@ -191,8 +215,11 @@ void metrics_summary(const struct metrics *m)
 {
     (void)fprintf(stderr, "%s: %" PRId64 " steps, %" PRId64 " tokens, loss %.4f", err_tool(),
                   m->steps, m->all_tokens, m->last_loss);
-    if (m->evaluated)
-        (void)fprintf(stderr, ", eval loss %.4f", m->eval_loss);
+    if (m->eval.step)
+        (void)fprintf(stderr, ", eval loss %.4f", m->eval.loss);
+    if (m->eval.step && m->eval.right >= 0)
+        (void)fprintf(stderr, ", eval accuracy %.4f (%" PRId64 " of %" PRId64 ")",
+                      eval_accuracy(&m->eval), m->eval.right, m->eval.records);
     (void)fputc('\n', stderr);
 }
 

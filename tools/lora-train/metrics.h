@@ -21,6 +21,14 @@ struct step_report {
     double seconds;
 };
 
+struct eval_report {
+    int64_t step; /* behind which it was, from 1 */
+    double epoch, loss;
+    int64_t tokens;         /* that have a loss */
+    int64_t records, right; /* whose label would be chosen; RIGHT -1: nobody asked */
+};
+double eval_accuracy(const struct eval_report *r); /* where RIGHT is not -1 */
+
 /*
  * PATH NULL: no lines are written. A line is written at every EVERY-th step and at the last of STEPS;
  * its loss is the mean over the steps since the last line, its tokens are those of these steps. It is
@@ -34,9 +42,9 @@ struct metrics_options {
 };
 MUST_USE int metrics_open(struct metrics **m, const struct metrics_options *o, const cJSON *from);
 MUST_USE int metrics_step(struct metrics *m, const struct step_report *r);
-MUST_USE int metrics_evaluation(struct metrics *m, int64_t step, double epoch, double loss,
-                                int64_t tokens);
-/* "448 steps, 62420 tokens, loss 1.2345, eval loss 1.3456" on standard error. */
+MUST_USE int metrics_evaluation(struct metrics *m, const struct eval_report *r);
+/* "448 steps, 62420 tokens, loss 1.2345, eval loss 1.3456, eval accuracy 0.9000 (45 of 50)" on
+ * standard error. */
 void metrics_summary(const struct metrics *m);
 /* Of all steps, whether lines are written or not. */
 const struct history *metrics_history(const struct metrics *m);

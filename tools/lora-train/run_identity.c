@@ -32,7 +32,8 @@ static void add_set(struct sha256 *s, const struct train_set *set)
     sha256_add(s, &set->n, sizeof set->n);
     for (int64_t i = 0; i < set->n; i++) {
         const struct train_record *x = &set->v[i];
-        const int64_t shape[] = { (int64_t)x->id, x->n, x->first_target, x->unshifted, x->label };
+        const int64_t shape[] = { (int64_t)x->id, x->n,      x->first_target,
+                                  x->unshifted,   x->prompt, x->label };
 
         sha256_add(s, shape, sizeof shape);
         sha256_add(s, train_record_ids(set, x), (size_t)x->n * sizeof *set->ids);
@@ -48,6 +49,22 @@ static void put_records(struct buf *b, const struct train_sets *sets)
     add_set(s, &sets->eval);
     sha256_done(s, digest);
     put_digest(b, "records", digest);
+}
+
+/* What labels stand for, where that is looked at. */
+static void put_labels(struct buf *b, const struct labels *l)
+{
+    struct sha256 *s = sha256_new();
+    uint8_t digest[SHA256_BYTES];
+
+    for (int i = 0; i < l->n; i++) {
+        const char *answer = l->answer ? l->answer[i] : "";
+
+        sha256_add(s, l->name[i], strlen(l->name[i]) + 1);
+        sha256_add(s, answer, strlen(answer) + 1);
+    }
+    sha256_done(s, digest);
+    put_digest(b, "labels", digest);
 }
 
 static void put_order(struct buf *b, const struct order *o)
@@ -104,6 +121,8 @@ int run_identity_put(struct buf *b, const struct train_options *o, const struct 
     pack_digest(model, digest);
     put_digest(b, "model", digest);
     put_records(b, sets);
+    if (o->eval_labels)
+        put_labels(b, &sets->labels);
     put_order(b, order);
     if (put_weights(b, lora) < 0)
         return -1;

@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "stop.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,28 +30,32 @@ static const struct train_record *pick(const struct train_set *set, const int64_
     return &set->v[record ? record[i] : i];
 }
 
-/* Whether a batch that holds TOKENS ends before record X. */
-static bool is_full(int64_t tokens, const struct train_record *x, int64_t budget)
+/* Whether a batch that holds TOKENS ends before a record of ROWS. */
+static bool is_full(int64_t tokens, int64_t rows, int64_t budget)
 {
-    return tokens && tokens + batch_rows(x->n) > budget;
+    return tokens && tokens + rows > budget;
 }
 
-int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t n, int64_t budget)
+int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t n, int64_t more,
+                     int64_t budget)
 {
     int64_t tokens = 0, largest = 0;
 
     for (int64_t i = 0; i < n; i++) {
-        const struct train_record *x = pick(set, record, i);
+        const int64_t rows = batch_rows(pick(set, record, i)->n) + more;
 
-        tokens = (is_full(tokens, x, budget) ? 0 : tokens) + batch_rows(x->n);
+        tokens = (is_full(tokens, rows, budget) ? 0 : tokens) + rows;
         largest = tokens > largest ? tokens : largest;
     }
     return largest;
 }
 
-void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed)
+void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed,
+               struct label_eval *labels)
 {
-    *f = (struct feed){ .model = m, .budget = budget, .seed = seed, .batch = BATCH_INIT };
+    *f = (struct feed){
+        .model = m, .budget = budget, .seed = seed, .labels = labels, .batch = BATCH_INIT
+    };
 }
 
 void feed_free(struct feed *f)
@@ -69,17 +74,28 @@ static double sum_rows(const struct feed *f, const struct seq *s)
     return sum;
 }
 
+/* Rows of a record beside its own. */
+static int64_t more_rows(const struct feed *f, bool train)
+{
+    return f->labels && !train ? label_eval_rows(f->labels) : 0;
+}
+
 /* Runs what has been gathered: records I .. of the list, in the batch's order. */
 static int run_batch(struct feed *f, const struct train_set *set, const int64_t *record, int64_t i,
                      bool train, double *sum)
 {
     struct batch *b = &f->batch;
+    const int64_t n = b->seqs, tokens = b->tokens + n * more_rows(f, train);
+    int rc;
 
-    f->nll = xnrealloc(f->nll, (size_t)b->tokens, sizeof *f->nll);
-    const int rc = train ? model_train_batch(f->model, b, f->seed, f->nll)
-                         : model_loss_batch(f->model, b, f->nll, NULL);
-
-    for (int64_t s = 0; s < b->seqs; s++) {
+    f->nll = xnrealloc(f->nll, (size_t)tokens, sizeof *f->nll);
+    if (train)
+        rc = model_train_batch(f->model, b, f->seed, f->nll);
+    else if (f->labels)
+        rc = label_eval_run(f->labels, f->model, b, &set->v[i], n, f->nll, &f->right);
+    else
+        rc = model_loss_batch(f->model, b, f->nll, NULL);
+    for (int64_t s = 0; s < n; s++) {
         sum[i + s] = sum_rows(f, &b->seq[s]);
         if (rc < 0 && err_code() == EXIT_NUMERIC && !f->culprit && !isfinite(sum[i + s]))
             f->culprit = pick(set, record, i + s);
@@ -91,19 +107,25 @@ static int run_batch(struct feed *f, const struct train_set *set, const int64_t 
 int feed_run(struct feed *f, const struct train_set *set, const int64_t *record, int64_t n,
              const double *weight, int64_t first_sample, double *sum)
 {
-    int64_t start = 0;
+    const int64_t more = more_rows(f, weight != NULL);
+    int64_t start = 0, tokens = 0;
 
+    assert(weight || !record); /* labels are looked at in the order of the set */
     batch_clear(&f->batch);
+    f->right = 0;
     for (int64_t i = 0; i < n; i++) {
         const struct train_record *x = pick(set, record, i);
+        const int64_t rows = batch_rows(x->n) + more;
 
-        if (is_full(f->batch.tokens, x, f->budget)) {
+        if (is_full(tokens, rows, f->budget)) {
             if (run_batch(f, set, record, start, weight != NULL, sum) < 0)
                 return -1;
             if (!weight && stop_asked())
                 return 1;
             start = i;
+            tokens = 0;
         }
+        tokens += rows;
         batch_add(&f->batch, train_record_ids(set, x), x->n, x->first_target,
                   weight ? (float)weight[i] : 0, (uint32_t)(first_sample + i));
     }

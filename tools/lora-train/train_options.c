@@ -120,6 +120,8 @@ static void check(struct train_options *o, const struct given *given)
         die(EXIT_USAGE, "--partial-adapter and --trust-adapter are about --init-adapter; give one");
     if (given->eval_steps && o->evaluate != EVALUATE_STEPS)
         die(EXIT_USAGE, "--eval-steps needs --eval-strategy steps");
+    if (o->eval_labels && o->evaluate == EVALUATE_NEVER)
+        die(EXIT_USAGE, "--eval-labels is about evaluations; leave out --eval-strategy no");
     if (!given->eval_steps)
         o->eval_steps = o->logging_steps;
     if (o->plan_file && o->metrics_file)
@@ -236,6 +238,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "eval-steps", CLI_INT, &o->eval_steps, .arg = "N",
           .help = "steps between evaluations; as logging-steps where it is not given", .min = 1,
           .max = COUNT_MAX, .given = &given.eval_steps },
+        { 0, "eval-labels", CLI_FLAG, &o->eval_labels,
+          .help = "also how often the label is right that the model would choose" },
         { 0, "save-steps", CLI_INT, &o->save_steps, .arg = "N",
           .help =
               "steps between checkpoints, or adapters written beside the last one; 0: only that",

@@ -34,7 +34,8 @@ struct train_options {
     enum evaluate_when evaluate;
     enum loss_norm norm;
     enum dtype compute;
-    bool group, flush, completion_only, resume, partial_adapter, trust_tokens, trust_adapter, seed_preset;
+    bool group, flush, completion_only, resume, partial_adapter, trust_tokens, trust_adapter,
+        seed_preset, eval_labels;
 };
 
 /* Parses, checks what only the options together can tell, and exits on mistakes. */

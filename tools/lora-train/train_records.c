@@ -28,49 +28,46 @@ static int choose_set(struct train_set **set, struct train_sets *s, struct recor
     return 0;
 }
 
-/* 1 and n_prompt, 0 where there is none. ALL are the record's tokens. */
-static int read_prompt(uint64_t *prompt, struct record *rec, int64_t all)
+/* *PROMPT is where the completion begins, of which X has to have something left. ALL are the
+ * record's tokens, X->n those that --max-length left. OTHERWISE: what else can be done. */
+static int find_completion(int64_t *prompt, const struct train_record *x, struct record *rec,
+                           int64_t all, const char *otherwise)
 {
-    const int got = record_get_uint(rec, "n_prompt", prompt);
+    uint64_t said;
+    const int got = record_get_uint(rec, "n_prompt", &said);
 
-    if (got > 0 && *prompt > (uint64_t)all)
-        return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens",
-                       *prompt, all);
-    return got;
-}
-
-/* The first token that is learned; ALL are the record's tokens, X->n those that --max-length left.
- */
-static int find_first_target(struct train_record *x, struct record *rec, int64_t all,
-                             bool completion_only)
-{
-    uint64_t prompt = 0;
-    const int got = read_prompt(&prompt, rec, all);
-
-    if (got < 0)
-        return -1;
-    if (!completion_only) {
-        prompt = 0;
-    } else {
-        if (!got)
-            return err_set(EXIT_DATA,
-                           "no n_prompt: there is no completion to learn; use --loss all");
-        if (prompt == (uint64_t)all)
-            return err_set(EXIT_DATA,
-                           "the completion is empty; use --loss all or leave the record out");
-        if (prompt >= (uint64_t)x->n)
-            return err_set(EXIT_DATA,
-                           "--max-length leaves nothing of the completion; raise it above %" PRIu64,
-                           prompt);
-    }
-    if (x->n < 2)
-        return err_set(EXIT_DATA, "one token alone gives nothing to predict; leave the record out");
-    x->first_target = prompt ? (int64_t)prompt : 1;
-    x->unshifted = x->n - (int64_t)prompt;
+    if (got <= 0)
+        return got < 0 ? -1
+                       : err_set(EXIT_DATA, "no n_prompt: there is no completion; %s", otherwise);
+    if (said > (uint64_t)all)
+        return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens", said,
+                       all);
+    if (said == (uint64_t)all)
+        return err_set(EXIT_DATA, "the completion is empty; %s or leave the record out", otherwise);
+    if (said >= (uint64_t)x->n)
+        return err_set(EXIT_DATA,
+                       "--max-length leaves nothing of the completion; raise it above %" PRIu64,
+                       said);
+    *prompt = (int64_t)said;
     return 0;
 }
 
-/* What asks for it is named in the error. */
+/* The first token that is learned. */
+static int find_first_target(struct train_record *x, struct record *rec, int64_t all,
+                             bool completion_only)
+{
+    int64_t prompt = 0;
+
+    if (completion_only && find_completion(&prompt, x, rec, all, "use --loss all") < 0)
+        return -1;
+    if (x->n < 2)
+        return err_set(EXIT_DATA, "one token alone gives nothing to predict; leave the record out");
+    x->first_target = prompt ? prompt : 1;
+    x->unshifted = x->n - prompt;
+    return 0;
+}
+
+/* OPTION asks for it. */
 static int read_label(struct train_record *x, struct record *rec, const struct labels *labels,
                       const char *option)
 {
@@ -86,6 +83,22 @@ static int read_label(struct train_record *x, struct record *rec, const struct l
     return x->label >= 0 ? 0
                          : err_set(EXIT_DATA, "its label '%.*s' is none of the header's", (int)n,
                                    text);
+}
+
+/* What the options ask for that look at labels. */
+static int read_class(struct train_record *x, struct record *rec, int64_t all, bool train,
+                      const struct train_sets *s, const struct train_options *o)
+{
+    if (train)
+        return o->class_weights.n ? read_label(x, rec, &s->labels, "--class-weights") : 0;
+    if (!o->eval_labels)
+        return 0;
+    if (read_label(x, rec, &s->labels, "--eval-labels") < 0 ||
+        find_completion(&x->prompt, x, rec, all, "leave out --eval-labels") < 0)
+        return -1;
+    return x->prompt ? 0
+                     : err_set(EXIT_DATA, "its prompt has no tokens, which --eval-labels goes by; "
+                                          "leave the record out");
 }
 
 static void add_ids(struct train_set *e, struct train_record *x, const uint32_t *ids)
@@ -134,10 +147,8 @@ static int take_record(struct train_sets *s, struct record *rec, uint64_t positi
         return err_set(EXIT_DATA, "no field 'ids'; pass the stream through tokenize first");
     x.n = (int64_t)n < o->max_length ? (int64_t)n : o->max_length;
     if (model_check_ids(m, ids, x.n, 0) < 0 ||
-        find_first_target(&x, rec, (int64_t)n, o->completion_only) < 0)
-        return -1;
-    if (set == &s->train && o->class_weights.n &&
-        read_label(&x, rec, &s->labels, "--class-weights") < 0)
+        find_first_target(&x, rec, (int64_t)n, o->completion_only) < 0 ||
+        read_class(&x, rec, (int64_t)n, set == &s->train, s, o) < 0)
         return -1;
     set->cut += (int64_t)n > x.n;
     add_ids(set, &x, ids);
@@ -208,11 +219,11 @@ static int check_labels(const struct reader *r, const struct train_options *o)
 {
     const struct labels *labels = reader_labels(r);
 
-    if (o->class_weights.n && labels->n == 0)
+    if ((o->class_weights.n || o->eval_labels) && labels->n == 0)
         return err_set(EXIT_DATA,
-                       "%s: the stream names no labels, which --class-weights is about; give it "
-                       "labels with split-stratified or peek --labels",
-                       reader_name(r));
+                       "%s: the stream names no labels, which %s is about; give it labels with "
+                       "split-stratified or peek --labels",
+                       reader_name(r), o->eval_labels ? "--eval-labels" : "--class-weights");
     return o->seed_preset ? labels_check_seed(labels, reader_name(r)) : 0;
 }
 

@@ -14,6 +14,7 @@ struct train_record {
     int64_t n;            /* tokens, after --max-length */
     int64_t first_target; /* first token that is predicted, 1 .. n-1 */
     int64_t unshifted;    /* tokens that would count if the first one could be predicted too */
+    int64_t prompt;       /* tokens in front of the completion; 0: nobody asked for it */
     int label;            /* index in struct train_sets' labels; -1: nobody asked for it */
     const char *source;   /* file it came from, for messages */
 };

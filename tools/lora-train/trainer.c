@@ -54,14 +54,15 @@ static int64_t count_tokens(const struct trainer *t, const struct order_step *s)
 
 int64_t trainer_batch_tokens(const struct trainer *t)
 {
-    const int64_t budget = feed_budget(t->model, t->lora);
-    int64_t largest = feed_largest(&t->sets->eval, NULL, t->sets->eval.n, budget);
+    const int64_t budget = feed_budget(t->model, t->lora),
+                  more = t->labels ? label_eval_rows(t->labels) : 0;
+    int64_t largest = feed_largest(&t->sets->eval, NULL, t->sets->eval.n, more, budget);
 
     for (int64_t i = 0; i < t->order->steps; i++) {
         const struct order_step *s = &t->order->step[i];
         const int64_t tokens =
             feed_largest(&t->sets->train, t->order->record + first_use(t->order, s),
-                         count_uses(t->order, s), budget);
+                         count_uses(t->order, s), 0, budget);
 
         largest = tokens > largest ? tokens : largest;
     }
@@ -157,8 +158,9 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
 static int evaluate(struct run *r)
 {
     const struct train_set *eval = &r->t->sets->eval;
-    double loss = 0;
-    int64_t all = 0;
+    struct eval_report report = { .step = r->at->step,
+                                  .epoch = r->t->order->step[r->at->step - 1].epoch,
+                                  .records = eval->n };
     const int rc = feed_run(&r->feed, eval, NULL, eval->n, NULL, 0, r->sum);
 
     if (rc)
@@ -172,12 +174,13 @@ static int evaluate(struct run *r)
             sum += r->sum[k];
             tokens += train_record_targets(&eval->v[k]);
         }
-        loss += sum / (double)tokens * (double)(end - i);
-        all += tokens;
+        report.loss += sum / (double)tokens * (double)(end - i);
+        report.tokens += tokens;
     }
+    report.loss /= (double)eval->n;
+    report.right = r->t->labels ? r->feed.right : -1;
     r->at->evaluate = false;
-    return metrics_evaluation(r->metrics, r->at->step, r->t->order->step[r->at->step - 1].epoch,
-                              loss / (double)eval->n, all);
+    return metrics_evaluation(r->metrics, &report);
 }
 
 /* ---- what is kept ---- */
@@ -299,7 +302,8 @@ int trainer_run(const struct trainer *t, struct trainer_state *s, struct metrics
     progress_from(progress, s->step);
     r.weight = xnmalloc((size_t)room, sizeof *r.weight);
     r.sum = xnmalloc((size_t)room, sizeof *r.sum);
-    feed_init(&r.feed, t->model, feed_budget(t->model, t->lora), (uint64_t)t->opt->common.seed);
+    feed_init(&r.feed, t->model, feed_budget(t->model, t->lora), (uint64_t)t->opt->common.seed,
+              t->labels);
 
     if (t->checkpoint)
         stop_defer();

@@ -4,8 +4,8 @@
 #ifndef TRAINER_H
 #define TRAINER_H
 
-#include "train_records.h"
 #include "checkpoint.h"
+#include "label_eval.h"
 #include "metrics.h"
 #include "files/adapter.h"
 #include "order.h"
@@ -20,6 +20,7 @@ struct trainer {
     const struct schedule *schedule;
     const char *base; /* name of the model, for adapters saved on the way */
     struct checkpoint *checkpoint; /* NULL: none is written */
+    struct label_eval *labels;     /* NULL: evaluations are about the loss alone */
     struct outfile *picture;       /* NULL: none is drawn, or it has its name already */
 };
 

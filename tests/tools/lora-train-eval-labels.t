@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""--eval-labels: its accuracy is what predict --mode labels and score say of the adapter of that step."""
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(root, "tests"))
+import streams  # noqa: E402
+tiny = os.path.join(root, "pipelines/tiny")
+folder = tempfile.TemporaryDirectory()
+os.chdir(folder.name)
+tests = failures = 0
+
+# answers of one token; of several, equally many, that begin alike; that are the beginning of another
+PLAIN = [" a", " b", " c", " d"]
+LONG = [" xqz", " xqj", " xjk", " zqk"]
+ODD = [" a", " a b", " a b c d e f g h", " a c"]
+LABELS = ["w", "x", "y", "z"]
+
+
+def report(ok, name, detail=""):
+    global tests, failures
+    tests += 1
+    failures += not ok
+    print(f"{'ok' if ok else 'not ok'} {tests} - {name}{'' if ok else ': ' + str(detail)}", flush=True)
+
+
+def tool(*words, data=None, text=True):
+    return subprocess.run(words, check=True, capture_output=True, text=text, input=data).stdout
+
+
+def refused(name, code, says, *words):
+    done = subprocess.run(words, capture_output=True, text=True)
+    report(done.returncode == code and says in done.stderr and done.stderr.count("\n") == 1 and not os.path.exists("no"), name,
+           (done.returncode, done.stderr))
+
+
+def lines(name):
+    with open(name) as f:
+        return [{k: v for k, v in json.loads(x).items() if k != "tokens_per_s"} for x in f]
+
+
+def records(labels=LABELS, n=40):
+    """Prompts that end in any token are answered in any way."""
+    rng = random.Random(7)
+    return [{"id": i, "ids": [rng.randrange(500) for _ in range(rng.randint(4, 30))], "n_prompt": 3 + i % 2 * rng.randint(-2, 0),
+             "label": rng.choice(labels), "split": "eval" if i % 2 else "train"} for i in range(n)]
+
+
+def predict(model, name, options, *adapter):
+    tool("predict", "-q", "-m", model, *adapter, name, "--mode", "labels", "--only", "split=eval", *options, "--force", "-o", "predictions")
+
+
+def stream(name, rows, labels=LABELS, answers=None):
+    with open(name, "wb") as f:
+        f.write(streams.stream(rows, labels=labels, answers=answers))
+    return name
+
+
+def predicted(model, name, adapter, options):
+    predict(model, name, options, "-a", adapter)
+    said = json.loads(tool("score", "--json", "predictions"))
+    return said["accuracy"], said["n"]
+
+
+def answered(model, name, labels, answers, options):
+    """A stream whose eval records have the label that the base model chooses."""
+    predict(model, stream("first", records(labels), labels, answers), options)
+    said = {r["id"]: r["pred"] for r in map(json.loads, tool("peek", "--jsonl", "predictions").splitlines())}
+    return stream(name, [{**r, "label": said.get(r["id"], r["label"])} for r in records(labels)], labels, answers)
+
+
+def train(model, records_of, *options):
+    tool("lora-train", "-q", "-m", model, records_of, "--r", "4", "--learning-rate", "2e-2", "--gradient-accumulation-steps", "2",
+         "--max-steps", "6", "--eval-strategy", "steps", "--eval-steps", "2", "--logging-steps", "1", "--metrics", "metrics",
+         "-o", "tuned", "--force", *options)
+    return lines("metrics")
+
+
+def check(name, model, answers, options=(), labels=LABELS):
+    """How many accuracies there were."""
+    same = [x for x in options if x not in ("--loss", "completion")]
+    data = answered(model, "data", labels, answers, same)
+    plain = train(model, data, *options)
+    with open("tuned", "rb") as f:
+        bytes_of = f.read()
+    got = train(model, data, "--eval-labels", "--save-steps", "2", *options)
+    with open("tuned", "rb") as f:
+        report(f.read() == bytes_of and plain == [{k: v for k, v in x.items() if k not in ("eval_accuracy", "eval_records")} for x in got],
+               f"{name}: the adapter and all other numbers are those without it")
+    want = [(n, *predicted(model, data, f"tuned.step-{n}", same)) for n in (2, 4, 6)]
+    got = [(x["step"], x["eval_accuracy"], x["eval_records"]) for x in got if "eval_loss" in x]
+    report(got == want, f"{name}: accuracies {got}", want)
+    still = train(model, data, "--eval-labels", *options, "--learning-rate", "0")
+    report([x["eval_accuracy"] for x in still if "eval_loss" in x] == [1, 1, 1], f"{name}: the base model's are its own")
+    return len({x[1] for x in got})
+
+
+for arch in "phi", "llama", "mistral":
+    extra = ["--sliding-window", "9"] if arch == "mistral" else []
+    tool("mkmodel", "--arch", arch, "--hidden", "64", "--layers", "2", "--heads", "4", "--vocab", "512", "--tokenizer", tiny, *extra,
+         "-o", arch + "/")
+tool("quantize-nf4", "-q", "phi", "-o", "phi.nf4/")
+moved = [
+    check("Phi in NF4, short answers", "phi.nf4", PLAIN),
+    check("Phi in NF4, long answers", "phi.nf4", LONG),
+    check("Phi in NF4, answers in answers, completions alone", "phi.nf4", ODD, ["--loss", "completion"]),
+    check("Llama, long answers", "llama", LONG),
+    check("a window that is shorter than a prompt", "mistral", LONG),
+    check("in bfloat16", "phi.nf4", LONG, ["--compute-dtype", "bfloat16"]),
+    check("on ref", "phi", ODD, ["--device", "ref"]),
+    check("a hundred labels, so that a batch holds few records", "phi.nf4", None, [], [f"l{i:02}" for i in range(100)]),
+    check("labels without answers", "phi", None),
+]
+report(sum(n > 1 for n in moved) > 4, "accuracies change", moved)
+
+stream("plain", records(), answers=PLAIN)
+stream("bare", records())
+done = subprocess.run(["lora-train", "-m", "phi", "bare", "--max-steps", "1", "--eval-labels", "-o", "guessed"], capture_output=True, text=True)
+report(done.returncode == 0 and done.stderr.count("names no answers: each label is scored by a space and its name") == 1,
+       "says that answers are guessed", done.stderr)
+report(", eval accuracy 0." in done.stderr and " of 20)" in done.stderr, "the last line says it", done.stderr)
+
+# what makes no sense
+go = ["lora-train", "-q", "-m", "phi", "-o", "no", "--max-steps", "2", "--eval-labels"]
+refused("no evaluations", 2, "leave out --eval-strategy no", *go, "plain", "--eval-strategy", "no")
+refused("an evaluation that never comes", 2, "lower --eval-steps", *go, "plain", "--eval-strategy", "steps", "--eval-steps", "3")
+refused("no eval records", 65, "no record's split is eval, which --eval-labels is about", *go, "plain", "--only", "split=train")
+refused("--max-length within the prompt", 65, "--max-length leaves nothing of the completion", *go, "plain", "--max-length", "3")
+
+
+def variant(name, change):
+    rows = records()
+    change(rows[1])
+    return stream(name, rows)
+
+
+refused("a record without a label", 65, "no field 'label', which --eval-labels goes by", *go, variant("a", lambda r: r.pop("label")))
+refused("a record without a completion", 65, "no n_prompt: there is no completion; leave out --eval-labels", *go,
+        variant("b", lambda r: r.pop("n_prompt")))
+refused("an empty completion", 65, "the completion is empty; leave out --eval-labels", *go,
+        variant("c", lambda r: r.update(n_prompt=len(r["ids"]))))
+refused("an empty prompt", 65, "its prompt has no tokens", *go, variant("d", lambda r: r.update(n_prompt=0)))
+tool("mkmodel", "--hidden", "64", "--layers", "2", "--heads", "4", "--vocab", "512", "-o", "mute/")
+refused("a model without a tokenizer", 66, "the model has no tokenizer, which labels need", *[x if x != "phi" else "mute" for x in go], "plain",
+        "--trust-tokens")
+many = ["x"] + [f"label number {i}" for i in range(300)]
+refused("more answers than a batch takes", 65, "give them shorter answers", *go, stream("many", records(["x"]), many))
+refused("a stream without labels", 65, "names no labels, which --eval-labels is about", *go, stream("unlabelled", records(), None))
+print(f"1..{tests}")
+sys.exit(failures > 0)
