@@ -49,6 +49,8 @@ SIXTY = ["--max-steps", "60", "--gradient-accumulation-steps", "2", "--logging-s
 KINDS = {
     "archive": SIXTY + ["-o", "out.tar.zst"],
     "folder": SIXTY + ["-o", "out/", "--eval-strategy", "steps", "--eval-steps", "3", "--plot", "out.svg"],
+    "best": SIXTY + ["-o", "out.tar", "--eval-strategy", "steps", "--eval-steps", "2", "--load-best", "--early-stopping-patience", "9",
+                     "--plot", "out.svg"],
     "epochs": ["-o", "out.tar", "--num-train-epochs", "4", "--gradient-accumulation-steps", "2", "--accum", "flush",
                "--logging-steps", "1"],
     "saves": SIXTY + ["-o", "out/", "--plot", "out.svg", "--save-total-limit", "2", "--group-by-length", "--optim", "adamw_torch"],

@@ -18,9 +18,11 @@
 enum {
     PIECE = 1 << 18, /* elements that pass through the host together */
     PREFIX = 8,      /* the length of the header */
+    ARRAYS = LORA_ARRAYS + 1,
 };
 static const char format[] = "slmtools checkpoint 1";
-static const char *const names[LORA_ARRAYS] = { "weights", "first_moment", "second_moment" };
+static const char *const names[ARRAYS] = { "weights", "first_moment", "second_moment",
+                                           "best_weights" };
 
 /* ---- writing ---- */
 
@@ -48,10 +50,11 @@ static void put_entry(struct buf *b, const char *name, const char *dtype, int64_
                dtype, (long long)n, from, from + bytes);
 }
 
-static void put_header(struct buf *b, const struct checkpoint *c, int64_t params,
+static void put_header(struct buf *b, const struct checkpoint *c, int64_t params, bool best,
                        const struct buf *state)
 {
     const size_t bytes = (size_t)params * sizeof(float);
+    const int arrays = best ? ARRAYS : LORA_ARRAYS;
 
     buf_puts(b, "{\"__metadata__\":{");
     put_member(b, "format", format, strlen(format));
@@ -60,21 +63,21 @@ static void put_header(struct buf *b, const struct checkpoint *c, int64_t params
     buf_putc(b, ',');
     put_member(b, "state", state->p, state->n);
     buf_putc(b, '}');
-    for (int i = 0; i < LORA_ARRAYS; i++)
+    for (int i = 0; i < arrays; i++)
         put_entry(b, names[i], "F32", params, (size_t)i * bytes, bytes);
-    put_entry(b, "sha256", "U8", SHA256_BYTES, LORA_ARRAYS * bytes, SHA256_BYTES);
+    put_entry(b, "sha256", "U8", SHA256_BYTES, (size_t)arrays * bytes, SHA256_BYTES);
     buf_putc(b, '}');
     while (b->n % PREFIX)
         buf_putc(b, ' ');
 }
 
-static int write_header(struct sink *s, const struct checkpoint *c, int64_t params,
+static int write_header(struct sink *s, const struct checkpoint *c, int64_t params, bool best,
                         const struct buf *state)
 {
     struct buf b = BUF_INIT;
     uint8_t length[PREFIX];
 
-    put_header(&b, c, params, state);
+    put_header(&b, c, params, best, state);
     for (int i = 0; i < PREFIX; i++)
         length[i] = (uint8_t)((uint64_t)b.n >> 8 * i);
 
@@ -102,13 +105,15 @@ static int write_arrays(struct sink *s, const struct lora_set *l)
 }
 
 static int write_all(struct sink *s, const struct checkpoint *c, const struct lora_set *l,
-                     const struct buf *state)
+                     const float *best, const struct buf *state)
 {
     uint8_t digest[SHA256_BYTES];
-    int rc = write_header(s, c, l->params, state);
+    int rc = write_header(s, c, l->params, best != NULL, state);
 
     if (rc == 0)
         rc = write_arrays(s, l);
+    if (rc == 0 && best)
+        rc = put(s, best, (size_t)l->params * sizeof *best);
     sha256_done(s->sha, digest);
     return rc < 0 ? -1 : outfile_write(s->file, digest, sizeof digest);
 }
@@ -116,15 +121,17 @@ static int write_all(struct sink *s, const struct checkpoint *c, const struct lo
 int checkpoint_reserve(struct checkpoint *c, const struct lora_set *l)
 {
     enum { REST = 4096 + HISTORY_BYTES }; /* names, offsets, the state */
-    const uint64_t bytes =
-        LORA_ARRAYS * (uint64_t)l->params * sizeof(float) + 2 * strlen(c->identity) + REST;
+    const uint64_t arrays = LORA_ARRAYS + c->keeps_best,
+                   bytes = arrays * (uint64_t)l->params * sizeof(float) + 2 * strlen(c->identity) +
+                           REST;
 
     if (!c->next && outfile_open(&c->next, c->path, true, false) < 0)
         return -1;
     return outfile_reserve(c->next, bytes);
 }
 
-int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const struct buf *state)
+int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const float *best,
+                     const struct buf *state)
 {
     struct sink s = { .file = c->next };
 
@@ -132,7 +139,7 @@ int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const struc
         return -1;
     c->next = NULL;
     s.sha = sha256_new();
-    if (write_all(&s, c, l, state) < 0) {
+    if (write_all(&s, c, l, best, state) < 0) {
         outfile_abort(s.file);
         return -1;
     }
@@ -220,11 +227,14 @@ static int check_run(const struct tensors *t, const char *identity)
     return theirs ? run_identity_check(theirs, identity) : -1;
 }
 
+/* The best weights need not be there. */
 static int check_arrays(const struct tensors *t, const struct lora_set *l)
 {
-    for (int i = 0; i < LORA_ARRAYS; i++) {
+    for (int i = 0; i < ARRAYS; i++) {
         const struct tensor *x = tensors_find(t, names[i]);
 
+        if (!x && i == LORA_ARRAYS)
+            continue;
         if (!x || x->dtype != DT_F32 || x->rank != 1 || x->n != l->params)
             return err_set(EXIT_DATA, "its '%s' is not float32 [%lld]", names[i],
                            (long long)l->params);
@@ -241,18 +251,25 @@ static int take_arrays(struct lora_set *l, const struct tensors *t)
     return 0;
 }
 
-static int take(const struct checkpoint *c, struct lora_set *l, cJSON **state,
+static int take(const struct checkpoint *c, struct lora_set *l, float **best, cJSON **state,
                 const struct tensors *t)
 {
+    const struct tensor *const kept = tensors_find(t, names[LORA_ARRAYS]);
     const char *text = NULL;
 
     if (check_run(t, c->identity) < 0 || check_arrays(t, l) < 0 || !(text = need_text(t, "state")))
         return -1;
     *state = json_parse(text, strlen(text));
-    return *state ? take_arrays(l, t) : -1;
+    if (!*state || take_arrays(l, t) < 0)
+        return -1;
+    if (kept) {
+        *best = xnmalloc((size_t)l->params, sizeof **best);
+        memcpy(*best, kept->data, (size_t)l->params * sizeof **best);
+    }
+    return 0;
 }
 
-int checkpoint_read(const struct checkpoint *c, struct lora_set *l, cJSON **state)
+int checkpoint_read(const struct checkpoint *c, struct lora_set *l, float **best, cJSON **state)
 {
     struct mapped m = { 0 };
     struct tensors *t = NULL;
@@ -264,7 +281,7 @@ int checkpoint_read(const struct checkpoint *c, struct lora_set *l, cJSON **stat
     if (rc == 0)
         rc = tensors_parse(&t, "checkpoint", m.data, m.size);
     if (rc == 0)
-        rc = take(c, l, state, t);
+        rc = take(c, l, best, state, t);
     tensors_close(t);
     (void)munmap((void *)(uintptr_t)m.data, m.size);
     return rc < 0 ? err_in("%s", c->path) : 1;

@@ -1,9 +1,9 @@
 /*
  * checkpoint.h - the file that a run goes on from (--checkpoint).
  *
- * A safetensors file, so that peek and others can look into it: "weights", "first_moment" and
- * "second_moment", float32 of as many elements as all LoRA tensors together take, in the order of
- * struct lora_set; "sha256", 32 bytes, the digest of all bytes of the file before them. In
+ * A safetensors file, so that peek and others can look into it: "weights", "first_moment",
+ * "second_moment" and, where they are kept, "best_weights", float32 of as many elements as all LoRA
+ * tensors together take, in the order of struct lora_set; "sha256", 32 bytes, the digest of all bytes of the file before them. In
  * __metadata__: "format" (this format's name and version), "identity" (run_identity.h) and "state" (what
  * else the run had, a JSON object of the trainer's). Written beside the old one and renamed.
  */
@@ -16,20 +16,23 @@
 struct checkpoint {
     const char *path;
     const char *identity; /* of this run */
+    bool keeps_best;      /* there will be best weights */
     struct outfile *next; /* the one to be written next: its room is set aside */
 };
 
 /* Whether there is room beside the one that is there; it is set aside where the file system can. */
 MUST_USE int checkpoint_reserve(struct checkpoint *c, const struct lora_set *l);
 
-/* Replaces PATH by what L and STATE are now; on the disk when it returns. Room is set aside for
- * the next one, if there is any. */
-MUST_USE int checkpoint_write(struct checkpoint *c, const struct lora_set *l,
+/* Replaces PATH by what L, BEST (params; NULL: none yet) and STATE are now; on the disk when it
+ * returns. Room is set aside for the next one, if there is any. */
+MUST_USE int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const float *best,
                               const struct buf *state);
 
-/* 1: L is what it was then and *STATE, the caller's to delete, what was given; 0: there is no such
- * file. EXIT_DATA: it is damaged, or of another run (the line says what differs); L is as it was. */
-MUST_USE int checkpoint_read(const struct checkpoint *c, struct lora_set *l, cJSON **state);
+/* 1: L is what it was then, *BEST and *STATE, the caller's to free and delete, what was given; 0:
+ * there is no such file. EXIT_DATA: it is damaged, or of another run (the line says what differs);
+ * L is as it was. */
+MUST_USE int checkpoint_read(const struct checkpoint *c, struct lora_set *l, float **best,
+                             cJSON **state);
 
 /* Gives back the room that is set aside. */
 void checkpoint_close(struct checkpoint *c);

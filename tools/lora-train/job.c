@@ -32,7 +32,8 @@ static int is_there(const char *path)
 /* A resumed run whose output has its name already: fine where it was finished and this is it. */
 static int check_finished(const struct trainer *t, const struct trainer_state *at)
 {
-    if (at->resumed && at->step == t->order->steps && !at->evaluate && is_saved(t) == 1) {
+    if (at->resumed && trainer_is_done(t, at) && best_load(&at->best, t->lora) == 0 &&
+        is_saved(t) == 1) {
         note("%s: is finished already", t->opt->common.output);
         return 0;
     }
@@ -48,7 +49,7 @@ static int find_start(const struct trainer *t, struct trainer_state *at, const c
     *at = (struct trainer_state){ 0 };
     *metrics = NULL;
     if (t->checkpoint && t->opt->resume)
-        got = checkpoint_read(t->checkpoint, t->lora, state);
+        got = checkpoint_read(t->checkpoint, t->lora, &at->best.weights, state);
     return got > 0 ? trainer_take(t, at, metrics, *state) : got;
 }
 
@@ -75,8 +76,7 @@ static int open_metrics(const struct trainer *t, const struct trainer_state *at,
     const struct metrics_options options = { .path = o->metrics_file,
                                              .force = o->common.force,
                                              .spare_empty = o->resume,
-                                             .every = o->logging_steps,
-                                             .steps = t->order->steps };
+                                             .every = o->logging_steps };
 
     if (metrics_open(metrics, &options, from) < 0)
         return -1;
@@ -101,7 +101,8 @@ static int put_in_place(const struct trainer *t)
 static int train(const struct trainer *t, struct trainer_state *at, struct metrics *metrics,
                  struct pack_writer *out)
 {
-    if (trainer_run(t, at, metrics) < 0 || lora_save(t->lora, model_weights(t->model), out, t->base) < 0 ||
+    if (trainer_run(t, at, metrics) < 0 || best_load(&at->best, t->lora) < 0 ||
+        lora_save(t->lora, model_weights(t->model), out, t->base) < 0 ||
         metrics_sync(metrics) < 0)
         return -1;
     if (t->checkpoint)
@@ -110,6 +111,7 @@ static int train(const struct trainer *t, struct trainer_state *at, struct metri
         return -1;
     if (!t->opt->common.quiet) {
         metrics_summary(metrics);
+        best_say(&at->best, t->opt, at->step, t->order->steps);
         train_picture_say(metrics_history(metrics));
     }
     return 0;
@@ -150,6 +152,7 @@ static int begin_or_go_on(const struct trainer *t, struct pack_writer *out)
             rc = train(t, &at, metrics, out);
     }
     metrics_close(metrics);
+    best_free(&at.best);
     cJSON_Delete(state);
     return rc;
 }
@@ -157,7 +160,7 @@ static int begin_or_go_on(const struct trainer *t, struct pack_writer *out)
 int job_run(struct trainer *t, const struct pack *files, struct pack_writer *out)
 {
     const struct train_options *o = t->opt;
-    struct checkpoint checkpoint = { .path = o->checkpoint };
+    struct checkpoint checkpoint = { .path = o->checkpoint, .keeps_best = o->load_best };
     struct buf identity = BUF_INIT;
     int rc = 0;
 

@@ -153,20 +153,21 @@ static int plan_or_train(struct trainer *t, const struct pack *files, struct pac
 static int check_evaluations(const struct train_options *o, const struct train_sets *sets,
                              const struct order *order)
 {
+    const char *const about = options_about_evaluations(o);
     int64_t i = 0;
 
-    if (!o->eval_labels)
+    if (!about)
         return 0;
     if (sets->eval.n == 0)
-        return err_set(EXIT_DATA, "no record's split is eval, which --eval-labels is about");
+        return err_set(EXIT_DATA, "no record's split is eval, which %s is about; split-stratified "
+                                  "--eval makes some", about);
     while (i < order->steps && !order->step[i].evaluate)
         i++;
-    return i < order->steps
-               ? 0
-               : err_set(EXIT_USAGE,
-                         "the run has %" PRId64 " steps and no evaluation, which --eval-labels is "
-                         "about; lower --eval-steps",
-                         order->steps);
+    return i < order->steps ? 0
+                            : err_set(EXIT_USAGE,
+                                      "the run has %" PRId64 " steps and no evaluation, which %s "
+                                      "is about; lower --eval-steps",
+                                      order->steps, about);
 }
 
 /* T has all but what is made here. */

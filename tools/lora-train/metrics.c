@@ -9,7 +9,7 @@
 
 struct metrics {
     struct metrics_file *file; /* NULL: no lines */
-    int64_t every, last;       /* steps between lines, the last step of all */
+    int64_t every; /* steps between lines */
     int64_t steps, all_tokens;
     double last_loss;
     struct eval_report eval; /* the last one; step 0: none */
@@ -116,7 +116,6 @@ int metrics_open(struct metrics **out, const struct metrics_options *o, const cJ
     int rc = from ? take_state(m, from) : 0;
 
     m->every = o->every;
-    m->last = o->steps;
     if (rc == 0 && o->path)
         rc = from ? resume_file(m, o->path, from)
                   : metrics_file_open(&m->file, o->path, o->force, o->spare_empty);
@@ -170,7 +169,7 @@ int metrics_step(struct metrics *m, const struct step_report *r)
     m->open.tokens += r->tokens;
     m->open.loss += r->loss;
     m->open.seconds += r->seconds;
-    if (r->step % m->every && r->step != m->last)
+    if (r->step % m->every && !r->last)
         return 0;
     put_count(&b, "step", r->step);
     put(&b, "epoch", r->epoch);

@@ -19,6 +19,7 @@ struct step_report {
     double grad_norm; /* before clipping */
     int64_t tokens;   /* that it learned from, prompts included */
     double seconds;
+    bool last; /* or it may be the last one */
 };
 
 struct eval_report {
@@ -30,7 +31,7 @@ struct eval_report {
 double eval_accuracy(const struct eval_report *r); /* where RIGHT is not -1 */
 
 /*
- * PATH NULL: no lines are written. A line is written at every EVERY-th step and at the last of STEPS;
+ * PATH NULL: no lines are written. A line is written at every EVERY-th step and at the last;
  * its loss is the mean over the steps since the last line, its tokens are those of these steps. It is
  * in the file when the call returns. FROM: what metrics_put_state said in an earlier process; the file
  * is cut to what it was then. NULL: begins, see metrics_file_open for FORCE and SPARE_EMPTY.
@@ -38,7 +39,7 @@ double eval_accuracy(const struct eval_report *r); /* where RIGHT is not -1 */
 struct metrics_options {
     const char *path;
     bool force, spare_empty;
-    int64_t every, steps;
+    int64_t every;
 };
 MUST_USE int metrics_open(struct metrics **m, const struct metrics_options *o, const cJSON *from);
 MUST_USE int metrics_step(struct metrics *m, const struct step_report *r);

@@ -6,11 +6,11 @@
 enum { COUNT_MAX = 1 << 30 };
 
 struct texts { /* choices as they were written */
-    const char *preset, *bias, *schedule, *optim, *evaluate, *loss, *norm, *accum, *compute;
+    const char *preset, *bias, *schedule, *optim, *evaluate, *loss, *norm, *accum, *compute, *best;
 };
 
 struct given {
-    bool epochs, group, evaluate, eval_steps;
+    bool epochs, group, evaluate, eval_steps, best, threshold;
 };
 
 static const struct train_options defaults = {
@@ -37,6 +37,7 @@ static const struct texts default_texts = {
     .norm = "micro",
     .accum = "carry",
     .compute = "float32",
+    .best = "eval_loss",
 };
 
 /* The index of TEXT in NAMES; the option table has checked that it is there. */
@@ -62,6 +63,7 @@ static void read_texts(struct train_options *o, const struct texts *t)
     o->compute = dtype_of(t->compute);
     o->flush = !strcmp(t->accum, "flush");
     o->completion_only = !strcmp(t->loss, "completion");
+    o->best_is_accuracy = !strcmp(t->best, "eval_accuracy");
 }
 
 /* The article's values are the defaults, but for these. What the user gave wins. */
@@ -120,8 +122,6 @@ static void check(struct train_options *o, const struct given *given)
         die(EXIT_USAGE, "--partial-adapter and --trust-adapter are about --init-adapter; give one");
     if (given->eval_steps && o->evaluate != EVALUATE_STEPS)
         die(EXIT_USAGE, "--eval-steps needs --eval-strategy steps");
-    if (o->eval_labels && o->evaluate == EVALUATE_NEVER)
-        die(EXIT_USAGE, "--eval-labels is about evaluations; leave out --eval-strategy no");
     if (!given->eval_steps)
         o->eval_steps = o->logging_steps;
     if (o->plan_file && o->metrics_file)
@@ -134,6 +134,29 @@ static void check(struct train_options *o, const struct given *given)
         die(EXIT_USAGE, "--save-steps names its files after the output; give -o a name");
     if (o->save_total_limit && !o->save_steps)
         die(EXIT_USAGE, "--save-total-limit needs --save-steps");
+}
+
+const char *options_about_evaluations(const struct train_options *o)
+{
+    return o->eval_labels               ? "--eval-labels"
+           : o->load_best               ? "--load-best"
+           : o->early_stopping_patience ? "--early-stopping-patience"
+                                        : NULL;
+}
+
+static void check_evaluations(const struct train_options *o, const struct given *given)
+{
+    const char *const about = options_about_evaluations(o);
+
+    if (about && o->evaluate == EVALUATE_NEVER)
+        die(EXIT_USAGE, "%s is about evaluations; leave out --eval-strategy no", about);
+    if (given->best && !o->load_best && !o->early_stopping_patience)
+        die(EXIT_USAGE, "--metric-for-best-model is about --load-best and "
+                        "--early-stopping-patience; give one");
+    if (o->best_is_accuracy && !o->eval_labels)
+        die(EXIT_USAGE, "--metric-for-best-model eval_accuracy needs --eval-labels");
+    if (given->threshold && !o->early_stopping_patience)
+        die(EXIT_USAGE, "--early-stopping-threshold is about --early-stopping-patience; give it");
 }
 
 static void check_picture(const struct train_options *o)
@@ -240,6 +263,15 @@ void options_parse(struct train_options *o, int argc, char **argv)
           .max = COUNT_MAX, .given = &given.eval_steps },
         { 0, "eval-labels", CLI_FLAG, &o->eval_labels,
           .help = "also how often the label is right that the model would choose" },
+        { 0, "load-best", CLI_FLAG, &o->load_best,
+          .help = "write the adapter of the best evaluation, not that of the last step" },
+        { 0, "metric-for-best-model", CLI_CHOICE, &t.best, .arg = "eval_loss|eval_accuracy",
+          .help = "what the best evaluation has least, or most", .given = &given.best },
+        { 0, "early-stopping-patience", CLI_INT, &o->early_stopping_patience, .arg = "N",
+          .help = "stop when N evaluations in a row are no better", .min = 1, .max = COUNT_MAX },
+        { 0, "early-stopping-threshold", CLI_FLOAT, &o->early_stopping_threshold, .arg = "X",
+          .help = "an evaluation is better when it is so by more than X", .max = 1e30,
+          .given = &given.threshold },
         { 0, "save-steps", CLI_INT, &o->save_steps, .arg = "N",
           .help =
               "steps between checkpoints, or adapters written beside the last one; 0: only that",
@@ -299,6 +331,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
         apply_preset(o, &t, &given);
     read_texts(o, &t);
     check(o, &given);
+    check_evaluations(o, &given);
     check_checkpoint(o);
     check_picture(o);
     check_standard_input(o);

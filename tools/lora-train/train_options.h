@@ -35,13 +35,18 @@ struct train_options {
     enum loss_norm norm;
     enum dtype compute;
     bool group, flush, completion_only, resume, partial_adapter, trust_tokens, trust_adapter,
-        seed_preset, eval_labels;
+        seed_preset, eval_labels, load_best, best_is_accuracy;
+    int64_t early_stopping_patience; /* evaluations; 0: the run goes on to its end */
+    double early_stopping_threshold;
 };
 
 /* Parses, checks what only the options together can tell, and exits on mistakes. */
 void options_parse(struct train_options *o, int argc, char **argv);
 /* Whether the records come from standard input. */
 bool options_read_standard_input(const struct train_options *o);
+
+/* The option that needs evaluations; NULL: none was given. */
+const char *options_about_evaluations(const struct train_options *o);
 
 /* What order_draw and order_follow want to know. */
 struct order_options options_order(const struct train_options *o);

@@ -180,7 +180,9 @@ static int evaluate(struct run *r)
     report.loss /= (double)eval->n;
     report.right = r->t->labels ? r->feed.right : -1;
     r->at->evaluate = false;
-    return metrics_evaluation(r->metrics, &report);
+    return metrics_evaluation(r->metrics, &report) < 0
+               ? -1
+               : best_look(&r->at->best, r->t->opt, &report, r->t->lora);
 }
 
 /* ---- what is kept ---- */
@@ -190,13 +192,15 @@ int trainer_keep(const struct trainer *t, const struct trainer_state *s,
 {
     struct buf b = BUF_INIT;
 
-    buf_printf(&b, "{\"step\":%" PRId64 ",\"evaluate\":%s,\"metrics\":", s->step,
+    buf_printf(&b, "{\"step\":%" PRId64 ",\"evaluate\":%s,", s->step,
                s->evaluate ? "true" : "false");
+    best_put(&s->best, &b);
+    buf_puts(&b, ",\"metrics\":");
     int rc = metrics_put_state(metrics, &b);
 
     buf_putc(&b, '}');
     if (rc == 0)
-        rc = checkpoint_write(t->checkpoint, t->lora, &b);
+        rc = checkpoint_write(t->checkpoint, t->lora, s->best.weights, &b);
     buf_free(&b);
     return rc;
 }
@@ -213,10 +217,22 @@ int trainer_take(const struct trainer *t, struct trainer_state *s, const cJSON *
     *metrics = cJSON_GetObjectItemCaseSensitive(state, "metrics");
     if (json_int(state, "step", &s->step, 0, t->order->steps) <= 0 ||
         json_bool(state, "evaluate", &s->evaluate) <= 0 || !cJSON_IsObject(*metrics) ||
-        (s->evaluate && !is_evaluated(t, s->step)))
+        (s->evaluate && !is_evaluated(t, s->step)) || best_take(&s->best, state, s->step) < 0 ||
+        (t->opt->load_best && s->best.step > 0) != (s->best.weights != NULL))
         return err_set(EXIT_DATA, "%s: does not say how far the run was", t->checkpoint->path);
     s->resumed = true;
     return 0;
+}
+
+/* Whether no step is to follow; an evaluation may be. */
+static bool is_at_end(const struct trainer *t, const struct trainer_state *s)
+{
+    return s->step == t->order->steps || best_is_enough(&s->best, t->opt);
+}
+
+bool trainer_is_done(const struct trainer *t, const struct trainer_state *s)
+{
+    return is_at_end(t, s) && !s->evaluate;
 }
 
 /* Whether a checkpoint is written now, that all is done that belongs to the last step. */
@@ -228,7 +244,7 @@ static bool is_due(const struct run *r)
 
     if (!r->t->checkpoint)
         return false;
-    if (r->at->step == r->t->order->steps)
+    if (is_at_end(r->t, r->at))
         return true;
     return every ? r->at->step % every == 0 : floor(s->epoch) > floor(before);
 }
@@ -254,6 +270,8 @@ static int next_step(struct run *r, struct progress *progress)
     }
     r->at->step++;
     r->at->evaluate = is_evaluated(r->t, r->at->step);
+    report.last = r->at->step == r->t->order->steps ||
+                  (r->at->evaluate && r->t->opt->early_stopping_patience > 0);
     (void)snprintf(r->remark, sizeof r->remark, "loss %.4f", report.loss);
     progress_say(progress, i + 1, r->remark);
     return metrics_step(r->metrics, &report);
@@ -273,7 +291,7 @@ static int do_steps(struct run *r, struct progress *progress)
 {
     struct trainer_state *at = r->at;
 
-    while (at->step < r->t->order->steps || at->evaluate) {
+    while (!trainer_is_done(r->t, at)) {
         if (stop_asked())
             return stop(r);
         if ((at->evaluate ? next_evaluation(r) : next_step(r, progress)) < 0)

@@ -4,6 +4,7 @@
 #ifndef TRAINER_H
 #define TRAINER_H
 
+#include "best.h"
 #include "checkpoint.h"
 #include "label_eval.h"
 #include "metrics.h"
@@ -30,7 +31,11 @@ struct trainer_state {
     int64_t step;  /* that are done */
     bool evaluate; /* the evaluation behind the last of them is not */
     bool resumed;  /* by an earlier process; adapters saved behind STEP are replaced */
+    struct best best;
 };
+
+/* Whether all is done that a run does, early as it may be. */
+bool trainer_is_done(const struct trainer *t, const struct trainer_state *s);
 
 /* The largest batch of the run, in tokens: what the memory plan is made for. */
 int64_t trainer_batch_tokens(const struct trainer *t);
@@ -38,7 +43,8 @@ int64_t trainer_batch_tokens(const struct trainer *t);
 /* Writes the checkpoint of a run that is at S. */
 MUST_USE int trainer_keep(const struct trainer *t, const struct trainer_state *s,
                           const struct metrics *metrics);
-/* Reads what trainer_keep wrote beside the arrays: S, and *METRICS for metrics_open, lent by STATE. */
+/* Reads what trainer_keep wrote beside the arrays: S, whose best weights are there, and *METRICS for
+ * metrics_open, lent by STATE. */
 MUST_USE int trainer_take(const struct trainer *t, struct trainer_state *s, const cJSON **metrics,
                           const cJSON *state);
 
