@@ -9,6 +9,7 @@
 # make check-perf           hot paths take no more instructions than recorded (needs valgrind)
 # make bench [CASES=...]    speed beside rivals and the machine's limits; see share/doc/performance.md
 # make bench-plot           draw its last results: roofline.svg and ratios.svg in build/bench (gnuplot)
+# make check-cuda           the op tests on an NVIDIA GPU
 # make demo                 build, fetch a small language model, and run the whole experiment on 900 headlines
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
 # make clean                remove what these make in build; a BUILD elsewhere stays
@@ -45,6 +46,18 @@ CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
 LDFLAGS  += -Wl,--as-needed
 LDLIBS   := -lzstd -lcjson -lcrypto -lpcre2-8 -lutf8proc -lm -lpthread -ldl
 
+# The GPU is a plug-in, built where nvcc is: machine code for the card aimed at, and code that the driver
+# translates for all others from 8.0 on. Tests have its kernels on the CPU too, where there is a C++ compiler.
+NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+CUDA_CODE ?= -gencode arch=compute_90,code=sm_90 -gencode arch=compute_80,code=compute_80
+NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=false $(if $(WERROR),-Werror all-warnings) \
+             -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off
+EMULATE := -std=c++17 -O2 -g $(if $(filter asan,$(CONFIG)),-fsanitize=address) -U_FORTIFY_SOURCE -fPIC \
+           -fvisibility=hidden -ffp-contract=off -Wall -Wextra $(if $(WERROR),-Werror) -Itests/emulate
+KERNELS := $(wildcard kernels/cuda/*.cu)
+PLUGIN  := $(if $(NVCC),$(BUILD)/lib/slmtools/slmtools-cuda.so)
+ONHOST  := $(if $(shell command -v $(CXX)),$(BUILD)/emulated/slmtools-cuda.so)
+
 # A folder with C files under tools/ is a tool; every .c in it is linked into that tool. Nothing else to edit.
 TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c)))))
 HELPERS := mkmodel
@@ -67,8 +80,8 @@ FUZZFLAGS := -std=c11 $(WARN) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-n
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all bench bench-plot check check-fault check-kill check-perf check-run check-build check-memory demo fuzz install man clean format
-all: $(BINS)
+.PHONY: all bench bench-plot check check-cuda check-fault check-kill check-perf check-run check-build check-memory demo fuzz install man clean format
+all: $(BINS) $(PLUGIN)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
 $(BUILD)/libkernels.a: $(call objs,$(wildcard kernels/*.c kernels/ref/*.c kernels/cpu/*.c))
@@ -106,13 +119,35 @@ $(BUILD)/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/pic/%.c.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
+$(BUILD)/%.cu.o: %.cu
+	$(call say,NVCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(CPPFLAGS) $(NVCCFLAGS) $(CUDA_CODE) -MMD -MP -c $< -o $@
+$(BUILD)/emulated/%.o: %
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CPPFLAGS) $(EMULATE) -MMD -MP -x c++ -c $< -o $@
+# What is looked for first when cuBLASLt is opened: the toolkit that the plug-in was built with.
+$(PLUGIN): $(KERNELS:%=$(BUILD)/%.o) $(BUILD)/pic/libcommon/base/dtype.c.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) -shared -cudart static $(CUDA_CODE) -Xlinker -rpath=$(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $^ -o $@
+$(ONHOST): $(patsubst %,$(BUILD)/emulated/%.o,$(KERNELS) tests/emulate/emulate.cc) $(BUILD)/pic/libcommon/base/dtype.c.o
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(EMULATE) -shared $^ -o $@
+
 # On a bare system the first step installs what is missing, so make must start again behind it.
 check:
 	@tests/deps check
 	@$(MAKE) --no-print-directory check-run
-check-build: all man $(CTESTS) $(INJECT) $(if $(filter release,$(CONFIG)),$(FUZZ))
+check-build: all man $(CTESTS) $(INJECT) $(ONHOST) $(if $(filter release,$(CONFIG)),$(FUZZ))
+# A card that is there is used by check-cuda alone.
 check-run: check-build
-	@SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
+	@SLMTOOLS_LIB=/dev/null SLMTOOLS_SHARE="$(CURDIR)/share" BUILD="$(abspath $(BUILD))" \
 	TEST_SECONDS=$(if $(filter asan,$(CONFIG)),1800,300) PATH="$(abspath $(BUILD))/bin:$$PATH" tests/run $(TESTS)
 
 build/fuzz/%.o: %.c
@@ -130,6 +165,12 @@ build/fuzz/bin/%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/fuzz.a
 fuzz: all $(FUZZ)
 	@$(if $(FUZZ),,echo "clang and its runtime are not there; install clang and libclang-rt-14-dev" >&2; exit 69)
 	@SLMTOOLS_SHARE="$(CURDIR)/share" PATH="$(abspath $(BUILD))/bin:$$PATH" tests/fuzz/run build/fuzz $(or $(TIME),60) $(TARGET)
+
+check-cuda: check-build
+	@if $(BUILD)/bin/peek --devices | grep '^cuda:' | grep -v 'cannot be used'; \
+	then CUDA_PLUGIN="$(abspath $(BUILD))/lib/slmtools" BUILD="$(abspath $(BUILD))" TEST_SECONDS=300 \
+	     tests/run $(filter %.test,$(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/ops/*.c))); \
+	else echo "check-cuda: there is no device, so nothing was run"; fi
 
 check-fault: all $(INJECT)
 	@BUILD="$(abspath $(BUILD))" tests/fault/faults.py --all
@@ -170,6 +211,7 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 install: all man
+	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/slmtools && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/slmtools)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1 man7)
 	for t in $(INSTALLED); do \
 	  install -m 755 $(BUILD)/bin/$$t $(DESTDIR)$(PREFIX)/bin/$(PROGRAM_PREFIX)$$t || exit 1; done
@@ -198,4 +240,5 @@ clean:
 	@[ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 
 -include $(patsubst %.c,$(BUILD)/%.c.d,$(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c tools/*/*.c tests/*/*.c))
+-include $(patsubst %,$(BUILD)/%.d,$(KERNELS)) $(patsubst %,$(BUILD)/emulated/%.d,$(KERNELS) tests/emulate/emulate.cc)
 -include $(patsubst %.c,build/fuzz/%.d,$(FUZZED) $(wildcard tests/fuzz/*.c))

@@ -18,12 +18,13 @@
  * output.
  *
  * Ops are queued: only get, find_nonfinite and sum_squares wait for what was asked before them, and
- * what an op reads may be changed or released when it has returned (put copies). One thread calls
- * at a time. A failure of the device may be reported by a later op.
+ * what an op reads may be changed or released when it has returned (put copies). A failure of the
+ * device may be reported by a later op.
  *
  * Every element of a result is computed in an order that depends on the shape of its own row and of
- * the weights alone: not on the thread count, and for forward ops not on the other rows of the
- * batch, so a record's result does not depend on its neighbours.
+ * the weights alone: not on the thread count, and for forward ops of ref and cpu not on the other
+ * rows of the batch, so a record's result does not depend on its neighbours. On cuda products of a
+ * few rows add in another order than those of many, so there it does not beyond that rounding.
  *
  * Ops return 0, or -1 with err_set when the device fails. Arguments are the caller's promise
  * (asserted, not reported). Source of every formula: NUMERICS A.2, A.4, B.2, C, D and J.
@@ -119,8 +120,9 @@ struct optim_step {
 };
 
 struct ops {
-    const char *name; /* "ref", "cpu" */
+    const char *name; /* "ref", "cpu", "cuda" */
     size_t act_bytes; /* of an element of an activation */
+    size_t callers;   /* threads that may call ops at a time; 1 on a device */
 
     /* ---- one pass of a batch ---- */
 
@@ -293,9 +295,10 @@ struct ops {
     size_t (*scratch_bytes)(int64_t max_tokens, int64_t max_width, int64_t vocab);
 };
 
-/* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. NULL and err_set when the backend is not
- * built in or there is no such device (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One
- * backend is open at a time: the next call replaces the table. */
+/* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. "auto" is the first card where there is a
+ * plug-in for it and it can be used, else the cpu. NULL and err_set when the backend's plug-in or such
+ * a device is not there (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One backend is open
+ * at a time: the next call replaces the table. */
 const struct ops *ops_find(const char *device, int threads);
 
 /* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */

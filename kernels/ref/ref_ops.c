@@ -45,6 +45,7 @@ void ref_ops(struct ops *o)
     memset(o, 0, sizeof *o);
     o->name = "ref";
     o->act_bytes = sizeof(float);
+    o->callers = SIZE_MAX;
     o->begin = nothing;
     o->end = nothing;
     o->weight_load = keep_weight;

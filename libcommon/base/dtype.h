@@ -68,10 +68,44 @@ static inline uint16_t bf16_of_f32(float f)
                                                       : (u + 0x7fffu + (u >> 16 & 1)) >> 16);
 }
 
-uint16_t f16_of_f32(float f);
+/* Round to nearest, ties to even; NaN stays NaN. */
+static inline uint16_t f16_of_f32(float f)
+{
+    uint32_t u;
+
+    memcpy(&u, &f, sizeof u);
+    const uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
+
+    u &= 0x7fffffffu;
+    if (u > 0x7f800000u)
+        return (uint16_t)(sign | 0x7e00 | (u >> 13 & 0x3ff));
+    if (u >= 0x477ff000u) /* 65520, halfway between the largest half and the next */
+        return sign | 0x7c00;
+    if (u < 0x38800000u) { /* below 2^-14: adding 0.5 rounds to multiples of 2^-24 */
+        float shifted;
+
+        memcpy(&shifted, &u, sizeof shifted);
+        shifted += 0.5f;
+        memcpy(&u, &shifted, sizeof u);
+        return (uint16_t)(sign | (u - 0x3f000000u));
+    }
+    u += 0xfffu + (u >> 13 & 1);
+    return (uint16_t)(sign | (u - ((127u - 15) << 23)) >> 13);
+}
+
 /* The first of N finite floats that becomes infinite when it is rounded to DT_F16 or DT_BF16, or -1. */
 int64_t f32_first_beyond(const float *x, int64_t n, enum dtype to);
 /* The float nearest to x that DT_F16 or DT_BF16 can hold; any other type: x. */
-float f32_rounded(float x, enum dtype to);
+static inline float f32_rounded(float x, enum dtype to)
+{
+    switch (to) {
+    case DT_F16:
+        return f32_of_f16(f16_of_f32(x));
+    case DT_BF16:
+        return f32_of_bf16(bf16_of_f32(x));
+    default:
+        return x;
+    }
+}
 
 #endif

@@ -162,6 +162,28 @@ int share_find(char **found, const char *kind, const char *name, const char *suf
     return rc;
 }
 
+int lib_find(char **found, const char *name)
+{
+    const char *const set = getenv("SLMTOOLS_LIB");
+    struct buf path = BUF_INIT;
+    char bin[PATH_MAX];
+
+    if (set && *set)
+        buf_printf(&path, "%s/%s", set, name);
+    else if (program_folder(bin, sizeof bin))
+        buf_printf(&path, "%s/../lib/slmtools/%s", bin, name);
+    if (path.n && access(path.p, R_OK) == 0) {
+        *found = path.p;
+        return 1;
+    }
+    (void)err_set(
+        EXIT_NODEVICE,
+        "the plug-in '%s' is not there (%s); build it where nvcc is (make), or use --device cpu",
+        name, path.n ? path.p : "this system does not say where the program is");
+    buf_free(&path);
+    return 0;
+}
+
 int read_file(struct buf *b, const char *path, size_t max)
 {
     const bool standard = !strcmp(path, "-");

@@ -1,5 +1,5 @@
 /*
- * share.h - finds the files under share/: prompt templates, label sets, verbalizers.
+ * share.h - finds the files under share/: prompt templates, label sets, verbalizers; and plug-ins.
  *
  * Looked for, in order: $SLMTOOLS_SHARE, PREFIX/share/slmtools beside the running program's bin,
  * and share/ of a source tree the program was built in (build/CONFIG/bin -> ../../../share).
@@ -16,6 +16,9 @@
  * whether there is such a file. A NAME with a '/' is none. Errors are EXIT_NOINPUT.
  */
 MUST_USE int share_find(char **path, const char *kind, const char *name, const char *suffix);
+/* The path of the plug-in NAME, to be freed: in $SLMTOOLS_LIB, else in ../lib/slmtools beside the running
+ * program's bin, where builds and installations have it. 1; 0 and EXIT_NODEVICE when it is not there. */
+MUST_USE int lib_find(char **path, const char *name);
 /* A whole small file, at most MAX bytes; EXIT_NOINPUT when it cannot be opened. "-" is stdin. */
 MUST_USE int read_file(struct buf *b, const char *path, size_t max);
 /* The same for a file that people write, whatever system they wrote it on: as text_tidy leaves it. */

@@ -10,14 +10,14 @@ forbid() { # forbid FOLDER PATTERN: no file under FOLDER includes a header that 
 	fi
 }
 allow() { # allow FOLDER PATTERN: files under FOLDER include only headers of ours that match PATTERN
-	if grep -rnE '^#include "' "$1" --include='*.[ch]' | grep -vE "#include \"($2)\""
+	if grep -rnE '^#include "' "$1" --include='*.[ch]' --include='*.cu' | grep -vE "#include \"($2)\""
 	then echo "# $1 may include only $2"; bad=1
 	fi
 }
 own() { # own FOLDER: its headers as a pattern
 	find "$1" -maxdepth 1 -name '*.h' -printf '%f|' | sed 's/|$//; s/\./\\./g'
 }
-base='kernels\.h|nf4_code\.h|nf4_nest\.h|block_code\.h|err\.h|mem\.h|dtype\.h|rng\.h'
+base='kernels\.h|nf4_code\.h|nf4_nest\.h|block_code\.h|block_value\.h|err\.h|mem\.h|dtype\.h|rng\.h'
 of() { own "libcommon/$1"; }
 common="$(of base)|$(of picture)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
 allow libcommon/base "$(of base)"
@@ -28,8 +28,9 @@ allow libcommon/pack "$(of base)|$(of pack)"
 allow libcommon/tokenizer "$(of base)|$(of pack)|$(of tokenizer)"
 allow kernels/ref "$base|$(own kernels/ref)"
 allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
+allow kernels/cuda "$base|plugin\.h|$(own kernels/cuda)"
 # Inside the model: run -> files -> archs -> blocks -> lora -> what all speak of (config, modules, parts).
-numbers='kernels\.h|nf4_code\.h|nf4_nest\.h|block_scale\.h'
+numbers='kernels\.h|nf4_code\.h|nf4_nest\.h|block_scale\.h|plugin\.h'
 rooms() { echo "$*" | sed 's/\([a-z]\{1,\}\) */\1\/[a-z0-9_]+\\.h|/g; s/|$//'; }
 terms=$(own kernels/model)
 allow kernels/model/lora "$numbers|$(of base)|$terms|$(rooms lora)"
@@ -46,7 +47,7 @@ do
 	*) forbid "$tool" 'kernels\.h|lora/|archs/|files/|run/|nf4_|block_' ;;
 	esac
 done
-if grep -rlE '#include <(cuda|cublas)' --include='*.[ch]' . | grep -v '^./kernels/cuda/'
+if grep -rlE '#include <(cuda|cublas)' --include='*.[ch]' --include='*.cu' . | grep -v '^./kernels/cuda/'
 then echo "# CUDA headers belong to kernels/cuda only"; bad=1
 fi
 [ $bad -eq 0 ] && echo "ok 1 - layers" || echo "not ok 1 - layers"
@@ -54,7 +55,7 @@ fi
 long=$(find libcommon kernels tools tests pipelines \( -name '*.c' -o -name '*.h' -o -name '*.cu' \) -exec awk 'END { if (NR > 800) print FILENAME, NR }' {} \;)
 [ -z "$long" ] && echo "ok 2 - no file over 800 lines" || { echo "not ok 2 - $long"; bad=1; }
 # One name, one thing: a name in a message, a log or a talk says which file is meant.
-twice=$(find libcommon kernels tools -name '*.[ch]' | sed 's#\(.*\)/\(.*\)\.[ch]$#\2 \1#' | sort -u | cut -d' ' -f1 | uniq -d | tr '\n' ' ')
+twice=$(find libcommon kernels tools -name '*.[ch]' -o -name '*.cu' | sed 's#\(.*\)/\(.*\)\.[chu]*$#\2 \1#' | sort -u | cut -d' ' -f1 | uniq -d | tr '\n' ' ')
 [ -z "$twice" ] && echo "ok 3 - names of files are unique" || { echo "not ok 3 - names that stand in two folders: $twice"; bad=1; }
 echo 1..3
 exit $bad

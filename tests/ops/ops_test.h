@@ -12,12 +12,14 @@
 #include "cpu/cpu.h"
 #include "kernels.h"
 #include "mem.h"
+#include "plugin.h"
 #include "ref/ref.h"
 
 #include <math.h>
 #include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,25 +29,45 @@
 #define RUN_TESTS(tests) cmocka_run_group_tests(tests, NULL, NULL)
 #define COUNT(array)     ((int)(sizeof(array) / sizeof *(array)))
 
-/* The reference, and the CPU backend with each instruction set it has. */
-enum { REF, PORTABLE, AVX2, AVX512, AVX512BF16, AMXBF16, TABLES, EMULATED = TABLES };
+/* The reference, the CPU backend with each instruction set it has, and CUDA: on a card, or its kernels
+ * on the CPU (tests/emulate). What CPU_TABLES promise beyond the others: a row's bytes do not depend
+ * on the rows beside it. */
+enum {
+    REF, PORTABLE, AVX2, AVX512, AVX512BF16, AMXBF16, CPU_TABLES,
+    CUDA = CPU_TABLES, TABLES, EMULATED = TABLES
+};
 
-static const char *const sets[TABLES + 1] = { "ref",        "portable", "avx2",            "avx512",
-                                              "avx512bf16", "amxbf16",  "amxbf16-emulated" };
+static const char *const sets[TABLES + 1] = {
+    "ref", "portable", "avx2", "avx512", "avx512bf16", "amxbf16", "cuda", "amxbf16-emulated"
+};
 static struct ops tables[TABLES + 1];
+
+/* The plug-in in the folder that CUDA_PLUGIN names, else the one for the CPU, where it was built. */
+static inline bool open_cuda(void)
+{
+    const char *const build = getenv("BUILD"), *const chosen = getenv("CUDA_PLUGIN");
+    char folder[512];
+
+    (void)snprintf(folder, sizeof folder, "%s/emulated", build ? build : "build/release");
+    setenv("SLMTOOLS_LIB", chosen ? chosen : folder, 1);
+    return plugin_is_there("cuda") && plugin_ops(&tables[CUDA], "cuda", 0) == 0;
+}
+
+static inline bool open_cpu(int t)
+{
+    setenv("SLMTOOLS_CPU", sets[t], 1);
+    const bool opened = cpu_ops(&tables[t]) == 0;
+
+    unsetenv("SLMTOOLS_CPU");
+    return opened;
+}
 
 /* Opens table T, or the first after it that this machine can run, and returns its number; TABLES
  * when there is none. One is open at a time:  for (int t = use(REF); t < TABLES; t = use(t + 1)) */
 static inline int use(int t)
 {
-    for (; t > REF && t < TABLES; t++) {
-        setenv("SLMTOOLS_CPU", sets[t], 1);
-        const bool opened = cpu_ops(&tables[t]) == 0;
-
-        unsetenv("SLMTOOLS_CPU");
-        if (opened)
-            break;
-    }
+    while (t > REF && t < TABLES && !(t == CUDA ? open_cuda() : open_cpu(t)))
+        t++;
     if (t == REF)
         ref_ops(&tables[REF]);
     return t;
@@ -364,15 +386,29 @@ static inline void check_bytes(int t, const struct outputs *got, const struct ou
             fail_msg("%s: %s has other bytes %s", sets[t], want->of[i].name, when);
 }
 
-/* Every table agrees with ref to an NMSE of TOLERANCE, and has the same bytes for any threads. */
-static inline void check_op(op_run *run, const void *shape, int number, double tolerance)
+/* Has table T work as it may: on so many threads, or with those of a block in such an order. */
+static inline bool vary(int t, int k)
 {
     static const int threads[] = { 1, 2, 3, 8 };
+    static const char *const order[] = { "forward", "reverse" };
+
+    if (k == (t == CUDA ? COUNT(order) : COUNT(threads)))
+        return false;
+    if (t == CUDA)
+        setenv("SLMTOOLS_EMULATE_ORDER", order[k], 1);
+    else
+        omp_set_num_threads(threads[k]);
+    return true;
+}
+
+/* Every table agrees with ref to an NMSE of TOLERANCE, and has the same bytes however it works. */
+static inline void check_op(op_run *run, const void *shape, int number, double tolerance)
+{
     const size_t before = n_held;
     struct outputs first[TABLES];
 
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
-        omp_set_num_threads(threads[0]);
+        (void)vary(t, 0);
         first[t] = run_op(run, &tables[t], shape);
         for (int i = 0; i < first[t].n; i++) {
             const double e = nmse(first[t].of[i].x, first[REF].of[i].x, first[t].of[i].n);
@@ -381,11 +417,10 @@ static inline void check_op(op_run *run, const void *shape, int number, double t
                 fail_msg("%s: %s of shape %d is off by NMSE %g, allowed %g", sets[t],
                          first[t].of[i].name, number, e, tolerance);
         }
-        for (int k = 1; k < COUNT(threads); k++) {
-            omp_set_num_threads(threads[k]);
+        for (int k = 1; vary(t, k); k++) {
             const struct outputs again = run_op(run, &tables[t], shape);
 
-            check_bytes(t, &again, &first[t], "with another number of threads");
+            check_bytes(t, &again, &first[t], "on other threads");
         }
     }
     omp_set_num_threads(omp_get_num_procs());

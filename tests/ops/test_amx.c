@@ -6,15 +6,6 @@
 
 enum { ROWS = 70, O = 70 };
 
-static bool open_table(int t)
-{
-    setenv("SLMTOOLS_CPU", sets[t], 1);
-    const bool opened = cpu_ops(&tables[t]) == 0;
-
-    unsetenv("SLMTOOLS_CPU");
-    return opened;
-}
-
 /* y (N, O), then dx (N, K) of a product that rounds to bfloat16, N rows of K elements. */
 static float *products(int t, enum dtype dtype, int N, int K)
 {
@@ -44,7 +35,7 @@ static const struct {
 static void emulated_is_near(void **state)
 {
     (void)state;
-    assert_true(open_table(EMULATED));
+    assert_true(open_cpu(EMULATED));
     for (int i = 0; i < COUNT(weights); i++) {
         const int n = ROWS * (O + weights[i].K);
         const float *const got = products(EMULATED, weights[i].dtype, ROWS, weights[i].K);
@@ -52,7 +43,7 @@ static void emulated_is_near(void **state)
 
         for (int k = 0; k < n; k++)
             assert_float_equal(got[k], want[k], 2e-4f * (1 + fabsf(want[k])));
-        assert_true(open_table(EMULATED));
+        assert_true(open_cpu(EMULATED));
     }
 }
 
@@ -62,16 +53,16 @@ static void registers_have_the_same_bytes(void **state)
     static const int rows[] = { 1, 2, 3, 4, 5, 16, 17, 33, ROWS };
 
     (void)state;
-    if (!open_table(AMXBF16))
+    if (!open_cpu(AMXBF16))
         skip();
     for (int i = 0; i < COUNT(weights); i++)
         for (int r = 0; r < COUNT(rows); r++) {
             const int K = weights[i].K, N = rows[r];
 
-            assert_true(open_table(AMXBF16));
+            assert_true(open_cpu(AMXBF16));
             const float *const got = products(AMXBF16, weights[i].dtype, N, K);
 
-            assert_true(open_table(EMULATED));
+            assert_true(open_cpu(EMULATED));
             const float *const want = products(EMULATED, weights[i].dtype, N, K);
 
             assert_memory_equal(got, want, (size_t)(N * (O + K)) * sizeof *got);

@@ -152,7 +152,7 @@ static void same_bytes(op_run *run, const void *shape, bool whole)
     const size_t before = n_held;
     struct outputs want = { 0 };
 
-    for (int t = use(PORTABLE); t < TABLES; t = use(t + 1))
+    for (int t = use(PORTABLE); t < CPU_TABLES; t = use(t + 1))
         for (int k = 0; k < COUNT(threads); k++) {
             omp_set_num_threads(threads[k]);
             const struct outputs got = run_op(run, &tables[t], shape);
@@ -211,7 +211,7 @@ static void portable_has_them_too_where_nothing_is_fused(void **state)
 
 static void row_alone(enum dtype dtype, int cols, enum dtype round)
 {
-    for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
+    for (int t = use(PORTABLE); t < CPU_TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         const struct weight w = random_weight(o, dtype, O, cols, 64, round, 1);
         const struct dev *const x = put_random(o, N * cols, 2), *const bias = put_random(o, O, 3);
@@ -253,7 +253,7 @@ static void a_row_alone_is_the_row_among_others(void **state)
 
 static void loss_alone(enum dtype round)
 {
-    for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
+    for (int t = use(PORTABLE); t < CPU_TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         const struct weight w = random_weight(o, DT_F16, V, C, 64, round, 1);
         const struct dev *const h = put_random(o, N * C, 2), *const targets =
@@ -285,7 +285,7 @@ static void a_query_alone_is_the_query_among_others(void **state)
     enum { H = 2, D = 24, T = 290, SHARED = 270 };
 
     (void)state;
-    for (int t = use(PORTABLE); t < TABLES; t = use(t + 1)) {
+    for (int t = use(PORTABLE); t < CPU_TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         const struct dev *const q = put_random(o, T * H * D, 1),
                                 *const k = put_random(o, T * H * D, 2),

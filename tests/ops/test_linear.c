@@ -213,7 +213,7 @@ static void a_weight_equals_its_expansion(void **state)
 static void rows_do_not_see_each_other(void **state)
 {
     (void)state;
-    for (int t = use(REF); t < TABLES; t = use(t + 1))
+    for (int t = use(REF); t < CPU_TABLES; t = use(t + 1))
         for (int i = 0; i < COUNT(shapes); i++) {
             const struct ops *const o = &tables[t];
             const struct layer all = layer_of(o, &shapes[i]);

@@ -27,7 +27,7 @@ out_is <<<"labels loss logits"
 run offered predict --normalize = le
 out_is <<<"length"
 run offered predict --device =
-out_is <<<"auto cpu ref"
+out_is <<<"auto cpu cuda ref"
 it "numbers and texts are not guessed"
 run offered predict --max-new-tokens 3
 out_is <<<""

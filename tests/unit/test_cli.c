@@ -173,7 +173,7 @@ static void help_offers_what_there_is(void **unused)
     assert_int_equal(run("-h", out, sizeof out), 0);
     assert_int_equal(run("--help", same, sizeof same), 0);
     assert_string_equal(out, same);
-    assert_non_null(strstr(out, "--device auto|cpu|ref\n"));
+    assert_non_null(strstr(out, "--device auto|cpu|cuda|ref\n"));
     assert_non_null(strstr(out, "--kind now  "));
     assert_null(strstr(out, "later"));
     expect("--kind later --later 2", 0, "kind=later later=2|");

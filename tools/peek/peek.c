@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     struct peek p = { .common = CLI_COMMON_INIT };
     bool jsonl = false, header = false, chain = false, count = false, verify = false,
          tokens = false;
-    bool tensors = false, from_jsonl = false;
+    bool tensors = false, devices = false, from_jsonl = false;
     int64_t head = -1;
     const struct cli_opt opts[] = {
         { 0, "jsonl", CLI_FLAG, &jsonl,
@@ -95,6 +95,8 @@ int main(int argc, char **argv)
           .help = "first difference from this stream or model (exit 1)" },
         { 0, "tensorboard", CLI_FILE, &p.tensorboard, .arg = "DIR",
           .help = "the lines of lora-train --metrics as an event file for TensorBoard" },
+        { 0, "devices", CLI_FLAG, &devices,
+          .help = "what --device may name on this machine, and what cannot be used" },
         { 0, "head", CLI_INT, &head, .arg = "N", .help = "show only the first N records",
           .max = 9e15, .group = "Choices" },
         { 0, "with-header", CLI_FLAG, &p.with_header,
@@ -137,6 +139,7 @@ int main(int argc, char **argv)
         { "--diff", p.diff, view_diff },
         { "--file", p.file, view_file },
         { "--tensorboard", p.tensorboard, view_tensorboard },
+        { "--devices", devices, view_devices },
         { "--from-jsonl", from_jsonl, make_stream },
     };
     const struct choice *one = chosen(choices, sizeof choices / sizeof *choices);

@@ -53,6 +53,9 @@ bool holds_tensors(const char *path);
 /* One file of a model or an adapter, view_file.c. */
 MUST_USE int view_file(const struct peek *p);
 
+/* The devices of this machine, view_devices.c. */
+MUST_USE int view_devices(const struct peek *p);
+
 /* The first difference, view_diff.c and view_diff_tensors.c. EXIT_UNMET when there is one. */
 MUST_USE int view_diff(const struct peek *p);
 MUST_USE int diff_tensors(const struct peek *p, const char *a, const char *b);

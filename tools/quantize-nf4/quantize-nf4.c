@@ -14,6 +14,7 @@
 #include "quant_report.h"
 #include "selection.h"
 #include "quant_source.h"
+#include "threads.h"
 
 #include <string.h>
 
@@ -163,6 +164,8 @@ static int run(const char *path, const struct options *o, const struct cli_commo
 
     if (!ops || source_open(&s, path) < 0)
         return -1;
+    if (ops->callers == 1)
+        (void)threads_use(1); /* each computes a piece of its own */
     if (s.quantised && !o->dequantize)
         rc = err_set(EXIT_DATA,
                      "%s: config.json says that it is quantised already; use --dequantize first",

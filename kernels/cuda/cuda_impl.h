@@ -1,0 +1,271 @@
+/*
+ * cuda_impl.h - what the files of the CUDA plug-in share: launches, device pointers, scratch memory,
+ * reductions. The same files are compiled by a C++ compiler for tests (tests/emulate), where a header
+ * of the same name stands for CUDA's.
+ *
+ * Results are fixed by the shape of the work: reductions are trees of fixed form, and nothing is added
+ * with atomics. All sums are in f32 or wider; the compiler fuses nothing by itself (--fmad=false).
+ */
+#ifndef CUDA_IMPL_H
+#define CUDA_IMPL_H
+
+#include <cuda_runtime.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* Headers of C as C++, and their inline functions for both sides: formulas stand once. */
+#define _Noreturn [[noreturn]]
+#define inline inline __host__ __device__
+extern "C" {
+#include "plugin.h"
+#include "block_value.h"
+#include "nf4_code.h"
+#include "rng.h"
+}
+#undef inline
+#undef _Noreturn
+
+/* The device that is open. One caller at a time, so there is one of each. */
+extern cudaStream_t cuda_stream;
+extern plugin_fail *cuda_fail;
+
+/* 0, or -1 with an error that says where: of the device, or of its memory. */
+int cuda_check(cudaError_t e, const char *where);
+
+static inline bool cuda_empty(dim3 grid)
+{
+    return grid.x == 0 || grid.y == 0 || grid.z == 0;
+}
+
+/* KERNEL on GRID blocks of BLOCK threads with SHARED bytes of shared memory. More than 48 KiB of it must
+ * have been allowed for the kernel (cudaFuncSetAttribute). */
+#define LAUNCH(kernel, grid, block, shared, ...)                                                   \
+    (cuda_empty(grid) ? 0                                                                          \
+                      : (RUN(kernel, grid, block, shared, __VA_ARGS__),                            \
+                         cuda_check(cudaGetLastError(), #kernel)))
+#ifndef RUN
+#define RUN(kernel, grid, block, shared, ...)                                                      \
+    kernel<<<(grid), (block), (shared), cuda_stream>>>(__VA_ARGS__)
+/* NAME points to the shared memory that the launch asked for. */
+#define SHARED(type, name)                                                                         \
+    extern __shared__ float4 cuda_shared[];                                                        \
+    type *const name = (type *)cuda_shared
+#endif
+
+enum { THREADS = 256, WARP = 32 };
+
+static inline unsigned blocks_for(int64_t n, int64_t each)
+{
+    return (unsigned)((n + each - 1) / each);
+}
+
+__host__ __device__ static inline int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The element of a thread where each has one. */
+__device__ static inline int64_t thread_of_all(void)
+{
+    return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+/* ---- device memory: a struct dev * is an address on the device ---- */
+
+static inline float *f32(struct dev *d)
+{
+    return (float *)d;
+}
+
+static inline const float *f32(const struct dev *d)
+{
+    return (const float *)d;
+}
+
+static inline const int32_t *i32(const struct dev *d)
+{
+    return (const int32_t *)d;
+}
+
+/* Memory that an op needs by itself, kept and grown from op to op; NULL and an error where there is no
+ * room. What stood there is lost when it grows. */
+enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOGITS, SCRATCH_SUMS, SCRATCH_GEMM, SCRATCHES };
+void *cuda_scratch(enum scratch which, size_t bytes);
+void cuda_scratch_free(void);
+
+/* ---- reductions ---- */
+
+struct add {
+    template <class T> __device__ T operator()(T a, T b) const { return a + b; }
+};
+struct larger {
+    template <class T> __device__ T operator()(T a, T b) const { return a > b ? a : b; }
+};
+struct smaller {
+    template <class T> __device__ T operator()(T a, T b) const { return a < b ? a : b; }
+};
+
+/* Over the lanes of a warp, all of which get it. */
+template <class T, class F> __device__ T warp_all(T x, F combine)
+{
+    for (int d = WARP / 2; d > 0; d /= 2)
+        x = combine(x, __shfl_xor_sync(0xffffffffu, x, d));
+    return x;
+}
+
+/* Over the threads of a block (whole warps), all of which get it. WARPS: shared, one T for each. */
+template <class T, class F> __device__ T block_all(T x, F combine, T *warps)
+{
+    const int n = blockDim.x / WARP;
+
+    x = warp_all(x, combine);
+    if (threadIdx.x % WARP == 0)
+        warps[threadIdx.x / WARP] = x;
+    __syncthreads();
+    T all = warps[0];
+    for (int i = 1; i < n; i++)
+        all = combine(all, warps[i]);
+    __syncthreads(); /* WARPS may be written again */
+    return all;
+}
+
+/* a * b + sum, rounded once where the device has it; tests' machines need not. */
+__device__ static inline float madd(float a, float b, float sum)
+{
+#ifdef __CUDA_ARCH__
+    return __fmaf_rn(a, b, sum);
+#else
+    return a * b + sum;
+#endif
+}
+
+/* ---- weights ---- */
+
+/* struct weight as kernels get it. */
+struct values {
+    enum dtype dtype, round;
+    const void *data;
+    const float *absmax;
+    int block;    /* elements of a scale (NF4), of a block */
+    size_t bytes; /* of a block */
+};
+
+struct values values_of(const struct weight *w);
+
+__device__ static inline float nf4_value(int code)
+{
+    const float value[16] = NF4_VALUES;
+
+    return value[code];
+}
+
+/* Element I of the flattened weight, not rounded. */
+__device__ static inline float raw_value(const struct values &w, int64_t i)
+{
+    const uint8_t *const bytes = (const uint8_t *)w.data;
+    const uint16_t *const half = (const uint16_t *)w.data;
+
+    switch (w.dtype) {
+    case DT_F32:
+        return ((const float *)w.data)[i];
+    case DT_F16:
+        return f32_of_f16(half[i]);
+    case DT_BF16:
+        return f32_of_bf16(half[i]);
+    case DT_NF4:
+        return nf4_value(i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4) * w.absmax[i / w.block];
+    default:
+        return block_value(w.dtype, bytes + i / w.block * w.bytes, (int)(i % w.block));
+    }
+}
+
+__device__ static inline float weight_value(const struct values &w, int64_t i)
+{
+    return f32_rounded(raw_value(w, i), w.round);
+}
+
+/* OUT (n; f32, or 16 bits of type TO) = elements FIRST.. of the weight, rounded. */
+int expand_to(void *out, enum dtype to, const struct weight *w, int64_t first, int64_t n);
+
+/* ---- products ---- */
+
+/* How a weight's products are computed: in F16 or BF16 where it rounds so, else in F32. */
+static inline enum dtype operand_type(const struct weight *w)
+{
+    return w->round == DT_F16 || w->round == DT_BF16 ? w->round : DT_F32;
+}
+
+/* x (n) f32 as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */
+const void *operand(const float *x, int64_t n, enum dtype to);
+
+/* A matrix in memory, rows LD elements apart; turned: what is meant is its transpose. */
+struct matrix {
+    const void *p;
+    int64_t ld;
+    bool turned;
+};
+
+/* c (M, N) f32, rows LDC apart = alpha a b + beta c; a (M, K), b (K, N) of type T. */
+int gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N,
+         int64_t K, float alpha, float beta);
+/* The same by cuBLASLt: 0, -1, or 1 when it is not there, or has nothing for these shapes. */
+int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M,
+                int64_t N, int64_t K, float alpha, float beta);
+void blaslt_close(void);
+
+/* y (N, O) = x (N, C) W^T. */
+int product(float *y, const float *x, const struct weight *w, int64_t N);
+/* dx (N, C) = dy (N, O) W, dy an operand of the weight's type; added to dx when MORE. */
+int product_back(float *dx, const void *dy, const struct weight *w, int64_t N, bool more);
+
+/* ---- dropout ---- */
+
+struct mask {
+    bool on;
+    uint32_t least, site;
+    uint64_t seed;
+    float scale;
+    const int32_t *pos;
+    const uint32_t *sample;
+};
+
+struct mask mask_of(const struct dropout *d, const struct packed *rows);
+
+/* v[i] = channel 4 * GROUP + i of TOKEN as dropout leaves it. */
+__device__ static inline void drop4(float v[4], const struct mask &m, int64_t token, int64_t group)
+{
+    if (!m.on)
+        return;
+    const uint32_t counter[4] = { (uint32_t)group, (uint32_t)m.pos[token], m.sample[token], m.site };
+    uint32_t word[4];
+
+    philox4x32(word, counter, m.seed);
+    for (int i = 0; i < 4; i++)
+        v[i] = word[i] >= m.least ? v[i] * m.scale : 0;
+}
+
+/* out (N, C) = drop(x), added to out when MORE. */
+int drop_rows(float *out, const float *x, const struct mask *m, int64_t N, int64_t C, bool more);
+
+/* ---- the table ---- */
+
+void cuda_memory_ops(struct ops *o);
+void cuda_weight_ops(struct ops *o);
+void cuda_nf4_ops(struct ops *o);
+void cuda_rows_ops(struct ops *o);
+void cuda_norm_ops(struct ops *o);
+void cuda_linear_ops(struct ops *o);
+void cuda_rope_ops(struct ops *o);
+void cuda_attention_ops(struct ops *o);
+void cuda_act_ops(struct ops *o);
+void cuda_residual_ops(struct ops *o);
+void cuda_head_ops(struct ops *o);
+void cuda_smooth_ops(struct ops *o);
+void cuda_optim_ops(struct ops *o);
+
+#endif

@@ -1,0 +1,121 @@
+/* Memory of the device. One upload and one download a pass, so that both may wait. */
+#include "cuda_impl.h"
+
+static struct dev *mem_alloc(size_t bytes)
+{
+    void *p = NULL;
+    const cudaError_t e = cudaMalloc(&p, bytes ? bytes : 256);
+
+    if (e == cudaSuccess)
+        return (struct dev *)p;
+    size_t free = 0, total = 0;
+
+    (void)cudaGetLastError(); /* the device goes on */
+    if (e != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess)
+        (void)cuda_check(e, "cudaMalloc");
+    else
+        cuda_fail(EX_OSERR,
+                  "no room for %zu bytes on the device, where %zu of %zu are free; use a smaller batch or "
+                  "model, or end other programs on it",
+                  bytes, free, total);
+    return NULL;
+}
+
+static void mem_release(struct dev *d)
+{
+    (void)cudaFree(d); /* waits for what was queued */
+}
+
+static const struct dev *mem_adopt(const void *host, size_t bytes)
+{
+    struct dev *const d = mem_alloc(bytes);
+
+    if (d && cuda_check(cudaMemcpyAsync(d, host, bytes, cudaMemcpyHostToDevice, cuda_stream),
+                        "an upload") == 0 &&
+        cuda_check(cudaStreamSynchronize(cuda_stream), "an upload") == 0)
+        return d;
+    if (d)
+        mem_release(d);
+    return NULL;
+}
+
+static void mem_disown(const struct dev *d)
+{
+    mem_release((struct dev *)d);
+}
+
+static struct dev *mem_slice(struct dev *d, size_t offset)
+{
+    return (struct dev *)((char *)d + offset);
+}
+
+static const struct dev *mem_slice_const(const struct dev *d, size_t offset)
+{
+    return (const struct dev *)((const char *)d + offset);
+}
+
+static int mem_put(struct dev *to, const void *host, size_t bytes)
+{
+    if (cuda_check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, cuda_stream),
+                   "an upload") < 0)
+        return -1;
+    return cuda_check(cudaStreamSynchronize(cuda_stream), "an upload"); /* HOST may change now */
+}
+
+static int mem_get(void *host, const struct dev *from, size_t bytes)
+{
+    if (cuda_check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, cuda_stream),
+                   "a download") < 0)
+        return -1;
+    return cuda_check(cudaStreamSynchronize(cuda_stream), "what was queued before a download");
+}
+
+static int mem_copy(struct dev *to, const struct dev *from, size_t bytes)
+{
+    return cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda_stream),
+                      "a copy");
+}
+
+static int mem_zero(struct dev *d, size_t bytes)
+{
+    return cuda_check(cudaMemsetAsync(d, 0, bytes, cuda_stream), "a memset");
+}
+
+/* ---- scratch ---- */
+
+static struct {
+    struct dev *p;
+    size_t bytes;
+} kept[SCRATCHES];
+
+void *cuda_scratch(enum scratch which, size_t bytes)
+{
+    if (kept[which].bytes >= bytes && kept[which].p)
+        return kept[which].p;
+    mem_release(kept[which].p);
+    kept[which].bytes = bytes;
+    kept[which].p = mem_alloc(bytes);
+    return kept[which].p;
+}
+
+void cuda_scratch_free(void)
+{
+    for (int i = 0; i < SCRATCHES; i++) {
+        mem_release(kept[i].p);
+        kept[i].p = NULL;
+    }
+}
+
+void cuda_memory_ops(struct ops *o)
+{
+    o->alloc = mem_alloc;
+    o->release = mem_release;
+    o->adopt = mem_adopt;
+    o->disown = mem_disown;
+    o->slice = mem_slice;
+    o->slice_const = mem_slice_const;
+    o->put = mem_put;
+    o->get = mem_get;
+    o->copy = mem_copy;
+    o->zero = mem_zero;
+}

@@ -1,0 +1,123 @@
+/*
+ * cuda_runtime.h - stands for CUDA's header of this name in tests: the kernels' own files, compiled by
+ * a C++ compiler, run on the CPU. A test tool: no program contains it.
+ *
+ * A block's threads are fibres that meet at barriers (emulate.cc). What is checked: all threads of a
+ * block reach the same barrier, all lanes of a warp the same shuffle; device and shared memory begin as
+ * NaN; with the address sanitizer, every access stays inside them. The fibres run in an order that the
+ * environment chooses (SLMTOOLS_EMULATE_ORDER: forward, reverse, or a seed): where a barrier is missing,
+ * another order gives other bytes. Not seen: how long anything takes, streams side by side, and what
+ * compilers and cards do with memory between barriers.
+ *
+ * SLMTOOLS_EMULATE describes the machine: words of "devices=N driver=N major=N memory=BYTES fail=N" (the
+ * N-th launch fails). What is not said: one device of 9.0 with 8 GiB.
+ */
+#ifndef EMULATED_CUDA_RUNTIME_H
+#define EMULATED_CUDA_RUNTIME_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define __global__
+#define __device__
+#define __host__
+
+#define CUDART_VERSION 13000
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
+};
+
+extern dim3 gridDim, blockDim, blockIdx, threadIdx;
+
+/* ---- between the threads of a block ---- */
+
+void emulate_block_barrier(const char *file, int line);
+void emulate_warp_barrier(const char *file, int line);
+/* Puts SIZE bytes at MINE where the other lanes find them, waits for all, and gives those of lane FROM. */
+void emulate_exchange(void *theirs, const void *mine, size_t size, int from, const char *file, int line);
+int emulate_lane(void);
+
+#define __syncthreads() emulate_block_barrier(__FILE__, __LINE__)
+#define __syncwarp() emulate_warp_barrier(__FILE__, __LINE__)
+#define __shfl_xor_sync(mask, x, with) emulate_shuffle_xor((mask), (x), (with), __FILE__, __LINE__)
+
+void emulate_fail(const char *what) __attribute__((noreturn));
+
+template <class T> T emulate_shuffle_xor(unsigned mask, T x, int with, const char *file, int line)
+{
+    T theirs;
+
+    if (mask != 0xffffffffu)
+        emulate_fail("a shuffle of less than a warp");
+    emulate_exchange(&theirs, &x, sizeof x, emulate_lane() ^ with, file, line);
+    return theirs;
+}
+
+/* ---- launches ---- */
+
+void *emulate_shared(void);
+/* Runs CALL (JOB) as every thread of the grid. */
+void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block, size_t shared,
+                 void (*call)(const void *job), const void *job);
+
+template <class J> void emulate_call(const void *job)
+{
+    (*(const J *)job)();
+}
+
+template <class... P, class... A>
+void emulate_launch(const char *name, dim3 grid, dim3 block, size_t shared, void (*kernel)(P...), A... a)
+{
+    const auto job = [=] { kernel(a...); };
+
+    emulate_run(name, (const void *)kernel, grid, block, shared, emulate_call<decltype(job)>, &job);
+}
+
+#define RUN(kernel, grid, block, shared, ...) emulate_launch(#kernel, grid, block, shared, kernel, __VA_ARGS__)
+#define SHARED(type, name) type *const name = (type *)emulate_shared()
+
+/* ---- the runtime ---- */
+
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidConfiguration = 9,
+    cudaErrorInsufficientDriver = 35,
+    cudaErrorNoDevice = 100,
+    cudaErrorLaunchFailure = 719,
+};
+enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum { cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+typedef struct emulated_stream *cudaStream_t;
+struct cudaDeviceProp {
+    char name[256];
+    int major, minor;
+};
+
+cudaError_t cudaGetDeviceCount(int *n);
+cudaError_t cudaDriverGetVersion(int *version);
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int number);
+cudaError_t cudaSetDevice(int number);
+cudaError_t cudaGetLastError(void);
+const char *cudaGetErrorString(cudaError_t e);
+cudaError_t cudaMalloc(void **p, size_t bytes);
+cudaError_t cudaFree(void *p);
+cudaError_t cudaMemGetInfo(size_t *free, size_t *total);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t);
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned);
+cudaError_t cudaStreamSynchronize(cudaStream_t);
+cudaError_t cudaStreamDestroy(cudaStream_t);
+cudaError_t emulate_allow_shared(const void *function, int bytes);
+
+template <class F> cudaError_t cudaFuncSetAttribute(F *kernel, int, int bytes)
+{
+    return emulate_allow_shared((const void *)kernel, bytes);
+}
+
+#endif

@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+"""The GPU from end to end without one: --device cuda with the plug-in whose kernels run on the CPU (tests/emulate).
+Every family forward, training forward and backward, and what is said where there is no card that can be used."""
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(root, "tests"))
+import streams  # noqa: E402
+
+plugin = os.path.join(os.environ.get("BUILD", os.path.join(root, "build", "release")), "emulated")
+families = ["phi-tiny", "phi-odd", "llama-odd", "mistral-tiny", "qwen2-odd", "qwen3-odd", "phi3-odd"]
+count = failed = 0
+
+if not os.path.exists(os.path.join(plugin, "slmtools-cuda.so")):
+    print("1..0 # SKIP there is no C++ compiler that makes CUDA's stand-in")
+    sys.exit()
+
+
+def check(name, good, detail=""):
+    global count, failed
+    count += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
+
+
+def run(*words, data=b"", lib=plugin, machine=""):
+    env = dict(os.environ, SLMTOOLS_LIB=lib, SLMTOOLS_EMULATE=machine)
+    return subprocess.run(words, input=data, capture_output=True, env=env)
+
+
+def golden(*part):
+    return os.path.join(root, "tests", "golden", *part)
+
+
+def rows_of(family, n):
+    with open(golden(family, "records.jsonl")) as f:
+        rows = [json.loads(line) for line in f]
+    return [{"ids": r["ids"], "n_prompt": r["n_prompt"]} for r in rows][:n]
+
+
+def good(done):
+    if done.returncode:
+        raise SystemExit(f"Bail out! {done.args}: {done.stderr.decode()}")
+    return done.stdout
+
+
+def nmse(a, b):
+    return sum((x - y) ** 2 for x, y in zip(a, b)) / sum(y * y for y in b)
+
+
+def logits(family, device, *options):
+    out = good(run("predict", "-q", "--device", device, "-m", golden(family, "nf4"), "--mode", "logits", *options,
+                   data=streams.stream(rows_of(family, 6), "tokens")))
+    return [x for r in streams.records(out)[1] for x in streams.numbers(r["logits"])]
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    path = lambda name: os.path.join(scratch, name)  # noqa: E731
+
+    for family in families:
+        adapter = golden(family, "adapter-final")
+        options = ["-a", adapter] if os.path.exists(adapter) else []
+        e = nmse(logits(family, "cuda", *options), logits(family, "cpu", *options))
+        check(f"{family}: logits are the CPU's", e < 1e-9, e)
+    e = nmse(logits("phi-tiny", "cuda", "--compute-dtype", "bfloat16"), logits("phi-tiny", "cpu", "--compute-dtype", "bfloat16"))
+    check("in bfloat16 too", e < 1e-4, e)
+
+    def generated(device):
+        out = good(run("predict", "-q", "--device", device, "-m", golden("phi-tiny", "nf4"), "--mode", "generate",
+                       "--max-new-tokens", "12", data=streams.stream(rows_of("phi-tiny", 8), "tokens")))
+        return [streams.numbers(r["output_ids"]) for r in streams.records(out)[1]]
+
+    check("greedy answers are the CPU's", generated("cuda") == generated("cpu"))
+
+    def trained(family, device, name, *options, machine=""):
+        return run("lora-train", "-q", "--device", device, "-m", golden(family, "nf4"), "-o", path(name), "--metrics", path(name + ".jsonl"),
+                   "--force", "--r", "4", "--lora-alpha", "8", "--learning-rate", "1e-3", "--max-grad-norm", "0.3", "--logging-steps", "1",
+                   "--gradient-accumulation-steps", "2", "--num-train-epochs", "1", *options,
+                   data=streams.stream(rows_of(family, 12), "tokens"), machine=machine)
+
+    def curve(name):
+        with open(path(name + ".jsonl")) as f:
+            return [r["loss"] for r in map(json.loads, f) if "loss" in r]
+
+    for family in families:
+        for device in "cuda", "cpu":
+            good(trained(family, device, device))
+        a, b = curve("cuda"), curve("cpu")
+        check(f"{family}: training has the CPU's losses, with dropout", len(a) == len(b) > 3 and all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(a, b)), (a, b))
+    good(trained("phi-tiny", "cuda", "again"))
+    good(trained("phi-tiny", "cuda", "cuda"))
+    with open(path("again"), "rb") as a, open(path("cuda"), "rb") as b:
+        check("twice the same bytes", a.read() == b.read())
+
+    good(run("quantize-nf4", "-q", "--device", "cuda", golden("phi-tiny", "model"), "-o", path("cuda.tar")))
+    good(run("quantize-nf4", "-q", "--device", "cpu", golden("phi-tiny", "model"), "-o", path("cpu.tar")))
+    with open(path("cuda.tar"), "rb") as a, open(path("cpu.tar"), "rb") as b:
+        check("quantising gives the CPU's bytes", a.read() == b.read())
+
+    def refuses(name, code, why, device="cuda", **where):
+        done = run("predict", "--device", device, "-m", golden("phi-tiny", "nf4"), "-o", path("none"), data=streams.stream(rows_of("phi-tiny", 2), "tokens"), **where)
+        said = done.stderr.decode()
+        check(name, done.returncode == code and why in said and said.count("\n") == 1 and not os.path.exists(path("none")), f"{done.returncode} {said}")
+
+    refuses("no plug-in", 69, "is not there", lib=path("."))
+    with open(path("slmtools-cuda.so"), "w") as f:
+        f.write("no library")
+    refuses("one that is none", 69, "cannot open the plug-in", lib=path("."))
+    os.remove(path("slmtools-cuda.so"))
+    refuses("no driver", 69, "no NVIDIA driver", machine="driver=0")
+    refuses("an old driver", 69, "made for CUDA 12.2", machine="driver=12020")
+    refuses("no card", 69, "no NVIDIA GPU", machine="devices=0")
+    refuses("no such card", 69, "device 'cuda:3': there is no device 3: this machine has 2", device="cuda:3", machine="devices=2")
+    refuses("an old card", 69, "compute capability 7.0 and at least 8.0", machine="major=7")
+    refuses("no room for the model", 71, "are free", machine="memory=100000")
+    refuses("a launch that fails", 69, "the device failed in", machine="fail=40")
+
+    os.remove(path("again"))
+    done = trained("phi-tiny", "cuda", "again", machine="fail=900")
+    check("a launch that fails in training leaves nothing half-written", done.returncode == 69 and not os.path.exists(path("again")), done.stderr)
+
+    auto = [run("predict", "-q", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", *device, data=streams.stream(rows_of("phi-tiny", 2), "tokens"), **where).stdout
+            for device, where in ((["--device", "cuda"], {}), ([], {}), ([], {"machine": "devices=0"}), (["--device", "cpu"], {}))]
+    check("auto takes the card, and the CPU where there is none", streams.records(auto[0])[1] == streams.records(auto[1])[1] and streams.records(auto[2])[1] == streams.records(auto[3])[1])
+    said = run("peek", "--devices", machine="devices=2").stdout.decode()
+    check("peek lists the cards", "cpu\tcan be used\ncuda:0\temulated" in said and "cuda:1\t" in said, said)
+    said = run("peek", "--devices", machine="devices=0").stdout.decode()
+    check("and says why there is none", "cuda\tcannot be used: there is no NVIDIA GPU" in said, said)
+
+print(f"1..{count}")
+sys.exit(failed > 0)
