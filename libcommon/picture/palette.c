@@ -82,7 +82,7 @@ static void put_colours(struct buf *b, enum form form)
     rule(b, form, ".pic-heat", "fill", PALETTE_HEAT);
     rule(b, form, ".pic-cell", "stroke", PALETTE_GRID);
     for (int i = 0; i < PALETTE_SERIES_N; i++) {
-        char name[16];
+        char name[24];
 
         (void)snprintf(name, sizeof name, ".pic-l%d", i);
         rule(b, form, name, "stroke", (enum palette)(PALETTE_SERIES + i));

@@ -38,7 +38,8 @@ struct plot_axis {
     const char *unit; /* "s"; NULL: none */
     double min, max;  /* min < max: the range. Both 0: from the values, to round ticks */
     bool zero;        /* the range, when it is from the values, begins at 0 */
-    bool percent;     /* values are shares: 0.5 is printed as 50 %; at most 0 to 1 when from the values */
+    bool percent;     /* values are shares: 0.5 is printed as 50 %, and the range stays in 0 to 1 where
+                         they do */
     bool whole;       /* ticks at whole numbers only */
     const char *const *category; /* N_CATEGORY texts at 0, 1, 2, ...; NULL: numbers. x only */
     size_t n_category;

@@ -104,7 +104,7 @@ static void put_ends(struct buf *b, const struct frame *f)
 
     push_apart(end, n, f->bottom);
     for (size_t i = 0; i < n; i++) {
-        char name[16];
+        char name[24];
 
         (void)snprintf(name, sizeof name, "pic-f%d", end[i].colour);
         svg_rect(b, name, f->right + 2, end[i].y - 5, 3, 10, -1);

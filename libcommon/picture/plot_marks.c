@@ -229,7 +229,7 @@ static void put_band(struct buf *b, const struct drawn *d)
 
 static void put_bar(struct buf *b, int colour, double x, double y, double width, double height)
 {
-    char name[40];
+    char name[48];
 
     (void)snprintf(name, sizeof name, "pic-thin pic-b%d pic-f%d pic-l%d", colour, colour, colour);
     svg_rect(b, name, x, y, width, height, -1);
@@ -260,13 +260,13 @@ void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, 
         return;
     }
     if (s->mark == PLOT_BAND) {
-        char name[24];
+        char name[48];
 
         (void)snprintf(name, sizeof name, "pic-band pic-f%d", colour);
         svg_rect(b, name, x, y - 5, 22, 10, -1);
     }
     if (s->mark != PLOT_POINTS && (s->mark != PLOT_BAND || s->y)) {
-        char name[32];
+        char name[48];
 
         (void)snprintf(name, sizeof name, "pic-line pic-l%d pic-d%d", colour, colour);
         svg_line(b, name, x, y, x + 22, y);
