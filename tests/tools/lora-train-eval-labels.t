@@ -151,5 +151,14 @@ refused("a model without a tokenizer", 66, "the model has no tokenizer, which la
 many = ["x"] + [f"label number {i}" for i in range(300)]
 refused("more answers than a batch takes", 65, "give them shorter answers", *go, stream("many", records(["x"]), many))
 refused("a stream without labels", 65, "names no labels, which --eval-labels is about", *go, stream("unlabelled", records(), None))
+# what labels stand for belongs to a run, where it is looked at
+go = ["lora-train", "-q", "-m", "phi", "--max-steps", "2", "--checkpoint", "run", "-o", "finished"]
+tool(*go, "plain", "--eval-labels")
+stream("other", records(), answers=ODD)
+done = subprocess.run([*go, "other", "--eval-labels", "--resume"], capture_output=True, text=True)
+report(done.returncode == 65 and "digest of the labels was " in done.stderr, "other answers are another run", done.stderr)
+tool(*go, "plain", "--force")
+tool(*go, "other", "--resume")
+report(True, "but not where nobody looks")
 print(f"1..{tests}")
 sys.exit(failures > 0)
