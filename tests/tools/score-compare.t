@@ -190,6 +190,8 @@ refused 2 "more than two files" before.zst after.zst after.zst
 refused 2 "--report is of one file" --report sklearn before.zst after.zst
 refused 2 "--report is of one file" --report sklearn --bootstrap 10 before.zst
 refused 2 "--name is given 1 times for 2 files" --name x before.zst after.zst
+refused 2 "--name goes with two files" --name x before.zst
+refused 2 "only one file can come from standard input" - -
 refused 2 "--bootstrap" --bootstrap 0 before.zst
 refused 2 "there is no number 'accuracy'" --require 'accuracy>0.5' before.zst after.zst
 finish

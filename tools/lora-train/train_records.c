@@ -28,20 +28,28 @@ static int choose_set(struct train_set **set, struct train_sets *s, struct recor
     return 0;
 }
 
+/* 1 and n_prompt, 0 where there is none. ALL are the record's tokens. */
+static int read_prompt(uint64_t *prompt, struct record *rec, int64_t all)
+{
+    const int got = record_get_uint(rec, "n_prompt", prompt);
+
+    if (got > 0 && *prompt > (uint64_t)all)
+        return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens",
+                       *prompt, all);
+    return got;
+}
+
 /* *PROMPT is where the completion begins, of which X has to have something left. ALL are the
  * record's tokens, X->n those that --max-length left. OTHERWISE: what else can be done. */
 static int find_completion(int64_t *prompt, const struct train_record *x, struct record *rec,
                            int64_t all, const char *otherwise)
 {
     uint64_t said;
-    const int got = record_get_uint(rec, "n_prompt", &said);
+    const int got = read_prompt(&said, rec, all);
 
     if (got <= 0)
         return got < 0 ? -1
                        : err_set(EXIT_DATA, "no n_prompt: there is no completion; %s", otherwise);
-    if (said > (uint64_t)all)
-        return err_set(EXIT_DATA, "n_prompt is %" PRIu64 ", but there are %" PRId64 " tokens", said,
-                       all);
     if (said == (uint64_t)all)
         return err_set(EXIT_DATA, "the completion is empty; %s or leave the record out", otherwise);
     if (said >= (uint64_t)x->n)
@@ -57,7 +65,10 @@ static int find_first_target(struct train_record *x, struct record *rec, int64_t
                              bool completion_only)
 {
     int64_t prompt = 0;
+    uint64_t said;
 
+    if (read_prompt(&said, rec, all) < 0) /* what is wrong is said, also where it is not needed */
+        return -1;
     if (completion_only && find_completion(&prompt, x, rec, all, "use --loss all") < 0)
         return -1;
     if (x->n < 2)
