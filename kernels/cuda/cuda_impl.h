@@ -159,7 +159,7 @@ struct values values_of(const struct weight *w);
 
 __device__ static inline float nf4_value(int code)
 {
-    const float value[16] = NF4_VALUES;
+    static const float value[16] = NF4_VALUES; /* read through the cache, not made by each thread */
 
     return value[code];
 }

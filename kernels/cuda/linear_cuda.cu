@@ -21,13 +21,14 @@ static __global__ void few_rows(float *y, const float *x, struct values w, int N
     for (int64_t c = lane; c < C; c += WARP) {
         const float v = weight_value(w, o * C + c);
 
-        for (int r = 0; r < N; r++)
-            sum[r] = madd(f32_rounded(x[r * C + c], w.round), v, sum[r]);
+        for (int r = 0; r < FEW; r++) /* as many as N; a fixed number stays in registers */
+            if (r < N)
+                sum[r] = madd(f32_rounded(x[r * C + c], w.round), v, sum[r]);
     }
-    for (int r = 0; r < N; r++) {
+    for (int r = 0; r < FEW; r++) {
         const float all = warp_all(sum[r], add());
 
-        if (lane == 0)
+        if (lane == 0 && r < N)
             y[r * O + o] = all;
     }
 }
@@ -50,14 +51,15 @@ static __global__ void few_rows_nf4(float *y, const float *x, struct values w, i
             const int code = word >> (8 * (j / 2) + (j % 2 ? 0 : 4)) & 15;
             const float v = f32_rounded(nf4_value(code) * scale, w.round);
 
-            for (int r = 0; r < N; r++)
-                sum[r] = madd(f32_rounded(x[r * C + c + j], w.round), v, sum[r]);
+            for (int r = 0; r < FEW; r++)
+                if (r < N)
+                    sum[r] = madd(f32_rounded(x[r * C + c + j], w.round), v, sum[r]);
         }
     }
-    for (int r = 0; r < N; r++) {
+    for (int r = 0; r < FEW; r++) {
         const float all = warp_all(sum[r], add());
 
-        if (lane == 0)
+        if (lane == 0 && r < N)
             y[r * O + o] = all;
     }
 }

@@ -7,7 +7,7 @@
  * NaN; with the address sanitizer, every access stays inside them. The fibres run in an order that the
  * environment chooses (SLMTOOLS_EMULATE_ORDER: forward, reverse, or a seed): where a barrier is missing,
  * another order gives other bytes. Not seen: how long anything takes, streams side by side, and what
- * compilers and cards do with memory between barriers.
+ * compilers and cards do with memory between barriers; a shuffle is as good as one here, and is not there.
  *
  * SLMTOOLS_EMULATE describes the machine: words of "devices=N driver=N major=N memory=BYTES fail=N" (the
  * N-th launch fails). What is not said: one device of 9.0 with 8 GiB.
