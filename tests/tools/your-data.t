@@ -74,6 +74,13 @@ works one.csv
 err_has "all rows have the label 'only'"
 it "two rows";       works two.csv
 err_has 'train has no row of'
+it "nothing named but the table, and a page with the curves of the evaluations"
+run make -s -C "$root/pipelines/your-data" BIN="$bin" OUT=plain MODEL=model DATA=two.csv
+ok
+run make -s -C "$root/pipelines/your-data" BIN="$bin" OUT=plain MODEL=model DATA=one.csv
+ok
+check [ "$(grep -c eval_loss plain/metrics.jsonl)" -eq 3 ]
+check test -s plain/report.html
 it "100 labels";     works hundred.csv
 it "labels of which one begins with another have answers that do not"
 works stars.csv
