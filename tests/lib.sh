@@ -30,6 +30,14 @@ out_has() { grep -qF -e "$1" "$dir/out"; report $? "output was: $(head -c 400 "$
 exit_is() { [ "$rc" -eq "$1" ]; report $? "exit $rc, wanted $1: $(cat "$dir/err")"; }
 err_has() { grep -qF -e "$1" "$dir/err"; report $? "stderr was: $(cat "$dir/err")"; }
 one_line(){ [ "$(wc -l <"$dir/err")" -eq 1 ]; report $? "stderr was: $(cat "$dir/err")"; }
+refuses() { # refuses TOOL EXIT TEXT ARGUMENT...: one line that has TEXT, and no output
+	it "refused: $3"
+	tool=$1 code=$2 text=$3
+	shift 3
+	run "$tool" "$@"
+	[ "$rc" -eq "$code" ] && grep -qF -e "$text" "$dir/err" && [ "$(wc -l <"$dir/err")" -eq 1 ] && [ ! -s "$dir/out" ]
+	report $? "exit $rc, stderr: $(cat "$dir/err")"
+}
 absent()  { [ ! -e "$1" ]; report $? "$1 is there"; }
 same()    { cmp -s "$1" "$2"; report $? "$1 and $2 differ"; }
 check()   { "$@" >"$dir/chk" 2>&1; report $? "$(tail -n 5 "$dir/chk")"; }

@@ -1,8 +1,8 @@
 #include "cli.h"
 
+#include "cli_chain.h"
 #include "cli_help.h"
 #include "cli_nearest.h"
-#include "json.h"
 #include "outfile.h"
 #include "share.h"
 #include "stop.h"
@@ -22,18 +22,11 @@ const char slmtools_version[] = VERSION;
 
 enum { OPTION_FILES_MAX = 16, OPTION_FILE_BYTES = 1 << 20 };
 
-/* What the parser knows of one option. */
-struct row {
-    const struct cli_opt *opt;
-    struct cli_list list; /* of CLI_LIST and CLI_FILES */
-    bool given;
-};
-
 /* Lives until exit, as cli.h promises for operands and values. */
 static struct {
     const struct cli *cli;
     struct cli_opt *common; /* the rows that every tool has */
-    struct row *row;
+    struct cli_row *row;
     int rows;
     const char **word; /* arguments still to come; @FILE is put in place */
     int words, at;
@@ -42,8 +35,6 @@ static struct {
     const char **operand;
     int operands;
     const char *name; /* of the tool */
-    char **chain;
-    int chained;
 } state;
 
 static bool ask_help, ask_version;
@@ -91,7 +82,7 @@ static void add_rows(const struct cli_opt *opts)
             assert(strcmp(state.row[i].opt->name, opts->name) != 0 &&
                    (!opts->letter || state.row[i].opt->letter != opts->letter));
         state.row = xnrealloc(state.row, (size_t)state.rows + 1, sizeof *state.row);
-        state.row[state.rows++] = (struct row){ .opt = opts };
+        state.row[state.rows++] = (struct cli_row){ .opt = opts };
     }
 }
 
@@ -238,7 +229,7 @@ static void set_choice(const struct cli_opt *o, const char *text)
     die(EXIT_USAGE, "option '%s': '%s' is not one of %s", called(o), text, known.p);
 }
 
-static void set_list(struct row *r, const char *text)
+static void set_list(struct cli_row *r, const char *text)
 {
     struct cli_list *l = &r->list;
 
@@ -247,7 +238,7 @@ static void set_list(struct row *r, const char *text)
     *(struct cli_list *)r->opt->value = *l;
 }
 
-static void set(struct row *r, const char *text)
+static void set(struct cli_row *r, const char *text)
 {
     const struct cli_opt *o = r->opt;
 
@@ -286,7 +277,7 @@ static void set(struct row *r, const char *text)
     }
 }
 
-static void set_flag(struct row *r, bool on)
+static void set_flag(struct cli_row *r, bool on)
 {
     r->given = true;
     if (r->opt->given)
@@ -310,7 +301,7 @@ static _Noreturn void unknown_name(const char *name, size_t n)
     die(EXIT_USAGE, "unknown option '--%.*s'; see %s --help", (int)n, name, err_tool());
 }
 
-static struct row *find_long(const char *name, size_t n)
+static struct cli_row *find_long(const char *name, size_t n)
 {
     for (int i = 0; i < state.rows; i++)
         if (cli_is_name(name, n, state.row[i].opt->name))
@@ -329,7 +320,7 @@ static void parse_long(const char *name)
 {
     const size_t n = strcspn(name, "=");
     const char *value = name[n] ? name + n + 1 : NULL;
-    struct row *r = find_long(name, n);
+    struct cli_row *r = find_long(name, n);
     bool on = true;
 
     if (!r && n > 3 && cli_is_name(name, 3, "no-")) {
@@ -352,7 +343,7 @@ static void parse_long(const char *name)
 static void parse_letters(const char *letters)
 {
     for (; *letters; letters++) {
-        struct row *r = NULL;
+        struct cli_row *r = NULL;
 
         for (int i = 0; i < state.rows && !r; i++)
             if (state.row[i].opt->letter == *letters)
@@ -461,73 +452,6 @@ static _Noreturn void print_and_exit(const char *text)
     die(EXIT_IO, "cannot write standard output: %s", strerror(errno));
 }
 
-/* ---- the chain ---- */
-
-static bool recorded(const struct row *r)
-{
-    return r->given && !r->opt->silent && r->opt->type != CLI_FILE && r->opt->type != CLI_FILES;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void chain_add(const struct buf *b)
-{
-    state.chain = xnrealloc(state.chain, (size_t)state.chained + 1, sizeof *state.chain);
-    state.chain[state.chained++] = xstrndup(b->p, b->n);
-}
-
-static void chain_list(const struct row *r, struct buf *b)
-{
-    const char **v = r->list.v;
-
-    /* All conditions of --only have to hold: their order means nothing, so it must not show. */
-    if (r->opt->value == &state.cli->common->only) {
-        v = xnmalloc((size_t)r->list.n, sizeof *v);
-        memcpy(v, r->list.v, (size_t)r->list.n * sizeof *v);
-        qsort(v, (size_t)r->list.n, sizeof *v, by_text);
-    }
-    for (int i = 0; i < r->list.n; i++) {
-        buf_clear(b);
-        buf_printf(b, "%s=%s", r->opt->name, v[i]);
-        chain_add(b);
-    }
-    if (v != r->list.v)
-        free(v);
-}
-
-static void chain_row(const struct row *r, struct buf *b)
-{
-    const struct cli_opt *o = r->opt;
-
-    buf_clear(b);
-    if (o->type == CLI_FLAG) {
-        buf_printf(b, "%s%s", *(bool *)o->value ? "" : "no-", o->name);
-    } else {
-        buf_printf(b, "%s=", o->name);
-        cli_put_value(b, o);
-    }
-    chain_add(b);
-}
-
-/* Made at once: the table and the variables may be gone when a writer asks for it. */
-static void make_chain(void)
-{
-    struct buf b = BUF_INIT;
-
-    for (int i = 0; i < state.rows; i++) {
-        const struct row *r = &state.row[i];
-
-        if (recorded(r) && r->opt->type == CLI_LIST)
-            chain_list(r, &b);
-        else if (recorded(r))
-            chain_row(r, &b);
-    }
-    buf_free(&b);
-}
-
 const char *const *cli_parse(int argc, char **argv, const struct cli *cli)
 {
     static char *help;
@@ -555,45 +479,8 @@ const char *const *cli_parse(int argc, char **argv, const struct cli *cli)
     err_set_talk(cli->common->quiet ? 0 : cli->common->verbose ? 2 : 1);
     check_all();
     state.name = cli->name;
-    make_chain();
+    cli_chain_make(state.row, state.rows, &cli->common->only);
     return state.operand;
-}
-
-const char *const *cli_chain_options(int *n)
-{
-    *n = state.chained;
-    return (const char *const *)state.chain;
-}
-
-static void put_setting(struct buf *text, const struct cli_opt *o)
-{
-    const struct cli_list *l = o->value;
-
-    if (o->type == CLI_FLAG)
-        buf_puts(text, *(const bool *)o->value ? "yes" : "no");
-    else if (o->type == CLI_LIST)
-        for (int i = 0; i < l->n; i++)
-            buf_printf(text, "%s%s", i ? " and " : "", l->v[i]);
-    else if (o->type == CLI_INT || o->type == CLI_FLOAT || *(const char *const *)o->value)
-        cli_put_value(text, o);
-}
-
-void cli_put_settings(struct buf *b)
-{
-    struct buf text = BUF_INIT;
-
-    for (int i = 0; i < state.rows; i++) {
-        const struct cli_opt *o = state.row[i].opt;
-
-        if (o->silent || o->type == CLI_FILE || o->type == CLI_FILES)
-            continue;
-        buf_clear(&text);
-        put_setting(&text, o);
-        buf_printf(b, "\"--%s\":", o->name);
-        json_put_text(b, text.n ? text.p : "", text.n);
-        buf_putc(b, ',');
-    }
-    buf_free(&text);
 }
 
 const char *cli_tool(void)

@@ -1,4 +1,4 @@
-/* cli_help.h - the help text of an option table; used by cli.c only. */
+/* cli_help.h - the help text of an option table; used by cli.c and cli_chain.c only. */
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 

@@ -74,7 +74,8 @@ void zin_close(struct zin *z)
     free(z);
 }
 
-const char *zin_name(const struct zin *z)
+/* The path, or "standard input". */
+static const char *zin_name(const struct zin *z)
 {
     return input_name(z->file);
 }

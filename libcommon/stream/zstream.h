@@ -31,7 +31,6 @@ MUST_USE int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got);
 /* What to do about a stream that ends too early: ADVICE, but in a pipe only the first cause is told
  * at length, by the program that wrote it. */
 const char *zin_advice(const struct zin *z, const char *advice);
-const char *zin_name(const struct zin *z); /* the path, or "standard input" */
 bool zin_can_reopen(const struct zin *z);  /* an ordinary file, no pipe */
 void zin_close(struct zin *z);             /* NULL is fine */
 

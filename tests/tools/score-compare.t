@@ -157,41 +157,33 @@ else
 	skip "no python3-cbor2 or python3-zstandard"
 fi
 
-refused() { # refused EXIT TEXT ARGUMENT...
-	it "refused: $2"
-	code=$1 text=$2
-	shift 2
-	run score "$@"
-	[ "$rc" -eq "$code" ] && grep -qF -e "$text" "$dir/err" && [ "$(wc -l <"$dir/err")" -eq 1 ] && [ ! -s "$dir/out" ]
-	report $? "exit $rc, stderr: $(cat "$dir/err")"
-}
 change() { peek --jsonl after.zst | sed "$1" | make_stream changed.zst; }
 change '/"id": 5,/d'
-refused 65 "before.zst:5: this id is not in changed.zst" before.zst changed.zst
-refused 65 "before.zst:5: this id is not in changed.zst" changed.zst before.zst
+refuses score 65 "before.zst:5: this id is not in changed.zst" before.zst changed.zst
+refuses score 65 "before.zst:5: this id is not in changed.zst" changed.zst before.zst
 change 's/"id": 5,/"id": 50,/'
-refused 65 "before.zst:5: this id is not in changed.zst" before.zst changed.zst
+refuses score 65 "before.zst:5: this id is not in changed.zst" before.zst changed.zst
 change 's/"id": 5,/"id": 6,/'
-refused 65 "changed.zst:6: this id is there twice, in records #3 and #4" before.zst changed.zst
+refuses score 65 "changed.zst:6: this id is there twice, in records #3 and #4" before.zst changed.zst
 if [ -e bare-after.zst ]
 then
 	{ echo '{"format":"slmtools stream","version":1,"kind":"predictions","labels":["up","down"],"chain":[]}'
 	  sed '5s/"id": 5, //; 1s/xafter/up/' after.jsonl; echo '{"":"end"}'; } | /usr/bin/python3 "$root/tests/streams.py" write >no-id.zst
-	refused 65 "no-id.zst:#4: has no id" before.zst no-id.zst
+	refuses score 65 "no-id.zst:#4: has no id" before.zst no-id.zst
 fi
 change '/"id": 5,/s/"label": "up"/"label": "down"/'
-refused 65 "before.zst:5: label is 'up', in changed.zst it is 'down'" before.zst changed.zst
+refuses score 65 "before.zst:5: label is 'up', in changed.zst it is 'down'" before.zst changed.zst
 change '/"id": 5,/s/"day": "tue"/"day": "wed"/'
-refused 65 "before.zst:5: day is 'tue', in changed.zst it is 'wed'" --by day before.zst changed.zst
+refuses score 65 "before.zst:5: day is 'tue', in changed.zst it is 'wed'" --by day before.zst changed.zst
 peek --jsonl after.zst | peek --from-jsonl --kind predictions --labels down,up -o turned.zst
-refused 65 "before.zst has the labels up, down, turned.zst has down, up" before.zst turned.zst
-refused 2 "both runs are called 'before'" before.zst ./before.zst
-refused 2 "more than two files" before.zst after.zst after.zst
-refused 2 "--report is of one file" --report sklearn before.zst after.zst
-refused 2 "--report is of one file" --report sklearn --bootstrap 10 before.zst
-refused 2 "--name is given 1 times for 2 files" --name x before.zst after.zst
-refused 2 "--name goes with two files" --name x before.zst
-refused 2 "only one file can come from standard input" - -
-refused 2 "--bootstrap" --bootstrap 0 before.zst
-refused 2 "there is no number 'accuracy'" --require 'accuracy>0.5' before.zst after.zst
+refuses score 65 "before.zst has the labels up, down, turned.zst has down, up" before.zst turned.zst
+refuses score 2 "both runs are called 'before'" before.zst ./before.zst
+refuses score 2 "more than two files" before.zst after.zst after.zst
+refuses score 2 "--report is of one file" --report sklearn before.zst after.zst
+refuses score 2 "--report is of one file" --report sklearn --bootstrap 10 before.zst
+refuses score 2 "--name is given 1 times for 2 files" --name x before.zst after.zst
+refuses score 2 "--name goes with two files" --name x before.zst
+refuses score 2 "only one file can come from standard input" - -
+refuses score 2 "--bootstrap" --bootstrap 0 before.zst
+refuses score 2 "there is no number 'accuracy'" --require 'accuracy>0.5' before.zst after.zst
 finish

@@ -73,26 +73,18 @@ name	runs	n
 all	4	20
 EXPECT
 
-refused() { # refused EXIT TEXT ARGUMENT...
-	it "refused: $2"
-	code=$1 text=$2
-	shift 2
-	run score "$@"
-	[ "$rc" -eq "$code" ] && grep -qF -e "$text" "$dir/err" && [ "$(wc -l <"$dir/err")" -eq 1 ] && [ ! -s "$dir/out" ]
-	report $? "exit $rc, stderr: $(cat "$dir/err")"
-}
-refused 65 "both have records of the run 'before'" --summary before.zst ./before.zst
-refused 65 "run 'r=4,lr=5e-4,seed=1' has records with split eval, run 'before' has none" --summary before.zst r=4*1/*.zst
-refused 2 "--over 'rank': no run has this setting; run 'before' is an example" --summary --over rank before.zst
-refused 2 "--best 'loss' is none of accuracy" --summary --best loss before.zst
-refused 2 "--summary needs the files" --summary
-refused 2 "--name is given 1 times for 2 files" --summary --name a before.zst after.v2.zst
-refused 2 "--over and --best go with --summary" --over seed before.zst
-refused 2 "--summary excludes" --summary --by split before.zst
-refused 65 "a setting is called 'n', as a number of the table is" --summary --name n=4 before.zst
-refused 66 "gone.zst" --summary before.zst gone.zst
+refuses score 65 "both have records of the run 'before'" --summary before.zst ./before.zst
+refuses score 65 "run 'r=4,lr=5e-4,seed=1' has records with split eval, run 'before' has none" --summary before.zst r=4*1/*.zst
+refuses score 2 "--over 'rank': no run has this setting; run 'before' is an example" --summary --over rank before.zst
+refuses score 2 "--best 'loss' is none of accuracy" --summary --best loss before.zst
+refuses score 2 "--summary needs the files" --summary
+refuses score 2 "--name is given 1 times for 2 files" --summary --name a before.zst after.v2.zst
+refuses score 2 "--over and --best go with --summary" --over seed before.zst
+refuses score 2 "--summary excludes" --summary --by split before.zst
+refuses score 65 "a setting is called 'n', as a number of the table is" --summary --name n=4 before.zst
+refuses score 66 "gone.zst" --summary before.zst gone.zst
 peek --jsonl before.zst | sed '1s/"test"/"train"/' | peek --from-jsonl --kind predictions --labels up,down -o mixed.zst
-refused 65 "mixed.zst: has records of split 'test' and of others" --summary mixed.zst
+refuses score 65 "mixed.zst: has records of split 'test' and of others" --summary mixed.zst
 it "... unless they are chosen"
 sh_run 'score --summary --only split=test --tsv mixed.zst | cut -f1-3 | tail -1'
 out_is <<'EXPECT'
