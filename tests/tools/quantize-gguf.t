@@ -256,7 +256,8 @@ check("... and not on another", d.returncode == 65 and b"another base model" in 
 if "asan" in os.environ.get("BUILD", ""):
     skip("memory", "sanitizers take their own")
 else:
-    keys, parts = files.model("llama", "Q8_0", dim=32, inner=64, layers=2)
+    # Large beside the program itself (some 20 MiB): the kernel maps 2 MiB at a time where it can, and sums up late.
+    keys, parts = files.model("llama", "Q8_0", dim=32, inner=64, layers=8)
     wide = {"llama.embedding_length": 1024, "llama.feed_forward_length": 4096}
     keys = [(k, t, wide.get(k, 256 if k == "llama.rope.dimension_count" else v)) for k, t, v in keys]
     parts = [(n, t, tuple({32: 1024, 64: 4096, 16: 512}.get(x, x) for x in s), c) for n, t, s, c in parts]
@@ -268,7 +269,7 @@ else:
     measure = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     for options in (["-o", "wide1/"], ["-o", "wide2.tar"], ["-o", "wide3/", "--dequantize", "--compute-dtype", "bfloat16"]):
         most = 1024 * int(good("/usr/bin/python3", "-c", measure, "quantize-nf4", "-j", "2", "wide.gguf", *options))
-        check(f"{size >> 20} MiB of blocks in {most >> 20} MiB of memory: {' '.join(options)}", most < 0.9 * size, (most, size))
+        check(f"{size >> 20} MiB of blocks in {most >> 20} MiB of memory: {' '.join(options)}", most < 0.6 * size, (most, size))
     check("... the same bytes in one pass and in two", untar("wide2.tar") == folder("wide1"))
 
 # ---- the real model ----
