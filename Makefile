@@ -111,7 +111,7 @@ AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
 $(BUILD)/kernels/cpu/%_avx512.c.o: CFLAGS += $(AVX512)
 $(BUILD)/kernels/cpu/%_avx512bf16.c.o: CFLAGS += $(AVX512) -mavx512bf16
 $(BUILD)/kernels/cpu/%_amxbf16.c.o: CFLAGS += -mamx-tile -mamx-bf16
-$(BUILD)/libcommon/base/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
+$(BUILD)/libcommon/cli/cli.c.o: CPPFLAGS += -DVERSION='"$(VERSION)"'
 $(BUILD)/tests/%.c.o: CPPFLAGS += -Itests
 $(BUILD)/tests/fault/%.c.o: CFLAGS += -fPIC
 $(BUILD)/%.c.o: %.c

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Arrows between folders point one way: tools -> kernels/model -> kernels -> libcommon, and inside libcommon
-# all to base (picture to nothing else), table to stream (both hold records), tokenizer to pack (which holds its files).
+# base <- files <- cli <- the formats: stream <- table (both hold records), pack <- tokenizer (which holds its files);
+# pictures need base alone.
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
 
@@ -19,13 +20,15 @@ own() { # own FOLDER: its headers as a pattern
 }
 base='kernels\.h|nf4_code\.h|nf4_nest\.h|block_code\.h|block_value\.h|err\.h|mem\.h|dtype\.h|rng\.h'
 of() { own "libcommon/$1"; }
-common="$(of base)|$(of picture)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
+common="$(of base)|$(of files)|$(of cli)|$(of picture)|$(of stream)|$(of table)|$(of pack)|$(of tokenizer)"
 allow libcommon/base "$(of base)"
+allow libcommon/files "$(of base)|$(of files)"
+allow libcommon/cli "$(of base)|$(of files)|$(of cli)"
 allow libcommon/picture "$(of base)|$(of picture)"
-allow libcommon/stream "$(of base)|$(of stream)"
-allow libcommon/table "$(of base)|$(of stream)|$(of table)"
-allow libcommon/pack "$(of base)|$(of pack)"
-allow libcommon/tokenizer "$(of base)|$(of pack)|$(of tokenizer)"
+allow libcommon/stream "$(of base)|$(of files)|$(of cli)|$(of stream)"
+allow libcommon/table "$(of base)|$(of files)|$(of cli)|$(of stream)|$(of table)"
+allow libcommon/pack "$(of base)|$(of files)|$(of pack)"
+allow libcommon/tokenizer "$(of base)|$(of files)|$(of pack)|$(of tokenizer)"
 allow kernels/ref "$base|$(own kernels/ref)"
 allow kernels/cpu "$base|ref/ref\.h|$(own kernels/cpu)"
 allow kernels/cuda "$base|plugin\.h|$(own kernels/cuda)"
