@@ -60,8 +60,9 @@ ONHOST  := $(if $(shell command -v $(CXX)),$(BUILD)/emulated/slmtools-cuda.so)
 
 # A folder with C files under tools/ is a tool; every .c in it is linked into that tool. Nothing else to edit.
 TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c)))))
-HELPERS := mkmodel
-BINS   := $(TOOLS:%=$(BUILD)/bin/%)
+# Makes the random models of tests, benchmarks and the quick start; it is not installed.
+MKMODEL := $(BUILD)/bin/mkmodel
+BINS   := $(TOOLS:%=$(BUILD)/bin/%) $(MKMODEL)
 objs    = $(patsubst %,$(BUILD)/%.o,$(1))
 LIBS   := $(BUILD)/libmodel.a $(BUILD)/libkernels.a $(BUILD)/libcommon.a
 CTESTS := $(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/unit/*.c tests/ops/*.c tests/model/*.c))
@@ -95,6 +96,7 @@ define tool_rule
 $$(BUILD)/bin/$(1): $$(call objs,$$(wildcard tools/$(1)/*.c)) $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+$(MKMODEL): $(call objs,$(wildcard tests/mkmodel/*.c)) $(LIBS)
 $(CTESTS): $(BUILD)/%.test: $(BUILD)/%.c.o $(LIBS)
 $(CTESTS): LDLIBS += -lcmocka
 $(PERF): %: %.c.o $(BUILD)/tests/perf/perf.c.o $(LIBS)
@@ -205,7 +207,6 @@ $(BUILD)/man/%: %.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
-INSTALLED := $(filter-out $(HELPERS),$(TOOLS))
 COMPLETIONS = PATH="$(abspath $(BUILD))/bin:$$PATH" share/completions/completions
 BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -213,11 +214,11 @@ ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 install: all man
 	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/slmtools && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/slmtools)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/slmtools $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1 man7)
-	for t in $(INSTALLED); do \
+	for t in $(TOOLS); do \
 	  install -m 755 $(BUILD)/bin/$$t $(DESTDIR)$(PREFIX)/bin/$(PROGRAM_PREFIX)$$t || exit 1; done
 	install -d $(BASH_DIR) $(ZSH_DIR)
-	$(COMPLETIONS) zsh "$(PROGRAM_PREFIX)" $(INSTALLED) > $(ZSH_DIR)/_$(PROGRAM_PREFIX)slmtools
-	for t in $(INSTALLED); do \
+	$(COMPLETIONS) zsh "$(PROGRAM_PREFIX)" $(TOOLS) > $(ZSH_DIR)/_$(PROGRAM_PREFIX)slmtools
+	for t in $(TOOLS); do \
 	  $(COMPLETIONS) bash "$(PROGRAM_PREFIX)" $$t > $(BASH_DIR)/$(PROGRAM_PREFIX)$$t || exit 1; done
 	cp -R $(filter-out share/man share/completions,$(wildcard share/*)) $(DESTDIR)$(PREFIX)/share/slmtools/
 	for m in $(notdir $(filter %.1,$(MAN))); do \
@@ -227,7 +228,7 @@ install: all man
 	install -m 644 LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/slmtools
 
 compile_commands.json: Makefile
-	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c tools/*/*.c) > $@
+	@tests/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c tools/*/*.c tests/mkmodel/*.c) > $@
 
 # Headers are contracts, laid out by hand to be read; those of kernels/cpu are code.
 format:

@@ -41,12 +41,12 @@ allow kernels/model/blocks "$numbers|$(of base)|$terms|$(rooms lora blocks)"
 allow kernels/model/archs "$numbers|$(of base)|$terms|$(rooms lora blocks archs)"
 allow kernels/model/files "$numbers|$(of base)|$(of pack)|$terms|$(rooms lora blocks archs files)"
 allow kernels/model/run "$numbers|$(of base)|$(of pack)|$terms|$(rooms lora blocks archs files run)"
-for tool in tools/*
+for tool in tools/* tests/mkmodel
 do
 	mine=$(own "$tool")
 	allow "$tool" "$common|$numbers|$(rooms lora archs files run)${mine:+|$mine}"
 	case $tool in
-	tools/quantize-nf4 | tools/lora-train | tools/predict | tools/mkmodel) ;;
+	tools/quantize-nf4 | tools/lora-train | tools/predict | tests/mkmodel) ;;
 	*) forbid "$tool" 'kernels\.h|lora/|archs/|files/|run/|nf4_|block_' ;;
 	esac
 done

@@ -88,7 +88,8 @@ absent "$dir/f"
 small="--hidden 64 --layers 2 --heads 4 --vocab 64 --intermediate 96"
 echo '{"id": 0, "ids": [1, 5, 9, 60]}' | peek --from-jsonl --kind tokens -o "$dir/ids"
 for family in "phi" "phi --tied" "llama --kv-heads 1" "llama --tied --head-dim 24" "mistral --kv-heads 2 --sliding-window 3" \
-	"qwen2 --kv-heads 2 --tied" "qwen3 --head-dim 32 --kv-heads 2" "phi3 --kv-heads 2 --resid-pdrop 0.1"
+	"qwen2 --kv-heads 2 --tied" "qwen3 --head-dim 32 --kv-heads 2" "phi3 --kv-heads 2 --resid-pdrop 0.1" "phi3 --head-dim 24" \
+	$(mkmodel --arch none 2>&1 -o "$dir/none" | sed 's/.* knows //; s/, phi-msft, mixformer-sequential//; s/,//g')
 do
 	# shellcheck disable=SC2086
 	it "makes $family: all that predict needs and no more, the same bytes again"
@@ -115,7 +116,7 @@ report $? "equal"
 
 for wrong in "--heads 3" "--kv-heads 3" "--partial-rotary-factor 0.1" "--hidden 0" "--layers x" "--arch gemma" "--head-dim 48" \
 	"--arch llama --resid-pdrop 0.1" "--arch llama --sliding-window 8" "--arch qwen3 --partial-rotary-factor 0.5" \
-	"--arch phi3 --head-dim 48" "--arch llama --head-dim 15" "--arch llama --like phi-2"
+	"--arch phi-msft" "--arch mixformer-sequential" "--arch llama --head-dim 15" "--arch llama --like phi-2"
 do
 	it "refuses $wrong"
 	# shellcheck disable=SC2086

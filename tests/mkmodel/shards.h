@@ -6,8 +6,9 @@
 #include "drawn.h"
 #include "pack.h"
 
-/* The N tensors T as DTYPE: model.safetensors, or shards of at most 5 GB and their index. */
-MUST_USE int shards_write(struct pack_writer *out, const struct drawn *t, int n, enum dtype dtype,
+/* The N tensors T as DTYPE: model.safetensors, or shards of at most 5 GB and their index. Leaves T in
+ * another order. */
+MUST_USE int shards_write(struct pack_writer *out, struct drawn *t, int n, enum dtype dtype,
                           const struct cli_common *common);
 
 #endif
