@@ -10,6 +10,8 @@
 # make bench [CASES=...]    speed beside rivals and the machine's limits; see share/doc/performance.md
 # make bench-plot           draw its last results: roofline.svg and ratios.svg in build/bench (gnuplot)
 # make check-cuda           the op tests on an NVIDIA GPU
+# make bench-cuda [CASES=]  speed on a GPU, beside the Hugging Face stack and cuBLAS
+# make dist-portable        build/portable: programs and op tests with the libraries they need, for a machine without them
 # make demo                 build, fetch a small language model, and run the whole experiment on 900 headlines
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
 # make clean                remove what these make in build; a BUILD elsewhere stays
@@ -63,6 +65,10 @@ TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c)))))
 # Makes the random models of tests, benchmarks and the quick start; it is not installed.
 MKMODEL := $(BUILD)/bin/mkmodel
 BINS   := $(TOOLS:%=$(BUILD)/bin/%) $(MKMODEL)
+# Programs that find their libraries beside them, and the op tests, for a machine that has a GPU and none of our packages.
+PORTABLE := build/portable
+CARRIED  := $(BINS:$(BUILD)/%=$(PORTABLE)/%) $(patsubst %.c,$(PORTABLE)/%.test,\
+            $(filter-out %_amx.c %_cpu_bytes.c %_nest.c,$(wildcard tests/ops/*.c))) # those have no device
 objs    = $(patsubst %,$(BUILD)/%.o,$(1))
 LIBS   := $(BUILD)/libmodel.a $(BUILD)/libkernels.a $(BUILD)/libcommon.a
 CTESTS := $(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/unit/*.c tests/ops/*.c tests/model/*.c))
@@ -81,7 +87,7 @@ FUZZFLAGS := -std=c11 $(WARN) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-n
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 
-.PHONY: all bench bench-plot check check-cuda check-fault check-kill check-perf check-run check-build check-memory demo fuzz install man clean format
+.PHONY: all bench bench-cuda bench-plot check check-cuda check-fault check-kill check-perf check-run check-build check-memory demo dist-portable fuzz install man clean format
 all: $(BINS) $(PLUGIN)
 
 $(BUILD)/libcommon.a:  $(call objs,$(wildcard libcommon/*/*.c))
@@ -93,16 +99,19 @@ $(BUILD)/%.a:
 	$(Q)$(AR) rcsD $@ $^
 
 define tool_rule
-$$(BUILD)/bin/$(1): $$(call objs,$$(wildcard tools/$(1)/*.c)) $$(LIBS)
+$$(BUILD)/bin/$(1) $$(PORTABLE)/bin/$(1): $$(call objs,$$(wildcard tools/$(1)/*.c)) $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
-$(MKMODEL): $(call objs,$(wildcard tests/mkmodel/*.c)) $(LIBS)
+$(MKMODEL) $(PORTABLE)/bin/mkmodel: $(call objs,$(wildcard tests/mkmodel/*.c)) $(LIBS)
 $(CTESTS): $(BUILD)/%.test: $(BUILD)/%.c.o $(LIBS)
 $(CTESTS): LDLIBS += -lcmocka
+$(filter %.test,$(CARRIED)): $(PORTABLE)/%.test: $(BUILD)/%.c.o $(LIBS)
+$(filter %.test,$(CARRIED)): LDLIBS += -lcmocka
+$(CARRIED): LDFLAGS += -s -Wl,-rpath,'$$ORIGIN/../lib/slmtools:$$ORIGIN/../../lib/slmtools'
 $(PERF): %: %.c.o $(BUILD)/tests/perf/perf.c.o $(LIBS)
 $(INJECT): %.so: %.c.o
 $(INJECT): LDFLAGS += -shared
-$(BINS) $(CTESTS) $(PERF) $(INJECT):
+$(BINS) $(CTESTS) $(CARRIED) $(PERF) $(INJECT):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -174,6 +183,14 @@ check-cuda: check-build
 	     tests/run $(filter %.test,$(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/ops/*.c))); \
 	else echo "check-cuda: there is no device, so nothing was run"; fi
 
+# The C library is the machine's own, and libarchive too, which is opened where an archive is read.
+dist-portable: $(CARRIED) $(PLUGIN)
+	@rm -rf $(PORTABLE)/lib $(PORTABLE)/share
+	@mkdir -p $(PORTABLE)/lib/slmtools $(PORTABLE)/share/slmtools
+	@cp -L $$(ldd $(CARRIED) | awk '$$3 ~ /^\// && $$3 !~ /\/(libc|libm|ld-linux[^/]*)\.so/ { print $$3 }' | sort -u) $(PLUGIN) $(PORTABLE)/lib/slmtools/
+	@cp -R share/templates share/labels share/verbalizers $(PORTABLE)/share/slmtools/
+	@du -sh $(PORTABLE)
+
 check-fault: all $(INJECT)
 	@BUILD="$(abspath $(BUILD))" tests/fault/faults.py --all
 
@@ -187,6 +204,9 @@ bench: all $(PERF)
 	@BUILD="$(BUILD)" OUT="$(BENCH)" $(if $(RIVALS),RIVALS="$(RIVALS)") CC="$(CC)" tests/perf/bench $(CASES)
 bench-plot:
 	@tests/perf/plot $(BENCH)
+
+bench-cuda: all
+	@DEVICE=cuda BUILD="$(BUILD)" OUT="$(BENCH)-cuda" $(if $(RIVALS),RIVALS="$(RIVALS)") CC="$(CC)" tests/perf/bench $(CASES)
 
 check-perf: $(PERF)
 	@CC="$(CC)" SLMTOOLS_SHARE="$(CURDIR)/share" tests/perf/count $(BUILD)/tests/perf $(if $(RECORD),record,check)

@@ -36,12 +36,12 @@ class Data:
             make(path)
         return path
 
-    def model(self):
-        return self.made("model", lambda p: self.tool("mkmodel", "--like", "phi-2", "--layers", 4, "--tokenizer",
-                                                      self.tokenizer, "-o", f"{p}/"))
+    def model(self, layers=4):
+        return self.made(f"model{layers}", lambda p: self.tool("mkmodel", "--like", "phi-2", "--layers", layers, "--tokenizer",
+                                                               self.tokenizer, "-o", f"{p}/"))
 
-    def nf4(self):
-        return self.made("nf4", lambda p: self.tool("quantize-nf4", self.model(), "-o", f"{p}/"))
+    def nf4(self, layers=4):
+        return self.made(f"nf4-{layers}", lambda p: self.tool("quantize-nf4", "--device", "cpu", self.model(layers), "-o", f"{p}/"))
 
     def smollm2(self):
         """The GGUF file of pipelines/smollm2 where it was fetched, else None."""

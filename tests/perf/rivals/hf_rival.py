@@ -1,7 +1,9 @@
-"""transformers, PEFT and bitsandbytes: LoRA steps, generate, batched forward, on the CPU.
+"""transformers, PEFT and bitsandbytes: LoRA steps, generate, batched forward, on the device that
+DEVICE names, else the CPU.
 
 A dtype is float32 or bfloat16, with "nf4-" before it for bitsandbytes' 4-bit weights.
 """
+import os
 import resource
 import time
 from functools import lru_cache
@@ -9,6 +11,7 @@ from functools import lru_cache
 from serve import serve
 
 TARGETS = "all-linear"
+DEVICE = os.environ.get("DEVICE", "cpu")
 
 
 @lru_cache(maxsize=1)
@@ -21,7 +24,7 @@ def base(dtype, path):
     if dtype.startswith("nf4-"):
         options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
                                                             bnb_4bit_compute_dtype=compute)
-    return AutoModelForCausalLM.from_pretrained(path, dtype=compute, device_map={"": "cpu"}, **options)
+    return AutoModelForCausalLM.from_pretrained(path, dtype=compute, device_map={"": DEVICE}, **options)
 
 
 @lru_cache(maxsize=1)
@@ -51,20 +54,28 @@ forget.last = None
 
 def ids(count, length, vocab):
     import torch
-    return torch.randint(0, min(50000, vocab), (count, length))
+    return torch.randint(0, min(50000, vocab), (count, length), device=DEVICE)
+
+
+def now():
+    """Seconds, when all that was asked of the device is done."""
+    if DEVICE != "cpu":
+        import torch
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def one_step(dtype, path, records, length):
     import torch
     model, weights, optimizer = trainer(dtype, path)
     batch = ids(records, length, model.config.vocab_size)
-    start = time.perf_counter()
+    start = now()
     for x in batch.split(1):
         (model(input_ids=x, labels=x).loss / records).backward()
     torch.nn.utils.clip_grad_norm_(weights, 0.3)
     optimizer.step()
     optimizer.zero_grad()
-    return records * length / (time.perf_counter() - start)
+    return records * length / (now() - start)
 
 
 def step(dtype, path):
@@ -78,12 +89,12 @@ def step_at_once(dtype, path, records, length):
     forget("train", dtype, path)
     model, weights, optimizer = trainer(dtype, path)
     batch = ids(int(records), int(length), model.config.vocab_size)
-    start = time.perf_counter()
+    start = now()
     model(input_ids=batch, labels=batch).loss.backward()
     torch.nn.utils.clip_grad_norm_(weights, 0.3)
     optimizer.step()
     optimizer.zero_grad()
-    return batch.numel() / (time.perf_counter() - start)
+    return batch.numel() / (now() - start)
 
 
 def memory(dtype, path):
@@ -98,12 +109,12 @@ def generate(dtype, path, prompts, length, new):
     forget("run", dtype, path)
     model = base(dtype, path).eval()
     batch = ids(int(prompts), int(length), model.config.vocab_size)
-    start = time.perf_counter()
+    start = now()
     with torch.no_grad():
         for x in batch.split(1):
             model.generate(x, attention_mask=torch.ones_like(x), max_new_tokens=int(new), do_sample=False,
                            pad_token_id=0)
-    return int(prompts) / (time.perf_counter() - start)
+    return int(prompts) / (now() - start)
 
 
 def batched(dtype, path, prompts, length):
@@ -112,10 +123,10 @@ def batched(dtype, path, prompts, length):
     forget("run", dtype, path)
     model = base(dtype, path).eval()
     batch = ids(int(prompts), int(length), model.config.vocab_size)
-    start = time.perf_counter()
+    start = now()
     with torch.no_grad():
         model(batch, logits_to_keep=1)
-    return int(prompts) / (time.perf_counter() - start)
+    return int(prompts) / (now() - start)
 
 
 serve({"step": step, "step_at_once": step_at_once, "memory": memory, "generate": generate, "batched": batched})
