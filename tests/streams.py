@@ -79,11 +79,11 @@ def typed(name, value):
     return value
 
 
-def write(header, rows, order=lambda fields: fields):
+def write(header, rows, order=lambda fields: fields, inputs=()):
     """The bytes of a stream."""
     first = b"\xd9\xd9\xf7" + cbor2.dumps(header)
     rest = b"".join(cbor2.dumps({k: typed(k, v) for k, v in order(list(row.items()))}) for row in rows)
-    last = {"": "end", "inputs": [], "records": len(rows), "sha256": hashlib.sha256(first + rest).digest()}
+    last = {"": "end", "inputs": list(inputs), "records": len(rows), "sha256": hashlib.sha256(first + rest).digest()}
     pack = zstandard.ZstdCompressor(write_checksum=True).compress
     return pack(first) + pack(rest + cbor2.dumps(last))
 

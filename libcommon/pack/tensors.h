@@ -37,6 +37,8 @@ void tensors_close(struct tensors *t);
 int tensors_count(const struct tensors *t);
 const struct tensor *tensors_at(const struct tensors *t, int i);    /* sorted by name */
 const struct tensor *tensors_find(const struct tensors *t, const char *name);   /* NULL: absent */
+/* A key of the __metadata__: the chain of the programs that made an adapter, as JSON text. */
+#define TENSORS_CHAIN "slmtools_chain"
 /* The file's __metadata__ value for KEY, or NULL. */
 const char *tensors_metadata(const struct tensors *t, const char *key);
 

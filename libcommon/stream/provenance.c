@@ -1,7 +1,10 @@
 #include "provenance.h"
 
+#include "chain.h"
 #include "item.h"
 #include "json.h"
+
+#include <string.h>
 
 /* A word that has no blank stays as it is, any other becomes a JSON string. */
 static void put_word(struct buf *b, const char *s, size_t n)
@@ -28,13 +31,69 @@ static int put_text(struct buf *b, struct record *r, const char *key)
     return 0;
 }
 
-/* "tool version option option ...". */
-static int put_entry(struct buf *b, struct record *entry)
+/* Calls PUT for each of the N maps that S begins with; MARGIN stands in front of each line. */
+static int put_maps(struct buf *b, struct items *s, uint64_t n, const char *margin,
+                    int (*put)(struct buf *b, struct record *one, const char *margin))
+{
+    struct record *one = record_new();
+    int rc = 0;
+
+    for (; rc == 0 && n > 0; n--)
+        rc = record_of_items(one, s) < 0 ? -1 : put(b, one, margin);
+    record_free(one);
+    return rc;
+}
+
+/* The same for the array KEY of MAP, if it is there. */
+static int put_each(struct buf *b, struct record *map, const char *key, const char *margin,
+                    int (*put)(struct buf *b, struct record *one, const char *margin))
+{
+    struct items s;
+    uint64_t n = 0;
+
+    return record_get_array(map, key, &s, &n) < 0 || put_maps(b, &s, n, margin, put) < 0
+               ? err_in("'%s'", key)
+               : 0;
+}
+
+/* Bytes in an end map, their hexadecimal digits in a chain. */
+static int put_digest(struct buf *b, const struct field *f)
+{
+    const bool text = f && f->type == FIELD_TEXT && f->n == SHA256_HEX;
+    char hex[SHA256_HEX + 1];
+
+    if (text && strspn(f->data, "0123456789abcdef") >= SHA256_HEX) { /* there is a byte behind it */
+        buf_add(b, f->data, f->n);
+        return 0;
+    }
+    if (!f || f->type != FIELD_BYTES || f->n != SHA256_BYTES)
+        return err_set(EXIT_DATA, "an input's 'sha256' is not %d bytes", SHA256_BYTES);
+    sha256_hex(f->data, hex);
+    buf_puts(b, hex);
+    return 0;
+}
+
+/* "input WHAT SHA256". */
+static int put_input(struct buf *b, struct record *input, const char *margin)
+{
+    buf_printf(b, "%sinput ", margin);
+    if (put_text(b, input, "what") < 0)
+        return -1;
+    buf_putc(b, ' ');
+    if (put_digest(b, record_find(input, "sha256")) < 0)
+        return -1;
+    buf_putc(b, '\n');
+    return 0;
+}
+
+/* "tool version option option ...", and what its entry names as inputs. */
+static int put_program(struct buf *b, struct record *entry, const char *margin)
 {
     struct items options = { 0 };
     struct item text;
     uint64_t n = 0;
 
+    buf_puts(b, margin);
     if (put_text(b, entry, "tool") < 0)
         return -1;
     buf_putc(b, ' ');
@@ -47,41 +106,37 @@ static int put_entry(struct buf *b, struct record *entry)
         put_word(b, (const char *)text.data, text.n);
     }
     buf_putc(b, '\n');
-    return 0;
+    return put_each(b, entry, "inputs", margin, put_input);
 }
 
-/* "input WHAT SHA256" for what the end map names. */
-static int put_input(struct buf *b, struct record *input)
+/* The programs that made the adapters of ENTRY, in front of it. */
+static int put_entry(struct buf *b, struct record *entry, const char *margin)
 {
-    const struct field *digest = record_find(input, "sha256");
-    char hex[SHA256_HEX + 1];
+    struct items s;
+    struct item chain;
+    uint64_t n = 0;
 
-    if (!digest || digest->type != FIELD_BYTES || digest->n != SHA256_BYTES)
-        return err_set(EXIT_DATA, "an input's 'sha256' is not %d bytes", SHA256_BYTES);
-    sha256_hex(digest->data, hex);
-    buf_puts(b, "input ");
-    if (put_text(b, input, "what") < 0)
+    if (record_get_array(entry, "adapters", &s, &n) < 0)
         return -1;
-    buf_printf(b, " %s\n", hex);
-    return 0;
+    for (uint64_t i = 1; i <= n; i++) {
+        buf_printf(b, "%sadapter %llu\n", margin, (unsigned long long)i);
+        if (items_next(&s, &chain, ITEM_ARRAY) < 0 ||
+            put_maps(b, &s, chain.u, "  ", put_program) < 0)
+            return err_in("adapter %llu", (unsigned long long)i);
+    }
+    return put_program(b, entry, margin);
 }
 
-/* Calls PUT for each map in the array KEY of the map in N bytes at P. */
-static int put_each(struct buf *b, const uint8_t *p, size_t n, const char *key,
-                    int (*put)(struct buf *b, struct record *one))
+/* The array KEY of the map in the N bytes at P. */
+static int put_all(struct buf *b, const uint8_t *p, size_t n, const char *key,
+                   int (*put)(struct buf *b, struct record *one, const char *margin))
 {
-    struct record *all = record_new(), *one = record_new();
-    struct items map = { p, p + n }, s;
-    uint64_t left = 0;
-    int rc = record_of_items(all, &map);
+    struct record *all = record_new();
+    struct items map = { p, p + n };
+    const int rc = record_of_items(all, &map) < 0 ? -1 : put_each(b, all, key, "", put);
 
-    if (rc == 0 && record_get_array(all, key, &s, &left) < 0)
-        rc = -1;
-    for (; rc == 0 && left > 0; left--)
-        rc = record_of_items(one, &s) < 0 ? -1 : put(b, one);
     record_free(all);
-    record_free(one);
-    return rc < 0 ? err_in("'%s'", key) : 0;
+    return rc;
 }
 
 int provenance_put(struct buf *b, const struct reader *r)
@@ -90,8 +145,23 @@ int provenance_put(struct buf *b, const struct reader *r)
     const uint8_t *header = reader_header(r, &header_len);
     const uint8_t *end = reader_end(r, &end_len);
 
-    if (put_each(b, header, header_len, "chain", put_entry) < 0 ||
-        put_each(b, end, end_len, "inputs", put_input) < 0)
+    if (put_all(b, header, header_len, "chain", put_entry) < 0 ||
+        put_all(b, end, end_len, "inputs", put_input) < 0)
         return err_in("%s", reader_name(r));
     return 0;
+}
+
+int provenance_put_chain(struct buf *b, const char *json)
+{
+    struct buf chain = BUF_INIT;
+    struct item head;
+    int rc = chain_parse(&chain, json);
+
+    if (rc == 0) {
+        struct items s = { (const uint8_t *)chain.p, (const uint8_t *)chain.p + chain.n };
+
+        rc = items_next(&s, &head, ITEM_ARRAY) < 0 ? -1 : put_maps(b, &s, head.u, "", put_program);
+    }
+    buf_free(&chain);
+    return rc;
 }

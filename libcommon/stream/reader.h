@@ -1,4 +1,4 @@
-/* reader.h - what the writer takes over from the reader it follows; used by writer.c only. */
+/* reader.h - what the writer takes over from the reader it follows; used by writer.c and chain.c only. */
 #ifndef READER_H
 #define READER_H
 

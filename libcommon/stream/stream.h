@@ -57,6 +57,11 @@ void labels_list(const struct labels *l, struct buf *b);
 struct reader;
 struct writer;
 
+struct stream_input {       /* what a program has read */
+    const char *what;       /* "stream", "table", "model", "adapter", "tokenizer", "template", ... */
+    uint8_t digest[SHA256_BYTES];
+};
+
 /*
  * Opens PATHS ("-" is standard input; NULL or empty: standard input), read one after another as
  * one stream: they must be of one kind and carry the same labels. KINDS is a set of enum
@@ -105,12 +110,16 @@ MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enu
 MUST_USE int writer_open_tokens(struct writer **w, const struct cli_common *common,
                                 const struct reader *from,
                                 const uint8_t tokenizer[SHA256_BYTES]);
+/* The same for KIND_PREDICTIONS of N adapters, whose chains go into its entry: each as chain_parse makes
+ * it, empty where an adapter keeps none. */
+MUST_USE int writer_open_adapted(struct writer **w, const struct cli_common *common,
+                                 const struct reader *from, const struct buf *chain, int n);
 MUST_USE int writer_put(struct writer *w, struct record *rec);
 /* The same for RECORDS whole records that record_append made and record_fits let pass, one behind
  * the other. ENCODED is empty then. */
 MUST_USE int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records);
-/* Adds an input's digest to the end map; WHAT is "stream", "table", "model", "adapter",
- * "tokenizer", "template", ... Streams read through FROM are added by the library. */
+/* Adds an input's digest to the end map; WHAT as stream_input has it, lent until the end. Streams read
+ * through FROM are added by the library. */
 void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES]);
 /* Writes the end map, flushes, renames. The output is good only if this returns 0. Call it after
  * the reader gave 0. Releases W either way. */

@@ -198,25 +198,74 @@ int stream_header_other_tokenizer(const struct stream_header *h, const char *wan
     return rc;
 }
 
-void stream_header_sign(struct stream_header *h, const char *tokenizer)
+/* In hexadecimal, as JSON has them too, which knows no bytes. */
+static void put_inputs(struct buf *b, const struct stream_input *input, int n)
 {
-    struct buf b = BUF_INIT;
+    char hex[SHA256_HEX + 1];
+
+    item_put_key(b, "inputs");
+    item_put_array(b, (uint64_t)n);
+    for (int i = 0; i < n; i++) {
+        sha256_hex(input[i].digest, hex);
+        item_put_map(b, 2);
+        item_put_key(b, "what");
+        item_put_key(b, input[i].what);
+        item_put_key(b, "sha256");
+        item_put_key(b, hex);
+    }
+}
+
+static void put_adapters(struct buf *b, const struct stream_entry *says)
+{
+    item_put_key(b, "adapters");
+    item_put_array(b, (uint64_t)says->adapters);
+    for (int i = 0; i < says->adapters; i++)
+        if (says->chain[i].n)
+            buf_add(b, says->chain[i].p, says->chain[i].n);
+        else
+            item_put_array(b, 0);
+}
+
+/* Where no adapter says how it was made, nothing is said of them. */
+static bool has_chains(const struct stream_entry *says)
+{
+    int i = 0;
+
+    while (i < says->adapters && !says->chain[i].n)
+        i++;
+    return i < says->adapters;
+}
+
+void stream_entry_put(struct buf *b, const struct stream_entry *says)
+{
+    const bool adapted = has_chains(says);
     int n;
     const char *const *option = cli_chain_options(&n);
 
-    item_put_map(&b, tokenizer ? 4 : 3);
-    item_put_key(&b, "tool");
-    item_put_key(&b, cli_tool());
-    item_put_key(&b, "options");
-    item_put_array(&b, (uint64_t)n);
+    item_put_map(b, 3 + (uint64_t)(says->input != NULL) + adapted + (says->tokenizer != NULL));
+    item_put_key(b, "tool");
+    item_put_key(b, cli_tool());
+    if (says->input)
+        put_inputs(b, says->input, says->inputs);
+    item_put_key(b, "options");
+    item_put_array(b, (uint64_t)n);
     for (int i = 0; i < n; i++)
-        item_put_key(&b, option[i]);
-    item_put_key(&b, "version");
-    item_put_key(&b, slmtools_version);
-    if (tokenizer) {
-        item_put_key(&b, "tokenizer");
-        item_put_key(&b, tokenizer);
+        item_put_key(b, option[i]);
+    item_put_key(b, "version");
+    item_put_key(b, slmtools_version);
+    if (adapted)
+        put_adapters(b, says);
+    if (says->tokenizer) {
+        item_put_key(b, "tokenizer");
+        item_put_key(b, says->tokenizer);
     }
+}
+
+void stream_header_sign(struct stream_header *h, const struct stream_entry *says)
+{
+    struct buf b = BUF_INIT;
+
+    stream_entry_put(&b, says);
     chain_add(h, b.p, b.n);
     buf_free(&b);
 }

@@ -1,4 +1,4 @@
-/* stream_header.h - the first and the last map of a stream; used by reader.c and writer.c only. */
+/* stream_header.h - the first and the last map of a stream; used by reader.c, writer.c and chain.c only. */
 #ifndef STREAM_HEADER_H
 #define STREAM_HEADER_H
 
@@ -28,16 +28,19 @@ void stream_header_join(struct stream_header *to, const struct stream_header *fr
  * there is none, -1 when one is no digest. */
 MUST_USE int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
                                            const char **other);
-/* Adds the entry of this process to the chain. TOKENIZER: the digest of the one whose ids it makes, in
- * hexadecimal; NULL: it makes none. */
-void stream_header_sign(struct stream_header *h, const char *tokenizer);
+/* What the entry of this process says besides tool, options and version. */
+struct stream_entry {
+    const char *tokenizer;            /* digest of the one whose ids it makes, in hexadecimal; NULL: none */
+    const struct stream_input *input; /* (inputs) of what has no end map to name them; NULL: none */
+    int inputs;
+    const struct buf *chain; /* (adapters) of those it used, each an array of entries or empty */
+    int adapters;
+};
+/* Appends that entry as CBOR; the second to H's chain. */
+void stream_entry_put(struct buf *b, const struct stream_entry *says);
+void stream_header_sign(struct stream_header *h, const struct stream_entry *says);
 /* Appends the header as CBOR. */
 void stream_header_put(struct buf *b, const struct stream_header *h);
-
-struct stream_input {
-    const char *what;
-    uint8_t digest[SHA256_BYTES];
-};
 
 struct stream_end {
     uint64_t records;

@@ -57,7 +57,7 @@ static int put(struct writer *w, struct buf *bytes)
 /* The header is a block of its own: the next tool in a pipe finds a mistake before the first record
  * comes. What no reader takes is not written. */
 static int put_header(struct writer *w, enum stream_kind kind, const struct labels *labels,
-                      const struct stream_header *before, const char *tokenizer)
+                      const struct stream_header *before, const struct stream_entry *says)
 {
     if (!labels && before)
         labels = &before->labels;
@@ -73,14 +73,18 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
         labels_copy(&h.labels, labels);
     if (before)
         stream_header_join(&h, before);
-    stream_header_sign(&h, tokenizer);
+    stream_header_sign(&h, says);
     stream_header_put(&w->chunk, &h);
     stream_header_free(&h);
+    if (w->chunk.n > ITEM_BYTES_MAX)
+        return err_set(EXIT_DATA, "%s: the header needs more than %d MiB", outfile_name(w->f),
+                       ITEM_BYTES_MAX >> 20);
     return put(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
 }
 
 static int begin(struct writer **out, const struct cli_common *common, enum stream_kind kind,
-                 const struct labels *labels, const struct reader *from, const char *tokenizer)
+                 const struct labels *labels, const struct reader *from,
+                 const struct stream_entry *says)
 {
     const struct stream_header *before = from ? reader_joined(from) : NULL;
     struct outfile *f;
@@ -93,7 +97,7 @@ static int begin(struct writer **out, const struct cli_common *common, enum stre
     w->z = zout_new(f, (int)common->level, common->threads);
     w->sha = sha256_new();
     w->from = from;
-    if (put_header(w, kind, labels, before, tokenizer) < 0) {
+    if (put_header(w, kind, labels, before, says) < 0) {
         writer_abort(w);
         return -1;
     }
@@ -104,7 +108,7 @@ static int begin(struct writer **out, const struct cli_common *common, enum stre
 int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
                 const struct labels *labels, const struct reader *from)
 {
-    return begin(w, common, kind, labels, from, NULL);
+    return begin(w, common, kind, labels, from, &(struct stream_entry){ 0 });
 }
 
 int writer_open_tokens(struct writer **w, const struct cli_common *common,
@@ -113,7 +117,14 @@ int writer_open_tokens(struct writer **w, const struct cli_common *common,
     char hex[SHA256_HEX + 1];
 
     sha256_hex(tokenizer, hex);
-    return begin(w, common, KIND_TOKENS, NULL, from, hex);
+    return begin(w, common, KIND_TOKENS, NULL, from, &(struct stream_entry){ .tokenizer = hex });
+}
+
+int writer_open_adapted(struct writer **w, const struct cli_common *common,
+                        const struct reader *from, const struct buf *chain, int n)
+{
+    return begin(w, common, KIND_PREDICTIONS, NULL, from,
+                 &(struct stream_entry){ .chain = chain, .adapters = n });
 }
 
 /* What is large is not copied. */

@@ -71,7 +71,7 @@ static void save(const struct lora_set *l, const struct model *on, const char *p
     struct pack_writer *w;
 
     must(pack_create(&w, path, true, 3, any));
-    must(lora_save(l, model_weights(on), w, "some/base"));
+    must(lora_save(l, model_weights(on), w, &(struct lora_origin){ .base = "some/base" }));
     must(pack_commit(w));
 }
 

@@ -78,6 +78,7 @@ static void one_bit_makes_another_set(void **state)
 static void an_adapter_takes_no_more_room_than_is_said(void **state)
 {
     char path[] = P_tmpdir "/test_lora_state.XXXXXX.tar";
+    const struct lora_origin from = { "some/base", "[{\"tool\": \"lora-train\", \"options\": [], \"version\": \"1\"}]" };
     struct lora_set *l = make(1);
     struct pack_writer *out;
     struct stat st;
@@ -85,11 +86,11 @@ static void an_adapter_takes_no_more_room_than_is_said(void **state)
     (void)state;
     (void)close(mkstemps(path, 4));
     must(pack_create(&out, path, true, 3, lora_files));
-    must(lora_save(l, model_weights(g.model), out, "some/base"));
+    must(lora_save(l, model_weights(g.model), out, &from));
     must(pack_commit(out));
     assert_int_equal(stat(path, &st), 0);
-    assert_true((uint64_t)st.st_size <= lora_bytes(l));
-    assert_true(lora_bytes(l) <= (uint64_t)st.st_size + 512 * (uint64_t)l->n + (1 << 14));
+    assert_true((uint64_t)st.st_size <= lora_bytes(l, &from));
+    assert_true(lora_bytes(l, &from) <= (uint64_t)st.st_size + 512 * (uint64_t)l->n + (1 << 14));
     (void)unlink(path);
     lora_free(l);
 }

@@ -29,7 +29,7 @@ out_is <<'EXPECT'
 EXPECT
 go -o b --plot b.svg --metrics b.jsonl --logging-steps 3 -j 3
 ok
-same a b
+check peek --diff a b
 same a.svg b.svg
 it "says in words what is there"
 run cat a.svg

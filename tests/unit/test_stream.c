@@ -227,7 +227,7 @@ static void make_content(struct buf *b, size_t *header)
     struct record *r = record_new();
     struct stream_header h = { .kind = KIND_TOKENS };
 
-    stream_header_sign(&h, NULL);
+    stream_header_sign(&h, &(struct stream_entry){ 0 });
     stream_header_put(b, &h);
     stream_header_free(&h);
     *header = b->n;

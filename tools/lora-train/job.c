@@ -1,5 +1,6 @@
 #include "job.h"
 
+#include "chain.h"
 #include "mem.h"
 #include "run_identity.h"
 #include "saves.h"
@@ -62,7 +63,7 @@ static int check_outputs(const struct trainer *t, const struct trainer_state *at
         return is_there(t->opt->plot_file);
     if (!at->resumed && saves_check(t->opt, t->order->steps) < 0)
         return -1;
-    if (pack_reserve(out, lora_bytes(t->lora)) < 0)
+    if (pack_reserve(out, lora_bytes(t->lora, &t->from)) < 0)
         return -1;
     return t->checkpoint ? checkpoint_reserve(t->checkpoint, t->lora) : 0;
 }
@@ -88,8 +89,9 @@ static int draw(const struct trainer *t, const struct history *h)
 {
     if (!t->picture)
         return 0;
-    return train_picture_write(t->picture, h, t->schedule, t->base) < 0 ? -1
-                                                                        : outfile_sync(t->picture);
+    return train_picture_write(t->picture, h, t->schedule, t->from.base) < 0
+               ? -1
+               : outfile_sync(t->picture);
 }
 
 static int put_in_place(const struct trainer *t)
@@ -102,8 +104,7 @@ static int train(const struct trainer *t, struct trainer_state *at, struct metri
                  struct pack_writer *out)
 {
     if (trainer_run(t, at, metrics) < 0 || best_load(&at->best, t->lora) < 0 ||
-        lora_save(t->lora, model_weights(t->model), out, t->base) < 0 ||
-        metrics_sync(metrics) < 0)
+        lora_save(t->lora, model_weights(t->model), out, &t->from) < 0 || metrics_sync(metrics) < 0)
         return -1;
     if (t->checkpoint)
         checkpoint_close(t->checkpoint); /* nothing is unfinished when the output has its name */
@@ -157,15 +158,32 @@ static int begin_or_go_on(const struct trainer *t, struct pack_writer *out)
     return rc;
 }
 
+/* How the adapter was made, for whoever uses it. */
+static int put_chain(struct buf *b, const struct trainer *t, const uint8_t model[SHA256_BYTES])
+{
+    const struct begun *const begun = t->begun;
+    struct stream_input input[3] = { { .what = "model" } };
+
+    memcpy(input[0].digest, model, SHA256_BYTES);
+    memcpy(input + 1, begun->input, (size_t)begun->inputs * sizeof *input);
+    return chain_put(b, begun->chain, t->sets->from, input, 1 + begun->inputs) < 0
+               ? err_in("%s", begun->chain ? t->opt->init_adapter : t->opt->common.output)
+               : 0;
+}
+
 int job_run(struct trainer *t, const struct pack *files, struct pack_writer *out)
 {
     const struct train_options *o = t->opt;
     struct checkpoint checkpoint = { .path = o->checkpoint, .keeps_best = o->load_best };
-    struct buf identity = BUF_INIT;
-    int rc = 0;
+    struct buf identity = BUF_INIT, chain = BUF_INIT;
+    uint8_t model[SHA256_BYTES];
 
-    if (o->checkpoint) {
-        rc = run_identity_put(&identity, o, files, t->sets, t->order, t->lora);
+    pack_digest(files, model);
+    int rc = put_chain(&chain, t, model);
+
+    t->from.chain = chain.p;
+    if (rc == 0 && o->checkpoint) {
+        rc = run_identity_put(&identity, o, model, t->sets, t->order, t->lora);
         checkpoint.identity = identity.p;
         t->checkpoint = &checkpoint;
     }
@@ -173,6 +191,8 @@ int job_run(struct trainer *t, const struct pack *files, struct pack_writer *out
         rc = begin_or_go_on(t, out);
     checkpoint_close(&checkpoint);
     t->checkpoint = NULL;
+    t->from.chain = NULL;
     buf_free(&identity);
+    buf_free(&chain);
     return rc;
 }

@@ -67,8 +67,16 @@ static int check_adapter(const struct train_options *o, struct lora_set *l)
     return 0;
 }
 
+/* Where --init-adapter or --order is named as an input. */
+static uint8_t *begun_digest(struct begun *b, const char *what)
+{
+    b->input[b->inputs].what = what;
+    return b->input[b->inputs++].digest;
+}
+
 /* *L is the caller's to free, also when this fails. */
-static int make_lora(struct lora_set **l, const struct train_options *o, const struct model *m)
+static int make_lora(struct lora_set **l, struct begun *begun, const struct train_options *o,
+                     const struct model *m)
 {
     const unsigned how = LORA_TRAIN | (o->partial_adapter ? LORA_PARTIAL : 0) |
                          (o->trust_adapter ? LORA_ANY_BASE : 0);
@@ -79,13 +87,17 @@ static int make_lora(struct lora_set **l, const struct train_options *o, const s
     if (pack_open(&adapter, o->init_adapter) < 0)
         return -1;
 
-    const int rc = lora_load(l, model_weights(m), adapter, how);
+    int rc = lora_load(l, model_weights(m), adapter, how);
 
+    if (rc == 0 && lora_chain(&begun->chain, adapter) < 0)
+        rc = -1;
+    if (rc == 0)
+        pack_digest(adapter, begun_digest(begun, "adapter"));
     pack_close(adapter);
     return rc < 0 ? -1 : check_adapter(o, *l);
 }
 
-static int make_order(struct order *order, const struct train_options *o,
+static int make_order(struct order *order, struct begun *begun, const struct train_options *o,
                       const struct train_set *train)
 {
     const struct order_options opt = options_order(o);
@@ -93,7 +105,7 @@ static int make_order(struct order *order, const struct train_options *o,
     int rc;
 
     if (o->order_file) {
-        if (order_file_read(&list, &n, o->order_file, train) < 0)
+        if (order_file_read(&list, &n, o->order_file, train, begun_digest(begun, "order")) < 0)
             return -1;
         rc = order_follow(order, &opt, list, n, train->n);
         if (rc < 0)
@@ -159,8 +171,10 @@ static int check_evaluations(const struct train_options *o, const struct train_s
     if (!about)
         return 0;
     if (sets->eval.n == 0)
-        return err_set(EXIT_DATA, "no record's split is eval, which %s is about; split-stratified "
-                                  "--eval makes some", about);
+        return err_set(EXIT_DATA,
+                       "no record's split is eval, which %s is about; split-stratified "
+                       "--eval makes some",
+                       about);
     while (i < order->steps && !order->step[i].evaluate)
         i++;
     return i < order->steps ? 0
@@ -190,6 +204,7 @@ static int run(const struct train_options *o, const struct pack *files, struct m
     struct train_sets sets;
     struct lora_set *lora = NULL;
     struct order order = { 0 };
+    struct begun begun = { 0 };
     int rc = -1;
 
     if (train_sets_read(&sets, o, m) < 0)
@@ -198,7 +213,7 @@ static int run(const struct train_options *o, const struct pack *files, struct m
     if (o->resid_pdrop >= 0)
         model_set_resid_pdrop(m, (float)o->resid_pdrop);
     if (model_set_label_smoothing(m, (float)o->label_smoothing) == 0 &&
-        make_lora(&lora, o, m) == 0 && make_order(&order, o, &sets.train) == 0 &&
+        make_lora(&lora, &begun, o, m) == 0 && make_order(&order, &begun, o, &sets.train) == 0 &&
         check_evaluations(o, &sets, &order) == 0) {
         const struct schedule schedule = {
             .kind = o->schedule,
@@ -213,7 +228,8 @@ static int run(const struct train_options *o, const struct pack *files, struct m
                              .sets = &sets,
                              .order = &order,
                              .schedule = &schedule,
-                             .base = base,
+                             .from = { .base = base },
+                             .begun = &begun,
                              .picture = picture };
 
         say_short_steps(&order, o->accum);
@@ -221,6 +237,7 @@ static int run(const struct train_options *o, const struct pack *files, struct m
         rc = prepare_and_run(&t, files, out);
         free(base);
     }
+    free(begun.chain);
     order_free(&order);
     lora_free(lora);
     train_sets_free(&sets);

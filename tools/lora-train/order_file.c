@@ -71,7 +71,8 @@ static int parse_lines(int64_t **use, int64_t *n, const struct buf *text, const 
     return *n ? 0 : err_set(EXIT_DATA, "%s: the order is empty", path);
 }
 
-int order_file_read(int64_t **use, int64_t *n, const char *path, const struct train_set *train)
+int order_file_read(int64_t **use, int64_t *n, const char *path, const struct train_set *train,
+                    uint8_t digest[SHA256_BYTES])
 {
     struct named *names = xnmalloc((size_t)train->n, sizeof *names);
     struct buf text = BUF_INIT;
@@ -85,6 +86,7 @@ int order_file_read(int64_t **use, int64_t *n, const char *path, const struct tr
     rc = read_text(&text, path, ORDER_BYTES_MAX);
     if (rc == 0)
         rc = parse_lines(use, n, &text, path, names, train->n);
+    sha256_of(text.p, text.n, digest);
     buf_free(&text);
     free(names);
     if (rc < 0) {

@@ -107,19 +107,16 @@ static int put_weights(struct buf *b, const struct lora_set *l)
     return rc;
 }
 
-int run_identity_put(struct buf *b, const struct train_options *o, const struct pack *model,
-                     const struct train_sets *sets, const struct order *order,
-                     const struct lora_set *lora)
+int run_identity_put(struct buf *b, const struct train_options *o,
+                     const uint8_t model[SHA256_BYTES], const struct train_sets *sets,
+                     const struct order *order, const struct lora_set *lora)
 {
-    uint8_t digest[SHA256_BYTES];
-
     buf_putc(b, '{');
     put(b, "program", slmtools_version);
     buf_add(b, o->settings.p, o->settings.n);
     put(b, "--metrics", o->metrics_file ? "given" : "not given");
     put(b, "device", lora->ops->name);
-    pack_digest(model, digest);
-    put_digest(b, "model", digest);
+    put_digest(b, "model", model);
     put_records(b, sets);
     if (o->eval_labels)
         put_labels(b, &sets->labels);

@@ -9,10 +9,10 @@
 #include "train_records.h"
 #include "lora/lora.h"
 
-/* Appends a JSON object, "name":"value": options with all their values, digests of the rest. LORA has
- * not learned yet. Options that change no number (threads, saving, paths) are not in it. */
-MUST_USE int run_identity_put(struct buf *b, const struct train_options *o, const struct pack *model,
-                          const struct train_sets *sets, const struct order *order,
+/* Appends a JSON object, "name":"value": options with all their values, digests of the rest; MODEL is that
+ * of the model. LORA has not learned yet. Options that change no number (threads, saving, paths) are not in it. */
+MUST_USE int run_identity_put(struct buf *b, const struct train_options *o,
+                          const uint8_t model[SHA256_BYTES], const struct train_sets *sets, const struct order *order,
                           const struct lora_set *lora);
 
 /* EXIT_DATA says what differs, with both values. THEIRS comes from a file and may be anything. */

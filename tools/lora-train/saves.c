@@ -50,25 +50,25 @@ int saves_check(const struct train_options *o, int64_t steps)
 }
 
 static int save(const struct train_options *o, const struct lora_set *lora,
-                const struct weights *on, const char *base, const char *name, bool replace)
+                const struct weights *on, const struct lora_origin *from, const char *name, bool replace)
 {
     struct pack_writer *out;
 
     if (pack_create(&out, name, replace || o->common.force, (int)o->common.level, lora_files) < 0)
         return -1;
-    if (lora_save(lora, on, out, base) == 0)
+    if (lora_save(lora, on, out, from) == 0)
         return pack_commit(out);
     pack_abort(out);
     return -1;
 }
 
 int saves_step(const struct train_options *o, const struct lora_set *lora, const struct weights *on,
-               const char *base, int64_t step, bool replace)
+               const struct lora_origin *from, int64_t step, bool replace)
 {
     if (!wanted(o) || step % o->save_steps)
         return 0;
     char *const name = name_of(o->common.output, step);
-    const int rc = save(o, lora, on, base, name, replace);
+    const int rc = save(o, lora, on, from, name, replace);
     const int64_t oldest = step - o->save_total_limit * o->save_steps;
 
     free(name);

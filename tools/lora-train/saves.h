@@ -12,10 +12,10 @@
 MUST_USE int saves_check(const struct train_options *o, int64_t steps);
 
 /* After STEP, counted from 1: writes it where --save-steps says so, and takes away the oldest of
- * this run behind the newest --save-total-limit. BASE as lora_save has it. REPLACE: one may be
+ * this run behind the newest --save-total-limit. FROM as lora_save has it. REPLACE: one may be
  * there, of this run when it was stopped behind STEP. Where --checkpoint is given too, --save-steps
  * speaks of that, and adapters are saved only if --save-total-limit asks for some. */
 MUST_USE int saves_step(const struct train_options *o, const struct lora_set *lora,
-                        const struct weights *on, const char *base, int64_t step, bool replace);
+                        const struct weights *on, const struct lora_origin *from, int64_t step, bool replace);
 
 #endif

@@ -200,7 +200,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 'm', "model", CLI_FILE, &o->model, .arg = "MODEL",
           .help = "the model to tune: a folder, an archive, -", .required = true },
         { 0, "preset", CLI_CHOICE, &t.preset, .arg = "seed",
-          .help = "the article's settings; options that are given win", .silent = true },
+          .help = "the article's settings; options that are given win" },
 
         { 0, "r", CLI_INT, &o->lora.rank, .arg = "N", .help = "rank", .min = 1, .max = 65536,
           .given = &o->rank_given, .group = "LoRA" },

@@ -240,11 +240,11 @@ static int check_labels(const struct reader *r, const struct train_options *o)
 
 int train_sets_read(struct train_sets *s, const struct train_options *o, const struct model *m)
 {
-    struct reader *r;
-
     *s = (struct train_sets){ 0 };
-    if (reader_open(&r, o->inputs, KIND_TOKENS, &o->common) < 0)
+    if (reader_open(&s->from, o->inputs, KIND_TOKENS, &o->common) < 0)
         return -1;
+
+    struct reader *const r = s->from;
 
     labels_copy(&s->labels, reader_labels(r));
 
@@ -254,7 +254,6 @@ int train_sets_read(struct train_sets *s, const struct train_options *o, const s
         rc = check_tokens(r, o, m) < 0 ? -1 : read_all(s, r, o, m);
     if (rc == 0 && o->class_weights.n)
         rc = weigh_classes(s, &o->class_weights);
-    reader_close(r);
     if (rc < 0)
         train_sets_free(s);
     return rc;
@@ -271,5 +270,6 @@ void train_sets_free(struct train_sets *s)
     for (int i = 0; i < s->sources; i++)
         free(s->source[i]);
     free(s->source);
+    reader_close(s->from);
     *s = (struct train_sets){ 0 };
 }

@@ -33,6 +33,7 @@ struct train_sets {
     double *class_weight; /* (labels) by which a record's loss is multiplied; NULL: by nothing */
     char **source;
     int sources;
+    struct reader *from; /* read to its end: chain and digests of what the records came from */
 };
 
 /*

@@ -12,6 +12,12 @@
 #include "order.h"
 #include "schedule.h"
 
+struct begun {
+    char *chain; /* that of --init-adapter, as JSON; NULL: there is none */
+    struct stream_input input[2]; /* (inputs) --init-adapter and --order, where they are given */
+    int inputs;
+};
+
 struct trainer {
     const struct train_options *opt;
     struct model *model;
@@ -19,7 +25,8 @@ struct trainer {
     const struct train_sets *sets;
     const struct order *order;
     const struct schedule *schedule;
-    const char *base; /* name of the model, for adapters saved on the way */
+    struct lora_origin from;       /* of the adapters; job_run adds the chain */
+    const struct begun *begun;     /* what the run begins with besides model and records */
     struct checkpoint *checkpoint; /* NULL: none is written */
     struct label_eval *labels;     /* NULL: evaluations are about the loss alone */
     struct outfile *picture;       /* NULL: none is drawn, or it has its name already */

@@ -47,6 +47,7 @@ MUST_USE int view_tokens(const struct peek *p);
 /* Models, adapters and safetensors files, view_tensors.c. */
 MUST_USE int view_tensors(const struct peek *p);
 MUST_USE int verify_tensors(const struct peek *p, const char *path);
+MUST_USE int chain_of_tensors(const struct peek *p, const char *path);
 /* Whether PATH is one of these, by its name or its first bytes; a stream is not. */
 bool holds_tensors(const char *path);
 

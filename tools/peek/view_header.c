@@ -29,9 +29,10 @@ static int view_one(const struct peek *p,
     return rc;
 }
 
-/* Each file alone, with all of its records. */
+/* Each file alone, with all of its records. TENSORS, where it is not NULL, is for models and adapters. */
 static int view_each(const struct peek *p,
-                     int (*show)(struct buf *b, struct reader *r, int64_t records), bool tensors)
+                     int (*show)(struct buf *b, struct reader *r, int64_t records),
+                     int (*tensors)(const struct peek *p, const char *path))
 {
     static const char *const standard[] = { "-", NULL };
     const char *const *path = p->paths[0] ? p->paths : standard;
@@ -44,7 +45,7 @@ static int view_each(const struct peek *p,
         one.paths = paths;
         one.common.limit = -1;
         one.common.only.n = 0;
-        rc = tensors && holds_tensors(*path) ? verify_tensors(&one, *path) : view_one(&one, show);
+        rc = tensors && holds_tensors(*path) ? tensors(&one, *path) : view_one(&one, show);
     }
     return rc;
 }
@@ -62,7 +63,7 @@ static int show_header(struct buf *b, struct reader *r, int64_t records)
 
 int view_header(const struct peek *p)
 {
-    return view_each(p, show_header, false);
+    return view_each(p, show_header, NULL);
 }
 
 static int show_chain(struct buf *b, struct reader *r, int64_t records)
@@ -73,7 +74,7 @@ static int show_chain(struct buf *b, struct reader *r, int64_t records)
 
 int view_chain(const struct peek *p)
 {
-    return view_each(p, show_chain, false);
+    return view_each(p, show_chain, chain_of_tensors);
 }
 
 /* "PATH: 1950 records, kind tokens, whole". */
@@ -86,5 +87,5 @@ static int show_verdict(struct buf *b, struct reader *r, int64_t records)
 
 int view_verify(const struct peek *p)
 {
-    return view_each(p, show_verdict, true);
+    return view_each(p, show_verdict, verify_tensors);
 }

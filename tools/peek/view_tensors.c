@@ -1,5 +1,6 @@
 #include "input.h"
 #include "holder.h"
+#include "provenance.h"
 #include "sha256.h"
 #include "view.h"
 #include "zstream.h"
@@ -137,6 +138,28 @@ int verify_tensors(const struct peek *p, const char *path)
     const int rc = write_text(p, line.p, line.n);
 
     buf_free(&line);
+    holder_close(&h);
+    return rc;
+}
+
+/* Adapters that lora-train wrote say how; no other file of tensors does. */
+int chain_of_tensors(const struct peek *p, const char *path)
+{
+    struct buf lines = BUF_INIT;
+    struct holder h;
+
+    if (holder_open(&h, path) < 0)
+        return -1;
+    const char *chain = tensors_metadata(h.tensors, TENSORS_CHAIN);
+    int rc = chain
+                 ? provenance_put_chain(&lines, chain)
+                 : err_set(EXIT_DATA, "it does not say how it was made; adapters of lora-train do");
+
+    if (rc < 0)
+        rc = err_in("%s", pack_name(h.pack));
+    else
+        rc = write_text(p, lines.p, lines.n);
+    buf_free(&lines);
     holder_close(&h);
     return rc;
 }

@@ -6,6 +6,7 @@
  */
 #include "predict.h"
 
+#include "chain.h"
 #include "cli.h"
 #include "digests.h"
 #include "json.h"
@@ -22,6 +23,7 @@ struct source {         /* what the predictions come from */
     struct pack **pack; /* the model, then its adapters */
     double *scale;      /* (n) of each adapter; the first is not used */
     char **what;        /* (n) of the end map */
+    struct buf *chain;  /* (n) how each adapter was made; empty: it does not say */
     int n;
     struct digests *digests;
 };
@@ -38,8 +40,7 @@ static int split_scale(const char *arg, char **path, double *scale)
     const char *equals = strrchr(arg, '=');
     char *end = NULL;
     const double said = equals ? strtod(equals + 1, &end) : 1;
-    const bool number =
-        equals && end != equals + 1 && *end == '\0' && access(arg, F_OK) != 0;
+    const bool number = equals && end != equals + 1 && *end == '\0' && access(arg, F_OK) != 0;
 
     if (number && !isfinite(said))
         return err_set(EXIT_USAGE, "--adapter %s: the scale '%s' is not a finite number", arg,
@@ -67,6 +68,7 @@ static int source_open(struct source *src, const char *model, const struct cli_l
     src->pack = xnmalloc((size_t)adapters->n + 1, sizeof(struct pack *));
     src->scale = xnmalloc((size_t)adapters->n + 1, sizeof *src->scale);
     src->what = xnmalloc((size_t)adapters->n + 1, sizeof *src->what);
+    src->chain = xcalloc((size_t)adapters->n + 1, sizeof *src->chain);
     src->what[0] = xstrdup("model");
     if (pack_open(&src->pack[0], model) < 0)
         return -1;
@@ -109,16 +111,35 @@ static struct lora_set *load_adapters(const struct source *src, struct model *mo
     return joined;
 }
 
+static int read_chain(struct buf *chain, const struct pack *adapter)
+{
+    char *json = NULL;
+    const int has = lora_chain(&json, adapter);
+    const int rc = has > 0 ? chain_parse(chain, json) : has;
+
+    free(json);
+    return rc < 0 && has > 0 ? err_in("%s", pack_name(adapter)) : rc;
+}
+
+static void read_chains(const struct source *src)
+{
+    for (int i = 1; i < src->n; i++)
+        if (read_chain(&src->chain[i], src->pack[i]) < 0)
+            die_err();
+}
+
 static void source_close(struct source *src)
 {
     digests_free(src->digests);
     for (int i = 0; i < src->n; i++) {
         pack_close(src->pack[i]);
+        buf_free(&src->chain[i]);
         free(src->what[i]);
     }
     free(src->pack);
     free(src->scale);
     free(src->what);
+    free(src->chain);
 }
 
 /* A model without a tokenizer is fine for the modes that need none; one that is broken is not. */
@@ -202,7 +223,7 @@ static void run(struct predictor *p, const struct source *src, const char *const
     if ((p->opt->preset && labels_check_seed(p->labels, reader_name(r)) < 0) ||
         (mode->begin && mode->begin(p) < 0))
         die_err();
-    if (writer_open(&w, common, KIND_PREDICTIONS, NULL, r) < 0)
+    if (writer_open_adapted(&w, common, r, src->chain + 1, src->n - 1) < 0)
         die_err();
     p->progress = progress_open(common, "records", records_to_come(p->opt, paths));
     if (window_run(p, mode, r, w) < 0)
@@ -232,6 +253,7 @@ int main(int argc, char **argv)
         die_err();
     struct lora_set *lora = load_adapters(&src, p.model, &opt);
 
+    read_chains(&src);
     p.prompts.model = p.model;
     open_tokenizer(&p, src.pack[0]);
     src.digests = digests_new(src.pack, src.n, opt.common.threads);

@@ -23,13 +23,21 @@ enum lora_how {                    /* a set of these: what lora_load makes, and 
  * errors (EXIT_DATA) that name them. */
 MUST_USE int lora_load(struct lora_set **l, const struct weights *base, const struct pack *adapter,
                        unsigned how);
-/* adapter_config.json, adapter_model.safetensors, README.md: the same bytes for the same weights.
- * The digest of the base goes into the __metadata__ of the tensors, which PEFT does not look at:
- * all its versions up to 0.13 fail on a key in adapter_config.json that they do not know. */
+/* The chain of programs that made an adapter, as JSON (chain.h): 1, and the caller frees it; 0 where it
+ * keeps none, as PEFT's do. */
+MUST_USE int lora_chain(char **json, const struct pack *adapter);
+
+struct lora_origin { /* what an adapter says of itself */
+    const char *base;  /* name of the model it was trained on */
+    const char *chain; /* of the programs that made it, as JSON; NULL: it keeps none */
+};
+/* adapter_config.json, adapter_model.safetensors, README.md: the same bytes for the same weights and
+ * origin. The chain and the digest of the base go into the __metadata__ of the tensors, which PEFT does
+ * not look at: all its versions up to 0.13 fail on a key in adapter_config.json that they do not know. */
 MUST_USE int lora_save(const struct lora_set *l, const struct weights *base,
-                       struct pack_writer *out, const char *base_name);
+                       struct pack_writer *out, const struct lora_origin *from);
 extern const char *const lora_files[]; /* the names of what it writes, NULL behind the last */
 /* What lora_save puts, in bytes, to a few thousand. */
-uint64_t lora_bytes(const struct lora_set *l);
+uint64_t lora_bytes(const struct lora_set *l, const struct lora_origin *from);
 
 #endif

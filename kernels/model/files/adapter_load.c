@@ -344,6 +344,19 @@ static int check_base(const struct tensors *t, const struct adapter_config *c,
                          c->base, trained, pack_name(w->pack), base);
 }
 
+int lora_chain(char **json, const struct pack *adapter)
+{
+    struct tensors *t;
+
+    if (tensors_open(&t, adapter, "adapter_model") < 0)
+        return err_in("%s", pack_name(adapter));
+    const char *text = tensors_metadata(t, TENSORS_CHAIN);
+
+    *json = text ? xstrdup(text) : NULL;
+    tensors_close(t);
+    return *json != NULL;
+}
+
 int lora_load(struct lora_set **out, const struct weights *base, const struct pack *adapter,
               unsigned how)
 {

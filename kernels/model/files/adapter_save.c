@@ -150,7 +150,7 @@ static int write_tensor(struct tensors_writer *w, const struct lora_set *l, int 
 }
 
 static int write_tensors(const struct lora_set *l, const struct weights *w_,
-                         struct pack_writer *out)
+                         struct pack_writer *out, const char *chain)
 {
     char base[SHA256_HEX + 1];
 
@@ -160,6 +160,8 @@ static int write_tensors(const struct lora_set *l, const struct weights *w_,
 
     declare(w, l);
     tensors_describe(w, ADAPTER_BASE_KEY, base);
+    if (chain)
+        tensors_describe(w, TENSORS_CHAIN, chain);
     if (tensors_write_begin(w, out, "adapter_model.safetensors") < 0)
         return -1;
     for (int i = 0; i < 2 * l->n; i++)
@@ -180,24 +182,25 @@ const char *const lora_files[] = { "adapter_config.json", "adapter_model.safeten
                                    NULL };
 
 int lora_save(const struct lora_set *l, const struct weights *base, struct pack_writer *out,
-              const char *base_name)
+              const struct lora_origin *from)
 {
     struct buf text = BUF_INIT;
     int rc;
 
-    put_card(&text, l, base_name);
+    put_card(&text, l, from->base);
     rc = put_text(out, "README.md", &text);
     if (rc == 0) {
-        put_config(&text, l, base_name);
+        put_config(&text, l, from->base);
         rc = put_text(out, "adapter_config.json", &text);
     }
     buf_free(&text);
-    return rc < 0 ? -1 : write_tensors(l, base, out);
+    return rc < 0 ? -1 : write_tensors(l, base, out, from->chain);
 }
 
-uint64_t lora_bytes(const struct lora_set *l)
+uint64_t lora_bytes(const struct lora_set *l, const struct lora_origin *from)
 {
     enum { NAMES = 256, TEXTS = 1 << 14 }; /* an entry of the header; config and card */
+    const uint64_t chain = from->chain ? 2 * strlen(from->chain) : 0; /* its quotes become two bytes */
 
-    return (uint64_t)l->params * sizeof(float) + 2 * (uint64_t)l->n * NAMES + TEXTS;
+    return (uint64_t)l->params * sizeof(float) + 2 * (uint64_t)l->n * NAMES + TEXTS + chain;
 }
