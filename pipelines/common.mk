@@ -112,10 +112,9 @@ $(places:%=$(OUT)%eval.zst): $(OUT)%eval.zst: $(base) $(OUT)/data.tok.zst $(OUT)
 $(OUT)/before.txt $(OUT)/after.txt: %.txt: %.zst $(told)/score
 	$(run) score @$(told)/score $< --force -o $@
 
-# What lora-train was told is in no chain, so it is a note.
 $(OUT)/report.html: $(OUT)/before.zst $(OUT)/after.zst $(told)/page
 	$(run) curves=(); [ ! -e $(OUT)/metrics.jsonl ] || curves=(--metrics $(OUT)/metrics.jsonl); \
-		score @$(told)/page --note "lora-train $$TRAIN" "$${curves[@]}" $(OUT)/before.zst $(OUT)/after.zst --force --html $@ >/dev/null
+		score @$(told)/page "$${curves[@]}" $(OUT)/before.zst $(OUT)/after.zst --force --html $@ >/dev/null
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
 	@$(if $(EACH),,echo; echo "== after training =="; cat $(OUT)/after.txt; echo; score $(OUT)/before.zst $(OUT)/after.zst)

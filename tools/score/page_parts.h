@@ -42,6 +42,8 @@ void page_slices(struct buf *b, const struct page *p);
 void page_mistakes(struct buf *b, const struct page *p);
 void page_twins(struct buf *b, const struct page *p);
 void page_origin(struct buf *b, const struct page *p);
+/* The commands that make the predictions and this page again. */
+void page_commands(struct buf *b, const struct page *p);
 
 /* Whether the runs have the same labels, and no more than can be drawn; then page_recall draws the recall
  * of each as SVG. */

@@ -1,0 +1,61 @@
+#include "page_line.h"
+
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool line_next(struct line *l, const char **at)
+{
+    if (!*at || !**at)
+        return false;
+    l->nested = !strncmp(*at, "  ", 2);
+    l->p = *at + (l->nested ? 2 : 0);
+    l->n = strcspn(l->p, "\n");
+    *at = l->p + l->n + (l->p[l->n] == '\n');
+    return true;
+}
+
+bool line_is_input(const struct line *l)
+{
+    return l->n > 6 && !memcmp(l->p, "input ", 6);
+}
+
+int line_adapter(const struct line *l)
+{
+    const bool begins = !l->nested && l->n > 8 && !memcmp(l->p, "adapter ", 8);
+
+    return begins && strspn(l->p + 8, "0123456789") == l->n - 8 ? atoi(l->p + 8) : 0;
+}
+
+void line_word(struct buf *word, const char **at, const char *end)
+{
+    const char *p = *at;
+
+    buf_clear(word);
+    buf_puts(word, "");
+    if (p < end && *p == '"') {
+        for (p++; p < end && *p != '"'; p++)
+            p += *p == '\\' && p + 1 < end;
+        p += p < end;
+        cJSON *text = json_parse_any(*at, (size_t)(p - *at));
+
+        buf_puts(word, cJSON_IsString(text) ? text->valuestring : "");
+        cJSON_Delete(text);
+    } else {
+        while (p < end && *p != ' ')
+            p++;
+        buf_add(word, *at, (size_t)(p - *at));
+    }
+    while (p < end && *p == ' ')
+        p++;
+    *at = p;
+}
+
+void line_input(struct buf *what, struct buf *hex, const struct line *l)
+{
+    const char *at = l->p + 6, *const end = l->p + l->n;
+
+    line_word(what, &at, end);
+    line_word(hex, &at, end);
+}
