@@ -144,15 +144,24 @@ static int32_t alignment(const void *a, const void *b, const void *c)
     return (int32_t)(bits & (~bits + 1));
 }
 
-int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M,
-                int64_t N, int64_t K, float alpha, float beta)
+int blaslt_ready(void)
 {
     if (!lt.tried) {
         lt.tried = true;
         lt.there = load();
     }
-    if (!lt.there || K == 0)
+    if (!lt.there)
         return 1;
+    return cuda_scratch(SCRATCH_GEMM, WORKSPACE) ? 0 : -1;
+}
+
+int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M,
+                int64_t N, int64_t K, float alpha, float beta)
+{
+    const int ready = blaslt_ready();
+
+    if (ready != 0 || K == 0)
+        return ready < 0 ? -1 : 1;
     struct shape s;
 
     memset(&s, 0, sizeof s);
@@ -164,8 +173,6 @@ int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dt
     void *const workspace = cuda_scratch(SCRATCH_GEMM, WORKSPACE);
     int rc = 1;
 
-    if (!workspace)
-        return -1;
     if (known && kept[at].none)
         return 1;
     if (describe(&d, &s) && (known || choose(at, &d, &s))) {
@@ -192,6 +199,11 @@ void blaslt_close(void)
 }
 
 #else
+
+int blaslt_ready(void)
+{
+    return 1;
+}
 
 int blaslt_gemm(float *, int64_t, struct matrix, struct matrix, enum dtype, int64_t, int64_t, int64_t,
                 float, float)

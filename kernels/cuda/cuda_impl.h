@@ -93,7 +93,7 @@ static inline const int32_t *i32(const struct dev *d)
 }
 
 /* Memory that an op needs by itself, kept and grown from op to op; NULL and an error where there is no
- * room. What stood there is lost when it grows. */
+ * room. What stood there is lost when it grows, and so may be what kept_weight gave. */
 enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOGITS, SCRATCH_SUMS, SCRATCH_GEMM, SCRATCHES };
 void *cuda_scratch(enum scratch which, size_t bytes);
 void cuda_scratch_free(void);
@@ -200,6 +200,14 @@ static inline enum dtype operand_type(const struct weight *w)
     return w->round == DT_F16 || w->round == DT_BF16 ? w->round : DT_F32;
 }
 
+/* *COPY = the whole weight as operand_type says, in memory of its own, or NULL where it was not loaded or
+ * there is no room to keep it; -1: the device fails. Good until memory is asked for: an allocation that
+ * finds no room has copies given back. */
+int kept_weight(const void **copy, const struct weight *w);
+/* Gives one copy back; false where there is none. */
+bool kept_give_back(void);
+void kept_close(void);
+
 /* x (n) f32 as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */
 const void *operand(const float *x, int64_t n, enum dtype to);
 
@@ -216,6 +224,9 @@ int gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, 
 /* The same by cuBLASLt: 0, -1, or 1 when it is not there, or has nothing for these shapes. */
 int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M,
                 int64_t N, int64_t K, float alpha, float beta);
+/* Opens it and takes its memory: 0, -1, or 1 when it is not there. The first product does so too, but
+ * where an operand is a kept weight it must have been done before. */
+int blaslt_ready(void);
 void blaslt_close(void);
 
 /* y (N, O) = x (N, C) W^T. */
@@ -256,6 +267,7 @@ int drop_rows(float *out, const float *x, const struct mask *m, int64_t N, int64
 
 void cuda_memory_ops(struct ops *o);
 void cuda_weight_ops(struct ops *o);
+void cuda_kept_ops(struct ops *o);
 void cuda_nf4_ops(struct ops *o);
 void cuda_rows_ops(struct ops *o);
 void cuda_norm_ops(struct ops *o);

@@ -73,18 +73,6 @@ static int nothing(void)
     return 0;
 }
 
-/* Weights stay as they are stored, and are expanded for each product. */
-static int keep_weight(struct weight *w)
-{
-    (void)w;
-    return 0;
-}
-
-static void forget_weight(struct weight *w)
-{
-    (void)w;
-}
-
 /* Operand, dropped input and its gradient, expanded strip, logits: what linear_cuda.cu and head_cuda.cu
  * take at most. */
 static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
@@ -105,6 +93,7 @@ static int open_device(struct ops *o, int number, plugin_fail *fail)
         return -1;
     if (cuda_stream) {
         cuda_scratch_free();
+        kept_close();
         blaslt_close();
         (void)cudaStreamDestroy(cuda_stream);
         cuda_stream = NULL;
@@ -116,11 +105,10 @@ static int open_device(struct ops *o, int number, plugin_fail *fail)
     o->callers = 1;
     o->begin = nothing;
     o->end = nothing;
-    o->weight_load = keep_weight;
-    o->weight_free = forget_weight;
     o->scratch_bytes = scratch_bytes;
     cuda_memory_ops(o);
     cuda_weight_ops(o);
+    cuda_kept_ops(o);
     cuda_nf4_ops(o);
     cuda_rows_ops(o);
     cuda_norm_ops(o);

@@ -1,13 +1,14 @@
 /*
  * The linear layer. Few rows are multiplied with the weight where it lies, by reading it once: bound by
- * memory, half a byte an element in NF4. Else the weight is expanded, a strip of it at a time, and
- * multiplied as dense matrices are. To come: the copy kept where there is room, the next weight expanded
- * on a second stream, LoRA in the same product ([W | B; A | .]).
+ * memory, half a byte an element in NF4. Else it is multiplied as dense matrices are, a strip of it at a
+ * time: its copy where one is kept (kept_cuda.cu), or expanded for this. To come: the next weight
+ * expanded on a second stream, LoRA in the same product ([W | B; A | .]).
  */
 #include "cuda_impl.h"
 
 enum { FEW = 4 };
-static const int64_t STRIP = 1 << 25; /* elements of a weight that are expanded at a time */
+static const int64_t STRIP = 1 << 25;   /* elements of a weight that are multiplied at a time */
+static const int64_t STRIP_ROWS = 128; /* strips are multiples of it, so that they begin at 256 bytes */
 
 /* A warp for each row of the weight. */
 static __global__ void few_rows(float *y, const float *x, struct values w, int N, int64_t O, int64_t C)
@@ -93,14 +94,18 @@ const void *operand(const float *x, int64_t n, enum dtype to)
     return out;
 }
 
-/* N rows of the weight from row FIRST on, dense and of type T; NULL: no room. */
+/* N rows of the weight from row FIRST on, dense and of type T; NULL: no room. Good until memory is asked
+ * for. */
 static const void *dense_rows(const struct weight *w, enum dtype t, int64_t first, int64_t n)
 {
     const int64_t C = w->cols;
     const size_t size = t == DT_F32 ? 4 : 2;
+    const void *whole = w->data;
 
-    if (w->dtype == t)
-        return (const char *)w->data + (size_t)(first * C) * size;
+    if (w->dtype != t && kept_weight(&whole, w) < 0)
+        return NULL;
+    if (whole)
+        return (const char *)whole + (size_t)(first * C) * size;
     void *const out = cuda_scratch(SCRATCH_WEIGHT, (size_t)(n * C) * size);
 
     return out && expand_to(out, t, w, first * C, n * C) == 0 ? out : NULL;
@@ -108,9 +113,9 @@ static const void *dense_rows(const struct weight *w, enum dtype t, int64_t firs
 
 static int64_t strip_rows(const struct weight *w)
 {
-    const int64_t n = STRIP / w->cols / 8 * 8;
+    const int64_t n = STRIP / w->cols / STRIP_ROWS * STRIP_ROWS;
 
-    return n < 8 ? 8 : n;
+    return n < STRIP_ROWS ? STRIP_ROWS : n;
 }
 
 int product(float *y, const float *x, const struct weight *w, int64_t N)
@@ -120,7 +125,7 @@ int product(float *y, const float *x, const struct weight *w, int64_t N)
 
     if (N <= FEW)
         return few(y, x, w, N);
-    const void *const left = operand(x, N * C, t);
+    const void *const left = blaslt_ready() >= 0 ? operand(x, N * C, t) : NULL;
 
     for (int64_t first = 0; left && first < O; first += strip) {
         const int64_t n = least(strip, O - first);
@@ -138,6 +143,8 @@ int product_back(float *dx, const void *dy, const struct weight *w, int64_t N, b
     const enum dtype t = operand_type(w);
     const size_t size = t == DT_F32 ? 4 : 2;
 
+    if (blaslt_ready() < 0)
+        return -1;
     for (int64_t first = 0; first < O; first += strip) {
         const int64_t n = least(strip, O - first);
         const void *const left = (const char *)dy + (size_t)first * size;

@@ -4,13 +4,16 @@
 static struct dev *mem_alloc(size_t bytes)
 {
     void *p = NULL;
-    const cudaError_t e = cudaMalloc(&p, bytes ? bytes : 256);
+    cudaError_t e;
 
-    if (e == cudaSuccess)
-        return (struct dev *)p;
+    do {
+        e = cudaMalloc(&p, bytes ? bytes : 256);
+        if (e == cudaSuccess)
+            return (struct dev *)p;
+        (void)cudaGetLastError(); /* the device goes on */
+    } while (e == cudaErrorMemoryAllocation && kept_give_back());
     size_t free = 0, total = 0;
 
-    (void)cudaGetLastError(); /* the device goes on */
     if (e != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess)
         (void)cuda_check(e, "cudaMalloc");
     else

@@ -351,7 +351,7 @@ static size_t memory(void)
 
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
-    if (bytes > memory() - taken || posix_memalign(p, 256, bytes))
+    if (memory() < taken || bytes > memory() - taken || posix_memalign(p, 256, bytes))
         return last_error = cudaErrorMemoryAllocation;
     memset(*p, 0xff, bytes);
     allocated[*p] = bytes;
@@ -376,7 +376,7 @@ cudaError_t cudaFree(void *p)
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
 {
     *total = memory();
-    *free = memory() - taken;
+    *free = memory() < taken ? 0 : memory() - taken;
     return cudaSuccess;
 }
 

@@ -72,6 +72,15 @@ with tempfile.TemporaryDirectory() as scratch:
     e = nmse(logits("phi-tiny", "cuda", "--compute-dtype", "bfloat16"), logits("phi-tiny", "cpu", "--compute-dtype", "bfloat16"))
     check("in bfloat16 too", e < 1e-4, e)
 
+    def labelled(memory):
+        return run("predict", "-q", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", "--compute-dtype", "bfloat16",
+                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine=f"memory={memory}")
+
+    memory = 1 << 21
+    while (tight := labelled(memory)).returncode == 71:
+        memory += memory // 8
+    check("and the same bytes with little memory, where no weight is kept expanded", memory > 1 << 21 and good(tight) == good(labelled(1 << 30)), memory)
+
     def generated(device):
         out = good(run("predict", "-q", "--device", device, "-m", golden("phi-tiny", "nf4"), "--mode", "generate",
                        "--max-new-tokens", "12", data=streams.stream(rows_of("phi-tiny", 8), "tokens")))

@@ -1,0 +1,118 @@
+/*
+ * Weights as products want them, expanded once and kept where the device has room, so that a product
+ * reads 2 bytes an element (4 in f32) instead of expanding them each time. A weight is expanded when the
+ * first product of many rows asks for it: what a model needs besides has been allocated by then. Room is
+ * what leaves an eighth of the device free. If it is wanted later all the same, copies are given back,
+ * the newest first, and no more are kept. Results are the same bytes either way.
+ */
+#include "cuda_impl.h"
+
+#include <stdlib.h>
+
+enum { RESERVE = 8 }; /* a part of so many stays free */
+
+/* A weight that was loaded, known by where its elements lie and what they are expanded to. */
+struct kept {
+    struct weight w;
+    void *copy;  /* NULL: not expanded */
+    bool refused; /* there was no room */
+};
+
+static struct kept *kept;
+static int n_kept, room_kept;
+static bool full; /* copies were given back */
+
+static struct kept *find(const struct weight *w)
+{
+    for (int i = 0; i < n_kept; i++)
+        if (kept[i].w.data == w->data && operand_type(&kept[i].w) == operand_type(w) &&
+            kept[i].w.rows == w->rows && kept[i].w.cols == w->cols)
+            return &kept[i];
+    return NULL;
+}
+
+static int load(struct weight *w)
+{
+    const struct kept k = { *w, NULL, false };
+
+    if (w->dtype == operand_type(w))
+        return 0;
+    if (n_kept == room_kept) {
+        const int more = room_kept ? 2 * room_kept : 256;
+        void *const p = realloc(kept, (size_t)more * sizeof *kept);
+
+        if (!p)
+            return cuda_fail(EX_OSERR, "out of memory");
+        kept = (struct kept *)p;
+        room_kept = more;
+    }
+    kept[n_kept++] = k;
+    return 0;
+}
+
+static void forget(struct weight *w)
+{
+    struct kept *const k = find(w);
+
+    if (!k)
+        return;
+    (void)cudaFree(k->copy);
+    memmove(k, k + 1, (size_t)(kept + --n_kept - k) * sizeof *k);
+    full = full && n_kept > 0;
+}
+
+/* K's copy made, or K refused. */
+static int expand_all(struct kept *k)
+{
+    const int64_t n = k->w.rows * k->w.cols;
+    const enum dtype t = operand_type(&k->w);
+    const size_t bytes = (size_t)n * (t == DT_F32 ? 4 : 2);
+    size_t free = 0, total = 0;
+
+    k->refused = cudaMemGetInfo(&free, &total) != cudaSuccess || free < total / RESERVE + bytes ||
+                 cudaMalloc(&k->copy, bytes) != cudaSuccess;
+    if (!k->refused)
+        return expand_to(k->copy, t, &k->w, 0, n);
+    (void)cudaGetLastError(); /* the device goes on */
+    k->copy = NULL;
+    return 0;
+}
+
+int kept_weight(const void **copy, const struct weight *w)
+{
+    struct kept *const k = find(w);
+
+    if (k && !k->copy && !k->refused && !full && expand_all(k) < 0)
+        return -1;
+    *copy = k ? k->copy : NULL;
+    return 0;
+}
+
+bool kept_give_back(void)
+{
+    int i = n_kept;
+
+    while (i > 0 && !kept[i - 1].copy)
+        i--;
+    if (i == 0)
+        return false;
+    (void)cudaFree(kept[i - 1].copy); /* waits for what reads it */
+    kept[i - 1].copy = NULL;
+    return full = true;
+}
+
+void kept_close(void)
+{
+    while (kept_give_back())
+        ;
+    free(kept);
+    kept = NULL;
+    n_kept = room_kept = 0;
+    full = false;
+}
+
+void cuda_kept_ops(struct ops *o)
+{
+    o->weight_load = load;
+    o->weight_free = forget;
+}

@@ -1,0 +1,168 @@
+/* Weights that a device keeps expanded: which bytes a product reads is seen by changing those that
+ * it was loaded from. */
+#include "ops_test.h"
+
+enum { N = 6, O = 96, C = 512 };
+
+struct results {
+    float *y, *dx;
+};
+
+/* Forward and backward through W, whole rows of a batch of N. */
+static struct results through(const struct ops *o, const struct weight *w)
+{
+    struct dev *const y = room(o, N * O), *const dx = room(o, N * C),
+                      *const x = put_random(o, N * C, 2);
+
+    assert_int_equal(o->linear_forward(y, NULL, x, w, NULL, NULL, NULL, N), 0);
+    assert_int_equal(o->linear_backward(dx, NULL, NULL, put_random(o, N * O, 3), x, NULL, NULL, w,
+                                        NULL, NULL, N, false),
+                     0);
+    return (struct results){ get_floats(o, y, N * O), get_floats(o, dx, N * C) };
+}
+
+/* Whether W's products are WANT to the bit. */
+static bool gives(const struct ops *o, const struct weight *w, struct results want)
+{
+    const size_t before = n_held;
+    const struct results r = through(o, w);
+    const bool same = !memcmp(r.y, want.y, N * O * sizeof(float)) &&
+                      !memcmp(r.dx, want.dx, N * C * sizeof(float));
+
+    release_from(before);
+    return same;
+}
+
+/* Other elements than those that W was loaded with. */
+static void change(const struct ops *o, const struct weight *w)
+{
+    assert_int_equal(o->zero((struct dev *)w->data, (size_t)(O * C / 4)), 0);
+}
+
+static const struct {
+    enum dtype stored, round;
+} kinds[] = { { DT_NF4, DT_BF16 },  { DT_NF4, DT_F16 },  { DT_NF4, DT_F32 },
+              { DT_Q4_K, DT_BF16 }, { DT_Q8_0, DT_F32 }, { DT_F16, DT_BF16 } };
+
+static struct weight weight_of(const struct ops *o, int kind)
+{
+    return random_weight(o, kinds[kind].stored, O, C, 64, kinds[kind].round, 1);
+}
+
+static void a_copy_gives_the_same_bytes_and_is_what_is_read(void **state)
+{
+    (void)state;
+    if (use(CUDA) != CUDA)
+        skip();
+    const struct ops *const o = &tables[CUDA];
+
+    for (int i = 0; i < COUNT(kinds); i++) {
+        struct weight w = weight_of(o, i);
+        const struct results each_time = through(o, &w);
+
+        assert_int_equal(o->weight_load(&w), 0);
+        assert_true(gives(o, &w, each_time));
+        change(o, &w);
+        assert_true(gives(o, &w, each_time));
+        o->weight_free(&w);
+        assert_false(gives(o, &w, each_time));
+    }
+}
+
+static void few_rows_read_what_is_stored(void **state)
+{
+    (void)state;
+    if (use(CUDA) != CUDA)
+        skip();
+    const struct ops *const o = &tables[CUDA];
+    struct weight w = weight_of(o, 0);
+    struct dev *const y = room(o, O), *const x = put_random(o, C, 2);
+
+    assert_int_equal(o->weight_load(&w), 0);
+    (void)through(o, &w);
+    assert_int_equal(o->zero((struct dev *)w.absmax, O * C / 64 * sizeof(float)), 0);
+    assert_int_equal(o->linear_forward(y, NULL, x, &w, NULL, NULL, NULL, 1), 0);
+    assert_floats("y", get_floats(o, y, O), (const float[O]){ 0 }, O, 0);
+    o->weight_free(&w);
+}
+
+static bool has_room(const struct ops *o, size_t bytes)
+{
+    struct dev *const d = o->alloc(bytes);
+
+    o->release(d);
+    return d != NULL;
+}
+
+/* Whether the device is one that has as much memory as we say. */
+static bool limit_memory(const struct ops *o, size_t bytes)
+{
+    char machine[64];
+
+    (void)snprintf(machine, sizeof machine, "memory=%zu", bytes);
+    setenv("SLMTOOLS_EMULATE", machine, 1);
+    return !has_room(o, bytes + 1);
+}
+
+static void what_does_not_fit_is_expanded_each_time(void **state)
+{
+    enum { COPY = O * C * 2 };
+
+    (void)state;
+    if (use(CUDA) != CUDA || !limit_memory(&tables[CUDA], 100 * COPY))
+        skip();
+    const struct ops *const o = &tables[CUDA];
+    struct weight w = weight_of(o, 0);
+    const struct results each_time = through(o, &w);
+    struct dev *const taken = o->alloc(87 * COPY); /* less than an eighth stays */
+
+    assert_non_null(taken);
+    assert_int_equal(o->weight_load(&w), 0);
+    assert_true(gives(o, &w, each_time));
+    change(o, &w);
+    assert_false(gives(o, &w, each_time));
+    o->release(taken);
+    o->weight_free(&w);
+    unsetenv("SLMTOOLS_EMULATE");
+}
+
+/* The newest goes first, and none before it must. */
+static void copies_make_room_for_what_is_asked_for_later(void **state)
+{
+    enum { COPY = O * C * 2 };
+
+    (void)state;
+    if (use(CUDA) != CUDA || !limit_memory(&tables[CUDA], 100 * COPY))
+        skip();
+    const struct ops *const o = &tables[CUDA];
+    struct weight old = weight_of(o, 0), new = random_weight(o, DT_NF4, O, C, 64, DT_BF16, 9);
+    const struct results of_old = through(o, &old), of_new = through(o, &new);
+    size_t bytes = 50 * COPY;
+
+    assert_int_equal(o->weight_load(&old), 0);
+    assert_int_equal(o->weight_load(&new), 0);
+    assert_true(gives(o, &old, of_old) && gives(o, &new, of_new));
+    change(o, &old);
+    change(o, &new);
+    while (gives(o, &new, of_new) && bytes < 100 * COPY) {
+        assert_true(has_room(o, bytes));
+        bytes += COPY / 2;
+    }
+    assert_true(bytes > 90 * COPY && bytes < 100 * COPY);
+    assert_true(gives(o, &old, of_old));
+    o->weight_free(&old);
+    o->weight_free(&new);
+    unsetenv("SLMTOOLS_EMULATE");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OP_TEST(a_copy_gives_the_same_bytes_and_is_what_is_read),
+        OP_TEST(few_rows_read_what_is_stored),
+        OP_TEST(what_does_not_fit_is_expanded_each_time),
+        OP_TEST(copies_make_room_for_what_is_asked_for_later),
+    };
+
+    return RUN_TESTS(tests);
+}
