@@ -9,7 +9,7 @@ static const char *lines_of(const struct page *p, int run)
 }
 
 /* What went into the run, or into the training of its adapter NUMBER. */
-static void put_digest(struct buf *b, const char *of, int number, const char *what, const char *hex)
+static void put_digest(struct buf *b, const char *of, int64_t number, const char *what, const char *hex)
 {
     buf_puts(b, "<tr><th scope=\"row\">");
     html_name(b, of, NAME_SHOWN);
@@ -30,7 +30,7 @@ static void put_digests(struct buf *b, const struct page *p)
            "<th scope=\"col\">run</th><th scope=\"col\" class=\"t\">input</th>"
            "<th scope=\"col\" class=\"t\">digest</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < p->n; i++) {
-        int number = 0;
+        int64_t number = 0;
 
         for (const char *at = lines_of(p, i); line_next(&l, &at);) {
             number = l.nested ? number : line_adapter(&l);
