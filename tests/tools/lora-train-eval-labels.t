@@ -123,11 +123,14 @@ report(done.returncode == 0 and done.stderr.count("names no answers: each label 
        "says that answers are guessed", done.stderr)
 report(", eval accuracy 0." in done.stderr and " of 20)" in done.stderr, "the last line says it", done.stderr)
 
+done = subprocess.run(["lora-train", "-m", "phi", "plain", "--max-steps", "1", "--eval-labels", "--only", "split=train", "-o", "unseen"],
+                      capture_output=True, text=True)
+report(done.returncode == 0 and "warning: no record's split is eval: nothing is evaluated" in done.stderr, "says that there is nothing to evaluate", done.stderr)
+
 # what makes no sense
 go = ["lora-train", "-q", "-m", "phi", "-o", "no", "--max-steps", "2", "--eval-labels"]
 refused("no evaluations", 2, "leave out --eval-strategy no", *go, "plain", "--eval-strategy", "no")
 refused("an evaluation that never comes", 2, "lower --eval-steps", *go, "plain", "--eval-strategy", "steps", "--eval-steps", "3")
-refused("no eval records", 65, "no record's split is eval, which --eval-labels is about", *go, "plain", "--only", "split=train")
 refused("--max-length within the prompt", 65, "--max-length leaves nothing of the completion", *go, "plain", "--max-length", "3")
 
 

@@ -79,7 +79,8 @@ run make -s -C "$root/pipelines/your-data" BIN="$bin" OUT=plain MODEL=model DATA
 ok
 run make -s -C "$root/pipelines/your-data" BIN="$bin" OUT=plain MODEL=model DATA=one.csv
 ok
-check [ "$(grep -c eval_loss plain/metrics.jsonl)" -eq 3 ]
+check [ "$(grep -c '"eval_loss": .*"eval_accuracy": ' plain/metrics.jsonl)" -eq 3 ]
+check grep -q 'Accuracy on evaluation records' plain/report.html
 check test -s plain/report.html
 it "100 labels";     works hundred.csv
 it "labels of which one begins with another have answers that do not"

@@ -170,6 +170,10 @@ static int check_evaluations(const struct train_options *o, const struct train_s
 
     if (!about)
         return 0;
+    if (sets->eval.n == 0 && !o->load_best && !o->early_stopping_patience) {
+        warn("no record's split is eval: nothing is evaluated");
+        return 0;
+    }
     if (sets->eval.n == 0)
         return err_set(EXIT_DATA,
                        "no record's split is eval, which %s is about; split-stratified "
