@@ -1,11 +1,11 @@
 #include "json.h"
 
 #include "filetype.h"
+#include "json_walk.h"
 #include "utf8.h"
 
 #include <ctype.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +14,7 @@
 struct scan {
     const char *begin, *p, *end;
     int depth;
-    size_t nuls;         /* how often \u0000 was met, which C strings cannot hold */
-    struct buf *respelt; /* NULL, or gets the text as cJSON can take it ... */
-    const char *copied;  /* ... up to here */
 };
-
-/* cJSON gives up on a number longer than this, however valid. */
-enum { CJSON_NUMBER_MAX = 62 };
 
 static int scan_fail(const struct scan *s, const char *what)
 {
@@ -61,44 +55,18 @@ static int scan_digits(struct scan *s)
     return s->p > from ? 0 : scan_fail(s, "a digit is missing");
 }
 
-/* AS instead of what was scanned since FROM. */
-static void respell(struct scan *s, const char *from, const char *as)
-{
-    buf_add(s->respelt, s->copied, (size_t)(from - s->copied));
-    buf_puts(s->respelt, as);
-    s->copied = s->p;
-}
-
-static void respell_number(struct scan *s, const char *number)
-{
-    char *copy = xstrndup(number, (size_t)(s->p - number)), as[32];
-    const double v = strtod(copy, NULL);
-
-    if (isinf(v))
-        respell(s, number, v < 0 ? "-1e999" : "1e999");
-    else if (snprintf(as, sizeof as, "%.17g", v) > 0)
-        respell(s, number, as);
-    free(copy);
-}
-
 static int scan_number(struct scan *s)
 {
-    const char *from = s->p;
-
     (void)take(s, '-');
     if (!take(s, '0') && scan_digits(s) < 0)
         return -1;
     if (take(s, '.') && scan_digits(s) < 0)
         return -1;
-    if (take(s, 'e') || take(s, 'E')) {
-        if (!take(s, '+'))
-            (void)take(s, '-');
-        if (scan_digits(s) < 0)
-            return -1;
-    }
-    if (s->respelt && s->p - from > CJSON_NUMBER_MAX)
-        respell_number(s, from);
-    return 0;
+    if (!take(s, 'e') && !take(s, 'E'))
+        return 0;
+    if (!take(s, '+'))
+        (void)take(s, '-');
+    return scan_digits(s);
 }
 
 /* Four hexadecimal digits behind "\u". */
@@ -123,7 +91,6 @@ static int scan_unicode_escape(struct scan *s)
 
     if (scan_hex4(s, &high) < 0)
         return -1;
-    s->nuls += high == 0;
     if (high < 0xd800 || high > 0xdfff)
         return 0;
     if (high > 0xdbff || !take(s, '\\') || !take(s, 'u'))
@@ -172,108 +139,48 @@ static int scan_word(struct scan *s, const char *word)
 
 static int scan_value(struct scan *s);
 
-/* cJSON would cut a string at \u0000. What stands there instead is no text, number or object that
- * anyone could take for what was written. */
-static int scan_string_value(struct scan *s)
-{
-    const char *from = s->p;
-    const size_t nuls = s->nuls;
-
-    if (scan_string(s) < 0)
-        return -1;
-    if (s->respelt && s->nuls > nuls)
-        respell(s, from, "[null]");
-    return 0;
-}
-
-/* The same for a key, whose value goes with it. */
 static int scan_member(struct scan *s)
 {
     skip_space(s);
-    const char *const from = s->p, *const copied = s->copied;
-    const size_t nuls = s->nuls, kept = s->respelt ? s->respelt->n : 0;
-
     if (scan_string(s) < 0)
         return -1;
-    const bool bad_key = s->nuls > nuls;
-
     skip_space(s);
-    if (!take(s, ':'))
-        return scan_fail(s, "':' is missing");
-    if (scan_value(s) < 0)
-        return -1;
-    if (s->respelt && bad_key) {
-        s->respelt->n = kept;
-        s->copied = copied;
-        respell(s, from, "\"\\ufffd\":[null]");
-    }
-    return 0;
+    return take(s, ':') ? scan_value(s) : scan_fail(s, "':' is missing");
 }
 
-/* An array or an object, behind its opening bracket. */
-static int scan_list(struct scan *s, char close, int (*item)(struct scan *))
+/* An array or an object. */
+static int scan_list(struct scan *s)
 {
+    const bool object = *s->p++ == '{';
+
     if (++s->depth > JSON_DEPTH_MAX)
         return scan_fail(s, "nested too deeply");
     skip_space(s);
-    if (take(s, close)) {
-        s->depth--;
-        return 0;
+    if (!take(s, object ? '}' : ']')) {
+        do {
+            if ((object ? scan_member(s) : scan_value(s)) < 0)
+                return -1;
+            skip_space(s);
+        } while (take(s, ','));
+        if (!take(s, object ? '}' : ']'))
+            return scan_fail(s, object ? "',' or '}' is missing" : "',' or ']' is missing");
     }
-    do {
-        if (item(s) < 0)
-            return -1;
-        skip_space(s);
-    } while (take(s, ','));
     s->depth--;
-    return take(s, close)
-               ? 0
-               : scan_fail(s, close == ']' ? "',' or ']' is missing" : "',' or '}' is missing");
+    return 0;
 }
 
 static int scan_value(struct scan *s)
 {
-    int rc;
-
     skip_space(s);
-    switch (peek_at(s)) {
-    case '{':
-        s->p++;
-        rc = scan_list(s, '}', scan_member);
-        break;
-    case '[':
-        s->p++;
-        rc = scan_list(s, ']', scan_value);
-        break;
-    case '"':
-        rc = scan_string_value(s);
-        break;
-    case 't':
-        rc = scan_word(s, "true");
-        break;
-    case 'f':
-        rc = scan_word(s, "false");
-        break;
-    case 'n':
-        rc = scan_word(s, "null");
-        break;
-    case '-':
-    case '0':
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-    case '7':
-    case '8':
-    case '9':
-        rc = scan_number(s);
-        break;
-    default:
-        rc = scan_fail(s, "a value is missing");
-    }
-    return rc;
+    const int c = peek_at(s);
+
+    if (c == '{' || c == '[')
+        return scan_list(s);
+    if (c == '"')
+        return scan_string(s);
+    if (c == '-' || (c >= '0' && c <= '9'))
+        return scan_number(s);
+    return scan_word(s, c == 't' ? "true" : c == 'f' ? "false" : "null");
 }
 
 static int scan_text(struct scan *s)
@@ -296,23 +203,31 @@ size_t json_mark(const char *text, size_t n)
 }
 
 /* What is another kind of file altogether is called by its name. */
-static int check_text(struct scan *s)
-{
-    if (scan_text(s) == 0)
-        return 0;
-    const char *what = filetype_of(s->begin, (size_t)(s->end - s->begin));
-
-    return what ? err_set(EXIT_DATA, "not JSON but %s", what) : -1;
-}
-
 int json_check(const char *text, size_t n)
 {
     struct scan s = { .begin = text, .p = text, .end = text + n };
 
-    return check_text(&s);
+    if (scan_text(&s) == 0)
+        return 0;
+    const char *what = filetype_of(text, n);
+
+    return what ? err_set(EXIT_DATA, "not JSON but %s", what) : -1;
 }
 
-/* ---- over cJSON ---- */
+/* ---- a tree of cJSON, of a text that was checked ---- */
+
+/* No call of cJSON fails for want of memory, also elsewhere: that ends the program. */
+__attribute__((constructor)) static void set_memory(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){ xmalloc, free });
+}
+
+struct tree {
+    bool any;                 /* doubled keys and \u0000 too */
+    const char *const *large; /* NULL, or keys whose values stay text */
+    int values, depth;
+    struct buf room, text;
+};
 
 struct keyed {
     cJSON *member;
@@ -353,70 +268,171 @@ static int settle_keys(cJSON *o, bool last)
     return rc;
 }
 
-static int settle_all_keys(cJSON *v, bool last)
+/* What the string at *P says, *P moves behind it; NULL when it holds U+0000, which C strings
+ * cannot. */
+static const char *c_string(struct tree *t, const char **p)
 {
-    if (cJSON_IsObject(v) && settle_keys(v, last) < 0)
+    size_t n;
+    const char *text = json_string(p, &t->room, &n);
+
+    if (memchr(text, 0, n))
+        return NULL;
+    buf_clear(&t->text);
+    buf_add(&t->text, text, n);
+    return t->text.p;
+}
+
+/* Instead of a string that would be cut: no text, number or object, which anyone could take for
+ * what was written. */
+static cJSON *no_string(const struct tree *t)
+{
+    if (!t->any) {
+        err_set(EXIT_DATA, "a JSON string holds \\u0000, which is not supported; remove it");
+        return NULL;
+    }
+    cJSON *v = cJSON_CreateArray();
+
+    (void)cJSON_AddItemToArray(v, cJSON_CreateNull());
+    return v;
+}
+
+static cJSON *new_string(struct tree *t, const char **p)
+{
+    const char *text = c_string(t, p);
+
+    return text ? cJSON_CreateString(text) : no_string(t);
+}
+
+/* cJSON forgets how it was spelt. */
+static cJSON *new_number(const char **p)
+{
+    const char *const from = *p;
+    cJSON *v = cJSON_CreateNumber(strtod(from, NULL));
+
+    *p = json_end(from);
+    v->valuestring = xstrndup(from, (size_t)(*p - from));
+    return v;
+}
+
+static bool is_large(const struct tree *t, const char *key)
+{
+    for (const char *const *one = t->large; one && *one; one++)
+        if (t->depth == 2 && !strcmp(*one, key))
+            return true;
+    return false;
+}
+
+static cJSON *new_large(const char **p)
+{
+    cJSON *v = cJSON_CreateStringReference(*p);
+
+    *p = json_end(*p);
+    v->type = cJSON_Raw | cJSON_IsReference;
+    v->valuedouble = (double)(*p - v->valuestring);
+    return v;
+}
+
+static cJSON *new_value(struct tree *t, const char **p);
+
+static int add_member(struct tree *t, cJSON *o, const char **p)
+{
+    const char *key = *p, *name = c_string(t, p);
+
+    *p = json_value(*p);
+    cJSON *v = !name ? no_string(t) : is_large(t, name) ? new_large(p) : new_value(t, p);
+
+    if (!v)
         return -1;
-    for (cJSON *c = v->child; c; c = c->next)
-        if (settle_all_keys(c, last) < 0)
-            return -1;
+    if (!name)
+        *p = json_end(*p);
+    name = c_string(t, &key); /* the value has taken its room */
+    (void)cJSON_AddItemToObject(o, name ? name : "\xef\xbf\xbd", v);
     return 0;
 }
 
-/* A text of 100 MB may make a tree of several GB. */
-static int check_size(const char *text, size_t n)
+static int add_item(struct tree *t, cJSON *array, const char **p)
 {
-    size_t commas = 0;
+    cJSON *v = new_value(t, p);
 
-    for (size_t i = 0; i < n; i++)
-        commas += text[i] == ',';
-    return commas <= JSON_VALUES_MAX
-               ? 0
-               : err_set(EXIT_DATA, "more than %d values of JSON", JSON_VALUES_MAX);
+    return v && cJSON_AddItemToArray(array, v) ? 0 : -1;
 }
 
-/* ANY: doubled keys and \u0000 too. */
-static cJSON *parse(const char *text, size_t n, bool any)
+static cJSON *new_list(struct tree *t, const char **p)
+{
+    const bool object = **p == '{';
+    cJSON *list = object ? cJSON_CreateObject() : cJSON_CreateArray();
+    const char *end = *p + 1;
+
+    t->depth++;
+    for (const char *item = json_first(*p); item; item = json_next(end)) {
+        end = item;
+        if ((object ? add_member(t, list, &end) : add_item(t, list, &end)) < 0)
+            goto fail;
+    }
+    t->depth--;
+    *p = json_begin(end) + 1;
+    if (!object || settle_keys(list, t->any) == 0)
+        return list;
+fail:
+    cJSON_Delete(list);
+    return NULL;
+}
+
+/* The value at *P, which moves behind it; NULL with an error. */
+static cJSON *new_value(struct tree *t, const char **p)
+{
+    const char c = **p;
+
+    if (t->values++ == JSON_VALUES_MAX) {
+        err_set(EXIT_DATA, "more than %d values of JSON", JSON_VALUES_MAX);
+        return NULL;
+    }
+    if (c == '{' || c == '[')
+        return new_list(t, p);
+    if (c == '"')
+        return new_string(t, p);
+    if (c == '-' || (c >= '0' && c <= '9'))
+        return new_number(p);
+    *p = json_end(*p);
+    return c == 'n' ? cJSON_CreateNull() : cJSON_CreateBool(c == 't');
+}
+
+static cJSON *parse(const char *text, size_t n, struct tree t)
 {
     const size_t mark = json_mark(text, n);
-    struct buf respelt = BUF_INIT;
 
-    text += mark;
-    n -= mark;
-    struct scan s = {
-        .begin = text, .p = text, .end = text + n, .respelt = &respelt, .copied = text
-    };
-    cJSON *v = NULL;
+    if (json_check(text + mark, n - mark) < 0)
+        return NULL;
+    const char *p = json_begin(text + mark);
+    /* what is no list ends at its last byte: strtod and json_end would look behind that */
+    char *copy = strchr("{[\"", *p) ? NULL : xstrndup(p, n - (size_t)(p - text));
 
-    if (check_size(text, n) < 0 || check_text(&s) < 0)
-        goto done;
-    if (s.nuls && !any) {
-        err_set(EXIT_DATA, "a JSON string holds \\u0000, which is not supported; remove it");
-        goto done;
-    }
-    if (respelt.n)
-        buf_add(&respelt, s.copied, (size_t)(s.end - s.copied));
-    v = respelt.n ? cJSON_ParseWithLength(respelt.p, respelt.n) : cJSON_ParseWithLength(text, n);
-    if (!v)
-        die(EXIT_MEMORY, "out of memory: %zu bytes of JSON", n); /* all other causes were checked */
-    if (settle_all_keys(v, any) < 0) {
-        cJSON_Delete(v);
-        v = NULL;
-    }
-done:
-    buf_free(&respelt);
+    if (copy)
+        p = copy;
+    cJSON *v = new_value(&t, &p);
+
+    free(copy);
+    buf_free(&t.room);
+    buf_free(&t.text);
     return v;
 }
 
 cJSON *json_parse(const char *text, size_t n)
 {
-    return parse(text, n, false);
+    return parse(text, n, (struct tree){ 0 });
 }
 
 cJSON *json_parse_any(const char *text, size_t n)
 {
-    return parse(text, n, true);
+    return parse(text, n, (struct tree){ .any = true });
 }
+
+cJSON *json_parse_around(const char *text, size_t n, const char *const *large)
+{
+    return parse(text, n, (struct tree){ .large = large });
+}
+
+/* ---- members ---- */
 
 /* 1 and the member, 0 when absent or null. */
 static int member(const cJSON *o, const char *key, const cJSON **v)

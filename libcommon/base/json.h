@@ -2,8 +2,10 @@
  * json.h - strict JSON (RFC 8259) over cJSON, and a writer for what we print.
  *
  * cJSON alone takes invalid texts, folds the case of keys and saturates integers; json_parse first
- * checks the whole text (grammar, UTF-8, depth, numbers, doubled keys) and only then hands it over.
- * Look up members with cJSON_GetObjectItemCaseSensitive only.
+ * checks the whole text (grammar, UTF-8, depth), and only then makes a tree of it, by json_walk.h.
+ * Look up members with cJSON_GetObjectItemCaseSensitive only. The valuestring of a number is how it is
+ * spelt, so that 1e1 can be told from 10. cJSON allocates by mem.h: none of its calls fails for want of
+ * memory.
  */
 #ifndef JSON_H
 #define JSON_H
@@ -27,8 +29,11 @@ MUST_USE int json_check(const char *text, size_t n);
 /* Bytes of the byte order mark that some editors put at the beginning of a file: 3, or 0. */
 size_t json_mark(const char *text, size_t n);
 /* The parsed text, behind such a mark (free with cJSON_Delete), or NULL: not valid, a doubled key,
- * \u0000 in a string (cJSON would cut it there), or more than JSON_VALUES_MAX commas. */
+ * \u0000 in a string (cJSON would cut it there), or more than JSON_VALUES_MAX values. */
 MUST_USE cJSON *json_parse(const char *text, size_t n);
+/* The same without trees of what the keys LARGE (NULL behind the last) name in the objects in the root:
+ * these are cJSON_Raw, valuestring is where they begin in TEXT (json_walk.h), valuedouble their bytes. */
+MUST_USE cJSON *json_parse_around(const char *text, size_t n, const char *const *large);
 /* Takes every text that json_check passes; for where nobody gains from a doubled key. Its last value
  * counts, as in Python. A string with \u0000 becomes [null], so that whoever asks for a text gets an
  * error and not half of it. A key with \u0000 becomes U+FFFD and its value [null]. */

@@ -1,6 +1,6 @@
 /*
- * json_walk.h - going through a text that json_check has passed, without a tree: for a line of a
- * table and for the hundred thousand strings of a tokenizer. Nothing is checked again.
+ * json_walk.h - going through a text that json_check has passed: for a tree (json.h), and without one
+ * for a line of a table and for the hundred thousand strings of a tokenizer. Nothing is checked again.
  *
  * A place is where a value or a key begins, never white space:
  *     for (item = json_first(array); item; item = json_next(json_end(item))) ...

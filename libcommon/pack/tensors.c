@@ -2,7 +2,6 @@
 
 #include "filetype.h"
 #include "json.h"
-#include "json_walk.h"
 #include "mem.h"
 #include "pack_gguf.h"
 
@@ -46,6 +45,15 @@ static int whole_number(const cJSON *v, int64_t *out)
     return 0;
 }
 
+/* For the safetensors library 2.0 and 1e1 are no whole numbers. */
+static int check_spelling(const cJSON *array)
+{
+    for (const cJSON *v = array->child; v; v = v->next)
+        if (v->valuestring[strspn(v->valuestring, "0123456789")])
+            return err_set(EXIT_DATA, "its '%s' is not spelt in whole numbers", array->string);
+    return 0;
+}
+
 static int parse_shape(const cJSON *v, struct tensor *t)
 {
     if (!cJSON_IsArray(v))
@@ -60,7 +68,7 @@ static int parse_shape(const cJSON *v, struct tensor *t)
             return err_set(EXIT_DATA, "its shape is too large");
         t->rank++;
     }
-    return 0;
+    return check_spelling(v);
 }
 
 /* Byte range inside the data part of SIZE bytes; data points there. */
@@ -84,7 +92,7 @@ static int parse_range(const cJSON *v, struct tensor *t, const uint8_t *data, si
                        bytes, (long long)(to - from));
     t->data = data + from;
     t->bytes = bytes;
-    return 0;
+    return check_spelling(v);
 }
 
 static int parse_tensor(const cJSON *v, struct tensor *t, const uint8_t *data, size_t size)
@@ -161,58 +169,6 @@ static int parse_header(const cJSON *header, struct tensors *t, const uint8_t *d
     return check_cover(t->t + first, t->n - first, data, size);
 }
 
-/* Whether what is an array of whole numbers for cJSON spells them so: for the safetensors
- * library 2.0 and 1e1 are none. */
-static bool is_spelt_whole(const char *array)
-{
-    if (*array != '[')
-        return true;
-    for (const char *item = json_first(array); item; item = json_next(json_end(item))) {
-        const size_t digits = strspn(item, "0123456789");
-
-        if (digits && item + digits != json_end(item))
-            return false;
-    }
-    return true;
-}
-
-/* Of the tensor that is described at P. */
-static int check_numbers_of(const char *p, struct buf *room)
-{
-    size_t n;
-
-    for (const char *key = json_first(p); key; key = json_next(json_end(p))) {
-        const char *text = json_string(&key, room, &n);
-        const bool numbers =
-            (n == 5 && !memcmp(text, "shape", n)) || (n == 12 && !memcmp(text, "data_offsets", n));
-
-        p = json_value(key);
-        if (numbers && !is_spelt_whole(p))
-            return err_set(EXIT_DATA, "its '%.*s' is not spelt in whole numbers", (int)n, text);
-    }
-    return 0;
-}
-
-static int check_numbers(const char *header)
-{
-    struct buf room = BUF_INIT;
-    const char *p = json_begin(header);
-    int rc = 0;
-
-    for (const char *key = json_first(p); key && rc == 0; key = json_next(json_end(p))) {
-        size_t n;
-        const char *name = json_string(&key, &room, &n);
-        struct buf inner = BUF_INIT;
-
-        p = json_value(key);
-        if (*p == '{' && (rc = check_numbers_of(p, &inner)) < 0)
-            err_in("tensor '%.*s'", (int)n, name);
-        buf_free(&inner);
-    }
-    buf_free(&room);
-    return rc;
-}
-
 /* Adds the tensors of one file, to be sorted by the caller. */
 static int add_file(struct tensors *t, const uint8_t *file, size_t size)
 {
@@ -236,9 +192,7 @@ static int add_file(struct tensors *t, const uint8_t *file, size_t size)
         return err_in("header");
     t->header = xnrealloc(t->header, (size_t)t->headers + 1, sizeof(cJSON *));
     t->header[t->headers++] = header;
-    return parse_header(header, t, file + PREFIX + length, size - PREFIX - (size_t)length) < 0
-               ? -1
-               : check_numbers(text);
+    return parse_header(header, t, file + PREFIX + length, size - PREFIX - (size_t)length);
 }
 
 /* ---- all files ---- */

@@ -282,7 +282,7 @@ int64_t token_id(const cJSON *v);
 /* Member KEY of O, or NULL where it is absent or null. */
 const cJSON *json_member(const cJSON *o, const char *key);
 /* The model's tokens from an object of contents and ids: a place in a text that json_check has
- * passed (see json_walk.h), BYTES long at most; 0: not there. */
+ * passed (see json_walk.h), BYTES long at most. */
 MUST_USE int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes);
 /* "tokenizer feature not supported", by its name: WHERE and WHAT one after the other. */
 int refuse_feature(const char *where, const char *what);

@@ -120,7 +120,7 @@ int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes)
     struct buf room = BUF_INIT;
     int rc = 0;
 
-    if (!bytes || *vocab != '{')
+    if (*vocab != '{')
         return err_set(EXIT_DATA, "the vocabulary is not an object of tokens and ids");
     vocab_init(&t->vocab, bytes / 32);
     for (const char *p = json_first(vocab); p && rc == 0; p = json_next(p)) {
@@ -287,7 +287,7 @@ static int load_merges(struct tokenizer *t, const char *merges)
     struct merge_loader l = { .t = t };
     int rc = 0;
 
-    if (!merges)
+    if (*merges != '[')
         return err_set(EXIT_DATA, "the merges are not an array");
     for (const char *p = json_first(merges); p && rc == 0; p = json_next(p))
         rc = load_merge_item(&l, &p);
@@ -295,70 +295,29 @@ static int load_merges(struct tokenizer *t, const char *merges)
     return rc;
 }
 
-/* The two large members of "model", which are never made a tree, and the text without them. */
-struct parts {
-    const char *vocab, *merges; /* NULL: not there, or of another type */
-    size_t vocab_bytes;
-    struct buf rest; /* has 0 in their places */
-};
+/* Members of the model that are never made a tree; NULL behind the last. */
+static const char *const large[] = { "vocab", "merges", NULL };
 
-static bool take_key(const char **p, const char *name, struct buf *room)
+/* Where one of them begins; "": it is not there. */
+static const char *place_of(const cJSON *model, const char *key, size_t *bytes)
 {
-    size_t n;
-    const char *text = json_string(p, room, &n);
+    const cJSON *v = json_member(model, key);
 
-    *p = json_value(*p);
-    return n == strlen(name) && !memcmp(text, name, n);
+    *bytes = v ? (size_t)v->valuedouble : 0;
+    return v ? v->valuestring : "";
 }
 
-/* The members of the object MODEL; *COPIED: what of the text is in the rest already. Returns where
- * it ends. A key that is there twice is found in the rest. */
-static const char *take_model(struct parts *s, const char *model, const char **copied)
-{
-    struct buf room = BUF_INIT;
-    const char *p = json_first(model), *end = model + 1;
-
-    for (; p; p = json_next(end)) {
-        const char *key = p;
-        const bool vocab = take_key(&p, "vocab", &room) && *p == '{';
-        const bool merges = take_key(&key, "merges", &room) && *p == '[';
-
-        end = json_end(p);
-        if (!vocab && !merges)
-            continue;
-        if (vocab) {
-            s->vocab = p;
-            s->vocab_bytes = (size_t)(end - p);
-        } else {
-            s->merges = p;
-        }
-        buf_add(&s->rest, *copied, (size_t)(p - *copied));
-        buf_putc(&s->rest, '0');
-        *copied = end;
-    }
-    buf_free(&room);
-    return json_begin(end) + 1;
-}
-
-/* TEXT was checked. */
-static void take_apart(struct parts *s, const char *text, size_t n)
-{
-    const char *root = json_begin(text), *copied = text;
-    struct buf room = BUF_INIT;
-
-    for (const char *p = *root == '{' ? json_first(root) : NULL; p; p = json_next(p))
-        p = take_key(&p, "model", &room) && *p == '{' ? take_model(s, p, &copied) : json_end(p);
-    buf_add(&s->rest, copied, n - (size_t)(copied - text));
-    buf_free(&room);
-}
-
-static int load_model(struct tokenizer *t, const cJSON *root, const struct parts *large)
+static int load_model(struct tokenizer *t, const cJSON *root)
 {
     const cJSON *model;
     const char *type, *unk = NULL;
 
     if (type_of(root, "model", &model, &type) < 0)
         return -1;
+    size_t bytes, unused;
+    const char *vocab = place_of(model, "vocab", &bytes);
+    const char *merges = place_of(model, "merges", &unused);
+
     if (*type && strcmp(type, "BPE")) /* the first files of this format have no type */
         return refuse_feature("model ", type);
     if (known_keys(model, "model.",
@@ -370,10 +329,8 @@ static int load_model(struct tokenizer *t, const cJSON *root, const struct parts
         json_bool(model, "ignore_merges", &t->ignore_merges) < 0 ||
         json_bool(model, "fuse_unk", &t->fuse_unk) < 0 ||
         json_bool(model, "byte_fallback", &t->byte_fallback) < 0 ||
-        json_text(model, "unk_token", &unk) < 0 ||
-        load_vocab(t, large->vocab, large->vocab_bytes) < 0 ||
-        (t->bytes ? load_bytes(t, unk) : load_characters(t, unk)) < 0 ||
-        load_merges(t, large->merges) < 0)
+        json_text(model, "unk_token", &unk) < 0 || load_vocab(t, vocab, bytes) < 0 ||
+        (t->bytes ? load_bytes(t, unk) : load_characters(t, unk)) < 0 || load_merges(t, merges) < 0)
         return err_in("model");
     return 0;
 }
@@ -511,13 +468,13 @@ static int load_added_list(struct tokenizer *t, const cJSON *list)
     return 0;
 }
 
-static int load_tree(struct tokenizer *t, const cJSON *root, const struct parts *large)
+static int load_tree(struct tokenizer *t, const cJSON *root)
 {
     if (!cJSON_IsObject(root))
         return err_set(EXIT_DATA, "not an object");
     if (!json_member(root, "model"))
         return err_set(EXIT_DATA, "there is no 'model'; give a tokenizer.json");
-    if (refuse_others(root) < 0 || load_parts(t, root) < 0 || load_model(t, root, large) < 0)
+    if (refuse_others(root) < 0 || load_parts(t, root) < 0 || load_model(t, root) < 0)
         return -1;
     choose_words(t);
     if (load_added_list(t, json_member(root, "added_tokens")) < 0)
@@ -527,17 +484,10 @@ static int load_tree(struct tokenizer *t, const cJSON *root, const struct parts 
 
 int tokenizer_load_json(struct tokenizer *t, const char *text, size_t n)
 {
-    const size_t mark = json_mark(text, n);
-    struct parts s = { 0 };
-
-    if (json_check(text + mark, n - mark) < 0)
-        return -1;
-    take_apart(&s, text + mark, n - mark);
-    cJSON *root = json_parse(s.rest.p, s.rest.n);
-    const int rc = root ? load_tree(t, root, &s) : -1;
+    cJSON *root = json_parse_around(text, n, large);
+    const int rc = root ? load_tree(t, root) : -1;
 
     cJSON_Delete(root);
-    buf_free(&s.rest);
     sha256_of(text, n, t->digest);
     return rc;
 }
