@@ -1,168 +1,109 @@
 #include "config_edit.h"
 
+#include "json_walk.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-struct span {
-    const char *p;
-    size_t n;
-};
-
+/* Places in the text. */
 struct member {
-    struct span key, value; /* key with its quotes */
+    const char *key; /* NULL: an item of an array */
+    const char *value;
 };
 
-static const char *skip_space(const char *p)
+static size_t length_of(const char *p)
 {
-    return p + strspn(p, " \t\r\n");
-}
-
-static const char *skip_string(const char *p)
-{
-    for (p++; *p != '"'; p++)
-        p += *p == '\\';
-    return p + 1;
-}
-
-/* Behind the value at P. */
-static const char *skip_value(const char *p)
-{
-    int depth = 0;
-
-    do {
-        if (*p == '"') {
-            p = skip_string(p);
-            continue;
-        }
-        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
-        p++;
-    } while (depth || !strchr(",]} \t\r\n", *p));
-    return p;
-}
-
-static struct span take(const char **p, const char *(*skip)(const char *))
-{
-    struct span s = { skip_space(*p), 0 };
-
-    *p = skip(s.p);
-    s.n = (size_t)(*p - s.p);
-    return s;
-}
-
-static void put_value(struct buf *out, struct span v, int indent);
-
-static void new_line(struct buf *out, int indent)
-{
-    buf_putc(out, '\n');
-    for (int i = 0; i < indent; i++)
-        buf_puts(out, "  ");
+    return (size_t)(json_end(p) - p);
 }
 
 static int by_key(const void *a, const void *b)
 {
-    const struct span *x = &((const struct member *)a)->key, *y = &((const struct member *)b)->key;
-    const size_t n = x->n < y->n ? x->n : y->n;
-    const int order = memcmp(x->p, y->p, n - 1); /* not the last quote */
+    const char *x = ((const struct member *)a)->key, *y = ((const struct member *)b)->key;
+    const size_t nx = length_of(x), ny = length_of(y), n = nx < ny ? nx : ny;
+    const int order = memcmp(x, y, n - 1); /* not the last quote */
 
-    if (!order && x->n == y->n) /* twice the same: the last one still counts */
-        return (x->p > y->p) - (x->p < y->p);
-    return order ? order : (x->n > y->n) - (x->n < y->n);
+    if (!order && nx == ny) /* twice the same: the last one still counts */
+        return (x > y) - (x < y);
+    return order ? order : (nx > ny) - (nx < ny);
 }
 
+/* What is in the object or array at P, to be freed. */
 static struct member *members(const char *p, size_t *n)
 {
+    const bool object = *p == '{';
     struct member *m = NULL;
 
     *n = 0;
-    for (p = skip_space(p + 1); *p != '}'; p = skip_space(p)) {
+    for (p = json_first(p); p; p = json_next(json_end(m[(*n)++].value))) {
         m = xnrealloc(m, *n + 1, sizeof *m);
-        m[*n].key = take(&p, skip_string);
-        p = skip_space(p) + 1;
-        m[*n].value = take(&p, skip_value);
-        p = skip_space(p);
-        p += *p == ',';
-        ++*n;
+        m[*n] = object ? (struct member){ p, json_value(json_end(p)) } : (struct member){ NULL, p };
     }
     return m;
 }
 
-static void put_members(struct buf *out, struct member *m, size_t n, int indent)
+static void put_value(struct buf *out, const char *p, int indent);
+
+static void new_line(struct buf *out, int indent)
 {
-    if (n)
+    buf_printf(out, "\n%*s", 2 * indent, "");
+}
+
+static void put_members(struct buf *out, struct member *m, size_t n, bool object, int indent)
+{
+    if (n && object)
         qsort(m, n, sizeof *m, by_key);
-    buf_putc(out, '{');
+    buf_putc(out, object ? '{' : '[');
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_putc(out, ',');
         new_line(out, indent + 1);
-        buf_add(out, m[i].key.p, m[i].key.n);
-        buf_puts(out, ": ");
+        if (object) {
+            buf_add(out, m[i].key, length_of(m[i].key));
+            buf_puts(out, ": ");
+        }
         put_value(out, m[i].value, indent + 1);
     }
     if (n)
         new_line(out, indent);
-    buf_putc(out, '}');
+    buf_putc(out, object ? '}' : ']');
 }
 
-static void put_array(struct buf *out, const char *p, int indent)
+static void put_value(struct buf *out, const char *p, int indent)
 {
-    bool first = true;
-
-    buf_putc(out, '[');
-    for (p = skip_space(p + 1); *p != ']'; first = false) {
-        if (!first)
-            buf_putc(out, ',');
-        new_line(out, indent + 1);
-        put_value(out, take(&p, skip_value), indent + 1);
-        p = skip_space(p);
-        p = skip_space(p + (*p == ','));
-    }
-    if (!first)
-        new_line(out, indent);
-    buf_putc(out, ']');
-}
-
-static void put_value(struct buf *out, struct span v, int indent)
-{
-    if (*v.p == '{') {
+    if (*p == '{' || *p == '[') {
         size_t n;
-        struct member *m = members(v.p, &n);
+        struct member *m = members(p, &n);
 
-        put_members(out, m, n, indent);
+        put_members(out, m, n, *p == '{', indent);
         free(m);
-    } else if (*v.p == '[') {
-        put_array(out, v.p, indent);
     } else {
-        buf_add(out, v.p, v.n);
+        buf_add(out, p, length_of(p));
     }
 }
 
+/* KEY with its quotes. */
 static bool is_key(const struct member *m, const char *key)
 {
-    return m->key.n == strlen(key) + 2 && !memcmp(m->key.p + 1, key, m->key.n - 2);
+    return !strncmp(m->key, key, strlen(key));
 }
 
-void config_edit(struct buf *out, const char *text, size_t n, const char *quantization,
-                 const char *dtype)
+void config_edit(struct buf *out, const char *text, const char *quantization, const char *dtype)
 {
     static const char key[] = "\"quantization_config\"";
-    char *copy = xstrndup(text, n); /* with a 0 behind it */
-    size_t count, kept = 0;
-    struct member *m = members(skip_space(copy), &count);
+    size_t n, kept = 0;
+    struct member *m = members(json_begin(text), &n);
 
-    for (size_t i = 0; i < count; i++) {
-        if (dtype && (is_key(&m[i], "dtype") || is_key(&m[i], "torch_dtype")))
-            m[i].value = (struct span){ dtype, strlen(dtype) };
-        if (!is_key(&m[i], "quantization_config"))
+    for (size_t i = 0; i < n; i++) {
+        if (dtype && (is_key(&m[i], "\"dtype\"") || is_key(&m[i], "\"torch_dtype\"")))
+            m[i].value = dtype;
+        if (!is_key(&m[i], key))
             m[kept++] = m[i];
     }
     if (quantization) {
         m = xnrealloc(m, kept + 1, sizeof *m);
-        m[kept].key = (struct span){ key, strlen(key) };
-        m[kept++].value = (struct span){ quantization, strlen(quantization) };
+        m[kept++] = (struct member){ key, quantization };
     }
-    put_members(out, m, kept, 0);
+    put_members(out, m, kept, true, 0);
     buf_putc(out, '\n');
     free(m);
-    free(copy);
 }

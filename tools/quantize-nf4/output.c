@@ -55,7 +55,7 @@ static int put_config(struct pack_writer *out, const struct pack *from,
         put_quantization(&member, q);
     if (dtype)
         json_put_text(&type, dtype, strlen(dtype));
-    config_edit(&text, (const char *)f->data + mark, f->size - mark, member.p, type.p);
+    config_edit(&text, (const char *)f->data + mark, member.p, type.p);
     const int rc = pack_put(out, f->name, text.p, text.n);
 
     buf_free(&text);
