@@ -1,6 +1,6 @@
 #include "page_line.h"
 
-#include "json.h"
+#include "json_walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,26 +30,19 @@ int line_adapter(const struct line *l)
 
 void line_word(struct buf *word, const char **at, const char *end)
 {
-    const char *p = *at;
+    struct buf room = BUF_INIT;
+    const char *text = *at;
+    size_t n = strcspn(text, " \n");
 
+    if (*text == '"')
+        text = json_string(at, &room, &n);
+    else
+        *at += n;
     buf_clear(word);
-    buf_puts(word, "");
-    if (p < end && *p == '"') {
-        for (p++; p < end && *p != '"'; p++)
-            p += *p == '\\' && p + 1 < end;
-        p += p < end;
-        cJSON *text = json_parse_any(*at, (size_t)(p - *at));
-
-        buf_puts(word, cJSON_IsString(text) ? text->valuestring : "");
-        cJSON_Delete(text);
-    } else {
-        while (p < end && *p != ' ')
-            p++;
-        buf_add(word, *at, (size_t)(p - *at));
-    }
-    while (p < end && *p == ' ')
-        p++;
-    *at = p;
+    buf_add(word, text, n);
+    buf_free(&room);
+    while (*at < end && **at == ' ')
+        ++*at;
 }
 
 void line_input(struct buf *what, struct buf *hex, const struct line *l)
