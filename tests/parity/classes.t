@@ -6,6 +6,7 @@ import tempfile
 
 import classes_cases as cases
 import golden
+from tap import check, finish
 
 LOSS, NORM = 1e-5, 1e-4     # relative
 scratch = tempfile.TemporaryDirectory()
@@ -48,17 +49,17 @@ for run in recorded["runs"]:
     for device in "cpu", "ref":
         got, want = train(run, device, named(run["weights"])), run["steps"]
         loss, norm = (max(abs(g[k] - w[k]) / w[k] for g, w in zip(got, want, strict=True)) for k in ("loss", "grad_norm"))
-        golden.check(f"{name} on {device}: loss {loss:.1e}, gradient norm {norm:.1e}", loss <= LOSS and norm <= NORM)
+        check(f"{name} on {device}: loss {loss:.1e}, gradient norm {norm:.1e}", loss <= LOSS and norm <= NORM)
 
 # "balanced" is scikit-learn's compute_class_weight to the last bit
 for model, weights in recorded["balanced"].items():
     run = next(r for r in recorded["runs"] if r["model"] == model and r["weights"] and r["loss"] == "all")
-    golden.check(f"{model}: balanced is {named(weights)}", train(run, "cpu", "balanced") == train(run, "cpu", named(weights)))
+    check(f"{model}: balanced is {named(weights)}", train(run, "cpu", "balanced") == train(run, "cpu", named(weights)))
 
 # what is scaled stays the same, what says nothing changes nothing
 run = recorded["runs"][2]
 plain, ones = train(run, "cpu", ""), train(run, "cpu", "a=1,b=1")
-golden.check("weights of 1 change no bit", plain == ones)
+check("weights of 1 change no bit", plain == ones)
 once, twice = train(run, "cpu", named(run["weights"])), train(run, "cpu", named({k: 4 * v for k, v in run["weights"].items()}))
-golden.check("weights count against each other", once == twice and once != plain, (once, twice))
-golden.finish()
+check("weights count against each other", once == twice and once != plain, (once, twice))
+finish()

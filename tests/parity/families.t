@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import golden
+from tap import check, finish
 
 # The last two are larger, and only beside the project.
 MODELS = ["llama-odd", "mistral-tiny", "qwen2-odd", "qwen3-odd", "phi3-odd", "llama-tiny", "phi3-tiny"]
@@ -37,7 +38,7 @@ def quantise(model, variant, options):
         want = golden.load(f"{model}/{variant}.json")
     else:
         want = digests(golden.find(f"{model}/{variant}"))
-    golden.check(f"{model} {variant}: every byte", digests(made) == want, want)
+    check(f"{model} {variant}: every byte", digests(made) == want, want)
     return made
 
 
@@ -54,7 +55,7 @@ def logits(model, variants):
                 last = next(x["n_prompt"] for x in rows if x["id"] == r["id"])
                 far = max(far, *(abs(a - b) for a, b in zip(golden.streams.numbers(r["logits"]),
                                                             values[(last - 1) * vocab:last * vocab], strict=True)))
-            golden.check(f"{model} {tag} on {device}: logits {far:.1e}", rows and far <= TOLERANCE[device] * size)
+            check(f"{model} {tag} on {device}: logits {far:.1e}", rows and far <= TOLERANCE[device] * size)
 
 
 def continuations(model, variants):
@@ -65,7 +66,7 @@ def continuations(model, variants):
             out = golden.run("predict", "-q", "-m", folder, *adapter, "--mode", "generate", "--max-new-tokens", "8", *options,
                              stdin=golden.streams.stream(rows))
             got = {str(r["id"]): golden.streams.numbers(r["output_ids"]) for r in golden.streams.records(out)[1]}
-            golden.check(f"{model} {tag}: greedy continuations {' '.join(options)}", got == want[tag], (got, want[tag]))
+            check(f"{model} {tag}: greedy continuations {' '.join(options)}", got == want[tag], (got, want[tag]))
 
 
 def lines(name):
@@ -95,16 +96,16 @@ def training(model, folder):
                        path("adapter/"))
             got, want = lines(path("metrics")), lines(golden.find(f"{model}/{curve}"))
             loss, norm = (max(abs(g[k] - w[k]) / w[k] for g, w in zip(got, want, strict=True)) for k in ("loss", "grad_norm"))
-            golden.check(f"{model} on {device}, {curve}: loss {loss:.1e}, gradient norm {norm:.1e}", loss <= LOSS and norm <= NORM)
+            check(f"{model} on {device}, {curve}: loss {loss:.1e}, gradient norm {norm:.1e}", loss <= LOSS and norm <= NORM)
             if curve == "train.jsonl":
                 far = distance(golden.tensors(path("adapter/adapter_model.safetensors")),
                                golden.tensors(model + "/adapter-final/adapter_model.safetensors"))
-                golden.check(f"{model} on {device}: final adapter {far:.1e}", far <= ADAPTER)
+                check(f"{model} on {device}: final adapter {far:.1e}", far <= ADAPTER)
 
 
 for model in sys.argv[1:] or MODELS:
     if not golden.find(model + "/model"):
-        golden.check(f"{model} # SKIP it is not beside the project", True)
+        check(f"{model} # SKIP it is not beside the project", True)
         continue
     nf4 = quantise(model, "nf4", [])
     nested = quantise(model, "nf4-dq", ["--double-quant", "--nested-compat", "bnb-cpu"])
@@ -113,4 +114,4 @@ for model in sys.argv[1:] or MODELS:
     logits(model, variants)
     continuations(model, variants)
     training(model, nf4)
-golden.finish()
+finish()

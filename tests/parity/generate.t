@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """predict --mode generate continues as transformers does, greedily; whoever else is in the batch."""
 import golden
+from tap import check, finish
 
 
 def continuations(model, variant, adapter, *options):
@@ -15,10 +16,10 @@ for model in golden.MODELS:
         if tag not in want or not golden.find(f"{model}/{variant}"):
             continue
         got = continuations(model, variant, adapter)
-        golden.check(f"{model} {tag}", got == want[tag], got)
+        check(f"{model} {tag}", got == want[tag], got)
 got = continuations("phi-tiny", "nf4", None, "--device", "ref")
-golden.check("phi-tiny nf4 on ref", got == golden.load("phi-tiny/generate.json")["nf4"], got)
+check("phi-tiny nf4 on ref", got == golden.load("phi-tiny/generate.json")["nf4"], got)
 for options in ["--batch-tokens", "1"], ["--batch-tokens", "100"], ["-j", "1"], ["-j", "3"]:
     got = continuations("phi-tiny", "nf4", None, *options)
-    golden.check(f"the same with {' '.join(options)}", got == golden.load("phi-tiny/generate.json")["nf4"], got)
-golden.finish()
+    check(f"the same with {' '.join(options)}", got == golden.load("phi-tiny/generate.json")["nf4"], got)
+finish()

@@ -8,20 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.dont_write_bytecode = True
 here = Path(__file__).resolve().parent
 sys.path.insert(0, str(here.parent))
 import gguf_files as files  # noqa: E402
+from tap import check, finish  # noqa: E402
 
 recorded = json.loads((here / "gguf.json").read_text())["cases"]
-count = bad = 0
-
-
-def ok(good, name, detail=""):
-    global count, bad
-    count += 1
-    bad += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)[:600]}")
 
 
 def peek(*arguments):
@@ -32,14 +24,14 @@ def peek(*arguments):
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     cases = files.cases()
-    ok(set(cases) == set(recorded), "every case is recorded", set(cases) ^ set(recorded))
+    check("every case is recorded", set(cases) == set(recorded), set(cases) ^ set(recorded))
     for name, (keys, tensors) in cases.items():
         Path("m.gguf").write_bytes(files.write(keys, tensors))
         lines = [line.split("\t") for line in peek("--tensors", "m.gguf").splitlines()[1:]]
         got = {r[0]: [r[1], json.loads(r[2]), r[4][:16]] for r in lines if len(r) == 5}
         want = recorded[name]["tensors"]
-        ok(got == want, f"{name}: {len(want)} tensors", [(n, got.get(n), want.get(n)) for n in sorted(set(got) | set(want)) if got.get(n) != want.get(n)])
+        check(f"{name}: {len(want)} tensors",
+              got == want, [(n, got.get(n), want.get(n)) for n in sorted(set(got) | set(want)) if got.get(n) != want.get(n)])
         config = json.loads(peek("--file", "config.json", "m.gguf"))
-        ok(config == recorded[name]["config"], f"{name}: config.json", config)
-print(f"1..{count}")
-sys.exit(bad > 0)
+        check(f"{name}: config.json", config == recorded[name]["config"], config)
+finish()

@@ -1,20 +1,17 @@
-"""Recorded results for the parity tests: all of ../shared/golden, or the part in tests/golden; and TAP."""
+"""Recorded results for the parity tests: all of ../shared/golden, or the part in tests/golden."""
 import json
 import os
 import struct
-import subprocess
 import sys
 
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-shared = os.environ.get("SHARED", os.path.join(root, "..", "shared"))
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import good, root, shared  # noqa: E402
 
 # what the oracle ran: its tag, the model's folder, the adapter's
 VARIANTS = [("base", "model", None), ("nf4", "nf4", None), ("nf4dq", "nf4-dq", None),
             ("adapted", "nf4", "adapter-final")]
 MODELS = ["phi-tiny", "phi-odd", "phi-half"]
-count = failed = 0
 
 
 def find(part):
@@ -56,10 +53,7 @@ def size(*logits):
 
 def run(*command, stdin=b""):
     """Standard output of a command that has to succeed."""
-    done = subprocess.run(command, input=stdin, capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"Bail out! {' '.join(command)}: {done.stderr.decode()}")
-    return done.stdout
+    return good(*command, data=stdin)
 
 
 def predict(model, variant, adapter, *options, rows):
@@ -67,15 +61,3 @@ def predict(model, variant, adapter, *options, rows):
     extra = ["-a", find(f"{model}/{adapter}")] if adapter else []
     out = run("predict", "-m", find(f"{model}/{variant}"), *extra, *options, stdin=streams.stream(rows))
     return {r["id"]: r for r in streams.records(out)[1]}
-
-
-def check(name, good, detail=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
-
-
-def finish():
-    print(f"1..{count}")
-    sys.exit(failed > 0)

@@ -4,15 +4,14 @@
 line.json and line-adapter/ were made by make-line."""
 import os
 import subprocess
-import sys
 import tempfile
 
 import golden
+from tap import check, finish, skip_all
 
 phi2 = os.path.join(golden.shared, "data", "phi-2")
 if not os.path.exists(os.path.join(phi2, "tokenizer.json")):
-    print("1..0 # SKIP no tokenizer of Phi-2 in ../shared/data")
-    sys.exit(0)
+    skip_all("no tokenizer of Phi-2 in ../shared/data")
 here = os.path.dirname(os.path.abspath(__file__))
 want = golden.json.load(open(os.path.join(here, "line.json")))
 
@@ -25,9 +24,9 @@ def line(model, *options):
     return {"ids": golden.streams.numbers(record["output_ids"]), "text": text.decode().removesuffix("\n")}
 
 
-def check(name, said, *options):
+def check_line(name, said, *options):
     got = line(*options)
-    golden.check(name, got == {k: said[k] for k in ("ids", "text")}, got)
+    check(name, got == {k: said[k] for k in ("ids", "text")}, got)
 
 
 with tempfile.TemporaryDirectory() as scratch:
@@ -36,9 +35,9 @@ with tempfile.TemporaryDirectory() as scratch:
     golden.run("quantize-nf4", "--compute-dtype", "float32", model, "-o", nf4)
     subprocess.run(["tar", "-C", scratch, "-cf", tar, "nf4"], check=True)
     adapter = os.path.join(here, "line-adapter")
-    check("a folder in float16", want["said"]["model"], model)
-    check("NF4", want["said"]["nf4"], nf4)
-    check("NF4 in a tar", want["said"]["nf4"], tar)
-    check("NF4 and an adapter", want["said"]["adapted"], nf4, "-a", adapter)
-    check("the same on ref", want["said"]["adapted"], nf4, "-a", adapter, "--device", "ref")
-golden.finish()
+    check_line("a folder in float16", want["said"]["model"], model)
+    check_line("NF4", want["said"]["nf4"], nf4)
+    check_line("NF4 in a tar", want["said"]["nf4"], tar)
+    check_line("NF4 and an adapter", want["said"]["adapted"], nf4, "-a", adapter)
+    check_line("the same on ref", want["said"]["adapted"], nf4, "-a", adapter, "--device", "ref")
+finish()

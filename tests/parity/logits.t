@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """predict --mode logits gives what transformers, PEFT and bitsandbytes gave after the prompt."""
 import golden
+from tap import check, finish
 
 TOLERANCE = {"cpu": 5e-5, "ref": 1e-5}  # logits are about 5 in size
 
@@ -26,6 +27,6 @@ for model in golden.MODELS:
             got = golden.predict(model, variant, adapter, "--mode", "logits", "--device", device,
                                  rows=golden.records(model))
             far, n = worst(model, tag, got)
-            golden.check(f"{model} {tag} on {device}: {far:.2g} at most in {n} records",
-                         n > 0 and far <= TOLERANCE[device])
-golden.finish()
+            check(f"{model} {tag} on {device}: {far:.2g} at most in {n} records",
+                  n > 0 and far <= TOLERANCE[device])
+finish()

@@ -12,6 +12,7 @@ import numpy as np
 
 import golden
 import nf4_cases
+from tap import check, finish
 
 MORE = ["llama-tiny", "phi3-tiny"]      # their linears are found by the same rule
 scratch = tempfile.TemporaryDirectory()
@@ -51,7 +52,7 @@ def recorded_models():
             for device, threads in ("cpu", 1), ("cpu", 3), ("ref", 2):
                 made = quantize(source, "--compute-dtype", "float32", *options, "--device", device, "-j", str(threads))
                 bad = different(want, made)
-                golden.check(f"{model} {variant} on {device}, {threads} threads: every byte", not bad, bad)
+                check(f"{model} {variant} on {device}, {threads} threads: every byte", not bad, bad)
 
 
 def digest(*parts):
@@ -86,7 +87,7 @@ def hard_cases():
             plain = raw(quantize(model, *options))
             nested = raw(quantize(model, *options, "--double-quant", "--nested-compat", "bnb-cpu"))
             bad = wrong_cases(block, plain, nested)
-            golden.check(f"hard cases in blocks of {block} on {device}", not bad, bad[:5])
+            check(f"hard cases in blocks of {block} on {device}", not bad, bad[:5])
 
 
 def by_cuda_search(x, table):
@@ -129,9 +130,9 @@ def nesting_rules():
     for rule, search in ("cuda", by_cuda_search), ("midpoint", by_midpoints):
         nested = raw(quantize(source, "--double-quant", "--nested-compat", rule))
         bad = [n for n in nested if n + ".nested_absmax" in nested and nesting_is_wrong(plain, nested, n, search)]
-        golden.check(f"--nested-compat {rule} by its definition", not bad, bad)
+        check(f"--nested-compat {rule} by its definition", not bad, bad)
     cuda = quantize(source, "--double-quant", "--nested-compat", "cuda")
-    golden.check("cuda is the default", not different(cuda, quantize(source, "--double-quant")))
+    check("cuda is the default", not different(cuda, quantize(source, "--double-quant")))
 
 
 def way_back():
@@ -143,14 +144,14 @@ def way_back():
             back = quantize(made, "--dequantize")
             before, after = raw(source), raw(back)
             dense = [n for n in before if n + ".absmax" not in raw(made)]
-            golden.check(f"{model} {variant} back: names, types and unquantised tensors as they were",
-                         {n: (t, len(b)) for n, (t, b) in before.items()}
-                         == {n: (t, len(b)) for n, (t, b) in after.items()}
-                         and all(before[n] == after[n] for n in dense)
-                         and not set(different(source, back)) - {"model.safetensors"})
+            check(f"{model} {variant} back: names, types and unquantised tensors as they were",
+                  {n: (t, len(b)) for n, (t, b) in before.items()}
+                  == {n: (t, len(b)) for n, (t, b) in after.items()}
+                  and all(before[n] == after[n] for n in dense)
+                  and not set(different(source, back)) - {"model.safetensors"})
             if variant == "nf4":    # what is a code times its scale is coded as that again
                 options = ["--compute-dtype", "float32"]
-                golden.check(f"{model} {variant} back and forth", not different(made, quantize(back, *options)))
+                check(f"{model} {variant} back and forth", not different(made, quantize(back, *options)))
 
 
 recorded_models()
@@ -160,5 +161,5 @@ way_back()
 for made, options, want in ("nf4", [], 0), ("nf4", ["--double-quant"], 1), ("model", [], 1):
     rc = subprocess.run(["quantize-nf4", *options, "--verify", golden.find("phi-tiny/" + made),
                          golden.find("phi-tiny/model")], capture_output=True).returncode
-    golden.check(f"--verify {made} {' '.join(options)} gives {want}", rc == want, rc)
-golden.finish()
+    check(f"--verify {made} {' '.join(options)} gives {want}", rc == want, rc)
+finish()

@@ -9,20 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(root, "tests/parity"))
-sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import hf_trainer  # noqa: E402
+from tap import check, finish, root  # noqa: E402
 
 folder = tempfile.TemporaryDirectory()
-tests = failures = 0
-
-
-def report(ok, name):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}", flush=True)
 
 
 def path(name):
@@ -71,11 +62,11 @@ def check_article():
         want = recorded[name]
         steps, rates, last = plan(data, "--preset", "seed", *options)
         label = " ".join(["--preset seed"] + options)
-        report(sum((s[2] for s in steps), []) == want["order"], f"order of {label}")
-        report(len(steps) == last["steps"] == want["steps"], f"number of steps of {label}")
-        report(rates == [0] + want["lr_after_step"][:-1], f"rates of {label}, to the last bit")
+        check(f"order of {label}", sum((s[2] for s in steps), []) == want["order"])
+        check(f"number of steps of {label}", len(steps) == last["steps"] == want["steps"])
+        check(f"rates of {label}, to the last bit", rates == [0] + want["lr_after_step"][:-1])
         evaluations = [dict(step=i + 1, epoch=round(s[0], 2)) for i, s in enumerate(steps) if s[1]]
-        report(evaluations == want["evaluations"], f"evaluations of {label}")
+        check(f"evaluations of {label}", evaluations == want["evaluations"])
 
 
 def check_transcription():
@@ -89,7 +80,7 @@ def check_transcription():
         g.base_seed()
         bad += digest(hf_trainer.grouped(g, lengths, c["window"])) != c["grouped"]
         bad += digest(hf_trainer.Generator(c["seed"]).randperm(c["n"])) != c["plain"]
-    report(bad == 0, f"{len(cases)} recorded draws of both samplers, {bad} differ")
+    check(f"{len(cases)} recorded draws of both samplers, {bad} differ", bad == 0)
 
 
 def random_case(source):
@@ -123,7 +114,7 @@ def check_random():
             right = [hf_trainer.rate(kind, 1e-3, warm, len(want), k) for k in range(len(want))]
             if steps != want or rates != right or last["warmup_steps"] != warm:
                 bad.append((n, options))
-    report(not bad, f"{cases} random runs like the Trainer's; {bad[:1]}")
+    check(f"{cases} random runs like the Trainer's; {bad[:1]}", not bad)
 
 
 def check_order_file():
@@ -133,11 +124,11 @@ def check_order_file():
     with open(path("order.txt"), "w") as f:
         f.write("".join(f"{2 * i}\n" for i in use))
     steps, _, _ = plan(data, "--order", path("order.txt"), "--gradient-accumulation-steps", "3")
-    report([s[2] for s in steps] == [use[0:3], use[3:6], use[6:9]], "--order is followed, a part of a window is left")
-    report([s[:2] for s in steps] == [[0.6, False], [1.2, True], [1.8, True]], "--order counts epochs by records")
+    check("--order is followed, a part of a window is left", [s[2] for s in steps] == [use[0:3], use[3:6], use[6:9]])
+    check("--order counts epochs by records", [s[:2] for s in steps] == [[0.6, False], [1.2, True], [1.8, True]])
     steps, _, _ = plan(data, "--order", path("order.txt"), "--gradient-accumulation-steps", "2",
                        "--per-device-train-batch-size", "2", "--accum", "flush")
-    report([s[2] for s in steps] == [use[0:4], use[4:8], use[8:11]], "--order with flush uses all")
+    check("--order with flush uses all", [s[2] for s in steps] == [use[0:4], use[4:8], use[8:11]])
 
 
 tool("mkmodel", "--hidden", "32", "--layers", "1", "--heads", "2", "--partial-rotary-factor", "0.5", "--vocab", "16",
@@ -146,5 +137,4 @@ check_article()
 check_transcription()
 check_random()
 check_order_file()
-print(f"1..{tests}")
-sys.exit(failures > 0)
+finish()

@@ -1,17 +1,15 @@
 #!/usr/bin/python3
 """promptify -t financial-sentiment writes what the article's f-strings give, for all 1,950 rows."""
 import os
-import subprocess
 import sys
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-shared = os.environ.get("SHARED", os.path.join(root, "..", "shared"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from streams import records  # noqa: E402
+from tap import check, finish, good, shared, skip_all  # noqa: E402
+
 data = os.path.join(shared, "data", "financial-news", "archive.zip")
 if not os.path.exists(data):
-    print("1..0 # SKIP no ../shared beside the project")
-    sys.exit(0)
-sys.path.insert(0, os.path.join(root, "tests"))
-from streams import records
+    skip_all("no ../shared beside the project")
 
 
 def article(text, label):
@@ -25,21 +23,14 @@ def article(text, label):
     return f"{head} {label}".strip() if label else head.strip()
 
 
-split = subprocess.run(["split-stratified", "-q", "--recipe", "seed", data], stdout=subprocess.PIPE, check=True).stdout
-out = subprocess.run(["promptify", "-t", "financial-sentiment"], input=split, stdout=subprocess.PIPE, check=True).stdout
-header, rows = records(out)
+split = good("split-stratified", "-q", "--recipe", "seed", data)
+header, rows = records(good("promptify", "-t", "financial-sentiment", data=split))
 tests = [r for r in rows if r["split"] == "test"]
 others = [r for r in rows if r["split"] != "test"]
-checks = [
-    ("1,950 records", len(rows) == 1950),
-    ("prompt and completion of train and eval",
-     all(r["prompt"] + r["completion"] == article(r["text"], r["label"]) for r in others)),
-    ("the completion is a space and the label", all(r["completion"] == " " + r["label"] for r in others)),
-    ("prompt of test", all(r["prompt"] == article(r["text"], None) for r in tests)),
-    ("test has no completion", len(tests) == 900 and not any("completion" in r for r in tests)),
-    ("the chain names both tools", [c["tool"] for c in header["chain"]] == ["split-stratified", "promptify"]),
-]
-for i, (name, good) in enumerate(checks, 1):
-    print(f"{'ok' if good else 'not ok'} {i} - {name}")
-print(f"1..{len(checks)}")
-sys.exit(not all(good for _, good in checks))
+check("1,950 records", len(rows) == 1950, len(rows))
+check("prompt and completion of train and eval", all(r["prompt"] + r["completion"] == article(r["text"], r["label"]) for r in others))
+check("the completion is a space and the label", all(r["completion"] == " " + r["label"] for r in others))
+check("prompt of test", all(r["prompt"] == article(r["text"], None) for r in tests))
+check("test has no completion", len(tests) == 900 and not any("completion" in r for r in tests))
+check("the chain names both tools", [c["tool"] for c in header["chain"]] == ["split-stratified", "promptify"], header["chain"])
+finish()

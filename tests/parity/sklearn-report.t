@@ -2,30 +2,25 @@
 """score against Debian's python3-sklearn: --report sklearn to the character on random label sets,
 --report seed likewise, and the numbers of --json."""
 import json
+import os
 import random
 import subprocess
 import sys
 import warnings
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, skip_all  # noqa: E402
+
 try:
     import numpy as np
     from sklearn import metrics
 except ImportError:
-    print("1..0 # SKIP no python3-sklearn")
-    sys.exit(0)
+    skip_all("no python3-sklearn")
 warnings.filterwarnings("ignore")
 rng = random.Random(20240107)
-number = failed = 0
 
 NAMES = ["positive", "negative", "neutral", "a", "B", "ham", "spam", "none of these", "long label name here",
          "überrascht", "中立", "0", "1", "10", "2"] + [f"label-{i:02d}" for i in range(30)]
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + repr(detail)}")
 
 
 def random_case():
@@ -119,5 +114,4 @@ for line, (y, p) in zip(score(cases, "--json").splitlines(), cases):
     if rows != metrics.confusion_matrix(y, p, labels=labels).ravel().tolist():
         bad.append("confusion")
 check("numbers of --json on 60 random label sets", not bad, bad[:3])
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

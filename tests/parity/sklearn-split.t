@@ -7,27 +7,19 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from streams import records  # noqa: E402
+from tap import check, finish, skip_all  # noqa: E402
+
 try:
     from sklearn.model_selection import train_test_split
 except ImportError:
-    print("1..0 # SKIP no python3-sklearn")
-    sys.exit(0)
-sys.path.insert(0, os.path.join(root, "tests"))
-from streams import records
+    skip_all("no python3-sklearn")
 
 rng = random.Random(7)
 NAMES = ["positive", "neutral", "negative", "Positive", "a", "B", "é", "中", "z", "10", "9", "a b"]
 dir_ = tempfile.TemporaryDirectory()
 table = os.path.join(dir_.name, "table.tsv")
-number = failed = 0
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + repr(detail)}")
 
 
 def random_size(n):
@@ -101,5 +93,4 @@ check("400 random tables", not bad, bad[:1])
 check("at least 200 of them are split, with ties, and some refused",
       tally["split"] >= 200 and tally["ties"] >= 20 and tally["refused"] >= 10, tally)
 print("#", tally)
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

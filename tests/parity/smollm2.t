@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 
 import golden
+from tap import check, finish, skip_all
 
 
 def model():
@@ -17,8 +17,7 @@ def model():
 
 path, record = model(), golden.find("smollm2/smollm2.json")
 if not path or not record:
-    print("1..0 # SKIP the model is not in the cache (make demo fetches it)" if record else "1..0 # SKIP ../shared is not there")
-    sys.exit(0)
+    skip_all("the model is not in the cache (make demo fetches it)" if record else "../shared is not there")
 want = golden.load("smollm2/smollm2.json")["generate"]
 lines = "".join(json.dumps({"id": i, "prompt": g["prompt"]}) + "\n" for i, g in enumerate(want))
 tokens = golden.run("tokenize", "-m", path, "--field", "prompt",
@@ -32,16 +31,16 @@ def predicted(*options):
 
 got = predicted("--mode", "generate", "--max-new-tokens", "24")
 for g, mine in zip(want, got, strict=True):
-    golden.check(f"ids of {g['prompt'][:30]!r}", mine["ids"] == g["ids"])
-    golden.check("... and what follows", mine["output_ids"] == g["output_ids"], mine["output_ids"])
-    golden.check("... as text", mine["output"] == g["output"], mine["output"])
+    check(f"ids of {g['prompt'][:30]!r}", mine["ids"] == g["ids"])
+    check("... and what follows", mine["output_ids"] == g["output_ids"], mine["output_ids"])
+    check("... as text", mine["output"] == g["output"], mine["output"])
 plain = predicted("--mode", "generate", "--max-new-tokens", "24", "--skip-special-tokens")
-golden.check("without special tokens a text ends before that of the end", all(
+check("without special tokens a text ends before that of the end", all(
     mine["output"] == g["output"].removesuffix("<|im_end|>") and mine["output_ids"] == g["output_ids"]
     for g, mine in zip(want, plain)) and any("<|im_end|>" in g["output"] for g in want))
 recorded, far = golden.tensors("smollm2/logits.safetensors"), 0
 for i, mine in enumerate(predicted("--mode", "logits")):
     shape, values = recorded[f"logits/{i}"]
     far = max(far, max(abs(a - b) for a, b in zip(mine["logits"], values[-shape[-1]:], strict=True)))
-golden.check(f"logits of {len(want)} prompts: {far:.2g} at most", far <= 5e-4)
-golden.finish()
+check(f"logits of {len(want)} prompts: {far:.2g} at most", far <= 5e-4)
+finish()

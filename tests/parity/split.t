@@ -2,27 +2,17 @@
 """--recipe seed gives the rows and the order of the article's split (golden_split.json)."""
 import json, os, subprocess, sys
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-shared = os.environ.get("SHARED", os.path.join(root, "..", "shared"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from streams import records  # noqa: E402
+from tap import check, finish, shared, skip_all  # noqa: E402
+
 golden = os.path.join(shared, "golden", "golden_split.json")
 data = os.path.join(shared, "data", "financial-news")
 if not os.path.exists(golden) or not os.path.exists(data):
-    print("1..0 # SKIP no ../shared beside the project")
-    sys.exit(0)
-sys.path.insert(0, os.path.join(root, "tests"))
-from streams import records
+    skip_all("no ../shared beside the project")
 
 want = json.load(open(golden))
 names = {"P": "positive", "N": "neutral", "G": "negative"}
-number = failed = 0
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + str(detail)}")
-
 
 for file in "archive.zip", "all-data.csv":
     run = subprocess.run(["split-stratified", "--recipe", "seed", os.path.join(data, file)],
@@ -42,5 +32,4 @@ for file in "archive.zip", "all-data.csv":
     check(f"{file}: label order", header["labels"] == ["positive", "neutral", "negative"], header)
     check(f"{file}: counts the leak", "14 are train rows and 15 are test rows" in said, said)
     check(f"{file}: counts the rows with U+FFFD", "84 rows have bytes" in said, said)
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

@@ -7,10 +7,10 @@ import math
 import os
 import struct
 import subprocess
-import sys
 import tempfile
 
 import golden
+from tap import check, finish
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "tensorboard.json")) as f:
     want = json.load(f)
@@ -75,25 +75,25 @@ with tempfile.TemporaryDirectory() as scratch:
     with open(log, "w") as f:
         f.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in want["log"])
     golden.run("peek", "--tensorboard", folder, log)
-    golden.check("one file, of a name that TensorBoard looks for", os.listdir(folder) == [want["name"]] and "tfevents" in want["name"])
+    check("one file, of a name that TensorBoard looks for", os.listdir(folder) == [want["name"]] and "tfevents" in want["name"])
     path = os.path.join(folder, want["name"])
     with open(path, "rb") as f:
         data = f.read()
-    golden.check("the bytes that TensorBoard has read", hashlib.sha256(data).hexdigest() == want["sha256"])
+    check("the bytes that TensorBoard has read", hashlib.sha256(data).hexdigest() == want["sha256"])
     first, *events = map(fields, frames(data))
-    golden.check("begins with the version of the file", first == {1: 0.0, 2: 0, 3: b"brain.Event:2"}, first)
+    check("begins with the version of the file", first == {1: 0.0, 2: 0, 3: b"brain.Event:2"}, first)
     scalars = {}
     for event in events:
         value = fields(fields(event[5])[1])
         scalars.setdefault(value[1].decode(), []).append([event[2], event[1], repr(value[2])])
-    golden.check("the values that TensorBoard has read", scalars == want["scalars"], scalars)
+    check("the values that TensorBoard has read", scalars == want["scalars"], scalars)
     lines = sum(len([v for k, v in line.items() if k != "step"]) for line in want["log"])
-    golden.check("all of the log", sum(map(len, scalars.values())) == lines and math.isnan(float(scalars["train/loss"][1][2])))
+    check("all of the log", sum(map(len, scalars.values())) == lines and math.isnan(float(scalars["train/loss"][1][2])))
 
     def refused(name, code, said, *command):
         ran = subprocess.run(["peek", *command], capture_output=True, text=True)
         good = ran.returncode == code and said in ran.stderr and ran.stderr.count("\n") == 1
-        golden.check(name, good, (ran.returncode, ran.stderr))
+        check(name, good, (ran.returncode, ran.stderr))
 
     refused("does not replace one without --force", 73, "use --force", "--tensorboard", folder, log)
     golden.run("peek", "--force", "--tensorboard", folder, log)
@@ -102,9 +102,9 @@ with tempfile.TemporaryDirectory() as scratch:
         f.write('{"step": 2, "loss": 1}\n{"step": 1, "loss": 1}\n')
     none = os.path.join(scratch, "none")
     refused("refuses what is no log, with its line", 65, "bad.jsonl:2: step 1 behind step 2", "--tensorboard", none, bad)
-    golden.check("and leaves nothing", not os.path.exists(none))
+    check("and leaves nothing", not os.path.exists(none))
     refused("refuses two logs", 2, "one log", "--tensorboard", none, log, log)
     refused("refuses --output", 2, "--output", "--tensorboard", none, "-o", "x", log)
     refused("refuses --head", 2, "--head", "--tensorboard", none, "--head", "1", log)
     refused("refuses a folder that cannot be made", 73, "cannot create", "--tensorboard", os.path.join(scratch, "a", "b"), log)
-golden.finish()
+finish()

@@ -11,12 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = True
 here = Path(__file__).resolve().parent
-sys.path[:0] = [str(here), str(here.parent)]
+sys.path.insert(0, str(here.parent))
 import streams  # noqa: E402
+from tap import check, finish, shared  # noqa: E402
 
-shared = Path(os.environ.get("SHARED", here.parent.parent.parent / "shared"))
+shared = Path(shared)
 
 
 def small_model():
@@ -30,14 +30,6 @@ def small_model():
 
 MODEL = {"tinyllama": shared / "data/models/tinyllama-1.1b-chat", "phi-3": shared / "data/models/phi-3-mini-4k-derivative",
          "qwen2.5": shared / "data/models/qwen2.5-0.5b-instruct", "smollm2": Path(small_model())}
-count = bad = 0
-
-
-def ok(good, name, detail=""):
-    global count, bad
-    count += 1
-    bad += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + detail}")
 
 
 def run(model, records, *options):
@@ -56,10 +48,11 @@ def check_digests(model, name, texts, recorded):
     ids = ids_of(model, texts)
     sha = hashlib.sha256("".join(" ".join(map(str, i)) + "\n" for i in ids).encode()).hexdigest()
     said = (sum(map(len, ids)), sha)
-    ok(said == (recorded["tokens"], recorded["sha256"]), f"{model}, {name}: {said[0]} ids", f"{said}, recorded {recorded}")
+    check(f"{model}, {name}: {said[0]} ids", said == (recorded["tokens"], recorded["sha256"]), f"{said}, recorded {recorded}")
     back = run(model, [{"id": i, "ids": x} for i, x in enumerate(ids)], "--decode", "--trust-tokens")
     changed = [x for r, x in zip(back, texts) if r["text"] != x]
-    ok(len(changed) <= len(texts) // 50, f"{model}, {name}: decoding gives the texts back, but for a few odd ones", str(changed[:3]))
+    check(f"{model}, {name}: decoding gives the texts back, but for a few odd ones",
+          len(changed) <= len(texts) // 50, str(changed[:3]))
 
 
 def check_sets():
@@ -82,15 +75,14 @@ def check_vectors(model, name):
     want = [[int(x) for x in line.split()] for line in (folder / f"ggml-vocab-{name}.gguf.out").read_text().split("\n")]
     got = ids_of(model, texts)
     wrong = [i for i, g in enumerate(got) if i < len(want) and g != want[i]]
-    ok(not wrong and len(got) >= 46, f"the ids of the {name} test vectors with {model}", f"wrong: {wrong}")
+    check(f"the ids of the {name} test vectors with {model}", not wrong and len(got) >= 46, f"wrong: {wrong}")
 
 
 if shared.exists():
     check_sets()
     check_vectors("tinyllama", "llama-spm")
     check_vectors("phi-3", "phi-3")
-    ok(ids_of("tinyllama", ["Hello"], "--add-special-tokens") == [[1, 15043]], "the template puts a mark in front")
-    print(f"1..{count}")
+    check("the template puts a mark in front", ids_of("tinyllama", ["Hello"], "--add-special-tokens") == [[1, 15043]])
+    finish()
 else:
     print("1..0 # SKIP ../shared is not there")
-sys.exit(bad > 0)

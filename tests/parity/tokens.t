@@ -3,28 +3,19 @@
 and the GPT-2 test vectors, through the tool. Digests: tokens-texts.txt, made by make-tokens."""
 import hashlib
 import json
-import os
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = True
 here = Path(__file__).resolve().parent
-sys.path[:0] = [str(here), str(here.parent)]
+sys.path.insert(0, str(here.parent))
 import streams  # noqa: E402
 import texts  # noqa: E402
+from tap import check, finish, shared  # noqa: E402
 
-shared = Path(os.environ.get("SHARED", here.parent.parent.parent / "shared"))
+shared = Path(shared)
 MODEL = {"phi-2": shared / "data/phi-2", "gpt-2": shared / "data/tokenizers/gpt2"}
-count = bad = 0
-
-
-def ok(good, name, detail=""):
-    global count, bad
-    count += 1
-    bad += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + detail}")
 
 
 def run(records, model, *options):
@@ -42,14 +33,14 @@ def digest(ids):
 def check_sets():
     recorded = {line.split()[0]: line.split()[1:] for line in open(here / "tokens-texts.txt")}
     sets = list(texts.sets(shared))
-    ok(len(sets) == len(recorded), "every set has a recorded digest")
+    check("every set has a recorded digest", len(sets) == len(recorded))
     for name, model, lines in sets:
         out = run([{"id": i, "text": t} for i, t in enumerate(lines)], model)
         ids = [r["ids"] for r in out]
         said = [str(len(ids)), str(sum(map(len, ids))), digest(ids)]
-        ok(said == recorded[name], f"{name}: {said[1]} ids", f"{said}, recorded {recorded[name]}")
+        check(f"{name}: {said[1]} ids", said == recorded[name], f"{said}, recorded {recorded[name]}")
         text = [r["text"] for r in run(out, model, "--decode")]
-        ok(text == list(lines), f"{name}: decoding gives the texts back")
+        check(f"{name}: decoding gives the texts back", text == list(lines))
 
 
 def check_vectors():
@@ -59,7 +50,7 @@ def check_vectors():
     want = [[int(x) for x in line.split()] for line in lines]
     got = [r["ids"] for r in out]
     wrong = [i for i, g in enumerate(got) if i < len(want) and g != want[i]]
-    ok(not wrong and len(got) >= 46, "the ids of the GPT-2 test vectors", f"wrong: {wrong}")
+    check("the ids of the GPT-2 test vectors", not wrong and len(got) >= 46, f"wrong: {wrong}")
 
 
 def check_article():
@@ -67,9 +58,9 @@ def check_article():
     rows = texts.financial(shared)
     label, text = rows[3683]
     out, = run([{"id": 0, "prompt": texts.PROMPT.format(text), "completion": " " + label}], "phi-2")
-    ok(len(out["ids"]) == 71 and out["n_prompt"] == 70, "first training prompt: 71 ids, 70 of them prompt",
+    check("first training prompt: 71 ids, 70 of them prompt", len(out["ids"]) == 71 and out["n_prompt"] == 70,
        f"{len(out['ids'])} and {out['n_prompt']}")
-    ok(out["ids"][:8] == [464, 15598, 286, 262, 1708, 9546, 25, 705], "its first ids", str(out["ids"][:8]))
+    check("its first ids", out["ids"][:8] == [464, 15598, 286, 262, 1708, 9546, 25, 705], str(out["ids"][:8]))
 
 
 def check_article_counts():
@@ -79,7 +70,7 @@ def check_article_counts():
     test = [{"id": i, "prompt": texts.PROMPT.format(rows[i][1])} for i in split["test"]]
     for name, records, want in (("training", train, (44, 113, 62420)), ("test", test, (43, 113, 61663))):
         n = [len(r["ids"]) for r in run(records, "phi-2")]
-        ok((min(n), max(n), sum(n)) == want, f"the article's {name} prompts: {want}", f"{min(n)} {max(n)} {sum(n)}")
+        check(f"the article's {name} prompts: {want}", (min(n), max(n), sum(n)) == want, f"{min(n)} {max(n)} {sum(n)}")
 
 
 if all(p.exists() for p in MODEL.values()):
@@ -87,7 +78,6 @@ if all(p.exists() for p in MODEL.values()):
     check_vectors()
     check_article()
     check_article_counts()
-    print(f"1..{count}")
+    finish()
 else:
     print("1..0 # SKIP ../shared is not there")
-sys.exit(bad > 0)

@@ -8,22 +8,16 @@ import sys
 import tarfile
 import tempfile
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-golden = os.path.join(os.environ.get("SHARED", os.path.join(root, "../shared")), "golden")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, root, shared  # noqa: E402
+
+golden = os.path.join(shared, "golden")
 if not os.path.isdir(golden):
     golden = os.path.join(root, "tests/golden")
 folder = tempfile.TemporaryDirectory()
-tests = failures = 0
 
 # What float32 with another order of summation can hold.
 LOSS, NORM, ADAPTER = 1e-5, 1e-4, 2e-3
-
-
-def report(ok, name):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}", flush=True)
 
 
 def path(name):
@@ -71,10 +65,10 @@ def compare(name, got, want):
     norm = max(abs(g["grad_norm"] - w["grad_norm"]) / w["grad_norm"] for g, w in zip(got, want))
     rate = max(abs(g["lr"] - w["lr"]) for g, w in zip(got, want))
     ok = len(got) == len(want) and loss <= LOSS and norm <= NORM and rate < 1e-15
-    report(ok, f"{name}: loss {loss:.1e} of {LOSS:g}, gradient norm {norm:.1e} of {NORM:g}")
+    check(f"{name}: loss {loss:.1e} of {LOSS:g}, gradient norm {norm:.1e} of {NORM:g}", ok)
 
 
-def check(model, device, curve, options):
+def check_curve(model, device, curve, options):
     base = os.path.join(golden, model)
     with open(os.path.join(base, "oracle.json")) as f:
         args = json.load(f)["args"]
@@ -86,7 +80,7 @@ def check(model, device, curve, options):
     if curve == "train.jsonl":
         with open(os.path.join(base, "adapter-final/adapter_model.safetensors"), "rb") as f:
             far = distance(adapter(path("adapter.tar")), tensors(f.read()))
-        report(far <= ADAPTER, f"{model} on {device}, final adapter: {far:.1e} of {ADAPTER:g}")
+        check(f"{model} on {device}, final adapter: {far:.1e} of {ADAPTER:g}", far <= ADAPTER)
 
 
 def check_optimisers():
@@ -113,7 +107,7 @@ def check_bfloat16(model, instructions):
         args["warmup"], "--weight-decay", args["wd"], "--max-grad-norm", args["clip"], "--gradient-accumulation-steps", args["accum"]])
     want = lines(os.path.join(base, "train.jsonl"))
     far = [abs(g["loss"] - w["loss"]) / w["loss"] for g, w in zip(got, want, strict=True)]
-    report(1e-6 < max(far) <= 0.02, f"{model} in bfloat16 by {instructions}: loss {max(far):.1e} of 0.02")
+    check(f"{model} in bfloat16 by {instructions}: loss {max(far):.1e} of 0.02", 1e-6 < max(far) <= 0.02)
     logits = []
     for dtype in "float32", "bfloat16":
         subprocess.run(["predict", "-q", "-m", os.path.join(base, "nf4"), path(model), "--mode", "logits", "--compute-dtype",
@@ -122,7 +116,7 @@ def check_bfloat16(model, instructions):
         logits.append([json.loads(r)["logits"] for r in rows])
     del os.environ["SLMTOOLS_CPU"]
     far = max(abs(a - b) for x, y in zip(*logits, strict=True) for a, b in zip(x, y)) / max(abs(a) for x in logits[0] for a in x)
-    report(1e-6 < far <= 0.01, f"{model} in bfloat16 by {instructions}: logits {far:.1e} of 0.01 of the largest")
+    check(f"{model} in bfloat16 by {instructions}: logits {far:.1e} of 0.01 of the largest", 1e-6 < far <= 0.01)
 
 
 with open("/proc/cpuinfo") as f:
@@ -131,11 +125,10 @@ for model in ("phi-tiny", "phi-odd"):
     subprocess.run(["peek", "--from-jsonl", "--kind", "tokens", "-o", path(model),
                     os.path.join(golden, model, "records.jsonl")], check=True)
     for device in ("ref", "cpu"):
-        check(model, device, "train.jsonl", [])
-        check(model, device, "train-completion.jsonl", ["--loss", "completion"])
-        check(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
+        check_curve(model, device, "train.jsonl", [])
+        check_curve(model, device, "train-completion.jsonl", ["--loss", "completion"])
+        check_curve(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
     for instructions in ["portable"] + [i for i, flag in (("avx2", "avx2"), ("avx512bf16", "avx512_bf16")) if flag in flags]:
         check_bfloat16(model, instructions)
 check_optimisers()
-print(f"1..{tests}")
-sys.exit(failures > 0)
+finish()

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 
 import golden
+from tap import check, finish
 
 TOLERANCE = {"cpu": 5e-5, "ref": 1e-5}      # logits are about 5 in size
 scratch = tempfile.TemporaryDirectory()
@@ -37,7 +38,8 @@ def against_transformers(name, variant, model):
     for device, bound in TOLERANCE.items():
         got = logits(model, rows, "--device", device)
         far = max(abs(a - b) for n, want in variant["logits"].items() for a, b in zip(got[int(n)], want, strict=True))
-        golden.check(f"{name} on {device}: logits {far:.1e}", len(got) == len(rows) and far <= bound * golden.size(*variant["logits"].values()))
+        check(f"{name} on {device}: logits {far:.1e}",
+              len(got) == len(rows) and far <= bound * golden.size(*variant["logits"].values()))
 
 
 def against_whole(name, variant, model):
@@ -52,7 +54,7 @@ def against_whole(name, variant, model):
             new = golden.streams.numbers(got[row["id"]]["output_ids"])
             whole = logits(model, [{"id": k, "ids": row["ids"] + new[:k]} for k in range(len(new))])
             bad += [row["id"] for k in range(len(new)) if new[k] != max(range(len(whole[k])), key=whole[k].__getitem__)]
-        golden.check(f"{name}: continuations {' '.join(options)}", new and not bad, bad)
+        check(f"{name}: continuations {' '.join(options)}", new and not bad, bad)
 
 
 with open(os.path.join(golden.root, "tests/parity/variants.json")) as f:
@@ -64,16 +66,16 @@ for name, variant in variants.items():
 
 # the windows differ, so that each of these checks sees something
 some = {n: v["logits"][max(v["logits"], key=int)] for n, v in variants.items()}
-golden.check("a window wider than the text is none", some.pop("mistral-wide") == some["mistral-none"])
+check("a window wider than the text is none", some.pop("mistral-wide") == some["mistral-none"])
 for model in {v["model"] for v in variants.values()}:
     mine = [x for n, x in some.items() if variants[n]["model"] == model]
-    golden.check(f"the variants of {model} are not alike", len(mine) == len({tuple(m) for m in mine}))
+    check(f"the variants of {model} are not alike", len(mine) == len({tuple(m) for m in mine}))
 
 # beyond what longrope had before it was stretched
 long = variants["phi3-longrope"]
 row = golden.streams.stream([{"id": 7, "ids": [1] * 25}])
 for options in ["--mode", "logits"], ["--mode", "loss"]:
     done = subprocess.run(["predict", "-m", os.path.join(scratch.name, "phi3-longrope"), *options], input=row, capture_output=True)
-    golden.check(f"longrope's longer texts are refused: {options[1]}",
-                 done.returncode == 69 and b"24 positions that the model had before longrope" in done.stderr, done.stderr)
-golden.finish()
+    check(f"longrope's longer texts are refused: {options[1]}",
+          done.returncode == 69 and b"24 positions that the model had before longrope" in done.stderr, done.stderr)
+finish()

@@ -8,20 +8,12 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(root, "tests"))
-import streams
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import streams  # noqa: E402
+from tap import check, finish, root  # noqa: E402
 
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
-tests = failures = 0
-
-
-def report(ok, name, detail=""):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}{'' if ok else ': ' + str(detail)}", flush=True)
 
 
 def run(*words, **more):
@@ -66,7 +58,9 @@ def with_chain(name, text):
 
 def refused(name, words, *texts, code=65):
     done = run(*words, "-o", "nothing")
-    report(done.returncode == code and done.stderr.count("\n") == 1 and all(t in done.stderr for t in texts) and not os.path.exists("nothing"), name, done)
+    check(name,
+          done.returncode == code and done.stderr.count("\n") == 1 and all(t in done.stderr for t in texts) and not os.path.exists("nothing"),
+          done)
 
 
 tool("mkmodel", "--arch", "phi", "--hidden", 64, "--layers", 2, "--heads", 4, "--vocab", 512, "--seed", 1, "--tokenizer",
@@ -83,45 +77,51 @@ TRAIN = ["lora-train", "-q", "-m", "MODEL", "--r", 4, "--max-steps", 2, "--prese
 # ---- in the adapter ----
 tool(*TRAIN, "-o", "one/")
 got = chain("one")
-report(got[:-2] == [*BEFORE, f"lora-train {got[3].split()[1]} preset=seed r=4 max-steps=2"] and re.fullmatch("input model [0-9a-f]{64}", got[-2])
-       and got[-1] == f"input stream {STREAM}", "an adapter has the chain of its records, the training, and what went in", got)
+check("an adapter has the chain of its records, the training, and what went in", got[:-2] == [*BEFORE, f"lora-train {got[3].split()[1]} preset=seed r=4 max-steps=2"] and re.fullmatch("input model [0-9a-f]{64}", got[-2])
+       and got[-1] == f"input stream {STREAM}", got)
 metadata = header_of("one/adapter_model.safetensors")[0]["__metadata__"]
-report(all(isinstance(x, str) for x in metadata.values()), "its metadata are texts, as the format asks", metadata)
+check("its metadata are texts, as the format asks", all(isinstance(x, str) for x in metadata.values()), metadata)
 kept = json.loads(metadata["slmtools_chain"])
-report([x["tool"] for x in kept] == ["split-stratified", "promptify", "tokenize", "lora-train"] and kept[3]["options"] == ["preset=seed", "r=4", "max-steps=2"]
-       and kept[3]["inputs"][1] == {"what": "stream", "sha256": STREAM} and len(kept[2]["tokenizer"]) == 64, "as JSON, like a stream's", kept)
+check("as JSON, like a stream's", [x["tool"] for x in kept] == ["split-stratified", "promptify", "tokenize", "lora-train"] and kept[3]["options"] == ["preset=seed", "r=4", "max-steps=2"]
+       and kept[3]["inputs"][1] == {"what": "stream", "sha256": STREAM} and len(kept[2]["tokenizer"]) == 64, kept)
 tool(*TRAIN, "-o", "again/", "-j", 3, "-v", "--metrics", "metrics", "--plot", "plot.svg", "--checkpoint", "checkpoint", "--save-steps", 1, "--save-total-limit", 1)
-report(content("one/adapter_model.safetensors") == content("again/adapter_model.safetensors"), "what changes no number is not in it: the same bytes")
-report(chain("again.step-2") == got, "adapters saved on the way have it too", chain("again.step-2"))
+check("what changes no number is not in it: the same bytes",
+      content("one/adapter_model.safetensors") == content("again/adapter_model.safetensors"))
+check("adapters saved on the way have it too", chain("again.step-2") == got, chain("again.step-2"))
 tool(*TRAIN, "-o", "one.tar.zst", "-l", 9)
-report(chain("one.tar.zst") == got and chain("one/adapter_model.safetensors") == got, "in an archive, and in the file of tensors alone")
+check("in an archive, and in the file of tensors alone", chain("one.tar.zst") == got and chain("one/adapter_model.safetensors") == got)
 
 tool("lora-train", "-q", "-m", "MODEL", "--init-adapter", "one", "--max-steps", 1, "data", "-o", "two.tar")
 went = dict(reversed(x.split()[1:]) for x in chain("two.tar")[len(got):] if x.startswith("input "))
-report(chain("two.tar")[:len(got)] == got and list(went.values()) == ["model", "adapter", "stream"],
-       "one that begins with another: that one's chain, then its own", chain("two.tar"))
+check("one that begins with another: that one's chain, then its own",
+      chain("two.tar")[:len(got)] == got and list(went.values()) == ["model", "adapter", "stream"], chain("two.tar"))
 with open("order", "w") as f:
     f.write("".join(f"{x}\n" for x in tool("peek", "--text", "id", "--only", "split=train", "data").split()[:8]))
 tool("lora-train", "-q", "-m", "MODEL", "--order", "order", "data", "-o", "three.tar")
-report("input order " + run("sha256sum", "order").stdout.split()[0] in chain("three.tar"), "--order is an input", chain("three.tar"))
+check("--order is an input", "input order " + run("sha256sum", "order").stdout.split()[0] in chain("three.tar"), chain("three.tar"))
 
 # ---- in predictions ----
 PREDICT = ["predict", "-q", "-m", "MODEL", "data"]
 tool(*PREDICT, "-o", "before.zst")
 tool(*PREDICT, "-a", "two.tar", "-a", "one=0.5", "-o", "after.zst")
 lines = chain("after.zst")
-report(lines[:3] == BEFORE and lines[3] == "adapter 1" and [x[2:] for x in lines[4:] if x.startswith("  ")] == chain("two.tar") + got
-       and lines.count("adapter 2") == 1 and lines[-5].startswith("predict "), "predict takes over the chains of its adapters", lines)
+check("predict takes over the chains of its adapters", lines[:3] == BEFORE and lines[3] == "adapter 1" and [x[2:] for x in lines[4:] if x.startswith("  ")] == chain("two.tar") + got
+       and lines.count("adapter 2") == 1 and lines[-5].startswith("predict "), lines)
 subprocess.run("peek --jsonl --with-header after.zst | peek --from-jsonl -o round", shell=True, check=True)
-report([x for x in chain("round") if not x.startswith(("input ", "peek "))] == [x for x in lines if not x.startswith("input ")], "also through JSON lines")
+check("also through JSON lines",
+      [x for x in chain("round") if not x.startswith(("input ", "peek "))] == [x for x in lines if not x.startswith("input ")])
 tool(*PREDICT, "-a", with_chain("none", None), "-a", "one", "-o", "half")
-report(chain("half")[3:5] == ["adapter 1", "adapter 2"] and [x[2:] for x in chain("half")[5:] if x.startswith("  ")] == got, "one of two has none", chain("half"))
+check("one of two has none",
+      chain("half")[3:5] == ["adapter 1", "adapter 2"] and [x[2:] for x in chain("half")[5:] if x.startswith("  ")] == got,
+      chain("half"))
 tool(*PREDICT, "-a", "none", "-o", "plain")
-report("adapters" not in tool("peek", "--header", "plain"), "an adapter without a chain: predictions as they always were", tool("peek", "--header", "plain"))
+check("an adapter without a chain: predictions as they always were",
+      "adapters" not in tool("peek", "--header", "plain"), tool("peek", "--header", "plain"))
 refused("peek says of what has none that it has none", ["peek", "--chain", "none"], "none: it does not say how it was made")
 refused("also of a model", ["peek", "--chain", "MODEL"], "MODEL: it does not say how it was made")
 tool("lora-train", "-q", "-m", "MODEL", "--init-adapter", "none", "--max-steps", 1, "data", "-o", "four.tar")
-report([x.split()[0] for x in chain("four.tar")] == [x.split()[0] for x in BEFORE] + ["lora-train"] + 3 * ["input"], "training goes on from one without, too")
+check("training goes on from one without, too",
+      [x.split()[0] for x in chain("four.tar")] == [x.split()[0] for x in BEFORE] + ["lora-train"] + 3 * ["input"])
 
 # ---- the commands of the page ----
 tool("score", "before.zst", "after.zst", "--html", "report.html")
@@ -130,12 +130,14 @@ os.mkdir("anew")
 for file in "MODEL", "DATA":
     os.link(file, f"anew/{file}")
 done = run("sh", "-e", cwd="anew", input=commands)
-report(done.returncode == 0 and content("anew/after.zst") == content("after.zst") and content("anew/report.html") == content("report.html"),
-       "the commands lead from data over both trainings to the same page", (commands, done.stderr))
-report(commands.count("lora-train") == 2, "what two adapters begin with is trained once", commands)
+check("the commands lead from data over both trainings to the same page",
+      done.returncode == 0 and content("anew/after.zst") == content("after.zst") and content("anew/report.html") == content("report.html"),
+      (commands, done.stderr))
+check("what two adapters begin with is trained once", commands.count("lora-train") == 2, commands)
 tool("score", "half", "--html", "half.html")
 commands = run("python3", os.path.join(root, "tests/tools/score-html.py"), "pre", "half.html").stdout
-report(re.search(r"predict --model MODEL --adapter ADAPTER --adapter adapter-[0-9a-f]{8}\.tar\.zst >", commands), "what has no chain is a word in capitals", commands)
+check("what has no chain is a word in capitals",
+      re.search(r"predict --model MODEL --adapter ADAPTER --adapter adapter-[0-9a-f]{8}\.tar\.zst >", commands), commands)
 
 # ---- what is no chain ----
 ENTRY = {"tool": "x", "version": "1", "options": []}
@@ -152,11 +154,12 @@ for name, bad in (("no JSON", "[{"), ("no array", "{}"), ("a program too many", 
 with_chain("full", json.dumps([ENTRY] * 1021))
 refused("a chain that is full begins no other one", ["lora-train", "-q", "-m", "MODEL", "--init-adapter", "full", "--max-steps", 1, "data"], "full: 1024 programs")
 tool(*PREDICT, "-a", with_chain("strange", json.dumps([{**ENTRY, "tool": "a b\n$(touch x)", "options": ["<b>", "input x"], "more": 1, "inputs": [GOOD]}])), "-o", "strange.zst")
-report("  \"a b\\n$(touch x)\" 1 <b> \"input x\"" in chain("strange.zst"), "any text stays text", chain("strange.zst"))
+check("any text stays text", "  \"a b\\n$(touch x)\" 1 <b> \"input x\"" in chain("strange.zst"), chain("strange.zst"))
 tool("score", "strange.zst", "--html", "strange.html")
-report(run("python3", os.path.join(root, "tests/tools/score-html.py"), "check", "strange.html").returncode == 0, "on the page as well")
-report("'a b\n$(touch x)' '--<b>' '--input x' DATA" in run("python3", os.path.join(root, "tests/tools/score-html.py"), "pre", "strange.html").stdout,
-       "and in its commands", run("python3", os.path.join(root, "tests/tools/score-html.py"), "pre", "strange.html").stdout)
+check("on the page as well", run("python3", os.path.join(root, "tests/tools/score-html.py"), "check", "strange.html").returncode == 0)
+check("and in its commands",
+      "'a b\n$(touch x)' '--<b>' '--input x' DATA" in run("python3", os.path.join(root, "tests/tools/score-html.py"), "pre", "strange.html").stdout,
+      run("python3", os.path.join(root, "tests/tools/score-html.py"), "pre", "strange.html").stdout)
 
 
 def predictions(adapters, what="adapter"):
@@ -171,6 +174,5 @@ for name, adapters in (("a text", "x"), ("texts", ["x"]), ("programs of texts", 
     refused(f"adapters that are {name}", ["peek", "--chain", predictions(adapters)], "made: ")
 tool("score", predictions([[{**ENTRY, "inputs": [GOOD]}]], "adapter=$(touch x)"), "--html", "made.html")
 commands = run("python3", os.path.join(root, "tests/tools/score-html.py"), "pre", "made.html").stdout
-report("--adapter 'adapter-00000000.tar.zst=$(touch x)'" in commands, "a scale that is none is quoted", commands)
-print(f"1..{tests}")
-sys.exit(failures > 0)
+check("a scale that is none is quoted", "--adapter 'adapter-00000000.tar.zst=$(touch x)'" in commands, commands)
+finish()

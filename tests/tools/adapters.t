@@ -7,11 +7,10 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import check, finish  # noqa: E402
 
-count = failed = 0
 scratch = tempfile.TemporaryDirectory()
 place = lambda name: os.path.join(scratch.name, name)  # noqa: E731
 DIM, INNER, LAYERS, RANK = 32, 128, 3, 2
@@ -20,13 +19,6 @@ SHAPES = {"self_attn.q_proj": (DIM, DIM), "self_attn.k_proj": (DIM, DIM), "self_
 ALL = [f"model.layers.{i}.{m}" for i in range(LAYERS) for m in SHAPES]
 NAMES = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 rows = [{"ids": [3, 5, 8, 13, 21], "n_prompt": 2}]
-
-
-def check(name, good, detail=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
 
 
 def tensors(paths, value=0.01, halves="AB", ranks={}):
@@ -171,5 +163,4 @@ check("targets of other models are said", done.returncode == 0 and b"does not ha
 done = predict(save(tensors(ALL), rank_pattern={"fc1": 2.5}))
 check("a rank that is none", done.returncode == 65 and b"'fc1'" in done.stderr, done.stderr)
 
-print(f"1..{count}")
-sys.exit(failed > 0)
+finish()

@@ -17,25 +17,15 @@ import tempfile
 import time
 import zipfile
 
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import check_none, finish, read, root, shared, write  # noqa: E402
 
-shared = os.environ.get("SHARED", os.path.join(root, "..", "shared"))
 tiny = os.path.join(root, "pipelines", "tiny")
 csv = os.path.join(tiny, "headlines.csv")
-count = failed = 0
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
 rng = random.Random(1)
-
-
-def check(name, wrong):
-    """WRONG: a list of what was not as it should be."""
-    global count, failed
-    count += 1
-    failed += bool(wrong)
-    print(f"{'not ok' if wrong else 'ok'} {count} - {name}{': ' + wrong[0] if wrong else ''}".replace("\n", " "), flush=True)
 
 
 def wrong(command, codes, says="", data=None, out="out", limit=None):
@@ -49,22 +39,11 @@ def wrong(command, codes, says="", data=None, out="out", limit=None):
 
 
 def refuses(name, command, code, says="", **more):
-    check(name, wrong(command, [code], says, **more))
+    check_none(name, wrong(command, [code], says, **more))
 
 
 def make(*command, **more):
     subprocess.run(command, check=True, **more)
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def write(path, data):
-    with open(path, "wb") as f:
-        f.write(data)
-    return path
 
 
 # ---- what is right ----
@@ -109,13 +88,14 @@ for name, (tool, file) in READERS.items():
     refuses(f"{name}: a folder", [*tool, "."], 66, "is a folder" if name != "peek" else "no model.safetensors")
     refuses(f"{name}: no bytes at all", tool, 66, "empty", data=b"")
     cuts = {2, 20, len(good) // 2, len(good) - 41, len(good) - 1, *rng.sample(range(4, len(good)), 4)}
-    check(f"{name}: cut short", [w for n in sorted(cuts) for w in wrong(tool, [65], data=good[:n])])
-    check(f"{name}: a flipped bit", [w for n in range(0, len(good), len(good) // 12) for w in wrong(tool, [65], data=flipped(good, n))])
-    check(f"{name}: something behind", wrong(tool, [65], data=good + b"x") + wrong(tool, [65], data=good + good))
+    check_none(f"{name}: cut short", [w for n in sorted(cuts) for w in wrong(tool, [65], data=good[:n])])
+    check_none(f"{name}: a flipped bit",
+               [w for n in range(0, len(good), len(good) // 12) for w in wrong(tool, [65], data=flipped(good, n))])
+    check_none(f"{name}: something behind", wrong(tool, [65], data=good + b"x") + wrong(tool, [65], data=good + good))
     if name != "peek":      # which looks into models and adapters as well
-        check(f"{name}: no stream", [w for f in not_streams() for w in wrong([*tool, f], [65])])
+        check_none(f"{name}: no stream", [w for f in not_streams() for w in wrong([*tool, f], [65])])
     refuses(f"{name}: an option that is none", [*tool, file, "--no-such-option"], 2, "--no-such-option")
-    check(f"{name}: numbers that are none",
+    check_none(f"{name}: numbers that are none",
           [w for o in ("--limit", "--threads", "--level", "--seed") for v in ("", "3x", "-1", "1e3", "9" * 20)
            for w in wrong([*tool, file, f"{o}={v}"], [2], o)])
     refuses(f"{name}: --only without a value", [*tool, file, "--only", "split"], 2, "FIELD=VALUE")
@@ -123,8 +103,9 @@ for name, (tool, file) in READERS.items():
 small = streams.stream([{"id": 1, "ids": [1, 2, 3]}])
 make("peek", "-q", "--from-jsonl", "--kind", "tokens", "-o", "small.zst", input=b'{"id": 1, "ids": [1, 2, 3]}\n')
 small = read("small.zst")
-check("every byte of a small stream, flipped", [w for n in range(len(small)) for w in wrong(["peek"], [65], data=flipped(small, n))])
-check("... and every cut", [w for n in range(1, len(small)) for w in wrong(["peek"], [65], data=small[:n])])
+check_none("every byte of a small stream, flipped",
+           [w for n in range(len(small)) for w in wrong(["peek"], [65], data=flipped(small, n))])
+check_none("... and every cut", [w for n in range(1, len(small)) for w in wrong(["peek"], [65], data=small[:n])])
 
 for tool, file, says in ((["tokenize", "-m", "model"], "tokens.zst", "tokens"), (PREDICT, "prompts.zst", "put tokenize in between"),
                          (TRAIN, "examples.zst", "put tokenize in between"), (["score"], "tokens.zst", "predict"),
@@ -136,7 +117,7 @@ for tool, file, says in ((["tokenize", "-m", "model"], "tokens.zst", "tokens"), 
 
 def record(name, code, says, tools=(PREDICT, TRAIN), labels=None, kind="tokens", **fields):
     data = streams.stream([{"id": 3, "ids": [1, 2]}, {"id": 7, **fields}], kind, labels)
-    check(f"a record with {name}", [w for tool in tools for w in wrong(tool, [code], says, data=data)])
+    check_none(f"a record with {name}", [w for tool in tools for w in wrong(tool, [code], says, data=data)])
 
 
 record("an id outside the vocabulary", 65, ":7: token id 512 is outside", ids=[1, 512])
@@ -155,7 +136,7 @@ row = {"ids": [1], "label": "a", "pred": "a"}
 def scored(name, says, **fields):
     first = {"scores": [0.5, 0.5]} if "scores" in fields else {}
     data = streams.stream([{"id": 3, **row, **first}, {"id": 7, **row, **fields}], "predictions", ["a", "b"])
-    check(f"a prediction with {name}", [w for tool in SCORE for w in wrong(tool, [65], says, data=data)])
+    check_none(f"a prediction with {name}", [w for tool in SCORE for w in wrong(tool, [65], says, data=data)])
 
 
 scored("an unknown label", ":7: label 'c'", label="c")
@@ -182,7 +163,7 @@ def table(name, says, content, options=(), tools=(SPLIT, PROMPTIFY)):
             for member, data in content.items():
                 z.writestr(member, data)
     path = "t.zip" if isinstance(content, dict) else write("t.csv", content)
-    check(f"a table with {name}", [w for tool in tools for w in wrong([*tool, *options, path], [65], says)])
+    check_none(f"a table with {name}", [w for tool in tools for w in wrong([*tool, *options, path], [65], says)])
 
 
 rows = b"text,label\na,positive\nb,positive\n"
@@ -203,8 +184,9 @@ table("a row without end", "is not closed", {"a.csv": b'text,label\na,"' + b"x" 
 with zipfile.ZipFile("whole.zip", "w", zipfile.ZIP_DEFLATED) as z:
     z.write(csv, "a.csv")
 whole = read("whole.zip")
-check("an archive that is cut", [w for n in (30, len(whole) // 2, len(whole) - 5) for w in wrong([*SPLIT, write("c.zip", whole[:n])], [65])])
-check("... or changed", [w for n in (60, 200, len(whole) // 2) for w in wrong([*SPLIT, write("c.zip", flipped(whole, n))], [65])])
+check_none("an archive that is cut",
+           [w for n in (30, len(whole) // 2, len(whole) - 5) for w in wrong([*SPLIT, write("c.zip", whole[:n])], [65])])
+check_none("... or changed", [w for n in (60, 200, len(whole) // 2) for w in wrong([*SPLIT, write("c.zip", flipped(whole, n))], [65])])
 
 
 # ---- models, for every tool that reads them ----
@@ -241,7 +223,7 @@ def changed(source, config=None, header=None, data=None, files=()):
 
 def model(name, says, users=MODEL_USERS, codes=(65,), source="model", **changes):
     path = changed(source, **changes)
-    check(f"a model with {name}", [w for user in users for w in wrong([*user, path], codes, says)])
+    check_none(f"a model with {name}", [w for user in users for w in wrong([*user, path], codes, says)])
 
 
 def set_config(**values):
@@ -264,7 +246,7 @@ model("a generation config that is cut", "generation_config.json: not valid JSON
 suite = sorted(glob.glob(shared + "/corpora/jsontestsuite/test_parsing/n_*.json"))[::23]
 for file, users, says in (("config.json", MODEL_USERS[:2], ""), ("tokenizer.json", [["tokenize", "prompts.zst", "-m"]], "")):
     bad = [w for f in suite for user in users for w in wrong([*user, changed("model", files={file: read(f)})], [65], says)]
-    check(f"texts of JSONTestSuite as {file}" + ("" if suite else " # SKIP no ../shared/corpora"), bad)
+    check_none(f"texts of JSONTestSuite as {file}" + ("" if suite else " # SKIP no ../shared/corpora"), bad)
 
 Q = "model.layers.1.self_attn.q_proj.weight"
 
@@ -292,7 +274,7 @@ for name in "lm_head.bias", "model.embed_tokens.weight":
     model(f"NaN in {name}, which has no 4-bit form", f"'{name}' is not a finite number", [["quantize-nf4", "-j1", "--dequantize"]], (70,), "nf4",
           data=nan_at(name))
 model("NaN in its scales", "layers.1.self_attn.q_proj.weight.absmax", MODEL_USERS[:2], (70,), "nf4", data=nan_at(Q + ".absmax"))
-check("what is no model", [w for user in MODEL_USERS for path, code in (("/dev/null", 65), ("nothing", 66), ("tokens.zst", 65), (csv, 65), ("adapter", 66), (".", 66))
+check_none("what is no model", [w for user in MODEL_USERS for path, code in (("/dev/null", 65), ("nothing", 66), ("tokens.zst", 65), (csv, 65), ("adapter", 66), (".", 66))
                            for w in wrong([*user, path], [code])])
 tar = read("model.tar")
 # the last cut is between two files, where an archive looks whole
@@ -300,7 +282,7 @@ ends = [n for n in range(512, len(tar), 512) if tar[n + 257:n + 262] == b"ustar"
 for how in "file", "pipe":
     bad = [w for n in (100, 700, len(tar) // 2, ends[-1]) for w in (
         wrong(["quantize-nf4", write("cut.tar", tar[:n])], [65]) if how == "file" else wrong(["quantize-nf4", "-"], [65], data=tar[:n]))]
-    check(f"an archive that is cut, as a {how}", bad)
+    check_none(f"an archive that is cut, as a {how}", bad)
 os.symlink(os.path.abspath("model/model.safetensors"), "link")
 shutil.rmtree("bad")
 shutil.copytree("model", "bad", ignore=shutil.ignore_patterns("*.safetensors"))
@@ -316,7 +298,7 @@ A = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"
 
 def adapter(name, says, codes=(65,), **changes):
     path = changed("adapter", **changes)
-    check(f"an adapter with {name}", [w for user in ADAPTER_USERS for w in wrong([*user, path], codes, says)])
+    check_none(f"an adapter with {name}", [w for user in ADAPTER_USERS for w in wrong([*user, path], codes, says)])
 
 
 adapter("a key that fits nothing", "fits nothing in the model", header=lambda h, d: h.update({A.replace("q_proj", "z_proj"): h.pop(A)}))
@@ -327,7 +309,8 @@ adapter("another rank", "has not the shape [4, 32]", config=set_config(r=4))
 adapter("NaN", f"'{A}'", (70,), data=nan_at(A))
 adapter("an unknown feature", "use_dora", (69,), config=set_config(use_dora=True))
 adapter("a config that is cut", "adapter_config.json: not valid JSON", files={"adapter_config.json": b'{"r": 2'})
-check("what is no adapter", [w for user in ADAPTER_USERS for path, code in (("nothing", 66), ("model", 65), ("tokens.zst", 65)) for w in wrong([*user, path], [code])])
+check_none("what is no adapter",
+           [w for user in ADAPTER_USERS for path, code in (("nothing", 66), ("model", 65), ("tokens.zst", 65)) for w in wrong([*user, path], [code])])
 
 
 # ---- numbers that run away ----
@@ -362,11 +345,11 @@ for tool in WRITERS:
     os.close(writing)
     if done.returncode != -signal.SIGPIPE or done.stderr:
         wrongs.append(f"closed pipe: exit {done.returncode} {done.stderr}")
-    check(f"{tool[0]}: output that cannot be", wrongs)
-check("files that may not grow", [w for tool, out in ((["quantize-nf4", "model"], "q.tar"), (["quantize-nf4", "model"], "q/"), (["mkmodel"], "m/"),
+    check_none(f"{tool[0]}: output that cannot be", wrongs)
+check_none("files that may not grow", [w for tool, out in ((["quantize-nf4", "model"], "q.tar"), (["quantize-nf4", "model"], "q/"), (["mkmodel"], "m/"),
                                                       ([*TRAIN, "tokens.zst"], "a.tar.zst"), ([*TRAIN, "tokens.zst"], "a/"))
                                   for w in wrong(tool, [74], "File too large", out=out, limit=limit_files)])
-check("a report for which there is no room: no model, no adapter",
+check_none("a report for which there is no room: no model, no adapter",
       wrong(["quantize-nf4", "model", "--report", "/dev/full"], [74], "/dev/full") + wrong([*TRAIN, "tokens.zst", "--logging-steps", "1", "--metrics", "/dev/full"], [74], "/dev/full"))
 
 
@@ -399,6 +382,6 @@ make("mkmodel", "--hidden", "512", "--layers", "6", "--heads", "8", "--partial-r
 LONG = {"lora-train": (["lora-train", "-q", "-m", "model", many, "--num-train-epochs", "1000"], "a/"), "predict": (["predict", "-m", "model", many, "--mode", "loss"], "p.zst"),
         "quantize-nf4": (["quantize-nf4", "large"], "q/"), "quantize-nf4 to a file": (["quantize-nf4", "large"], "q.tar")}
 for name, (command, out) in LONG.items():
-    check(f"{name}: SIGINT and SIGTERM", stopped(name, command, signal.SIGINT, out) + stopped(name, command, signal.SIGTERM, out, 0.03 if "pre" in name or "train" in name else 0))
-print(f"1..{count}")
-sys.exit(failed > 0)
+    check_none(f"{name}: SIGINT and SIGTERM",
+               stopped(name, command, signal.SIGINT, out) + stopped(name, command, signal.SIGTERM, out, 0.03 if "pre" in name or "train" in name else 0))
+finish()

@@ -4,20 +4,15 @@ file's name; also where it became shorter, which is a signal for whoever reads o
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, root  # noqa: E402
+
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
-count = failed = 0
-
-
-def check(name, ok, detail=""):
-    global count, failed
-    count += 1
-    failed += not ok
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}{'' if ok else ': ' + str(detail)[-600:]}".replace("\n", " "), flush=True)
 
 
 def run(command, file, change, more):
@@ -100,5 +95,4 @@ for name, change, code, says in (("became shorter", lambda: os.truncate(weights,
     fresh()
     rc, err, out = run(["peek", "--diff", "-", "m"], weights, change, other)
     check(f"peek: {name}", rc == code and says in err and err.count("\n") == (code > 0), (rc, err))
-print(f"1..{count}")
-raise SystemExit(failed > 0)
+finish()

@@ -9,17 +9,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish  # noqa: E402
+
 EVIL = ["\x1b[2J", "\x07", "\x08", "\x0b", "\r", "\x7f", "\x85", "\x9b31m", "\x9d0;x\x9c", "\u202e", "\u2066", "\u2069"]
 FINE = ["é", "中", "\u00a0", "\u200f", "\u2028", "😀", "שלום"]
 TEXT = "a\tb" + "".join(e + "." for e in EVIL) + "".join(FINE)
-number = failed = 0
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + repr(detail)[:600]}")
 
 
 def bad_in(data):
@@ -83,12 +78,12 @@ open("evil.jsonl", "w").write(json.dumps({"label": TEXT}) + "\n")
 for command in errors:
     p = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
     line = p.stderr
-    check(f"error line {number}", p.returncode not in (0, 1) and line.count(b"\n") == 1 and not bad_in(line), (command, line))
+    check(f"the error line of {command[0]}",
+          p.returncode not in (0, 1) and line.count(b"\n") == 1 and not bad_in(line), (command, line))
 rows = "".join(f'"{e}","{TEXT}"\n' for e in ("a", "b", "c", "a", "b", "c")).replace("\r", " ")
 open("rows.csv", "w", encoding="utf-8", newline="").write("text,label\n" + rows)
 p = subprocess.run(["split-stratified", "--audit", "--train", ".5", "--test", ".5", "rows.csv", "-o", "split.zst"], capture_output=True)
 check("an audit", p.stderr.count(b"row 1") and not bad_in(p.stderr), p.stderr)
 line = subprocess.run(["peek", "é中-\x85.zst".encode() + b"\xe9"], capture_output=True).stderr
 check("the rest of a name is as it is, bytes of other encodings too", "é中-?.zst".encode() + b"\xe9" in line, line)
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

@@ -9,25 +9,16 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import check, finish, root, skip_all  # noqa: E402
 
 card = "CUDA_PLUGIN" in os.environ
 plugin = os.environ.get("CUDA_PLUGIN") or os.path.join(os.environ.get("BUILD", os.path.join(root, "build", "release")), "emulated")
 families = ["phi-tiny", "phi-odd", "llama-odd", "mistral-tiny", "qwen2-odd", "qwen3-odd", "phi3-odd"]
-count = failed = 0
 
 if not os.path.exists(os.path.join(plugin, "slmtools-cuda.so")):
-    print("1..0 # SKIP there is no C++ compiler that makes CUDA's stand-in")
-    sys.exit()
-
-
-def check(name, good, detail=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
+    skip_all("there is no C++ compiler that makes CUDA's stand-in")
 
 
 def run(*words, data=b"", lib=plugin, machine=""):
@@ -147,5 +138,4 @@ with tempfile.TemporaryDirectory() as scratch:
     said = run("peek", "--devices", machine="devices=0").stdout.decode()
     check("and says why there is none", "cuda\tcannot be used: there is no NVIDIA GPU" in said, said)
 
-print(f"1..{count}")
-sys.exit(failed > 0)
+finish()

@@ -9,36 +9,20 @@ import pickle
 import shutil
 import struct
 import subprocess
-import tarfile
+import sys
 import tempfile
 import zipfile
 
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, root, run, write  # noqa: E402
+
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
-count = failed = 0
-
-
-def check(name, ok, detail=""):
-    global count, failed
-    count += 1
-    failed += not ok
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}{'' if ok else ': ' + str(detail)}".replace("\n", " "), flush=True)
-
-
-def run(*command, data=None):
-    return subprocess.run(command, input=data, capture_output=True, timeout=20)
 
 
 def says(done, what, code=65):
     text = done.stderr.decode(errors="replace")
     return done.returncode == code and what in text and text.count("\n") == 1 and not done.stdout
-
-
-def write(path, content):
-    with open(path, "wb") as f:
-        f.write(content)
-    return path
 
 
 def zipped(**members):
@@ -157,5 +141,4 @@ header = b"{" + b",".join(b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}
 check("too many tensors", says(d := run("peek", "--tensors", write("n.safetensors", struct.pack("<Q", len(header)) + header)), "more than 262144 tensors"), d.stderr)
 write("m/config.json", b"[" + b"0," * ((1 << 23) + 1) + b"0]")
 check("too many values", says(d := run("quantize-nf4", "m", "-o", "none/"), "more than 8388608 values"), d.stderr)
-print(f"1..{count}")
-raise SystemExit(failed > 0)
+finish()

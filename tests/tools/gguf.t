@@ -12,39 +12,14 @@ import sys
 import tempfile
 import zipfile
 
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import gguf_files as files  # noqa: E402
 import streams  # noqa: E402
+from tap import check, finish, root, run, shared, skip, write  # noqa: E402
 
-shared = os.path.abspath(os.environ.get("SHARED", os.path.join(root, "..", "shared")))
 golden = os.path.join(shared, "golden")
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
-count = failed = 0
-
-
-def check(name, ok, why=""):
-    global count, failed
-    count += 1
-    failed += not ok
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}{'' if ok else ': ' + str(why)[-600:]}".replace("\n", " "), flush=True)
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
-
-
-def run(*command, data=None):
-    return subprocess.run(command, input=data, capture_output=True)
-
-
-def write(name, content):
-    with open(name, "wb") as f:
-        f.write(content)
-    return name
 
 
 def tensors(path):
@@ -346,5 +321,4 @@ for name, says, key in (("heads that do not divide the width", "do not go togeth
     hostile(name, says, files.write(*files.model("llama", "Q8_0", layers=1, inner=32, keys=[key])))
 hostile("more heads than rows", "2 heads make 16", files.write(*(lambda k, p: (k, [("blk.0.attn_k.weight", "F32", (8, 32), bytes(1024)) if t[0] == "blk.0.attn_k.weight" else t for t in p]))(*files.model("llama"))))
 
-print(f"1..{count}")
-sys.exit(failed > 0)
+finish()

@@ -4,7 +4,6 @@ unlike each other, no word that gives the label away; and split-stratified reads
 import collections
 import csv
 import io
-import itertools
 import math
 import os
 import re
@@ -13,19 +12,13 @@ import sys
 import tempfile
 import unicodedata
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, root  # noqa: E402
+
 table = os.path.join(root, "share/data/headlines.csv")
 LABELS = open(os.path.join(root, "share/labels/financial-sentiment"), encoding="utf-8").read().split()
 CUES = ("rose fell profit loss losses sales orders order costs cost debt prices record lower higher up down "
         "cut dividend shares growth increased new plant expects strong weak not no report margin").split()
-number = failed = 0
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + repr(detail)}")
 
 
 def words(text):
@@ -133,5 +126,4 @@ with tempfile.TemporaryDirectory() as scratch:
     plan = subprocess.run(["make", "-s", "-n", "install", f"DESTDIR={scratch}"], cwd=root, capture_output=True, text=True,
                           env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}).stdout
     check("make install takes it along", re.search(r"cp -R [^\n]*share/data\b", plan), plan[-300:])
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

@@ -3,7 +3,6 @@
 and no output, before memory is taken for what they promise."""
 import gzip
 import hashlib
-import io
 import os
 import resource
 import subprocess
@@ -13,10 +12,12 @@ import tempfile
 import cbor2
 import zstandard
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish  # noqa: E402
+
 SEAL = bytes.fromhex("5e2a4d1820000000")
 HEADER = {"format": "slmtools stream", "version": 1, "kind": "examples", "chain": []}
 RECORD = b"\xa1\x61a\x01"
-count = bad = 0
 
 
 def frame(content, **parameters):
@@ -53,13 +54,6 @@ def limit_memory():
 
 def peek(data, *options):
     return subprocess.run(["peek", *options], input=data, capture_output=True, preexec_fn=LIMIT)
-
-
-def check(name, ok, why):
-    global count, bad
-    count += 1
-    bad += not ok
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}" + ("" if ok else f": {why}").replace("\n", " "))
 
 
 def refused(name, data, says, code=65):
@@ -187,5 +181,4 @@ chain = [{"tool": "x", "version": str(i), "options": []} for i in range(1024)]
 row = {"text": "a", "label": "positive", **{str(i): i for i in range(1022)}}
 not_written("1,024 entries in the chain", stream(head=header(chain=chain), records=0, body=b""), "1024 programs")
 not_written("1,024 fields", stream(cbor2.dumps(row)), "more than 1024 fields")
-print(f"1..{count}")
-sys.exit(bad > 0)
+finish()

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-corpora = os.path.join(os.environ.get("SHARED", os.path.join(root, "..", "shared")), "corpora")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check_none, finish, shared, skip_all  # noqa: E402
+
+corpora = os.path.join(shared, "corpora")
 suite = sorted(glob.glob(corpora + "/jsontestsuite/test_parsing/[ny]_*.json"))
 checker = sorted(f for f in glob.glob(corpora + "/json-checker/data/jsonchecker/*.json") if "EXCLUDE" not in f)
 if not suite or not checker:
-    print("1..0 # SKIP no ../shared/corpora")
-    sys.exit()
+    skip_all("no ../shared/corpora")
 
 
 def is_valid(path):
@@ -56,9 +57,6 @@ def as_header(folder, text):
     write(folder, "model.safetensors", struct.pack("<Q", len(text)) + text)
 
 
-count = failed = 0
-
-
 def in_line(path):
     with open(path, "rb") as f:
         text = f.read()
@@ -78,23 +76,18 @@ def wrong_line(path, put, folder):
     return None if made.returncode == 0 and json.loads(shown)["x"] == json.loads(line)["x"] else f"{made.stderr}, {shown}"
 
 
-def check(name, files, wrong, put):
-    global count, failed
+def check_files(name, files, wrong, put):
     with tempfile.TemporaryDirectory() as folder:
-        bad = [f"{os.path.basename(f)}: {w}" for f in files if (w := wrong(f, put, folder))]
-    count += 1
-    failed += bool(bad)
-    print(f"{'not ok' if bad else 'ok'} {count} - {len(files)} {name}{': ' + bad[0].strip() if bad else ''}")
+        check_none(f"{len(files)} {name}", [f"{os.path.basename(f)}: {w}" for f in files if (w := wrong(f, put, folder))])
 
 
 refused = [f for f in suite + checker if not is_valid(f)]
 taken = [f for f in suite + checker if is_valid(f)]
 objects = [f for f in taken if open(f, "rb").read().startswith(b"{")]   # a header has to begin so
-check("must-fail texts as config.json", refused, wrong_model, as_config)
-check("must-pass texts as config.json", taken, wrong_model, as_config)
-check("must-fail texts as header", refused, wrong_model, as_header)
-check("must-pass objects as header", objects, wrong_model, as_header)
-check("must-fail texts in a line of peek", refused, wrong_line, in_line)
-check("must-pass texts in a line of peek", [f for f in suite if is_valid(f)], wrong_line, in_line)
-print(f"1..{count}")
-sys.exit(failed > 0)
+check_files("must-fail texts as config.json", refused, wrong_model, as_config)
+check_files("must-pass texts as config.json", taken, wrong_model, as_config)
+check_files("must-fail texts as header", refused, wrong_model, as_header)
+check_files("must-pass objects as header", objects, wrong_model, as_header)
+check_files("must-fail texts in a line of peek", refused, wrong_line, in_line)
+check_files("must-pass texts in a line of peek", [f for f in suite if is_valid(f)], wrong_line, in_line)
+finish()

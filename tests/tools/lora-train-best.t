@@ -10,21 +10,13 @@ import sys
 import tempfile
 import time
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import check, finish, read, root  # noqa: E402
 
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-tests = failures = 0
-
-
-def report(ok, name, detail=""):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}{'' if ok else ': ' + str(detail)}", flush=True)
 
 
 def lines(name):
@@ -35,11 +27,6 @@ def lines(name):
 def tensors(adapter):
     """Without the chain, which says what was asked for."""
     return subprocess.run(["peek", "--tensors", adapter], stdout=subprocess.PIPE, check=True).stdout
-
-
-def read(name):
-    with open(name, "rb") as f:
-        return f.read()
 
 
 GO = ["lora-train", "-m", "model", "data", "--r", "4", "--learning-rate", "3e-2", "--lr-scheduler-type", "constant",
@@ -90,31 +77,31 @@ with open("data", "wb") as f:
 train("whole", "--eval-labels", "--save-steps", "2")
 whole = lines("whole.metrics")
 evaluations = [x for x in whole if "eval_loss" in x]
-report(evaluations[-1]["eval_loss"] > min(x["eval_loss"] for x in evaluations), "the run gets worse at last",
+check("the run gets worse at last", evaluations[-1]["eval_loss"] > min(x["eval_loss"] for x in evaluations),
        [x["eval_loss"] for x in evaluations])
 
 for key, options in ("eval_loss", []), ("eval_accuracy", ACCURACY):
     said = train("best", "--load-best", *options)
     step, value = best(evaluations, key)
-    report(tensors("best") == tensors(f"whole.step-{step}") and step < 24, f"the best {key} is that of step {step}")
-    report(f"the adapter is that of step {step}, eval {key[5:]} {value:.4f}\n" in said, "which it says", said)
+    check(f"the best {key} is that of step {step}", tensors("best") == tensors(f"whole.step-{step}") and step < 24)
+    check("which it says", f"the adapter is that of step {step}, eval {key[5:]} {value:.4f}\n" in said, said)
     for patience, threshold in (1, 0), (2, 0), (3, 0), (2, 0.02), (3, 0.1), (12, 0), (1, 100):
         at = stop(evaluations, key, patience, threshold)
         said = train("early", "--early-stopping-patience", str(patience), "--early-stopping-threshold", str(threshold), *options)
         want = [x for x in whole if x["step"] <= (at or 24)]
         if not options:
             want = [{k: v for k, v in x.items() if k not in ("eval_accuracy", "eval_records")} for x in want]
-        report(lines("early.metrics") == want and tensors("early") == tensors(f"whole.step-{at or 24}"),
-               f"{key}, patience {patience}, threshold {threshold}: ends after step {at}")
-        report((f"stopped early, after step {at} of 24: the last {patience} evaluations did not better" in said) == bool(at),
-               "which it says", said)
+        check(f"{key}, patience {patience}, threshold {threshold}: ends after step {at}",
+              lines("early.metrics") == want and tensors("early") == tensors(f"whole.step-{at or 24}"))
+        check("which it says",
+              (f"stopped early, after step {at} of 24: the last {patience} evaluations did not better" in said) == bool(at), said)
 
 said = train("still", "--load-best", "--learning-rate", "0")
-report("the adapter is that of step 2," in said, "of equals the first is the best", said)
+check("of equals the first is the best", "the adapter is that of step 2," in said, said)
 train("seldom", "--early-stopping-patience", "2", "--logging-steps", "5")
-report([x["step"] for x in lines("seldom.metrics") if "loss" in x] == sorted({5 * k for k in range(1, 5)} | set(range(2, 25, 2)))[:len(
-    [x for x in lines("seldom.metrics") if "loss" in x])], "a step that may be the last has a line", lines("seldom.metrics"))
-report("adapter is that of" not in train("quiet", "--load-best", "-q"), "-q says nothing")
+check("a step that may be the last has a line", [x["step"] for x in lines("seldom.metrics") if "loss" in x] == sorted({5 * k for k in range(1, 5)} | set(range(2, 25, 2)))[:len(
+    [x for x in lines("seldom.metrics") if "loss" in x])], lines("seldom.metrics"))
+check("-q says nothing", "adapter is that of" not in train("quiet", "--load-best", "-q"))
 
 # stopped at any moment
 BEST = ["--load-best", "--early-stopping-patience", "4", *ACCURACY, "--save-steps", "3", "--resume", "--checkpoint", "run.safetensors"]
@@ -122,7 +109,8 @@ train("want", *BEST[:-3])
 for name in "want.metrics", "want":
     os.rename(name, name + ".kept")
 at = stop(evaluations, "eval_accuracy", 4, 0)
-report(at is not None and len(lines("want.metrics.kept")) == len([x for x in whole if x["step"] <= at]), f"a run that ends after step {at}")
+check(f"a run that ends after step {at}",
+      at is not None and len(lines("want.metrics.kept")) == len([x for x in whole if x["step"] <= at]))
 
 
 def sweep():
@@ -142,18 +130,18 @@ for n in range(1, len(lines("want.metrics.kept")), 2):
     kills += p.returncode in (-signal.SIGKILL, 75)
     done = subprocess.run([*GO, *BEST, "--metrics", "got.metrics", "-o", "got"], capture_output=True, text=True)
     if done.returncode or read("got") != read("want.kept") or lines("got.metrics") != lines("want.metrics.kept"):
-        report(False, f"killed at line {n}", (words, done.returncode, done.stderr))
-report(kills > 3, "runs that were killed and resumed end in the same bytes", kills)
+        check(f"killed at line {n}", False, (words, done.returncode, done.stderr))
+check("runs that were killed and resumed end in the same bytes", kills > 3, kills)
 
 again = subprocess.run([*GO, *BEST, "--metrics", "got.metrics", "-o", "got", "-v"], capture_output=True, text=True)
-report(again.returncode == 0 and "got: is finished already" in again.stderr and read("got") == read("want.kept"),
-       "a run that ended early is finished", again.stderr)
+check("a run that ended early is finished",
+      again.returncode == 0 and "got: is finished already" in again.stderr and read("got") == read("want.kept"), again.stderr)
 os.remove("got")
 again = subprocess.run([*GO, *BEST, "--metrics", "got.metrics", "-o", "got"], capture_output=True, text=True)
-report(again.returncode == 0 and read("got") == read("want.kept") and lines("got.metrics") == lines("want.metrics.kept"),
-       "and gives its output again", again.stderr)
+check("and gives its output again",
+      again.returncode == 0 and read("got") == read("want.kept") and lines("got.metrics") == lines("want.metrics.kept"), again.stderr)
 shown = subprocess.run(["peek", "--tensors", "run.safetensors"], capture_output=True, text=True, check=True).stdout
-report("best_weights\tF32" in shown, "the best weights are in the checkpoint", shown)
+check("the best weights are in the checkpoint", "best_weights\tF32" in shown, shown)
 
 
 def forge(name, change):
@@ -167,7 +155,7 @@ def forge(name, change):
     with open("forged.safetensors", "wb") as f:
         f.write(data + hashlib.sha256(data).digest())
     done = subprocess.run([*GO, *BEST[:-1], "forged.safetensors", "--metrics", "got.metrics", "-o", "no"], capture_output=True, text=True)
-    report(done.returncode == 65 and done.stderr.count("\n") == 1 and "forged.safetensors: " in done.stderr, name,
+    check(name, done.returncode == 65 and done.stderr.count("\n") == 1 and "forged.safetensors: " in done.stderr,
            (done.returncode, done.stderr))
 
 
@@ -194,7 +182,7 @@ forge("one that has waited longer than it ran", state('"waited":4', '"waited":40
 def refused(name, code, says, *options):
     go = GO[:GO.index("--eval-strategy")] if "--eval-strategy" in options else GO
     done = subprocess.run([*go, "-q", "-o", "no", *options], capture_output=True, text=True)
-    report(done.returncode == code and says in done.stderr and done.stderr.count("\n") == 1 and not os.path.exists("no"), name,
+    check(name, done.returncode == code and says in done.stderr and done.stderr.count("\n") == 1 and not os.path.exists("no"),
            (done.returncode, done.stderr))
 
 
@@ -210,6 +198,6 @@ refused("a metric for nothing", 2, "give one", "--metric-for-best-model", "eval_
 refused("accuracy that nobody counts", 2, "needs --eval-labels", "--load-best", "--metric-for-best-model", "eval_accuracy")
 refused("another metric", 2, "--metric-for-best-model", "--load-best", "--metric-for-best-model", "f1")
 done = subprocess.run([*GO, *BEST, "--metrics", "got.metrics", "-o", "no", "--early-stopping-patience", "5"], capture_output=True, text=True)
-report(done.returncode == 65 and "--early-stopping-patience was 4 and is 5" in done.stderr, "another patience is another run", done.stderr)
-print(f"1..{tests}")
-sys.exit(failures > 0)
+check("another patience is another run",
+      done.returncode == 65 and "--early-stopping-patience was 4 and is 5" in done.stderr, done.stderr)
+finish()

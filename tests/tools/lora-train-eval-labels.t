@@ -7,13 +7,13 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import check, finish, root  # noqa: E402
+
 tiny = os.path.join(root, "pipelines/tiny")
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
-tests = failures = 0
 
 # answers of one token; of several, equally many, that begin alike; that are the beginning of another
 PLAIN = [" a", " b", " c", " d"]
@@ -22,20 +22,13 @@ ODD = [" a", " a b", " a b c d e f g h", " a c"]
 LABELS = ["w", "x", "y", "z"]
 
 
-def report(ok, name, detail=""):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}{'' if ok else ': ' + str(detail)}", flush=True)
-
-
 def tool(*words, data=None, text=True):
     return subprocess.run(words, check=True, capture_output=True, text=text, input=data).stdout
 
 
 def refused(name, code, says, *words):
     done = subprocess.run(words, capture_output=True, text=True)
-    report(done.returncode == code and says in done.stderr and done.stderr.count("\n") == 1 and not os.path.exists("no"), name,
+    check(name, done.returncode == code and says in done.stderr and done.stderr.count("\n") == 1 and not os.path.exists("no"),
            (done.returncode, done.stderr))
 
 
@@ -81,20 +74,21 @@ def train(model, records_of, *options):
     return lines("metrics")
 
 
-def check(name, model, answers, options=(), labels=LABELS):
+def check_answers(name, model, answers, options=(), labels=LABELS):
     """How many accuracies there were."""
     same = [x for x in options if x not in ("--loss", "completion")]
     data = answered(model, "data", labels, answers, same)
     plain = train(model, data, *options)
     tensors = tool("peek", "--tensors", "tuned")
     got = train(model, data, "--eval-labels", "--save-steps", "2", *options)
-    report(tool("peek", "--tensors", "tuned") == tensors and plain == [{k: v for k, v in x.items() if k not in ("eval_accuracy", "eval_records")} for x in got],
-           f"{name}: the adapter's tensors and all other numbers are those without it")
+    check(f"{name}: the adapter's tensors and all other numbers are those without it",
+          tool("peek", "--tensors", "tuned") == tensors
+          and plain == [{k: v for k, v in x.items() if k not in ("eval_accuracy", "eval_records")} for x in got])
     want = [(n, *predicted(model, data, f"tuned.step-{n}", same)) for n in (2, 4, 6)]
     got = [(x["step"], x["eval_accuracy"], x["eval_records"]) for x in got if "eval_loss" in x]
-    report(got == want, f"{name}: accuracies {got}", want)
+    check(f"{name}: accuracies {got}", got == want, want)
     still = train(model, data, "--eval-labels", *options, "--learning-rate", "0")
-    report([x["eval_accuracy"] for x in still if "eval_loss" in x] == [1, 1, 1], f"{name}: the base model's are its own")
+    check(f"{name}: the base model's are its own", [x["eval_accuracy"] for x in still if "eval_loss" in x] == [1, 1, 1])
     return len({x[1] for x in got})
 
 
@@ -104,28 +98,29 @@ for arch in "phi", "llama", "mistral":
          "-o", arch + "/")
 tool("quantize-nf4", "-q", "phi", "-o", "phi.nf4/")
 moved = [
-    check("Phi in NF4, short answers", "phi.nf4", PLAIN),
-    check("Phi in NF4, long answers", "phi.nf4", LONG),
-    check("Phi in NF4, answers in answers, completions alone", "phi.nf4", ODD, ["--loss", "completion"]),
-    check("Llama, long answers", "llama", LONG),
-    check("a window that is shorter than a prompt", "mistral", LONG),
-    check("in bfloat16", "phi.nf4", LONG, ["--compute-dtype", "bfloat16"]),
-    check("on ref", "phi", ODD, ["--device", "ref"]),
-    check("a hundred labels, so that a batch holds few records", "phi.nf4", None, [], [f"l{i:02}" for i in range(100)]),
-    check("labels without answers", "phi", None),
+    check_answers("Phi in NF4, short answers", "phi.nf4", PLAIN),
+    check_answers("Phi in NF4, long answers", "phi.nf4", LONG),
+    check_answers("Phi in NF4, answers in answers, completions alone", "phi.nf4", ODD, ["--loss", "completion"]),
+    check_answers("Llama, long answers", "llama", LONG),
+    check_answers("a window that is shorter than a prompt", "mistral", LONG),
+    check_answers("in bfloat16", "phi.nf4", LONG, ["--compute-dtype", "bfloat16"]),
+    check_answers("on ref", "phi", ODD, ["--device", "ref"]),
+    check_answers("a hundred labels, so that a batch holds few records", "phi.nf4", None, [], [f"l{i:02}" for i in range(100)]),
+    check_answers("labels without answers", "phi", None),
 ]
-report(sum(n > 1 for n in moved) > 4, "accuracies change", moved)
+check("accuracies change", sum(n > 1 for n in moved) > 4, moved)
 
 stream("plain", records(), answers=PLAIN)
 stream("bare", records())
 done = subprocess.run(["lora-train", "-m", "phi", "bare", "--max-steps", "1", "--eval-labels", "-o", "guessed"], capture_output=True, text=True)
-report(done.returncode == 0 and done.stderr.count("names no answers: each label is scored by a space and its name") == 1,
-       "says that answers are guessed", done.stderr)
-report(", eval accuracy 0." in done.stderr and " of 20)" in done.stderr, "the last line says it", done.stderr)
+check("says that answers are guessed",
+      done.returncode == 0 and done.stderr.count("names no answers: each label is scored by a space and its name") == 1, done.stderr)
+check("the last line says it", ", eval accuracy 0." in done.stderr and " of 20)" in done.stderr, done.stderr)
 
 done = subprocess.run(["lora-train", "-m", "phi", "plain", "--max-steps", "1", "--eval-labels", "--only", "split=train", "-o", "unseen"],
                       capture_output=True, text=True)
-report(done.returncode == 0 and "warning: no record's split is eval: nothing is evaluated" in done.stderr, "says that there is nothing to evaluate", done.stderr)
+check("says that there is nothing to evaluate",
+      done.returncode == 0 and "warning: no record's split is eval: nothing is evaluated" in done.stderr, done.stderr)
 
 # what makes no sense
 go = ["lora-train", "-q", "-m", "phi", "-o", "no", "--max-steps", "2", "--eval-labels"]
@@ -157,9 +152,8 @@ go = ["lora-train", "-q", "-m", "phi", "--max-steps", "2", "--checkpoint", "run"
 tool(*go, "plain", "--eval-labels")
 stream("other", records(), answers=ODD)
 done = subprocess.run([*go, "other", "--eval-labels", "--resume"], capture_output=True, text=True)
-report(done.returncode == 65 and "digest of the labels was " in done.stderr, "other answers are another run", done.stderr)
+check("other answers are another run", done.returncode == 65 and "digest of the labels was " in done.stderr, done.stderr)
 tool(*go, "plain", "--force")
 tool(*go, "other", "--resume")
-report(True, "but not where nobody looks")
-print(f"1..{tests}")
-sys.exit(failures > 0)
+check("but not where nobody looks", True)
+finish()

@@ -15,20 +15,15 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish  # noqa: E402
+
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 32))
 random.seed(SEED)
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job's children would ignore it
 folder = tempfile.TemporaryDirectory()
 top = folder.name
-tests = failures = 0
-
-
-def report(ok, name, detail=""):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}{'' if ok else ': ' + str(detail)}", flush=True)
 
 
 def at(name):
@@ -132,7 +127,7 @@ def check_kills():
             known[kind] = reference(kind)
         sig = signal.SIGKILL if i % 5 else random.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
         wrong = one_round(kind, *known[kind], sig)
-        report(not wrong, f"round {i + 1}, {kind}, signal {sig:d}, SEED={SEED}", wrong)
+        check(f"round {i + 1}, {kind}, signal {sig:d}, SEED={SEED}", not wrong, wrong)
 
 
 def start_long(name, sign, *options):
@@ -152,16 +147,18 @@ def check_long_evaluation():
     start = time.time()
     p.send_signal(signal.SIGTERM)
     words = p.communicate()[1]
-    report(p.returncode == 75 and words.count("\n") == 1 and "stopped after step 1 of 1; go on with: lora-train" in words,
-           "a long evaluation is broken off", f"exit {p.returncode} after {time.time() - start}: {words}")
+    check("a long evaluation is broken off",
+          p.returncode == 75 and words.count("\n") == 1 and "stopped after step 1 of 1; go on with: lora-train" in words,
+          f"exit {p.returncode} after {time.time() - start}: {words}")
     with open(os.path.join(at("evaluation"), "metrics")) as f:
-        report(len(f.readlines()) == 1, "the step's line is there, the evaluation's is not")
+        check("the step's line is there, the evaluation's is not", len(f.readlines()) == 1)
     command = words.split("go on with: ")[-1].strip()
     whole = subprocess.run(command, shell=True, cwd=at("evaluation"), capture_output=True, text=True)
     with open(os.path.join(at("evaluation"), "metrics")) as f:
         lines = [json.loads(x) for x in f]
-    report(whole.returncode == 0 and [x.keys() & {"loss", "eval_loss"} for x in lines] == [{"loss"}, {"eval_loss"}],
-           "the command that is named goes on with it", f"{command}: {whole.stderr}")
+    check("the command that is named goes on with it",
+          whole.returncode == 0 and [x.keys() & {"loss", "eval_loss"} for x in lines] == [{"loss"}, {"eval_loss"}],
+          f"{command}: {whole.stderr}")
 
 
 def check_second_signal():
@@ -175,9 +172,9 @@ def check_second_signal():
     start = time.time()
     p.send_signal(signal.SIGINT)
     words = p.communicate()[1]
-    report(still and p.returncode == 75 and "interrupted" in words, "the first signal, and its echo, wait for the step, a second one does not",
+    check("the first signal, and its echo, wait for the step, a second one does not", still and p.returncode == 75 and "interrupted" in words,
            f"still {still}, exit {p.returncode} after {time.time() - start}: {words}")
-    report(sorted(os.listdir(at("second"))) == ["metrics", "run.safetensors"], "what stays", os.listdir(at("second")))
+    check("what stays", sorted(os.listdir(at("second"))) == ["metrics", "run.safetensors"], os.listdir(at("second")))
 
 
 subprocess.run(["mkmodel", "--arch", "phi", "--hidden", "64", "--layers", "2", "--heads", "4", "--vocab", "512", "-o", at("model")],
@@ -192,5 +189,4 @@ KINDS["adapter"] += ["--r", "3"]
 check_kills()
 check_long_evaluation()
 check_second_signal()
-print(f"1..{tests}")
-sys.exit(failures > 0)
+finish()

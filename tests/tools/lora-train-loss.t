@@ -6,18 +6,12 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, root  # noqa: E402
+
 model = os.path.join(root, "tests/golden/phi-tiny/nf4")
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
-tests = failures = 0
-
-
-def report(ok, name):
-    global tests, failures
-    tests += 1
-    failures += not ok
-    print(f"{'ok' if ok else 'not ok'} {tests} - {name}", flush=True)
 
 
 def tool(*words):
@@ -71,8 +65,8 @@ def check_step(what, norm, batch):
         else:
             want = sum(sums) / sum(len(single[i][2]["ids"]) if what == "all" else single[i][1] for i in ids)
         tokens = sum(len(single[i][2]["ids"]) for i in ids)
-        report(near(got["loss"], want) and got["tokens"] == tokens,
-               f"loss of {what} by {norm}, micro-batches of {batch}, step {got['step']}: {got['loss']} and {want}")
+        check(f"loss of {what} by {norm}, micro-batches of {batch}, step {got['step']}: {got['loss']} and {want}",
+              near(got["loss"], want) and got["tokens"] == tokens)
 
 
 def check_left_over():
@@ -82,8 +76,8 @@ def check_left_over():
                                  "--lora-dropout", "0", "--group-by-length")
         single = losses("all", "--only", "split=train")
         want = [mean(single[i][0] / single[i][1] for i in ids) for ids in planned]
-        report([len(x) for x in planned] == ends and all(near(g["loss"], w) for g, w in zip(metrics, want)),
-               f"left-over micro-batches under {accum}")
+        check(f"left-over micro-batches under {accum}",
+              [len(x) for x in planned] == ends and all(near(g["loss"], w) for g, w in zip(metrics, want)))
 
 
 def check_evaluation():
@@ -93,9 +87,9 @@ def check_evaluation():
     groups = split(list(single.values()), 8)
     want = mean(sum(x[0] for x in g) / sum(x[1] for x in g) for g in groups for _ in g)
     got = metrics[-1]
-    report(near(got["eval_loss"], want) and got["eval_tokens"] == sum(x[1] for x in single.values()) and got["step"] == 4,
-           f"eval_loss {got['eval_loss']} and {want}")
-    report([x["step"] for x in metrics] == [1, 2, 3, 4, 4], "an evaluation line follows its step's line")
+    check(f"eval_loss {got['eval_loss']} and {want}",
+          near(got["eval_loss"], want) and got["eval_tokens"] == sum(x[1] for x in single.values()) and got["step"] == 4)
+    check("an evaluation line follows its step's line", [x["step"] for x in metrics] == [1, 2, 3, 4, 4])
 
 
 rows = []
@@ -112,5 +106,4 @@ for what in ("all", "completion"):
 check_step("all", "micro", 1)
 check_left_over()
 check_evaluation()
-print(f"1..{tests}")
-sys.exit(failures > 0)
+finish()

@@ -6,6 +6,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, skip_all  # noqa: E402
+
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
 
@@ -27,8 +30,7 @@ def make():
 
 if "AddressSanitizer" in subprocess.run(["lora-train", "--help"], env=dict(os.environ, ASAN_OPTIONS="help=1"),
                                         capture_output=True, text=True).stderr:
-    print("1..0 # SKIP the address sanitizer keeps memory of its own")
-    sys.exit(0)
+    skip_all("the address sanitizer keeps memory of its own")
 make()
 train = ["lora-train", "-q", "-m", "model", "data", "--max-steps", "1"]
 subprocess.run(train + ["--plan", "plan"], check=True)
@@ -37,7 +39,6 @@ with open("plan") as f:
 plan = last["memory"]
 # the program itself and the model's files are not in the plan
 took = peak(*train, "-o", "adapter") - peak("lora-train", "--help") - plan["weights_mapped"]
-ok = abs(plan["total"] / took - 1) <= 0.1 and last["batch_tokens"] == 8 * 94  # the last of each is a target only
-print(f"{'ok' if ok else 'not ok'} 1 - planned {plan['total'] / 1e6:.1f} MB, took {took / 1e6:.1f} MB")
-print("1..1")
-sys.exit(not ok)
+check(f"planned {plan['total'] / 1e6:.1f} MB, took {took / 1e6:.1f} MB", abs(plan["total"] / took - 1) <= 0.1)
+check("a batch is all of the tokens", last["batch_tokens"] == 8 * 94, last)  # the last of each is a target only
+finish()

@@ -11,8 +11,10 @@ import tempfile
 import cbor2
 import zstandard
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-TINY = os.path.join(ROOT, "pipelines", "tiny")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish, root, run  # noqa: E402
+
+TINY = os.path.join(root, "pipelines", "tiny")
 ODD = {  # field: value as it comes, none of it as our tools would write it
     "integer": b"\x18\x01",
     "number": b"\xfb\x3f\xf8\0\0\0\0\0\0",
@@ -78,7 +80,6 @@ def failure(stream, adds):
     return None
 
 
-count = bad = 0
 with tempfile.TemporaryDirectory() as folder:
     model = os.path.join(folder, "model")
     subprocess.run(["mkmodel", "--layers", "1", "--vocab", "1024", "--tokenizer", TINY, "-o", model], check=True)
@@ -90,12 +91,9 @@ with tempfile.TemporaryDirectory() as folder:
         (["loss"], ["predict", "-m", model, "--mode", "loss"]),
         (["output"], ["predict", "-m", model, "--mode", "generate", "--max-new-tokens", "2"]),
     ):
-        got = subprocess.run(command, input=stream, capture_output=True)
+        got = run(*command, data=stream)
         why = f"exit {got.returncode}: {got.stderr}" if got.returncode else failure(got.stdout, adds)
-        count += 1
-        bad += why is not None
-        print(f"{'not ok' if why else 'ok'} {count} - {' '.join(command[:1] + command[3:])}" + (f": {why}" if why else ""))
+        check(" ".join(command[:1] + command[3:]), why is None, why)
         if command[0] != "predict" and not got.returncode:
             stream = got.stdout
-print(f"1..{count}")
-sys.exit(bad > 0)
+finish()

@@ -9,19 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import streams  # noqa: E402
+from tap import check, finish, root  # noqa: E402
 
 tiny = os.path.join(root, "tests", "golden", "phi-tiny")
-count = failed = 0
-
-
-def check(name, good, detail=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(detail)}")
 
 
 def run(*options, rows=(), kind="tokens", labels=None, answers=None, data=None):
@@ -290,5 +282,4 @@ refuses("a bad record after good ones", 65, "token id 999", *base, "-o", target,
 check("no output is left behind", not os.path.exists(target) and os.listdir(scratch.name) == ["model"],
       os.listdir(scratch.name))
 
-print(f"1..{count}")
-sys.exit(failed > 0)
+finish()

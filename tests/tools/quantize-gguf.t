@@ -8,49 +8,12 @@ import sys
 import tempfile
 import zipfile
 
-sys.dont_write_bytecode = True
-root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-sys.path.insert(0, os.path.join(root, "tests"))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import gguf_files as files  # noqa: E402
+from tap import check, finish, good, read, root, run, shared, skip, write  # noqa: E402
 
-shared = os.path.abspath(os.environ.get("SHARED", os.path.join(root, "..", "shared")))
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
-count = failed = 0
-
-
-def check(name, ok, why=""):
-    global count, failed
-    count += 1
-    failed += not ok
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}{'' if ok else ': ' + str(why)[-600:]}".replace("\n", " "), flush=True)
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
-
-
-def run(*command, data=None):
-    return subprocess.run(command, input=data, capture_output=True)
-
-
-def good(*command, data=None):
-    d = run(*command, data=data)
-    assert d.returncode == 0, (command, d.stderr)
-    return d.stdout
-
-
-def write(name, content):
-    with open(name, "wb") as f:
-        f.write(content)
-    return name
-
-
-def read(name):
-    with open(name, "rb") as f:
-        return f.read()
 
 
 def tensors(path):
@@ -288,5 +251,4 @@ if os.path.exists(package) and os.path.isdir(shared + "/golden/smollm2"):
 else:
     skip("SmolLM2", "the model is not in the cache (make demo fetches it)" if os.path.isdir(shared + "/golden/smollm2") else "../shared is not there")
 
-print(f"1..{count}")
-sys.exit(failed > 0)
+finish()

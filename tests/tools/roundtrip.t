@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish  # noqa: E402
+
 rng = random.Random(20251107)
-number = failed = 0
 folder = tempfile.TemporaryDirectory()
 os.chdir(folder.name)
 open("t.txt", "w").write("{text}")
@@ -21,13 +23,6 @@ PIECES = ["\t", "\n", "\r", "\r\n", '"', '""', "'", ",", ";", "|", "\\", "\\t", 
           "\u00a0", "\u200f", "\u202e", "שלום", "é", "e\u0301", "中文", "😀", "\U0010ffff", " ", "  ", "=cmd|' /C calc'!A0", "+1", "-1", "@x",
           "#", "sep=;", "null", "NaN", "true", "{", "}", "[1, 2]", "{text}", "\x01", "\x1b[1m", "\x7f", "\x9b", "0", "007", "1e5", "text",
           "label", "id", "<b>", "&amp;", "%s", "$(x)", "`x`", "\x0b", "\x0c", "\x1c", "a", "word", "more words here"]
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + repr(detail)[:700]}")
 
 
 def text(null=False):
@@ -163,5 +158,4 @@ for form in ("csv", "tsv"):
     check(f"a single column as {form}, empty values too", got == one, got)
 zero = run("peek", "--csv", "text", data=run("peek", "--from-jsonl", data=b'{"text":"a\\u0000b"}\n'))
 check("U+0000 is refused where a table would lose it", b"exit 65" in zero and b"field 'text': holds U+0000" in zero, zero)
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

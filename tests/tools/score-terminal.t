@@ -13,14 +13,8 @@ import tempfile
 import termios
 import unicodedata
 
-number = failed = 0
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}{'' if good else ': ' + repr(detail)[:600]}")
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import check, finish  # noqa: E402
 
 
 def on_terminal(columns, *words, **env):
@@ -95,5 +89,4 @@ with tempfile.TemporaryDirectory() as scratch:
     check("what is left out of a summary is told", "more columns: --tsv" in on_terminal(40, "score", "--summary", a, b))
     text = on_terminal(80, "score", "--bootstrap", "100", a, b)
     check("two runs: a bar each, and the sentence", text.count("█") > 20 and "is more often right than" in text, text)
-print(f"1..{number}")
-sys.exit(failed > 0)
+finish()

@@ -8,19 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parity"))
+here = Path(__file__).resolve().parent
+sys.path[:0] = [str(here.parent), str(here.parent / "parity")]
 import parts_cases as parts  # noqa: E402
+from tap import check, finish  # noqa: E402
 
-count = bad = 0
 LEVEL = parts.byte_level(regex=False)
-
-
-def ok(good, name, detail=""):
-    global count, bad
-    count += 1
-    bad += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + detail}")
 
 
 def run(case, text, *options):
@@ -35,12 +28,12 @@ def run(case, text, *options):
 def refused(name, case, code, said, text="a b\n", options=()):
     rc, err, _ = run(case, text, *options)
     good = rc == code and said in err and err.count("\n") == 1 and "tokenizer.json" in err
-    ok(good, name, f"exit {rc}, said {err!r}; wanted {code}, {said!r}")
+    check(name, good, f"exit {rc}, said {err!r}; wanted {code}, {said!r}")
 
 
 def taken(name, case, text="a b\n", options=()):
     rc, err, _ = run(case, text, *options)
-    ok(rc == 0 and not err, name, f"exit {rc}, said {err!r}")
+    check(name, rc == 0 and not err, f"exit {rc}, said {err!r}")
 
 
 def pattern(regex, behavior="Isolated", **others):
@@ -64,8 +57,9 @@ def check_patterns():
                         ("looking ahead", r"(?=(?:a*)*[!?])a")):
         text = "a" * 3000 + "\n"
         rc, err, seconds = run(pattern(regex), text)
-        ok(rc == 65 and "gives up" in err and "tokenizer.json" in err and err.count("\n") == 1 and seconds < 20,
-           f"gives up: {name}", f"exit {rc} after {seconds:.1f} s: {err!r}")
+        check(f"gives up: {name}",
+              rc == 65 and "gives up" in err and "tokenizer.json" in err and err.count("\n") == 1 and seconds < 20,
+              f"exit {rc} after {seconds:.1f} s: {err!r}")
     taken("a long text with a pattern that PCRE2 has to match", pattern(parts.CASES), "a" * 1000000 + " " * 1000000 + "1" * 100000 + "\n")
     refused("a behavior that is not there", pattern("a", behavior="Merged"), 69, "behavior Merged")
     refused("a behavior that is a number", pattern("a", behavior=5), 65, "behavior")
@@ -138,5 +132,4 @@ check_lists()
 check_members()
 check_models()
 check_posts()
-print(f"1..{count}")
-sys.exit(bad > 0)
+finish()
