@@ -244,11 +244,11 @@ static void put_aside_name(struct buf *b, const char *path)
 static int exchange(struct outdir *d)
 {
     struct buf aside = BUF_INIT;
-    const char *old;
 
     (void)flock(dirfd(d->old), LOCK_EX | LOCK_NB);
     put_aside_name(&aside, d->path);
-    const int rc = unfinished_exchange(d->temp, d->path, aside.p, &old);
+    const char *old = aside.p;
+    const int rc = unfinished_exchange(d->temp, d->path, &old);
 
     if (!rc) {
         beside_remove_folder(d->old, old);

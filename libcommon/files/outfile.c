@@ -235,10 +235,11 @@ static int write_fail(struct outfile *f)
                    f->name, strerror(errno));
 }
 
-static int write_out(struct outfile *f, const char *p, size_t n)
+/* AT: the place in the file; -1: behind what was written so before. */
+static int write_out(struct outfile *f, int64_t at, const char *p, size_t n)
 {
     while (n) {
-        const ssize_t done = write(f->fd, p, n);
+        const ssize_t done = at < 0 ? write(f->fd, p, n) : pwrite(f->fd, p, n, at);
 
         if (done < 0 && errno == EINTR)
             continue;
@@ -246,37 +247,25 @@ static int write_out(struct outfile *f, const char *p, size_t n)
             return write_fail(f);
         p += done;
         n -= (size_t)done;
+        at += at < 0 ? 0 : done;
     }
     return 0;
 }
 
 int outfile_write_at(struct outfile *f, uint64_t offset, const void *bytes, size_t n)
 {
-    const char *p = bytes;
-
     assert(is_made(f));
-    while (n) {
-        const ssize_t done = pwrite(f->fd, p, n, (off_t)offset);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return write_fail(f);
-        p += done;
-        n -= (size_t)done;
-        offset += (uint64_t)done;
-    }
-    return 0;
+    return write_out(f, (int64_t)offset, bytes, n);
 }
 
 int outfile_write(struct outfile *f, const void *bytes, size_t n)
 {
     if (n > sizeof f->buffer - f->n) {
-        if (write_out(f, f->buffer, f->n) < 0)
+        if (write_out(f, -1, f->buffer, f->n) < 0)
             return -1;
         f->n = 0;
         if (n >= sizeof f->buffer)
-            return write_out(f, bytes, n);
+            return write_out(f, -1, bytes, n);
     }
     if (n)
         memcpy(f->buffer + f->n, bytes, n);
@@ -319,7 +308,7 @@ int outfile_flush(struct outfile *f)
     if (f->failed)
         return err_set(EXIT_IO, "%s: an earlier write failed", f->name);
     f->n = 0;
-    return write_out(f, f->buffer, n);
+    return write_out(f, -1, f->buffer, n);
 }
 
 /* ---- commit ---- */

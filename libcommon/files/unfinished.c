@@ -39,25 +39,29 @@ static void take_turn(void)
 }
 
 static _Thread_local bool in_turn; /* this thread is: also when it runs out of memory and exits */
+static sigset_t masked;            /* what it had blocked before */
 
-static void begin(sigset_t *before)
+static void begin(void)
 {
-    sigset_t all;
+    sigset_t all, before;
 
     (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, before);
-    if (!in_turn)
-        take_turn();
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    if (in_turn)
+        return;
+    take_turn();
     in_turn = true;
+    masked = before;
 }
 
-static void end(const sigset_t *before)
+static void end(void)
 {
     const int error = errno;
+    const sigset_t before = masked;
 
     in_turn = false;
     atomic_flag_clear(&turn);
-    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
 }
 
@@ -101,11 +105,9 @@ static bool give_up(void)
 
 static void at_exit(void)
 {
-    sigset_t before;
-
-    begin(&before);
+    begin();
     remove_all();
-    end(&before);
+    end();
 }
 
 void unfinished_prepare(void)
@@ -121,73 +123,68 @@ void unfinished_prepare(void)
 
 /* ---- making ---- */
 
-/* In turn. */
-static void enter(struct unfinished *u, const struct unfinished *folder, int fd)
+/* CREATE makes it and appends its name to the buffer. */
+static int make(struct unfinished **out, const struct unfinished *folder, const char *path,
+                int (*create)(struct buf *, const char *))
 {
-    u->folder = folder;
-    u->fd = fd;
-    u->before = newest;
-    newest = u;
-}
+    struct unfinished *u = xcalloc(1, sizeof *u);
 
-static int give_out(struct unfinished **out, struct unfinished *u)
-{
+    u->folder = folder;
+    begin();
+    u->fd = create(&u->path, path);
     if (u->fd >= 0) {
-        *out = u;
-        return 0;
+        u->before = newest;
+        *out = newest = u;
     }
+    end();
+    if (u->fd >= 0)
+        return 0;
     const int error = errno;
 
-    buf_free(&u->path); /* nothing was made, so nothing goes */
-    unfinished_free(u);
+    buf_free(&u->path);
+    free(u);
     errno = error;
     return -1;
 }
 
-static int make(struct unfinished **out, const char *path,
-                int (*beside)(struct buf *, const char *))
-{
-    struct unfinished *u = xcalloc(1, sizeof *u);
-    sigset_t before;
-
-    beside_sweep(path);
-    begin(&before);
-    enter(u, NULL, beside(&u->path, path));
-    end(&before);
-    return give_out(out, u);
-}
-
 int unfinished_file(struct unfinished **out, const char *path)
 {
-    return make(out, path, beside_file);
+    beside_sweep(path);
+    return make(out, NULL, path, beside_file);
 }
 
 int unfinished_folder(struct unfinished **out, const char *path)
 {
-    return make(out, path, beside_folder);
+    beside_sweep(path);
+    return make(out, NULL, path, beside_folder);
+}
+
+static int create_file(struct buf *name, const char *path)
+{
+    buf_puts(name, path);
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
 int unfinished_inside(struct unfinished **out, struct unfinished *folder, const char *name)
 {
-    struct unfinished *u = xcalloc(1, sizeof *u);
-    sigset_t before;
+    struct buf path = BUF_INIT;
 
-    buf_printf(&u->path, "%s/%s", folder->path.p, name);
-    begin(&before);
-    enter(u, folder, open(u->path.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    end(&before);
-    return give_out(out, u);
+    buf_printf(&path, "%s/%s", folder->path.p, name);
+    const int rc = make(out, folder, path.p, create_file);
+
+    buf_free(&path);
+    return rc;
 }
 
 void unfinished_in_place(struct unfinished **out)
 {
-    struct unfinished *u = xcalloc(1, sizeof *u);
-    sigset_t before;
+    struct unfinished *u = *out = xcalloc(1, sizeof *u);
 
-    begin(&before);
-    enter(u, NULL, -1);
-    end(&before);
-    *out = u;
+    u->fd = -1;
+    begin();
+    u->before = newest;
+    newest = u;
+    end();
 }
 
 int unfinished_fd(const struct unfinished *u)
@@ -255,32 +252,6 @@ static void set_named(struct unfinished *u)
     any_done = true;
 }
 
-static int name_it(const char *temp, const char *path, bool fresh)
-{
-    if (fresh) {
-        if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
-            return 0;
-        if (errno != EINVAL && errno != ENOSYS)
-            return -1;
-    }
-    return rename(temp, path);
-}
-
-int unfinished_rename(struct unfinished *u, const char *path, bool fresh)
-{
-    const int folder = open_folder_of(path);
-    sigset_t before;
-
-    begin(&before);
-    const int rc = name_it(u->path.p, path, fresh);
-
-    if (!rc)
-        set_named(u);
-    end(&before);
-    sync_and_close(folder);
-    return rc;
-}
-
 /* For a moment the old folder is not under its name but under ASIDE, where a person finds it. */
 static int step_aside(const char *temp, const char *path, const char *aside)
 {
@@ -295,77 +266,60 @@ static int step_aside(const char *temp, const char *path, const char *aside)
     return -1;
 }
 
-int unfinished_exchange(struct unfinished *u, const char *path, const char *aside, const char **old)
+/* HOW of renameat2, which some file systems lack. OLD: as of unfinished_exchange, else NULL. */
+static int give_name(struct unfinished *u, const char *path, unsigned how, const char **old)
 {
+    const char *const temp = u->path.p;
     const int folder = open_folder_of(path);
-    sigset_t before;
 
-    *old = u->path.p;
-    begin(&before);
-    int rc = renameat2(AT_FDCWD, u->path.p, AT_FDCWD, path, RENAME_EXCHANGE);
+    begin();
+    int rc = renameat2(AT_FDCWD, temp, AT_FDCWD, path, how);
 
-    if (rc < 0 && (errno == EINVAL || errno == ENOSYS)) {
-        *old = aside;
-        rc = step_aside(u->path.p, path, aside);
-    }
+    if (rc == 0 && old)
+        *old = temp;
+    else if (rc < 0 && (errno == EINVAL || errno == ENOSYS))
+        rc = old ? step_aside(temp, path, *old) : rename(temp, path);
     if (!rc)
         set_named(u);
-    end(&before);
+    end();
     sync_and_close(folder);
     return rc;
 }
 
-void unfinished_done(struct unfinished *u)
+int unfinished_rename(struct unfinished *u, const char *path, bool fresh)
 {
-    sigset_t before;
-
-    begin(&before);
-    set_named(u);
-    end(&before);
+    return give_name(u, path, fresh ? RENAME_NOREPLACE : 0, NULL);
 }
 
-/* ---- release ---- */
-
-/* In turn: takes U, or the files inside of it, from the list, and gives them back as another list,
- * newest first. */
-static struct unfinished *take_out(const struct unfinished *u)
+int unfinished_exchange(struct unfinished *u, const char *path, const char **old)
 {
-    struct unfinished **at = &newest, *out = NULL, **last = &out;
+    return give_name(u, path, RENAME_EXCHANGE, old);
+}
 
-    while (*at) {
-        struct unfinished *v = *at;
+void unfinished_done(struct unfinished *u)
+{
+    begin();
+    set_named(u);
+    end();
+}
 
+/* The files inside go first: they are newer than their folder, which is locked until then. */
+void unfinished_free(struct unfinished *u)
+{
+    begin();
+    for (struct unfinished **at = &newest, *v; u && (v = *at);) {
         if (v != u && v->folder != u) {
             at = &v->before;
             continue;
         }
         *at = v->before;
-        v->before = NULL;
-        *last = v;
-        last = &v->before;
-    }
-    return out;
-}
-
-void unfinished_free(struct unfinished *u)
-{
-    sigset_t before;
-
-    if (!u)
-        return;
-    begin(&before);
-    struct unfinished *gone = take_out(u);
-
-    for (struct unfinished *v = gone; v; v = v->before)
         remove_one(v);
-    end(&before);
-    while (gone) { /* unlocks last */
-        struct unfinished *v = gone;
-
-        gone = v->before;
         if (v->fd >= 0)
             (void)close(v->fd);
         buf_free(&v->path);
+        if (v == u)
+            u = NULL;
         free(v);
     }
+    end();
 }

@@ -34,10 +34,9 @@ MUST_USE int unfinished_sync(struct unfinished *u);
 /* Gives it the name PATH, in place of a file, or of an empty folder, that is there; with FRESH an
  * existing PATH is EEXIST, where the file system can tell in the same step. -1 with errno set. */
 MUST_USE int unfinished_rename(struct unfinished *u, const char *path, bool fresh);
-/* Gives the folder U the name of the folder PATH. *OLD is the name that the latter has now: that of
- * the former where the file system exchanges names in one step, else ASIDE, which nobody has. */
-MUST_USE int unfinished_exchange(struct unfinished *u, const char *path, const char *aside,
-                                 const char **old);
+/* Gives the folder U the name of the folder PATH. *OLD is a name that nobody has, for the latter where the
+ * file system cannot exchange names in one step; where it can, *OLD becomes the name that U had. */
+MUST_USE int unfinished_exchange(struct unfinished *u, const char *path, const char **old);
 /* What was written in place is whole. */
 void unfinished_done(struct unfinished *u);
 
