@@ -1,53 +1,42 @@
 #include "share.h"
 
-#include "claim.h"
 #include "filetype.h"
+#include "input.h"
 #include "utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Folder of the running program, without a slash at the end; false where /proc is not there. */
-static bool program_folder(char *at, size_t size)
+/* Appends the folder of the running program and a slash; false where /proc is not there. */
+static bool put_program_folder(struct buf *b)
 {
-    const ssize_t n = readlink("/proc/self/exe", at, size - 1);
+    char at[PATH_MAX];
+    const ssize_t n = readlink("/proc/self/exe", at, sizeof at);
+    const char *slash = n > 0 ? memrchr(at, '/', (size_t)n) : NULL;
 
-    if (n <= 0)
-        return false;
-    at[n] = 0;
-    char *slash = strrchr(at, '/');
-
-    if (!slash)
-        return false;
-    *slash = 0;
-    return true;
+    if (slash)
+        buf_add(b, at, (size_t)(slash + 1 - at));
+    return slash != NULL;
 }
 
-/* The places to look in, best first; NULL behind the last. */
-static char **roots(void)
-{
-    char **root = xcalloc(4, sizeof *root), bin[PATH_MAX];
-    const char *set = getenv("SLMTOOLS_SHARE");
-    struct buf b = BUF_INIT;
-    int n = 0;
+enum { SET, INSTALLED, BUILT, ROOTS };
 
-    if (set && *set)
-        root[n++] = xstrdup(set);
-    if (program_folder(bin, sizeof bin)) {
-        buf_printf(&b, "%s/../share/slmtools", bin);
-        root[n++] = xstrdup(b.p);
-        buf_clear(&b);
-        buf_printf(&b, "%s/../../../share", bin);
-        root[n++] = xstrdup(b.p);
-    }
-    buf_free(&b);
-    return root;
+/* The place number I to look in, best first; false: there is none. */
+static bool find_root(struct buf *root, int i)
+{
+    const char *set = getenv("SLMTOOLS_SHARE");
+
+    buf_clear(root);
+    if (i == SET && set)
+        buf_puts(root, set);
+    else if (i != SET && put_program_folder(root))
+        buf_puts(root, i == INSTALLED ? "../share/slmtools" : "../../../share");
+    return root->n > 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -92,73 +81,57 @@ static int is_there(const char *path)
                            : err_set(EXIT_NOINPUT, "%s: cannot read: %s", path, strerror(errno));
 }
 
-/* The roots that are there move to the front. */
-static int keep_roots(char **root)
+static int no_share(const struct buf *roots)
 {
-    const char *set = getenv("SLMTOOLS_SHARE");
-    struct buf all = BUF_INIT;
-    int n = 0, rc = 1;
-
-    for (int i = 0; rc >= 0 && root[i]; i++) {
-        char *const one = root[i];
-
-        buf_printf(&all, "%s%s", i ? ", " : "", one);
-        rc = is_there(one);
-        if (rc == 0 && set && !strcmp(one, set))
-            rc = err_set(EXIT_NOINPUT, "SLMTOOLS_SHARE is %s, which is not there; correct it", one);
-        root[i] = root[n];
-        root[n] = one;
-        n += rc > 0;
-    }
-    if (rc >= 0 && n == 0)
-        rc = err_set(EXIT_NOINPUT, "there is no share folder (%s); set SLMTOOLS_SHARE to it",
-                     all.p ? all.p : "this system does not say where the program is");
-    buf_free(&all);
-    return rc < 0 ? -1 : n;
+    return err_set(EXIT_NOINPUT, "there is no share folder (%s); set SLMTOOLS_SHARE to it",
+                   roots->n ? roots->p : "this system does not say where the program is");
 }
 
 /* The error for a name that is nowhere: the names that are, where it is not meant as a path. */
-static void list_known(char *const *root, int n, const char *kind, const char *name,
-                       const char *suffix)
+static void no_name(const char *kind, const char *name, const struct buf *known)
 {
-    struct buf path = BUF_INIT, known = BUF_INIT;
-
-    if (strchr(name, '/')) {
+    if (strchr(name, '/'))
         (void)err_set(EXIT_NOINPUT, "%s: cannot open: %s", name, strerror(ENOENT));
-        return;
-    }
-    for (int i = 0; i < n && !known.n; i++) {
-        buf_clear(&path);
-        buf_printf(&path, "%s/%s", root[i], kind);
-        list_names(&known, path.p, suffix);
-    }
-    (void)err_set(EXIT_NOINPUT, "no '%s' in share/%s; there are: %s", name, kind,
-                  known.n ? known.p : "none (set SLMTOOLS_SHARE to the folder 'share')");
-    buf_free(&path);
-    buf_free(&known);
+    else
+        (void)err_set(EXIT_NOINPUT, "no '%s' in share/%s; there are: %s", name, kind,
+                      known->n ? known->p : "none (set SLMTOOLS_SHARE to the folder 'share')");
 }
 
 int share_find(char **found, const char *kind, const char *name, const char *suffix)
 {
-    char **root = roots();
-    struct buf path = BUF_INIT;
+    struct buf root = BUF_INIT, roots = BUF_INIT, path = BUF_INIT, known = BUF_INIT;
     const bool plain = *name && !strchr(name, '/') && name[0] != '.' && strlen(name) < NAME_MAX / 2;
-    const int n = keep_roots(root);
-    int rc = n < 0 ? -1 : 0;
+    bool share = false;
+    int rc = 0;
 
-    for (int i = 0; plain && rc == 0 && i < n; i++) {
+    for (int i = 0; rc == 0 && i < ROOTS; i++) {
+        if (!find_root(&root, i))
+            continue;
+        buf_printf(&roots, "%s%s", roots.n ? ", " : "", root.p);
+        rc = is_there(root.p);
+        if (rc == 0 && i == SET)
+            rc = err_set(EXIT_NOINPUT, "SLMTOOLS_SHARE is %s, which is not there; correct it",
+                         root.p);
+        if (rc <= 0)
+            continue;
+        share = true;
+        buf_printf(&root, "/%s", kind);
         buf_clear(&path);
-        buf_printf(&path, "%s/%s/%s%s", root[i], kind, name, suffix);
-        rc = is_there(path.p);
+        buf_printf(&path, "%s/%s%s", root.p, name, suffix);
+        rc = plain ? is_there(path.p) : 0;
+        if (rc == 0 && !known.n)
+            list_names(&known, root.p, suffix);
     }
     if (rc > 0)
         *found = xstrdup(path.p);
-    if (rc == 0)
-        list_known(root, n, kind, name, suffix);
-    for (int i = 0; root[i]; i++)
-        free(root[i]);
-    free(root);
+    else if (rc == 0 && !share)
+        rc = no_share(&roots);
+    else if (rc == 0)
+        no_name(kind, name, &known);
+    buf_free(&root);
+    buf_free(&roots);
     buf_free(&path);
+    buf_free(&known);
     return rc;
 }
 
@@ -166,12 +139,11 @@ int lib_find(char **found, const char *name)
 {
     const char *const set = getenv("SLMTOOLS_LIB");
     struct buf path = BUF_INIT;
-    char bin[PATH_MAX];
 
     if (set && *set)
         buf_printf(&path, "%s/%s", set, name);
-    else if (program_folder(bin, sizeof bin))
-        buf_printf(&path, "%s/../lib/slmtools/%s", bin, name);
+    else if (put_program_folder(&path))
+        buf_printf(&path, "../lib/slmtools/%s", name);
     if (path.n && access(path.p, R_OK) == 0) {
         *found = path.p;
         return 1;
@@ -186,35 +158,24 @@ int lib_find(char **found, const char *name)
 
 int read_file(struct buf *b, const char *path, size_t max)
 {
-    const bool standard = !strcmp(path, "-");
-    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    const char *name = standard ? "standard input" : path;
+    enum { BLOCK = 1 << 16 };
+    struct input *in;
+    size_t got = 1;
+    int rc = input_open(&in, path);
 
-    if (fd < 0)
-        return err_set(EXIT_NOINPUT, "%s: cannot open: %s", name, strerror(errno));
-    int rc = claim_input(fd, name);
-
-    while (!rc) {
-        buf_reserve(b, 1 << 16);
-        const ssize_t got = read(fd, b->p + b->n, 1 << 16);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EISDIR)
-            rc = err_set(EXIT_NOINPUT, "%s: is a folder; give a file", name);
-        else if (got < 0)
-            rc = err_set(EXIT_IO, "%s: cannot read: %s; check the disk or network that it is on",
-                         name, strerror(errno));
-        if (got <= 0)
-            break;
-        b->n += (size_t)got;
+    if (rc < 0)
+        return -1;
+    while (!rc && got) {
+        buf_reserve(b, BLOCK);
+        rc = input_read(in, b->p + b->n, BLOCK, &got);
+        if (!rc)
+            b->n += got;
         b->p[b->n] = 0;
-        if (b->n > max)
-            rc = err_set(EXIT_DATA, "%s: larger than %zu bytes; this is not the file meant", name,
-                         max);
+        if (!rc && b->n > max)
+            rc = err_set(EXIT_DATA, "%s: larger than %zu bytes; this is not the file meant",
+                         input_name(in), max);
     }
-    if (!standard)
-        (void)close(fd);
+    input_close(in);
     return rc;
 }
 
