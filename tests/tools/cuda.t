@@ -105,8 +105,7 @@ with tempfile.TemporaryDirectory() as scratch:
         check("quantising gives the CPU's bytes", a.read() == b.read())
 
     if card:  # what follows makes the machine another one
-        print(f"1..{count}")
-        sys.exit(failed > 0)
+        finish()
 
     def refuses(name, code, why, device="cuda", **where):
         done = run("predict", "--device", device, "-m", golden("phi-tiny", "nf4"), "-o", path("none"), data=streams.stream(rows_of("phi-tiny", 2), "tokens"), **where)
