@@ -14,7 +14,7 @@
 enum { LARGE_PAGE = 2 << 20 };
 
 /* What a name of SLMTOOLS_CPU stands for. */
-struct choice {
+struct cpu_choice {
     const char *name;
     bool (*there)(void);
     const struct isa *isa;
@@ -58,7 +58,7 @@ static bool always(void)
 }
 
 /* Fastest first. */
-static const struct choice choices[] = {
+static const struct cpu_choice choices[] = {
 #ifdef __x86_64__
     { "amxbf16", has_amxbf16, &isa_avx512, &bf16_amx },
     { "avx512bf16", has_avx512bf16, &isa_avx512, &bf16_avx512 },
@@ -70,10 +70,10 @@ static const struct choice choices[] = {
     { "amxbf16-emulated", always, &isa_portable, &bf16_emulated },
 };
 
-static const struct choice *chosen;
+static const struct cpu_choice *chosen;
 
 /* The fastest that this machine has, or the one called NAME; NULL when it has none. */
-static const struct choice *fastest(const char *name)
+static const struct cpu_choice *fastest(const char *name)
 {
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
         if ((!name || strcmp(name, choices[i].name) == 0) && choices[i].there())
@@ -145,7 +145,7 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
 int cpu_ops(struct ops *o)
 {
     const char *const name = getenv("SLMTOOLS_CPU");
-    const struct choice *const choice = fastest(name);
+    const struct cpu_choice *const choice = fastest(name);
 
     if (!choice)
         return err_set(

@@ -18,11 +18,11 @@ enum {
 };
 
 /* What is left to read of the file's head. */
-struct reader {
+struct head_reader {
     const uint8_t *p, *end;
 };
 
-static size_t left(const struct reader *r)
+static size_t left(const struct head_reader *r)
 {
     return (size_t)(r->end - r->p);
 }
@@ -41,7 +41,7 @@ static uint64_t number_at(const uint8_t *p, size_t bytes)
     return v;
 }
 
-static int take(struct reader *r, size_t bytes, uint64_t *v)
+static int take(struct head_reader *r, size_t bytes, uint64_t *v)
 {
     if (left(r) < bytes)
         return is_cut();
@@ -50,7 +50,7 @@ static int take(struct reader *r, size_t bytes, uint64_t *v)
     return 0;
 }
 
-static int take_u32(struct reader *r, uint32_t *v)
+static int take_u32(struct head_reader *r, uint32_t *v)
 {
     uint64_t wide = 0;
 
@@ -68,7 +68,7 @@ const uint8_t *gguf_take_text(const uint8_t *p, const char **text, size_t *n)
 }
 
 /* Steps over a text after a look at it. */
-static int check_text(struct reader *r, const char **text, size_t *n)
+static int check_text(struct head_reader *r, const char **text, size_t *n)
 {
     uint64_t length = 0;
 
@@ -88,7 +88,7 @@ static int check_text(struct reader *r, const char **text, size_t *n)
 }
 
 /* A key or a tensor's name, as a copy. */
-static int take_name(struct reader *r, char **name)
+static int take_name(struct head_reader *r, char **name)
 {
     const char *text = NULL;
     size_t n = 0;
@@ -109,7 +109,7 @@ static const uint8_t type_bytes[GGUF_TYPES] = {
     [GGUF_BOOL] = 1, [GGUF_F32] = 4, [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
 };
 
-static int check_texts(struct reader *r, uint64_t n)
+static int check_texts(struct head_reader *r, uint64_t n)
 {
     const char *text;
     size_t length;
@@ -123,7 +123,7 @@ static int check_texts(struct reader *r, uint64_t n)
     return 0;
 }
 
-static int check_numbers(struct reader *r, enum gguf_type type, uint64_t n)
+static int check_numbers(struct head_reader *r, enum gguf_type type, uint64_t n)
 {
     const size_t bytes = type_bytes[type];
 
@@ -137,14 +137,14 @@ static int check_numbers(struct reader *r, enum gguf_type type, uint64_t n)
     return 0;
 }
 
-static int take_type(struct reader *r, uint32_t *type)
+static int take_type(struct head_reader *r, uint32_t *type)
 {
     if (take_u32(r, type) < 0)
         return -1;
     return *type < GGUF_TYPES ? 0 : err_set(EXIT_DATA, "a value has the unknown type %u", *type);
 }
 
-static int take_value(struct reader *r, struct gguf_value *v)
+static int take_value(struct head_reader *r, struct gguf_value *v)
 {
     uint32_t type = 0;
 
@@ -166,7 +166,7 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct gguf_value *)a)->key, ((const struct gguf_value *)b)->key);
 }
 
-static int take_values(struct gguf *g, struct reader *r, uint64_t n)
+static int take_values(struct gguf *g, struct head_reader *r, uint64_t n)
 {
     if (n > KEYS_MAX || n > left(r) / VALUE_BYTES_MIN)
         return err_set(EXIT_DATA, "%llu keys do not fit into the file", (unsigned long long)n);
@@ -249,7 +249,7 @@ static int check_shape(struct gguf_tensor *t)
 }
 
 /* OFFSET is left for when it is known where the data begin. */
-static int take_tensor(struct reader *r, struct gguf_tensor *t, uint64_t *offset)
+static int take_tensor(struct head_reader *r, struct gguf_tensor *t, uint64_t *offset)
 {
     uint32_t rank = 0, type = 0;
     uint64_t size = 0;
@@ -330,7 +330,7 @@ static int find_alignment(const struct gguf *g, size_t *alignment)
     return 0;
 }
 
-static int place_all(struct gguf *g, const uint8_t *file, const struct reader *r,
+static int place_all(struct gguf *g, const uint8_t *file, const struct head_reader *r,
                      const uint64_t *offset)
 {
     size_t alignment = 0;
@@ -348,7 +348,7 @@ static int place_all(struct gguf *g, const uint8_t *file, const struct reader *r
     return check_tensors(g);
 }
 
-static int take_tensors(struct gguf *g, struct reader *r, uint64_t n, const uint8_t *file)
+static int take_tensors(struct gguf *g, struct head_reader *r, uint64_t n, const uint8_t *file)
 {
     int rc = 0;
 
@@ -380,7 +380,7 @@ bool gguf_is(const void *bytes, size_t n)
     return n >= MAGIC_BYTES && !memcmp(bytes, "GGUF", MAGIC_BYTES);
 }
 
-static int take_version(struct reader *r)
+static int take_version(struct head_reader *r)
 {
     uint32_t version = 0;
 
@@ -396,7 +396,7 @@ static int take_version(struct reader *r)
 
 int gguf_parse(struct gguf **out, const uint8_t *data, size_t size)
 {
-    struct reader r = { data, data + size };
+    struct head_reader r = { data, data + size };
     uint64_t tensors = 0, values = 0;
 
     if (!gguf_is(data, size))

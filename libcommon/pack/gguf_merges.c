@@ -8,7 +8,7 @@
  * two tokens becomes a merge; those of the best token come first. The halves of a long token are
  * found by hashes of its beginnings, so that the work grows with the bytes of the vocabulary alone.
  */
-struct piece {
+struct token_text {
     const char *text;
     size_t n;
 };
@@ -22,7 +22,7 @@ struct merge {
 
 struct making {
     const struct gguf_tokens *t;
-    struct piece *piece;
+    struct token_text *piece;
     uint32_t n;
     uint32_t *slot; /* id + 1 by hash; 0: free */
     uint32_t slots;
@@ -51,7 +51,7 @@ static uint32_t *slot_of(const struct making *m, uint64_t hash, const char *text
     uint32_t i = first_slot(m, hash);
 
     while (m->slot[i]) {
-        const struct piece *p = &m->piece[m->slot[i] - 1];
+        const struct token_text *p = &m->piece[m->slot[i] - 1];
 
         if (p->n == n && !memcmp(p->text, text, n))
             break;
@@ -71,7 +71,7 @@ static void read_pieces(struct making *m)
         m->slots *= 2;
     m->slot = xcalloc(m->slots, sizeof *m->slot);
     for (uint32_t i = 0; i < m->n; i++) {
-        struct piece *one = &m->piece[i];
+        struct token_text *one = &m->piece[i];
         uint64_t hash = 0;
 
         p = gguf_take_text(p, &one->text, &one->n);
@@ -115,7 +115,7 @@ static int by_halves(const void *a, const void *b)
 /* All ways to cut token ID. */
 static void cut(struct making *m, uint32_t id)
 {
-    const struct piece *one = &m->piece[id];
+    const struct token_text *one = &m->piece[id];
     const size_t from = m->merges;
     uint32_t chars = 0, before = 0;
 
@@ -173,7 +173,8 @@ void gguf_put_score_merges(const struct gguf_tokens *t, struct buf *b)
         qsort(m.merge, m.merges, sizeof *m.merge, by_rank);
     buf_putc(b, '[');
     for (size_t i = 0; i < m.merges; i++) {
-        const struct piece *left = &m.piece[m.merge[i].left], *right = &m.piece[m.merge[i].right];
+        const struct token_text *left = &m.piece[m.merge[i].left],
+                                *right = &m.piece[m.merge[i].right];
 
         buf_puts(b, i ? ",\n      [" : "\n      [");
         gguf_put_json(b, left->text, left->n);

@@ -10,12 +10,12 @@ enum {
 };
 
 /* Parts of names, between "blk.N." or "model.layers.N." and ".weight" or ".bias". */
-struct part {
+struct name_part {
     const char *gguf, *hf;
     int archs;
 };
 
-static const struct part layer_parts[] = {
+static const struct name_part layer_parts[] = {
     { "attn_norm", "input_layernorm", ALL },
     { "ffn_norm", "post_attention_layernorm", ALL & ~GGUF_PHI2 },
     { "attn_q", "self_attn.q_proj", APART },
@@ -34,7 +34,7 @@ static const struct part layer_parts[] = {
     { "ffn_down", "mlp.fc2", GGUF_PHI2 },
 };
 
-static const struct part other_parts[] = {
+static const struct name_part other_parts[] = {
     { "token_embd", "model.embed_tokens", ALL },
     { "output_norm", "model.norm", ALL & ~GGUF_PHI2 },
     { "output_norm", "model.final_layernorm", GGUF_PHI2 },
@@ -48,7 +48,7 @@ static bool is_of_config(const char *name)
            !strcmp(name, "rope_factors_short.weight");
 }
 
-static const char *find_part(const struct part *part, size_t parts, int arch, const char *name,
+static const char *find_part(const struct name_part *part, size_t parts, int arch, const char *name,
                              size_t n)
 {
     for (size_t i = 0; i < parts; i++)

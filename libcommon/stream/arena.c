@@ -7,16 +7,16 @@
 void arena_grow(struct arena *a, size_t bytes)
 {
     const size_t size = bytes > 4096 ? bytes : 4096;
-    struct block *b = xmalloc(sizeof *b + size);
+    struct arena_block *b = xmalloc(sizeof *b + size);
 
-    *b = (struct block){ .next = a->newest, .size = size };
+    *b = (struct arena_block){ .next = a->newest, .size = size };
     a->newest = b;
 }
 
 void arena_free(struct arena *a)
 {
     while (a->newest) {
-        struct block *b = a->newest;
+        struct arena_block *b = a->newest;
 
         a->newest = b->next;
         free(b);
@@ -29,7 +29,7 @@ void arena_clear(struct arena *a)
 
     if (!a->newest)
         return;
-    for (const struct block *b = a->newest; b; b = b->next)
+    for (const struct arena_block *b = a->newest; b; b = b->next)
         all += b->size;
     if (a->newest->next) {
         arena_free(a);

@@ -6,15 +6,15 @@
 
 #include <stddef.h>
 
-struct block {
-    struct block *next;
+struct arena_block {
+    struct arena_block *next;
     size_t used, size;
     _Alignas(16) char bytes[];
 };
 
 /* Zero it to start. */
 struct arena {
-    struct block *newest;
+    struct arena_block *newest;
 };
 
 void arena_grow(struct arena *a, size_t bytes); /* for arena_take */

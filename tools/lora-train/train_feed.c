@@ -50,22 +50,22 @@ int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t
     return largest;
 }
 
-void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed,
+void feed_init(struct train_feed *f, struct model *m, int64_t budget, uint64_t seed,
                struct label_eval *labels)
 {
-    *f = (struct feed){
+    *f = (struct train_feed){
         .model = m, .budget = budget, .seed = seed, .labels = labels, .batch = BATCH_INIT
     };
 }
 
-void feed_free(struct feed *f)
+void feed_free(struct train_feed *f)
 {
     batch_free(&f->batch);
     free(f->nll);
 }
 
 /* The sum of one sequence of the batch, over its rows in their order. */
-static double sum_rows(const struct feed *f, const struct seq *s)
+static double sum_rows(const struct train_feed *f, const struct seq *s)
 {
     double sum = 0;
 
@@ -75,14 +75,14 @@ static double sum_rows(const struct feed *f, const struct seq *s)
 }
 
 /* Rows of a record beside its own. */
-static int64_t more_rows(const struct feed *f, bool train)
+static int64_t more_rows(const struct train_feed *f, bool train)
 {
     return f->labels && !train ? label_eval_rows(f->labels) : 0;
 }
 
 /* Runs what has been gathered: records I .. of the list, in the batch's order. */
-static int run_batch(struct feed *f, const struct train_set *set, const int64_t *record, int64_t i,
-                     bool train, double *sum)
+static int run_batch(struct train_feed *f, const struct train_set *set, const int64_t *record,
+                     int64_t i, bool train, double *sum)
 {
     struct batch *b = &f->batch;
     const int64_t n = b->seqs, tokens = b->tokens + n * more_rows(f, train);
@@ -104,7 +104,7 @@ static int run_batch(struct feed *f, const struct train_set *set, const int64_t 
     return rc;
 }
 
-int feed_run(struct feed *f, const struct train_set *set, const int64_t *record, int64_t n,
+int feed_run(struct train_feed *f, const struct train_set *set, const int64_t *record, int64_t n,
              const double *weight, int64_t first_sample, double *sum)
 {
     const int64_t more = more_rows(f, weight != NULL);
@@ -132,7 +132,7 @@ int feed_run(struct feed *f, const struct train_set *set, const int64_t *record,
     return n ? run_batch(f, set, record, start, weight != NULL, sum) : 0;
 }
 
-int feed_blame(const struct feed *f)
+int feed_blame(const struct train_feed *f)
 {
     return f->culprit ? err_in("%s:%" PRIu64, f->culprit->source, f->culprit->id) : -1;
 }

@@ -10,7 +10,7 @@
 #include "label_eval.h"
 #include "train_records.h"
 
-struct feed {
+struct train_feed {
     struct model *model;
     int64_t budget; /* tokens of a batch; a longer record is a batch by itself */
     uint64_t seed;  /* of dropout */
@@ -29,9 +29,9 @@ int64_t feed_budget(const struct model *m, const struct lora_set *l);
 int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t n, int64_t more,
                      int64_t budget);
 
-void feed_init(struct feed *f, struct model *m, int64_t budget, uint64_t seed,
+void feed_init(struct train_feed *f, struct model *m, int64_t budget, uint64_t seed,
                struct label_eval *labels);
-void feed_free(struct feed *f);
+void feed_free(struct train_feed *f);
 
 /*
  * SUM[i] = summed nll of record RECORD[i] of SET, i < N (RECORD NULL: record i). With WEIGHT, the
@@ -41,10 +41,10 @@ void feed_free(struct feed *f);
  * EXIT_NUMERIC: a loss is not finite; feed_blame says whose. The model has room for the budget and
  * for the longest record.
  */
-MUST_USE int feed_run(struct feed *f, const struct train_set *set, const int64_t *record, int64_t n,
-                      const double *weight, int64_t first_sample, double *sum);
+MUST_USE int feed_run(struct train_feed *f, const struct train_set *set, const int64_t *record,
+                      int64_t n, const double *weight, int64_t first_sample, double *sum);
 
 /* Puts FILE:RECORD in front of the error when one record is to blame. Returns -1, always. */
-int feed_blame(const struct feed *f);
+int feed_blame(const struct train_feed *f);
 
 #endif

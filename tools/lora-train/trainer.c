@@ -19,7 +19,7 @@ struct run {
     const struct trainer *t;
     struct trainer_state *at;
     struct metrics *metrics;
-    struct feed feed;
+    struct train_feed feed;
     struct optim_step optim;
     double *weight, *sum; /* (uses of the largest window, or eval records) */
     char remark[40];      /* beside the progress bar */
@@ -298,7 +298,8 @@ static int do_steps(struct run *r, struct progress *progress)
             return -1;
         if (at->evaluate) /* or one that was broken off */
             continue;
-        if (saves_step(r->t->opt, r->t->lora, model_weights(r->t->model), &r->t->from, at->step, at->resumed) < 0 ||
+        if (saves_step(r->t->opt, r->t->lora, model_weights(r->t->model), &r->t->from, at->step,
+                       at->resumed) < 0 ||
             (is_due(r) && trainer_keep(r->t, at, r->metrics) < 0))
             return -1;
     }

@@ -11,16 +11,16 @@
 #include <unistd.h>
 
 /* A view and the option that asks for it. */
-struct choice {
+struct view_choice {
     const char *option;
     bool on;
     int (*run)(const struct peek *p);
 };
 
 /* The one that was asked for; NULL when none was. */
-static const struct choice *chosen(const struct choice *c, size_t n)
+static const struct view_choice *chosen(const struct view_choice *c, size_t n)
 {
-    const struct choice *one = NULL;
+    const struct view_choice *one = NULL;
 
     for (size_t i = 0; i < n; i++) {
         if (!c[i].on)
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
     };
 
     p.paths = cli_parse(argc, argv, &cli);
-    const struct choice choices[] = {
+    const struct view_choice choices[] = {
         { "--jsonl", jsonl, view_jsonl },
         { "--text", p.text, view_text },
         { "--tsv", p.tsv, view_tsv },
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
         { "--devices", devices, view_devices },
         { "--from-jsonl", from_jsonl, make_stream },
     };
-    const struct choice *one = chosen(choices, sizeof choices / sizeof *choices);
+    const struct view_choice *one = chosen(choices, sizeof choices / sizeof *choices);
 
     if (tokens && !p.model)
         die(EXIT_USAGE, "--tokens needs --model, whose tokenizer made the ids");

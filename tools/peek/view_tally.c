@@ -11,7 +11,7 @@ enum {
     COLUMNS_MAX = 64
 }; /* different values of the first and of the second field */
 
-struct tally {
+struct crosstab {
     char *field[2];        /* the second may be NULL */
     bool found[2];         /* a record had it */
     struct labels seen[2]; /* their values in the order they came in */
@@ -19,7 +19,7 @@ struct tally {
 };
 
 /* Index of the value that REC has in field I. */
-static int value_of(struct tally *t, const struct record *rec, int i)
+static int value_of(struct crosstab *t, const struct record *rec, int i)
 {
     const struct field *f = record_find(rec, t->field[i]);
     struct labels *seen = &t->seen[i];
@@ -48,7 +48,7 @@ static int value_of(struct tally *t, const struct record *rec, int i)
 
 static int add_record(void *self, struct record *rec, struct buf *line)
 {
-    struct tally *t = self;
+    struct crosstab *t = self;
     const int before = t->seen[0].n, row = value_of(t, rec, 0);
     const int column = row < 0 || !t->field[1] ? row : value_of(t, rec, 1);
 
@@ -63,7 +63,7 @@ static int add_record(void *self, struct record *rec, struct buf *line)
     return 0;
 }
 
-static int64_t total(const struct tally *t, int row)
+static int64_t total(const struct crosstab *t, int row)
 {
     int64_t n = 0;
 
@@ -72,7 +72,7 @@ static int64_t total(const struct tally *t, int row)
     return n;
 }
 
-static void put_row(struct buf *b, const struct tally *t, int row)
+static void put_row(struct buf *b, const struct crosstab *t, int row)
 {
     utf8_show_line(b, t->seen[0].name[row]);
     buf_printf(b, "\t%lld", (long long)total(t, row));
@@ -82,7 +82,7 @@ static void put_row(struct buf *b, const struct tally *t, int row)
 }
 
 /* The most frequent first; of equals the one that came first. */
-static void put_rows(struct buf *b, const struct tally *t)
+static void put_rows(struct buf *b, const struct crosstab *t)
 {
     bool *done = xcalloc((size_t)t->seen[0].n + 1, sizeof *done);
 
@@ -98,7 +98,7 @@ static void put_rows(struct buf *b, const struct tally *t)
     free(done);
 }
 
-static int parse_fields(struct tally *t, const char *list)
+static int parse_fields(struct crosstab *t, const char *list)
 {
     const char *comma = strchr(list, ',');
 
@@ -109,19 +109,18 @@ static int parse_fields(struct tally *t, const char *list)
     return 0;
 }
 
-static int check_found(const struct peek *p, const struct tally *t)
+static int check_found(const struct peek *p, const struct crosstab *t)
 {
     for (int i = 0; t->seen[0].n > 0 && i < 2; i++)
         if (t->field[i] && !t->found[i])
-            return err_set(EXIT_DATA,
-                           "%s: no record has a field '%s'; --jsonl shows what there is",
+            return err_set(EXIT_DATA, "%s: no record has a field '%s'; --jsonl shows what there is",
                            first_path(p), t->field[i]);
     return 0;
 }
 
 int view_tally(const struct peek *p)
 {
-    struct tally t = { .count = NULL };
+    struct crosstab t = { .count = NULL };
     struct buf b = BUF_INIT;
     int rc = parse_fields(&t, p->tally);
 

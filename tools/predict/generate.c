@@ -153,7 +153,7 @@ static const char *seed_label(const char *answer)
     return found;
 }
 
-static void set_fields(const struct predictor *p, const struct item *item, struct text *t)
+static void set_fields(const struct predictor *p, const struct pending *item, struct text *t)
 {
     record_set_ids(item->rec, "output_ids", t->ids, (size_t)t->n,
                    model_config(p->model)->vocab > 1 << 16);

@@ -146,7 +146,7 @@ static int score_prompts(struct predictor *p, struct prompt *prompts, int n, int
 }
 
 /* Softmax of the normalised scores of one record, and the first label with the largest. */
-static void set_fields(const struct predictor *p, const struct item *item, double *score)
+static void set_fields(const struct predictor *p, const struct pending *item, double *score)
 {
     const struct label_state *s = p->state;
     const bool by_length = !strcmp(p->opt->normalize, "length");

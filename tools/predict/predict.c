@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct source {         /* what the predictions come from */
+struct origin {         /* what the predictions come from */
     struct pack **pack; /* the model, then its adapters */
     double *scale;      /* (n) of each adapter; the first is not used */
     char **what;        /* (n) of the end map */
@@ -63,7 +63,7 @@ static char *adapter_input(double scale)
     return b.p;
 }
 
-static int source_open(struct source *src, const char *model, const struct cli_list *adapters)
+static int origin_open(struct origin *src, const char *model, const struct cli_list *adapters)
 {
     src->pack = xnmalloc((size_t)adapters->n + 1, sizeof(struct pack *));
     src->scale = xnmalloc((size_t)adapters->n + 1, sizeof *src->scale);
@@ -86,7 +86,7 @@ static int source_open(struct source *src, const char *model, const struct cli_l
 }
 
 /* The adapters as one set that MODEL goes through, or NULL without adapters. */
-static struct lora_set *load_adapters(const struct source *src, struct model *model,
+static struct lora_set *load_adapters(const struct origin *src, struct model *model,
                                       const struct predict_options *o)
 {
     const unsigned how =
@@ -121,14 +121,14 @@ static int read_chain(struct buf *chain, const struct pack *adapter)
     return rc < 0 && has > 0 ? err_in("%s", pack_name(adapter)) : rc;
 }
 
-static void read_chains(const struct source *src)
+static void read_chains(const struct origin *src)
 {
     for (int i = 1; i < src->n; i++)
         if (read_chain(&src->chain[i], src->pack[i]) < 0)
             die_err();
 }
 
-static void source_close(struct source *src)
+static void origin_close(struct origin *src)
 {
     digests_free(src->digests);
     for (int i = 0; i < src->n; i++) {
@@ -206,7 +206,7 @@ static int64_t records_to_come(const struct predict_options *o, const char *cons
     return got < 0 ? -1 : n;
 }
 
-static void run(struct predictor *p, const struct source *src, const char *const *paths)
+static void run(struct predictor *p, const struct origin *src, const char *const *paths)
 {
     const struct cli_common *common = &p->opt->common;
     struct reader *r;
@@ -245,10 +245,10 @@ int main(int argc, char **argv)
     threads_sleep_soon(argv);
     const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
-    struct source src = { 0 };
+    struct origin src = { 0 };
     const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads);
 
-    if (!ops || source_open(&src, opt.model, &opt.adapters) < 0 ||
+    if (!ops || origin_open(&src, opt.model, &opt.adapters) < 0 ||
         model_open(&p.model, src.pack[0], ops, dtype_of(opt.compute)) < 0)
         die_err();
     struct lora_set *lora = load_adapters(&src, p.model, &opt);
@@ -267,6 +267,6 @@ int main(int argc, char **argv)
     tokenizer_close(p.tok);
     model_close(p.model);
     lora_free(lora);
-    source_close(&src);
+    origin_close(&src);
     return 0;
 }

@@ -36,7 +36,7 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
 void options_suit(const struct predict_options *o, const char *mode);
 
 /* A record on its way: a copy, because the reader lends its own only until the next. */
-struct item {
+struct pending {
     struct record *rec;
     uint32_t *ids;
     int64_t n, n_prompt;

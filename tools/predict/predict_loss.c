@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The first token that counts: the completion's, or the second where there is none. */
-static int64_t first_target(const struct predictor *p, const struct item *item)
+static int64_t first_target(const struct predictor *p, const struct pending *item)
 {
     const bool all = !strcmp(p->opt->loss, "all") || item->n_prompt == item->n;
 
@@ -13,7 +13,7 @@ static int64_t first_target(const struct predictor *p, const struct item *item)
 }
 
 /* Q is the sequence of ITEM, NLL the losses of its batch. */
-static void set_loss(const struct predictor *p, struct item *item, const struct seq *q,
+static void set_loss(const struct predictor *p, struct pending *item, const struct seq *q,
                      const float *nll)
 {
     const int64_t first = first_target(p, item);
@@ -54,7 +54,7 @@ static int run_logits(struct predictor *p, struct prompt *prompts, int n, int64_
     if (rc == 0)
         rc = model_infer(p->model, &p->batch, p->prompts.kv, row, n, logits);
     for (int i = 0; rc == 0 && i < n; i++) {
-        const struct item *item = prompts[i].owner;
+        const struct pending *item = prompts[i].owner;
 
         record_set_f32(item->rec, "logits", logits + i * V, (size_t)V);
     }

@@ -16,14 +16,14 @@ enum {
 static const size_t window_bytes = 16 << 20;
 
 struct window {
-    struct item item[WINDOW];
+    struct pending item[WINDOW];
     struct prompt prompt[WINDOW];
     int n;
     size_t bytes;
 };
 
 /* Copies REC and its ids into ITEM and adds their bytes to SIZE. */
-static int take(struct item *item, struct record *rec, size_t *size)
+static int take(struct pending *item, struct record *rec, size_t *size)
 {
     const uint32_t *ids;
     uint64_t n_prompt;
@@ -58,7 +58,7 @@ static int take(struct item *item, struct record *rec, size_t *size)
     return 0;
 }
 
-static int check(const struct predictor *p, const struct mode *mode, const struct item *item)
+static int check(const struct predictor *p, const struct mode *mode, const struct pending *item)
 {
     const int64_t need = mode->whole ? item->n : item->n_prompt + p->more;
 
@@ -81,7 +81,7 @@ static int fill(struct window *win, const struct predictor *p, const struct mode
 
     win->bytes = 0;
     for (win->n = 0; win->n < most && win->bytes < window_bytes; win->n++) {
-        struct item *item = &win->item[win->n];
+        struct pending *item = &win->item[win->n];
 
         got = reader_next(r, &rec);
         if (got <= 0)
@@ -105,7 +105,7 @@ static int by_ids(const void *a, const void *b)
             return x->ids[i] < y->ids[i] ? -1 : 1;
     if (x->n != y->n)
         return x->n < y->n ? -1 : 1;
-    const struct item *first = x->owner, *second = y->owner;
+    const struct pending *first = x->owner, *second = y->owner;
 
     return (first > second) - (first < second);
 }
@@ -120,7 +120,7 @@ static int run_batch(struct predictor *p, const struct mode *mode, struct prompt
         return 0;
     while (err_code() == EXIT_NUMERIC && i < n && mode->run(p, &prompt[i], 1, 0) == 0)
         i++;
-    const struct item *bad = prompt[i < n ? i : 0].owner;
+    const struct pending *bad = prompt[i < n ? i : 0].owner;
 
     return err_in("%s:%s", reader_name(r), record_name(bad->rec));
 }

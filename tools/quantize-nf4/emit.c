@@ -23,8 +23,8 @@ static const char *const suffixes[] = {
     ".nested_quant_map",
 };
 
-struct part {
-    const struct item *item;
+struct emitted {
+    const struct quant_tensor *item;
     enum kind kind;
     char *name;
     enum dtype dtype;
@@ -34,8 +34,8 @@ struct part {
 
 /* Where parts go: into a file, or beside the bytes they should equal. */
 struct emitter {
-    struct plan *plan;
-    struct part *part; /* those of an item follow one another as their kinds do */
+    struct quant_plan *plan;
+    struct emitted *part; /* those of an item follow one another as their kinds do */
     int n;
     int *weight;                   /* of each item: its first part */
     struct tensors_writer *writer; /* NULL: compare */
@@ -55,16 +55,16 @@ static int put(struct emitter *e, const void *bytes, size_t n)
     return 0;
 }
 
-static void add_part(struct emitter *e, const struct item *it, enum kind kind, enum dtype dtype,
-                     int64_t n)
+static void add_part(struct emitter *e, const struct quant_tensor *it, enum kind kind,
+                     enum dtype dtype, int64_t n)
 {
     struct buf name = BUF_INIT;
-    struct part *p;
+    struct emitted *p;
 
     buf_printf(&name, "%s%s", it->t->name, suffixes[kind]);
     e->part = xnrealloc(e->part, (size_t)e->n + 1, sizeof *e->part);
     p = &e->part[e->n++];
-    *p = (struct part){ it, kind, name.p, dtype, 1, { n } };
+    *p = (struct emitted){ it, kind, name.p, dtype, 1, { n } };
     if (it->quantised && kind == WEIGHT) {
         p->rank = 2; /* bitsandbytes keeps its codes as a column */
         p->shape[1] = 1;
@@ -74,7 +74,7 @@ static void add_part(struct emitter *e, const struct item *it, enum kind kind, e
     }
 }
 
-static void add_parts(struct emitter *e, const struct item *it)
+static void add_parts(struct emitter *e, const struct quant_tensor *it)
 {
     const bool nested = e->plan->opt.nested;
 
@@ -117,9 +117,9 @@ static void turn_pass(struct turn *t, int64_t next)
 }
 
 /* Each thread computes a piece and waits for its turn to write it: meanwhile the others compute. */
-static int put_codes(struct emitter *e, const struct item *it)
+static int put_codes(struct emitter *e, const struct quant_tensor *it)
 {
-    const struct plan *p = e->plan;
+    const struct quant_plan *p = e->plan;
     struct report_sums sums = { 0 };
     struct turn turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
     struct failure bad;
@@ -127,8 +127,8 @@ static int put_codes(struct emitter *e, const struct item *it)
     failure_none(&bad, it->t->n);
 #pragma omp parallel for schedule(static, 1)
     for (int64_t from = 0; from < it->t->n; from += PIECE) {
-        const struct room *room = &p->room[omp_get_thread_num()][0];
-        const struct piece piece = piece_at(it, from);
+        const struct piece_buffers *room = &p->room[omp_get_thread_num()][0];
+        const struct quant_piece piece = piece_at(it, from);
         int rc = plan_piece(p, room, &piece, true);
 
         turn_wait(&turn, from);
@@ -152,13 +152,13 @@ static int put_codes(struct emitter *e, const struct item *it)
     return 0;
 }
 
-static int put_copy(struct emitter *e, const struct item *it)
+static int put_copy(struct emitter *e, const struct quant_tensor *it)
 {
-    const struct room *room = &e->plan->room[0][0];
+    const struct piece_buffers *room = &e->plan->room[0][0];
     int rc = 0;
 
     for (int64_t from = 0; from < it->t->n && !rc; from += PIECE) {
-        const struct piece piece = piece_at(it, from);
+        const struct quant_piece piece = piece_at(it, from);
 
         if (is_expanded(it))
             rc = plan_piece(e->plan, room, &piece, true);
@@ -169,9 +169,9 @@ static int put_copy(struct emitter *e, const struct item *it)
     return rc;
 }
 
-static int put_part(struct emitter *e, const struct part *p)
+static int put_part(struct emitter *e, const struct emitted *p)
 {
-    const struct item *it = p->item;
+    const struct quant_tensor *it = p->item;
 
     switch (p->kind) {
     case WEIGHT:
@@ -190,7 +190,7 @@ static int put_part(struct emitter *e, const struct part *p)
     }
 }
 
-static struct emitter start(struct plan *p, struct report *report, struct progress *progress)
+static struct emitter start(struct quant_plan *p, struct report *report, struct progress *progress)
 {
     struct emitter e = { .plan = p, .report = report, .progress = progress };
 
@@ -216,7 +216,7 @@ static void release(struct emitter *e)
 /* What a thread has computed and not yet written. One thread writes to a file at a time: the others
  * would spin in the kernel, and rather compute ahead. */
 struct queue {
-    struct piece piece[ROOMS];
+    struct quant_piece piece[ROOMS];
     int n;
 };
 
@@ -226,14 +226,16 @@ struct placing {
     pthread_mutex_t writing;
 };
 
-static int place_copy(const struct emitter *e, const struct room *room, const struct piece *piece)
+static int place_copy(const struct emitter *e, const struct piece_buffers *room,
+                      const struct quant_piece *piece)
 {
     return tensors_write_at(e->writer, e->weight[piece->item - e->plan->item],
                             piece_copy_place(piece), piece_copy(piece, room),
                             piece_copy_bytes(piece));
 }
 
-static int place_codes(const struct emitter *e, const struct room *room, const struct piece *piece)
+static int place_codes(const struct emitter *e, const struct piece_buffers *room,
+                       const struct quant_piece *piece)
 {
     const int64_t block = e->plan->opt.block;
     const int weight = e->weight[piece->item - e->plan->item];
@@ -252,8 +254,8 @@ static int place_queue(const struct placing *p, int thread)
     int rc = 0;
 
     for (int i = 0; i < q->n && !rc; i++) {
-        const struct room *room = &p->e->plan->room[thread][i];
-        const struct piece *piece = &q->piece[i];
+        const struct piece_buffers *room = &p->e->plan->room[thread][i];
+        const struct quant_piece *piece = &q->piece[i];
 
         rc =
             piece->item->quantised ? place_codes(p->e, room, piece) : place_copy(p->e, room, piece);
@@ -274,7 +276,7 @@ static int finish_placing(void *context, int thread)
 }
 
 /* A copy is written at once: its bytes are in the cache, and the next may be expanded there. */
-static int place_piece(void *context, int thread, const struct piece *piece)
+static int place_piece(void *context, int thread, const struct quant_piece *piece)
 {
     struct placing *p = context;
     struct queue *q = &p->queue[thread];
@@ -297,7 +299,7 @@ static int place_piece(void *context, int thread, const struct piece *piece)
 static int place_all(struct emitter *e)
 {
     for (int i = 0; i < e->n; i++) {
-        const struct part *p = &e->part[i];
+        const struct emitted *p = &e->part[i];
 
         if (p->kind == QUANT_MAP &&
             tensors_write_at(e->writer, i, 0, code_values, sizeof code_values) < 0)
@@ -327,13 +329,13 @@ static int put_all(struct emitter *e)
 
 /* The header has the length of all states, of which nested scales are a part; errors are summed up
  * in their order. */
-static bool fits_one_pass(const struct plan *p, const struct pack_writer *out,
+static bool fits_one_pass(const struct quant_plan *p, const struct pack_writer *out,
                           const struct report *report)
 {
     return pack_is_folder(out) && !p->opt.nested && !report;
 }
 
-int emit_file(struct plan *p, struct pack_writer *out, struct report *report,
+int emit_file(struct quant_plan *p, struct pack_writer *out, struct report *report,
               struct progress *progress)
 {
     const bool one_pass = fits_one_pass(p, out, report);
@@ -358,7 +360,7 @@ int emit_file(struct plan *p, struct pack_writer *out, struct report *report,
     return rc;
 }
 
-static bool same_kind(const struct part *p, const struct tensor *t)
+static bool same_kind(const struct emitted *p, const struct tensor *t)
 {
     if (p->dtype != t->dtype || p->rank != t->rank)
         return false;
@@ -368,7 +370,7 @@ static bool same_kind(const struct part *p, const struct tensor *t)
     return true;
 }
 
-static int compare_part(struct emitter *e, const struct part *p, const struct tensors *made)
+static int compare_part(struct emitter *e, const struct emitted *p, const struct tensors *made)
 {
     e->made = tensors_find(made, p->name);
     e->at = 0;
@@ -379,7 +381,7 @@ static int compare_part(struct emitter *e, const struct part *p, const struct te
     return put_part(e, p);
 }
 
-int emit_compare(struct plan *p, const struct tensors *made, struct report *report,
+int emit_compare(struct quant_plan *p, const struct tensors *made, struct report *report,
                  struct progress *progress)
 {
     struct emitter e = start(p, report, progress);

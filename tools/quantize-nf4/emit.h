@@ -9,10 +9,10 @@
 
 /* Writes model.safetensors into OUT, with plan_scan where one pass is not enough. REPORT NULL: none
  * is wanted. */
-MUST_USE int emit_file(struct plan *p, struct pack_writer *out, struct report *report,
+MUST_USE int emit_file(struct quant_plan *p, struct pack_writer *out, struct report *report,
                        struct progress *progress);
 /* Compares with MADE, after plan_scan: -1 and EXIT_UNMET name the first tensor that differs. */
-MUST_USE int emit_compare(struct plan *p, const struct tensors *made, struct report *report,
+MUST_USE int emit_compare(struct quant_plan *p, const struct tensors *made, struct report *report,
                           struct progress *progress);
 
 #endif

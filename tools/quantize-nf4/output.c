@@ -134,8 +134,8 @@ static const char **list_names(const struct pack *from)
     return names;
 }
 
-int output_begin(struct pack_writer **out, const struct source *s, const struct quantization *q,
-                 const char *dtype, const struct cli_common *common)
+int output_begin(struct pack_writer **out, const struct quant_source *s,
+                 const struct quantization *q, const char *dtype, const struct cli_common *common)
 {
     const char **names = list_names(s->pack);
     const int rc = pack_create(out, common->output, common->force, (int)common->level, names);

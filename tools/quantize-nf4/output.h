@@ -15,7 +15,7 @@ struct quantization {
 /* Begins COMMON->output with everything of S but the weights; config.json gets Q as its
  * quantization_config, NULL: none, and DTYPE as the type of the model, NULL: as it was. The caller
  * writes the weights, then commits or aborts OUT. */
-MUST_USE int output_begin(struct pack_writer **out, const struct source *s,
+MUST_USE int output_begin(struct pack_writer **out, const struct quant_source *s,
                           const struct quantization *q, const char *dtype,
                           const struct cli_common *common);
 

@@ -23,50 +23,50 @@ static bool is_float(enum dtype t)
 
 /* ---- pieces ---- */
 
-struct piece piece_at(const struct item *it, int64_t from)
+struct quant_piece piece_at(const struct quant_tensor *it, int64_t from)
 {
     const int64_t left = it->t->n - from;
 
-    return (struct piece){ it, from, left < PIECE ? left : PIECE };
+    return (struct quant_piece){ it, from, left < PIECE ? left : PIECE };
 }
 
-const uint8_t *piece_data(const struct piece *piece)
+const uint8_t *piece_data(const struct quant_piece *piece)
 {
     return piece->item->t->data + dtype_bytes(piece->item->t->dtype, (size_t)piece->from);
 }
 
-size_t piece_bytes(const struct piece *piece)
+size_t piece_bytes(const struct quant_piece *piece)
 {
     return dtype_bytes(piece->item->t->dtype, (size_t)piece->n);
 }
 
-size_t piece_copy_place(const struct piece *piece)
+size_t piece_copy_place(const struct quant_piece *piece)
 {
     return dtype_bytes(piece->item->dtype, (size_t)piece->from);
 }
 
-size_t piece_copy_bytes(const struct piece *piece)
+size_t piece_copy_bytes(const struct quant_piece *piece)
 {
     return dtype_bytes(piece->item->dtype, (size_t)piece->n);
 }
 
-const void *piece_copy(const struct piece *piece, const struct room *room)
+const void *piece_copy(const struct quant_piece *piece, const struct piece_buffers *room)
 {
     return is_expanded(piece->item) ? (const void *)room->host_values : piece_data(piece);
 }
 
-bool is_expanded(const struct item *it)
+bool is_expanded(const struct quant_tensor *it)
 {
     return it->dtype != it->t->dtype;
 }
 
-static int64_t blocks_of(const struct plan *p, int64_t weights)
+static int64_t blocks_of(const struct quant_plan *p, int64_t weights)
 {
     return (weights + p->opt.block - 1) / p->opt.block;
 }
 
 /* BAD is the first element of the piece that is not finite, or -1. */
-static int say_finite(const struct plan *p, const struct piece *piece, int64_t bad)
+static int say_finite(const struct quant_plan *p, const struct quant_piece *piece, int64_t bad)
 {
     return bad < 0
                ? 0
@@ -76,7 +76,8 @@ static int say_finite(const struct plan *p, const struct piece *piece, int64_t b
                          pack_name(p->pack), piece->item->t->name, (long long)(piece->from + bad));
 }
 
-static int check_finite(const struct plan *p, const struct piece *piece, const struct dev *values)
+static int check_finite(const struct quant_plan *p, const struct quant_piece *piece,
+                        const struct dev *values)
 {
     int64_t bad;
 
@@ -85,7 +86,7 @@ static int check_finite(const struct plan *p, const struct piece *piece, const s
     return say_finite(p, piece, bad);
 }
 
-static int check_blocks(const struct plan *p, const struct piece *piece)
+static int check_blocks(const struct quant_plan *p, const struct quant_piece *piece)
 {
     const enum dtype t = piece->item->t->dtype;
     const int64_t block = dtype_block(t);
@@ -95,8 +96,8 @@ static int check_blocks(const struct plan *p, const struct piece *piece)
 }
 
 /* A scale is finite where its weights are. */
-static int quantize_piece(const struct plan *p, const struct room *room, const struct piece *piece,
-                          const struct dev *values, bool codes)
+static int quantize_piece(const struct quant_plan *p, const struct piece_buffers *room,
+                          const struct quant_piece *piece, const struct dev *values, bool codes)
 {
     const int64_t blocks = blocks_of(p, piece->n);
     int64_t bad;
@@ -112,7 +113,8 @@ static int quantize_piece(const struct plan *p, const struct room *room, const s
     return p->ops->get(room->host_scales, room->scales, (size_t)blocks * sizeof(float));
 }
 
-static int expand(const struct plan *p, const struct room *room, const struct piece *piece)
+static int expand(const struct quant_plan *p, const struct piece_buffers *room,
+                  const struct quant_piece *piece)
 {
     struct weight w = { .dtype = piece->item->t->dtype, .rows = 1, .cols = piece->n };
 
@@ -125,8 +127,8 @@ static int expand(const struct plan *p, const struct room *room, const struct pi
     return rc;
 }
 
-static int plan_expanded(const struct plan *p, const struct room *room, const struct piece *piece,
-                         bool codes)
+static int plan_expanded(const struct quant_plan *p, const struct piece_buffers *room,
+                         const struct quant_piece *piece, bool codes)
 {
     const bool blocks = dtype_is_blocks(piece->item->t->dtype);
 
@@ -141,7 +143,8 @@ static int plan_expanded(const struct plan *p, const struct room *room, const st
                : p->ops->get(room->host_values, room->values, (size_t)piece->n * sizeof(float));
 }
 
-int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece, bool codes)
+int plan_piece(const struct quant_plan *p, const struct piece_buffers *room,
+               const struct quant_piece *piece, bool codes)
 {
     if (is_expanded(piece->item))
         return plan_expanded(p, room, piece, codes);
@@ -163,14 +166,14 @@ int plan_piece(const struct plan *p, const struct room *room, const struct piece
  * the other threads. A piece that one of them still reads is mapped once more; so those are gone
  * through twice.
  */
-static void let_go(const struct plan *p, int i)
+static void let_go(const struct quant_plan *p, int i)
 {
     int from = i - 2 * LET_GO + 1;
 
     if ((i + 1) % LET_GO && i + 1 < p->pieces)
         return;
     for (from = from < 0 ? 0 : from; from <= i;) {
-        const struct piece *first = &p->piece[from];
+        const struct quant_piece *first = &p->piece[from];
         size_t bytes = 0;
 
         for (; from <= i && p->piece[from].item == first->item; from++)
@@ -179,7 +182,7 @@ static void let_go(const struct plan *p, int i)
     }
 }
 
-int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void *context,
+int plan_each(const struct quant_plan *p, piece_work *work, piece_finish *finish, void *context,
               struct progress *progress)
 {
     struct failure bad;
@@ -191,7 +194,7 @@ int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void
 
 #pragma omp for schedule(dynamic, 1) nowait
         for (int i = 0; i < p->pieces; i++) {
-            const struct piece *piece = &p->piece[i];
+            const struct quant_piece *piece = &p->piece[i];
 
             if (failure_before(&bad, i))
                 continue;
@@ -209,10 +212,10 @@ int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void
 
 /* ---- scales ---- */
 
-static int scan_piece(void *context, int thread, const struct piece *piece)
+static int scan_piece(void *context, int thread, const struct quant_piece *piece)
 {
-    const struct plan *p = context;
-    const struct room *room = &p->room[thread][0];
+    const struct quant_plan *p = context;
+    const struct piece_buffers *room = &p->room[thread][0];
 
     if (plan_piece(p, room, piece, false) < 0)
         return -1;
@@ -223,7 +226,7 @@ static int scan_piece(void *context, int thread, const struct piece *piece)
 }
 
 /* Scales near the largest float, whose sum or rounded value is beyond it, cannot be nested. */
-static bool nests(const struct item *it, float offset)
+static bool nests(const struct quant_tensor *it, float offset)
 {
     bool finite = isfinite(offset);
 
@@ -232,7 +235,7 @@ static bool nests(const struct item *it, float offset)
     return finite;
 }
 
-static void nest(struct item *it, enum nest_compat compat, float *offset)
+static void nest(struct quant_tensor *it, enum nest_compat compat, float *offset)
 {
     it->q = xmalloc((size_t)it->blocks);
     it->nested = xnmalloc((size_t)(it->blocks + NEST_BLOCK - 1) / NEST_BLOCK, sizeof(float));
@@ -241,7 +244,7 @@ static void nest(struct item *it, enum nest_compat compat, float *offset)
 }
 
 /* The JSON that bitsandbytes puts beside the codes, spelt as Python's json.dumps does. */
-static char *state_of(const struct item *it, const struct nf4_options *opt, float offset)
+static char *state_of(const struct quant_tensor *it, const struct nf4_options *opt, float offset)
 {
     struct buf b = BUF_INIT;
 
@@ -260,7 +263,7 @@ static char *state_of(const struct item *it, const struct nf4_options *opt, floa
     return b.p;
 }
 
-int plan_scan(struct plan *p, struct progress *progress)
+int plan_scan(struct quant_plan *p, struct progress *progress)
 {
     for (int i = 0; i < p->n; i++)
         if (p->item[i].quantised)
@@ -294,21 +297,21 @@ static enum dtype type_of(const struct tensor *t, bool widen)
                                                                                       : t->dtype;
 }
 
-static int choose(struct item *it, const struct tensor *t, bool quantised, bool widen)
+static int choose(struct quant_tensor *it, const struct tensor *t, bool quantised, bool widen)
 {
     if (strstr(t->name, ".quant_state.bitsandbytes__"))
         return err_set(
             EXIT_DATA,
             "tensor '%s' says that the model is quantised already; use --dequantize first",
             t->name);
-    *it = (struct item){ .t = t, .dtype = type_of(t, widen), .quantised = quantised };
+    *it = (struct quant_tensor){ .t = t, .dtype = type_of(t, widen), .quantised = quantised };
     if (it->quantised && !is_float(it->dtype))
         return err_set(EXIT_DATA, "tensor '%s' is %s; only F32, F16 and BF16 can be quantised",
                        t->name, dtype_name(t->dtype));
     return 0;
 }
 
-static void add_pieces(struct plan *p, const struct item *it)
+static void add_pieces(struct quant_plan *p, const struct quant_tensor *it)
 {
     const int more = (int)((it->t->n + PIECE - 1) / PIECE);
 
@@ -317,7 +320,7 @@ static void add_pieces(struct plan *p, const struct item *it)
         p->piece[p->pieces++] = piece_at(it, (int64_t)i * PIECE);
 }
 
-static int make_room(const struct plan *p, struct room *r)
+static int make_room(const struct quant_plan *p, struct piece_buffers *r)
 {
     const size_t scales = PIECE / (size_t)p->opt.block * sizeof(float);
 
@@ -328,7 +331,7 @@ static int make_room(const struct plan *p, struct room *r)
     return r->codes && r->scales ? 0 : -1;
 }
 
-static int make_rooms(struct plan *p)
+static int make_rooms(struct quant_plan *p)
 {
     p->threads = omp_get_max_threads();
     p->room = xcalloc((size_t)p->threads, sizeof *p->room);
@@ -339,7 +342,7 @@ static int make_rooms(struct plan *p)
 }
 
 /* What is expanded is quantised or written before the thread begins the next piece. */
-static int make_values(const struct plan *p, struct room *of_thread)
+static int make_values(const struct quant_plan *p, struct piece_buffers *of_thread)
 {
     struct dev *values = p->ops->alloc(PIECE * sizeof(float));
     float *host = xnmalloc(PIECE, sizeof *host);
@@ -351,7 +354,7 @@ static int make_values(const struct plan *p, struct room *of_thread)
     return values ? 0 : -1;
 }
 
-static int make_rooms_to_expand(const struct plan *p)
+static int make_rooms_to_expand(const struct quant_plan *p)
 {
     bool any = false;
 
@@ -363,7 +366,7 @@ static int make_rooms_to_expand(const struct plan *p)
     return 0;
 }
 
-int plan_make(struct plan *p, const struct tensors *model)
+int plan_make(struct quant_plan *p, const struct tensors *model)
 {
     const int n = tensors_count(model);
     int quantised = 0;
@@ -373,7 +376,7 @@ int plan_make(struct plan *p, const struct tensors *model)
     if (make_rooms(p) < 0)
         return -1;
     for (int i = 0; i < n; i++) {
-        struct item *it = &p->item[i];
+        struct quant_tensor *it = &p->item[i];
 
         if (choose(it, tensors_at(model, i), p->opt.quantised[i], p->opt.widen) < 0)
             return -1;
@@ -387,7 +390,7 @@ int plan_make(struct plan *p, const struct tensors *model)
     return quantised ? make_rooms_to_expand(p) : err_set(EXIT_DATA, "no linear weight to quantise");
 }
 
-void plan_free(struct plan *p)
+void plan_free(struct quant_plan *p)
 {
     for (int i = 0; i < p->n; i++) {
         free(p->item[i].absmax);
@@ -398,7 +401,7 @@ void plan_free(struct plan *p)
     free(p->item);
     free(p->piece);
     for (int i = 0; i < p->threads * ROOMS; i++) {
-        const struct room *r = &p->room[i / ROOMS][i % ROOMS];
+        const struct piece_buffers *r = &p->room[i / ROOMS][i % ROOMS];
 
         free(r->host_codes);
         free(r->host_scales);
@@ -410,5 +413,5 @@ void plan_free(struct plan *p)
         }
     }
     free(p->room);
-    *p = (struct plan){ 0 };
+    *p = (struct quant_plan){ 0 };
 }

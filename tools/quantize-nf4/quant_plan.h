@@ -28,7 +28,7 @@ struct nf4_options {
     bool widen;            /* matrices of floats are brought to float32, as blocks always are */
 };
 
-struct item { /* one tensor of the input */
+struct quant_tensor { /* one tensor of the input */
     const struct tensor *t;
     enum dtype dtype; /* of what is quantised or written: T's own, or F32 where T is expanded */
     bool quantised;
@@ -39,12 +39,12 @@ struct item { /* one tensor of the input */
     char *state;   /* quant_state as JSON; of nested ones after plan_scan */
 };
 
-struct piece { /* elements FROM .. FROM + N of a tensor */
-    const struct item *item;
+struct quant_piece { /* elements FROM .. FROM + N of a tensor */
+    const struct quant_tensor *item;
     int64_t from, n;
 };
 
-struct room { /* of one piece */
+struct piece_buffers { /* of one piece */
     struct dev *codes, *scales;
     uint8_t *host_codes; /* the same again */
     float *host_scales;
@@ -52,48 +52,48 @@ struct room { /* of one piece */
     float *host_values; /* the same again */
 };
 
-struct plan {
+struct quant_plan {
     const struct ops *ops;
     const struct pack *pack; /* where the tensors come from */
     struct nf4_options opt;
-    struct item *item; /* in the order of their names */
-    struct piece *piece;
+    struct quant_tensor *item; /* in the order of their names */
+    struct quant_piece *piece;
     int n, pieces;
-    struct room (*room)[ROOMS]; /* of each thread */
+    struct piece_buffers (*room)[ROOMS]; /* of each thread */
     int threads;
 };
 
 /* What becomes of the tensors of MODEL; P has ops, pack and opt. -1 names the tensor: a type that
  * cannot be quantised. plan_free releases what was made in both cases. */
-MUST_USE int plan_make(struct plan *p, const struct tensors *model);
-void plan_free(struct plan *p);
+MUST_USE int plan_make(struct quant_plan *p, const struct tensors *model);
+void plan_free(struct quant_plan *p);
 
 /* Calls WORK for each piece of each tensor, by all threads in any order, then FINISH (NULL: nothing)
  * once in each thread. -1 is the failure of the first piece that fails; no later ones are begun. */
-typedef int piece_work(void *context, int thread, const struct piece *piece);
+typedef int piece_work(void *context, int thread, const struct quant_piece *piece);
 typedef int piece_finish(void *context, int thread);
-MUST_USE int plan_each(const struct plan *p, piece_work *work, piece_finish *finish, void *context,
-                       struct progress *progress);
+MUST_USE int plan_each(const struct quant_plan *p, piece_work *work, piece_finish *finish,
+                       void *context, struct progress *progress);
 
 /* Computes and keeps all scales, and looks at the values of all floats: -1 names the first that is
  * not finite (EXIT_NUMERIC). */
-MUST_USE int plan_scan(struct plan *p, struct progress *progress);
+MUST_USE int plan_scan(struct quant_plan *p, struct progress *progress);
 
 /* Computes the scales, and where CODES the codes, (n + 1) / 2 bytes, of a piece that is quantised
  * into ROOM; of others looks at the values, and where CODES expands those that are. -1 as plan_scan. */
-MUST_USE int plan_piece(const struct plan *p, const struct room *room, const struct piece *piece,
-                        bool codes);
+MUST_USE int plan_piece(const struct quant_plan *p, const struct piece_buffers *room,
+                        const struct quant_piece *piece, bool codes);
 /* The bytes of a piece in the model, and how many. */
-const uint8_t *piece_data(const struct piece *piece);
-size_t piece_bytes(const struct piece *piece);
+const uint8_t *piece_data(const struct quant_piece *piece);
+size_t piece_bytes(const struct quant_piece *piece);
 /* What is written of a piece that is not quantised: its place in its tensor, how many bytes, and
  * these: the model's, or what plan_piece has just expanded into ROOM. */
-size_t piece_copy_place(const struct piece *piece);
-size_t piece_copy_bytes(const struct piece *piece);
-const void *piece_copy(const struct piece *piece, const struct room *room);
+size_t piece_copy_place(const struct quant_piece *piece);
+size_t piece_copy_bytes(const struct quant_piece *piece);
+const void *piece_copy(const struct quant_piece *piece, const struct piece_buffers *room);
 /* Whether it is expanded. */
-bool is_expanded(const struct item *it);
+bool is_expanded(const struct quant_tensor *it);
 /* The piece that begins at FROM. */
-struct piece piece_at(const struct item *it, int64_t from);
+struct quant_piece piece_at(const struct quant_tensor *it, int64_t from);
 
 #endif

@@ -38,7 +38,7 @@ static int expand(float *to, const struct ops *ops, const struct weight *w)
     return rc;
 }
 
-static int expand_before(float *to, const struct ops *ops, const struct piece *piece)
+static int expand_before(float *to, const struct ops *ops, const struct quant_piece *piece)
 {
     struct weight w = { .dtype = piece->item->t->dtype, .rows = 1, .cols = piece->n };
 
@@ -51,8 +51,8 @@ static int expand_before(float *to, const struct ops *ops, const struct piece *p
     return rc;
 }
 
-static int expand_after(float *to, const struct plan *p, const struct room *room,
-                        const struct piece *piece)
+static int expand_after(float *to, const struct quant_plan *p, const struct piece_buffers *room,
+                        const struct quant_piece *piece)
 {
     const int64_t block = p->opt.block, blocks = (piece->n + block - 1) / block;
     struct weight w = { .dtype = DT_NF4,
@@ -72,8 +72,8 @@ static int expand_after(float *to, const struct plan *p, const struct room *room
     return rc;
 }
 
-int report_piece(struct report *r, struct report_sums *sums, const struct plan *p,
-                 const struct room *room, const struct piece *piece)
+int report_piece(struct report *r, struct report_sums *sums, const struct quant_plan *p,
+                 const struct piece_buffers *room, const struct quant_piece *piece)
 {
     if (expand_before(r->before, p->ops, piece) < 0 || expand_after(r->after, p, room, piece) < 0)
         return -1;

@@ -2,7 +2,7 @@
 
 #include "files/weights.h"
 
-static int open_config(struct source *s)
+static int open_config(struct quant_source *s)
 {
     const struct pack_file *f = pack_find(s->pack, "config.json");
 
@@ -23,16 +23,16 @@ static int open_config(struct source *s)
 }
 
 /* The engine's own check; an architecture or feature of another engine is none of its business. */
-static int check_fit(const struct source *s)
+static int check_fit(const struct quant_source *s)
 {
     if (weights_check(s->pack) == 0)
         return 0;
     return err_code() == EXIT_NODEVICE ? 0 : -1;
 }
 
-int source_open(struct source *s, const char *path)
+int source_open(struct quant_source *s, const char *path)
 {
-    *s = (struct source){ 0 };
+    *s = (struct quant_source){ 0 };
     if (pack_open(&s->pack, path) == 0 && open_config(s) == 0 && check_fit(s) == 0 &&
         tensors_open(&s->tensors, s->pack, "model") == 0)
         return 0;
@@ -40,15 +40,15 @@ int source_open(struct source *s, const char *path)
     return -1;
 }
 
-void source_close(struct source *s)
+void source_close(struct quant_source *s)
 {
     tensors_close(s->tensors);
     cJSON_Delete(s->config);
     pack_close(s->pack);
-    *s = (struct source){ 0 };
+    *s = (struct quant_source){ 0 };
 }
 
-const char *source_dtype(const struct source *s)
+const char *source_dtype(const struct quant_source *s)
 {
     static const char *const keys[] = { "dtype", "torch_dtype" };
 

@@ -6,7 +6,7 @@
 #include "kernels.h"
 #include "tensors.h"
 
-struct source {
+struct quant_source {
     struct pack *pack;
     cJSON *config; /* config.json: an object */
     struct tensors *tensors;
@@ -18,9 +18,9 @@ struct source {
  * names, types and shapes of all tensors are checked against each other; another architecture is
  * taken as it is. Values are not looked at.
  */
-MUST_USE int source_open(struct source *s, const char *path);
-void source_close(struct source *s);
+MUST_USE int source_open(struct quant_source *s, const char *path);
+void source_close(struct quant_source *s);
 /* The type of the model's weights as its config says, "float32" when it does not. */
-const char *source_dtype(const struct source *s);
+const char *source_dtype(const struct quant_source *s);
 
 #endif

@@ -57,7 +57,7 @@ static void check_options(const struct options *o, const struct cli_common *comm
 
 /* The weights behind what output_begin wrote; REPORT NULL: none is wanted. Both are on the disk
  * before the first gets its name, the report: a model that is there is all there is. */
-static int write_weights(struct pack_writer *out, struct plan *plan, struct report *report,
+static int write_weights(struct pack_writer *out, struct quant_plan *plan, struct report *report,
                          struct progress *progress)
 {
     if (emit_file(plan, out, report, progress) == 0 && (!report || report_write(report) == 0) &&
@@ -67,7 +67,7 @@ static int write_weights(struct pack_writer *out, struct plan *plan, struct repo
     return -1;
 }
 
-static int compare(struct plan *plan, const char *path, struct report *report,
+static int compare(struct quant_plan *plan, const char *path, struct report *report,
                    struct progress *progress)
 {
     struct tensors *t = NULL;
@@ -86,7 +86,7 @@ static int compare(struct plan *plan, const char *path, struct report *report,
 }
 
 /* The output is begun before the weights are read: a place where it cannot be is known at once. */
-static int quantise(const struct source *s, struct plan *plan, struct report *report,
+static int quantise(const struct quant_source *s, struct quant_plan *plan, struct report *report,
                     const struct options *o, const struct selection *chosen,
                     const struct cli_common *common)
 {
@@ -113,7 +113,7 @@ done:
     return rc;
 }
 
-static int quantise_and_report(const struct source *s, const struct ops *ops,
+static int quantise_and_report(const struct quant_source *s, const struct ops *ops,
                                const struct options *o, const struct cli_common *common)
 {
     struct selection chosen;
@@ -122,7 +122,7 @@ static int quantise_and_report(const struct source *s, const struct ops *ops,
 
     if (selection_make(&chosen, s, o->modules, o->skip) < 0)
         return -1;
-    struct plan plan = {
+    struct quant_plan plan = {
         .ops = ops,
         .pack = s->pack,
         .opt = { .block = o->block,
@@ -141,7 +141,7 @@ static int quantise_and_report(const struct source *s, const struct ops *ops,
     return rc;
 }
 
-static int restore(const struct source *s, const struct ops *ops, const char *dtype,
+static int restore(const struct quant_source *s, const struct ops *ops, const char *dtype,
                    const struct cli_common *common)
 {
     struct pack_writer *out;
@@ -159,7 +159,7 @@ static int restore(const struct source *s, const struct ops *ops, const char *dt
 static int run(const char *path, const struct options *o, const struct cli_common *common)
 {
     const struct ops *ops = ops_find(common->device, (int)common->threads);
-    struct source s;
+    struct quant_source s;
     int rc;
 
     if (!ops || source_open(&s, path) < 0)

@@ -74,7 +74,7 @@ struct linears { /* of an architecture; n 0: it is not known */
     int n;
 };
 
-static struct linears find_linears(const struct source *src)
+static struct linears find_linears(const struct quant_source *src)
 {
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(src->config, "model_type");
     const struct arch *arch = arch_find(cJSON_IsString(type) ? type->valuestring : "");
@@ -198,7 +198,7 @@ static int check_names(const char *list, const char *option, const struct linear
     return 0;
 }
 
-static int check(const struct linears *l, const struct source *src, const char *modules,
+static int check(const struct linears *l, const struct quant_source *src, const char *modules,
                  const char *skip)
 {
     if (check_names(modules, "--modules", l, src->tensors, false) < 0 ||
@@ -213,7 +213,7 @@ static int check(const struct linears *l, const struct source *src, const char *
 
 /* ---- the whole ---- */
 
-int selection_make(struct selection *s, const struct source *src, const char *modules,
+int selection_make(struct selection *s, const struct quant_source *src, const char *modules,
                    const char *skip)
 {
     const struct linears l = find_linears(src);

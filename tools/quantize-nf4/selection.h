@@ -18,8 +18,8 @@ struct selection {
  * names: what is an embedding or a head there, nobody here knows. EXIT_USAGE: a name that fits
  * nothing, MODULES missing; *S needs no freeing then.
  */
-MUST_USE int selection_make(struct selection *s, const struct source *src, const char *modules,
-                            const char *skip);
+MUST_USE int selection_make(struct selection *s, const struct quant_source *src,
+                            const char *modules, const char *skip);
 void selection_free(struct selection *s);
 
 #endif

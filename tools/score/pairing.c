@@ -58,7 +58,7 @@ static int only_in(const struct scored_run *has, const struct scored_run *lacks,
 static int check_pair(const struct scored_run *a, int64_t i, const struct scored_run *b, int64_t k,
                       const char *by)
 {
-    const struct kept *x = &a->kept[i], *y = &b->kept[k];
+    const struct kept_record *x = &a->kept[i], *y = &b->kept[k];
     const char *label = a->labels.name[x->judged.truth], *other = b->labels.name[y->judged.truth];
 
     if (strcmp(label, other) != 0)

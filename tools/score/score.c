@@ -153,11 +153,11 @@ static int summarise(struct buf *b, const char *const *files)
     return rc < 0 ? -1 : 1;
 }
 
-/* The run of the file number I, to be freed either way; KNOWN as in struct reading. */
+/* The run of the file number I, to be freed either way; KNOWN as in struct read_options. */
 static int read_run(struct scored_run *run, const char *const *files, int i, enum keep keep,
                     const struct labels *known)
 {
-    const struct reading how = { &o.common, o.by, false, keep, known };
+    const struct read_options how = { &o.common, o.by, false, keep, known };
 
     return scored_run_read(run, files[i], i < o.names.n ? o.names.v[i] : NULL, &how);
 }

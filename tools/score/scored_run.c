@@ -31,7 +31,7 @@ static int slice_of(struct scored_run *run, const char *value, int last)
 }
 
 /* The value of the field BY as text in B. */
-static int value_of(const struct record *rec, const struct reading *how, struct buf *b)
+static int value_of(const struct record *rec, const struct read_options *how, struct buf *b)
 {
     const struct field *f = record_find(rec, how->by);
 
@@ -61,9 +61,9 @@ static int keep_record(struct scored_run *run, struct record *rec, const struct 
         *cap = *cap ? 2 * *cap : 256;
         run->kept = xnrealloc(run->kept, *cap, sizeof *run->kept);
     }
-    struct kept *k = &run->kept[run->n];
+    struct kept_record *k = &run->kept[run->n];
 
-    *k = (struct kept){ .judged = *judged, .slice = slice };
+    *k = (struct kept_record){ .judged = *judged, .slice = slice };
     const int has = record_get_uint(rec, "id", &k->id);
 
     k->has_id = has > 0;
@@ -134,14 +134,14 @@ static int keep_text(struct scored_run *run, struct record *rec, size_t *cap)
 
 /* ---- reading ---- */
 
-struct room {
+struct intake {
     struct buf value;
     size_t kept, texts;
     int slice;
 };
 
-static int take(struct scored_run *run, struct record *rec, const struct reading *how,
-                struct room *room)
+static int take(struct scored_run *run, struct record *rec, const struct read_options *how,
+                struct intake *room)
 {
     struct judged judged;
 
@@ -161,10 +161,10 @@ static int take(struct scored_run *run, struct record *rec, const struct reading
     return 0;
 }
 
-static int take_all(struct scored_run *run, struct reader *in, const struct reading *how)
+static int take_all(struct scored_run *run, struct reader *in, const struct read_options *how)
 {
     struct progress *progress = progress_open(how->common, "records", -1);
-    struct room room = { BUF_INIT, 0, 0, 0 };
+    struct intake room = { BUF_INIT, 0, 0, 0 };
     struct record *rec;
     int got;
 
@@ -207,7 +207,7 @@ static int check(const struct scored_run *run)
 }
 
 int scored_run_read(struct scored_run *run, const char *path, const char *name,
-                    const struct reading *how)
+                    const struct read_options *how)
 {
     const char *const paths[] = { path ? path : "-", NULL };
     struct reader *in;

@@ -14,7 +14,7 @@ enum keep {
     KEEP_TEXTS,   /* ... and the beginning of its text */
 };
 
-struct reading {
+struct read_options {
     const struct cli_common *common;
     const char *by; /* field that divides the records into slices; NULL: one slice */
     bool by_may_lack; /* a record without that field is in the slice "" */
@@ -27,7 +27,7 @@ struct slice {
     struct tally tally;
 };
 
-struct kept {
+struct kept_record {
     struct judged judged;
     bool has_id;
     uint64_t id;
@@ -53,7 +53,7 @@ struct scored_run {
     int n_slices;
     struct tally whole;     /* of all slices; from KEEP_TEXTS on */
     int64_t n;
-    struct kept *kept;      /* (n) in the order of the stream, from KEEP_RECORDS on */
+    struct kept_record *kept;      /* (n) in the order of the stream, from KEEP_RECORDS on */
     struct kept_text *texts; /* (n) from KEEP_TEXTS on */
     struct buf text;
     bool tokens;            /* lengths are tokens */
@@ -64,7 +64,7 @@ struct scored_run {
  * and tally_add refuse, no record at all, a label called none. RUN is to be freed either
  * way. */
 MUST_USE int scored_run_read(struct scored_run *run, const char *path, const char *name,
-                             const struct reading *how);
+                             const struct read_options *how);
 void scored_run_free(struct scored_run *run);
 /* The index of the slice of VALUE (NULL: of all records); -1: there is none. */
 int scored_run_slice(const struct scored_run *run, const char *value);

@@ -128,7 +128,7 @@ static struct outcome outcome_of(const struct scored_run *run, int slice)
 static int read_file(struct outcome out[ROWS], char **name, const char *path, const char *given,
                      const struct summary_options *o)
 {
-    const struct reading how = { o->common, "split", true, KEEP_COUNTS, NULL };
+    const struct read_options how = { o->common, "split", true, KEEP_COUNTS, NULL };
     char *folder = given ? NULL : folder_name(path);
     struct scored_run run;
     int rc = scored_run_read(&run, path, given ? given : folder, &how);

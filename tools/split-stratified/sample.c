@@ -77,7 +77,7 @@ int size_parse(struct size *s, const char *option, const char *text)
     return 0;
 }
 
-int plan_rows(int64_t rows[PARTS], const struct plan *plan, int64_t n)
+int plan_rows(int64_t rows[PARTS], const struct sample_plan *plan, int64_t n)
 {
     static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
     struct size size[PARTS];

@@ -21,7 +21,7 @@ struct size { /* of a part: rows, or a share of all rows */
     double share;
 };
 
-struct plan {
+struct sample_plan {
     struct size size[PARTS];
     bool per_class;    /* sizes hold for each class alone */
     bool eval_replace; /* eval is drawn with replacement */
@@ -62,14 +62,16 @@ MUST_USE int size_parse(struct size *s, const char *option, const char *text);
  * end. An absent eval is empty; an absent test is what the others leave, or a quarter when train is
  * absent too; an absent train is what the others leave. Shares that add up to 1 use every row.
  */
-MUST_USE int sample_own(struct sample *s, const struct population *p, const struct plan *plan);
+MUST_USE int sample_own(struct sample *s, const struct population *p,
+                        const struct sample_plan *plan);
 
 /*
  * Train and test as scikit-learn's train_test_split(rows, train_size=, test_size=, random_state=
  * seed) gives them (1.2.1): stratified, or with per_class each class alone and joined in the order
  * of the classes. Eval as in sample_own, from the rows that are left.
  */
-MUST_USE int sample_sklearn(struct sample *s, const struct population *p, const struct plan *plan);
+MUST_USE int sample_sklearn(struct sample *s, const struct population *p,
+                            const struct sample_plan *plan);
 
 /*
  * The article's: 300 and 300 of each class as sample_sklearn with per_class, train shuffled as by
@@ -104,7 +106,7 @@ MUST_USE int deck_deal_eval(struct deck *d, struct sample *s, const int64_t *wan
                             struct mt19937 *g);
 
 /* Rows of each part out of N by PLAN's sizes; -1 when shares add up to more than 1. */
-MUST_USE int plan_rows(int64_t rows[PARTS], const struct plan *plan, int64_t n);
+MUST_USE int plan_rows(int64_t rows[PARTS], const struct sample_plan *plan, int64_t n);
 /* The classes in ascending order of their names' bytes, which for UTF-8 is that of code points. */
 void classes_by_name(int *turn, const struct population *p);
 /* SHARE (n_classes) = TOTAL rows in proportion to COUNT, which add up to TOTAL or more. */

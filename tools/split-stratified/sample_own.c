@@ -7,14 +7,14 @@
 #include <string.h>
 
 /* The rows of N that are divided. */
-static int64_t divided(const struct plan *plan, int64_t n)
+static int64_t divided(const struct sample_plan *plan, int64_t n)
 {
     return plan->most > 0 && plan->most < n ? plan->most : n;
 }
 
 /* Rows of every part and class in proportion: want[part][class]. */
 static int divide_in_proportion(int64_t *const want[PARTS], const struct population *p,
-                                const struct plan *plan)
+                                const struct sample_plan *plan)
 {
     static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
     int64_t rows[PARTS], *left;
@@ -39,7 +39,7 @@ static int divide_in_proportion(int64_t *const want[PARTS], const struct populat
 
 /* The same with the sizes holding for each class. */
 static int divide_each(int64_t *const want[PARTS], const struct population *p,
-                       const struct plan *plan)
+                       const struct sample_plan *plan)
 {
     int64_t rows[PARTS];
 
@@ -193,7 +193,7 @@ static int deal_all(struct deck *d, struct sample *s, int64_t *const want[PARTS]
     return deck_deal_eval(d, s, want[EVAL], replace, g);
 }
 
-int sample_own(struct sample *s, const struct population *p, const struct plan *plan)
+int sample_own(struct sample *s, const struct population *p, const struct sample_plan *plan)
 {
     int64_t *want[PARTS];
     struct mt19937 g;

@@ -64,7 +64,9 @@ static int draw_eval(struct sample *s, const struct population *p)
 int sample_seed(struct sample *s, const struct population *p, uint32_t seed)
 {
     const struct size rows = { SIZE_COUNT, ROWS, 0 };
-    const struct plan plan = { { [TRAIN] = rows, [TEST] = rows }, .per_class = true, .seed = seed };
+    const struct sample_plan plan = { { [TRAIN] = rows, [TEST] = rows },
+                                      .per_class = true,
+                                      .seed = seed };
     struct mt19937 g;
 
     if (check_rows(p) < 0 || sample_sklearn(s, p, &plan) < 0)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* _validate_shuffle_split: rows of train and test out of N. WHO names the rows in messages. */
-static int validate(const struct plan *plan, int64_t n, const char *who, int64_t *n_train,
+static int validate(const struct sample_plan *plan, int64_t n, const char *who, int64_t *n_train,
                     int64_t *n_test)
 {
     const struct size *train = &plan->size[TRAIN];
@@ -142,7 +142,7 @@ static int deal_stratified(struct deck *d, struct sample *s, const int *turn, in
 }
 
 /* Unstratified, one class: test comes off the top of the shuffled rows, then train. */
-static int deal_class(struct deck *d, struct sample *s, int c, const struct plan *plan,
+static int deal_class(struct deck *d, struct sample *s, int c, const struct sample_plan *plan,
                       struct mt19937 *g)
 {
     char who[128];
@@ -157,7 +157,7 @@ static int deal_class(struct deck *d, struct sample *s, int c, const struct plan
 }
 
 /* Eval rows by class: the plan's, for each class or in proportion to what is left. */
-static int want_eval(int64_t *want, const struct deck *d, const struct plan *plan)
+static int want_eval(int64_t *want, const struct deck *d, const struct sample_plan *plan)
 {
     const struct population *p = d->p;
     int64_t rows[PARTS], *left = xnmalloc((size_t)p->n_classes, sizeof *left);
@@ -175,7 +175,7 @@ static int want_eval(int64_t *want, const struct deck *d, const struct plan *pla
     return rc;
 }
 
-static int deal_train_and_test(struct deck *d, struct sample *s, const struct plan *plan,
+static int deal_train_and_test(struct deck *d, struct sample *s, const struct sample_plan *plan,
                                struct mt19937 *g)
 {
     const struct population *p = d->p;
@@ -200,7 +200,7 @@ static int deal_train_and_test(struct deck *d, struct sample *s, const struct pl
     return rc;
 }
 
-int sample_sklearn(struct sample *s, const struct population *p, const struct plan *plan)
+int sample_sklearn(struct sample *s, const struct population *p, const struct sample_plan *plan)
 {
     int64_t *want = xcalloc((size_t)p->n_classes, sizeof *want);
     struct mt19937 g;

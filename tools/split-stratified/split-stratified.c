@@ -100,12 +100,12 @@ static int find_memory(int64_t *bytes)
     return 0;
 }
 
-static int make_plan(struct plan *plan)
+static int make_plan(struct sample_plan *plan)
 {
-    *plan = (struct plan){ .per_class = o.per_class,
-                           .eval_replace = o.eval_replace,
-                           .most = o.sample,
-                           .seed = (uint32_t)o.common.seed };
+    *plan = (struct sample_plan){ .per_class = o.per_class,
+                                  .eval_replace = o.eval_replace,
+                                  .most = o.sample,
+                                  .seed = (uint32_t)o.common.seed };
     if (o.common.seed < 0 || o.common.seed > UINT32_MAX)
         return err_set(EXIT_USAGE, "--seed must be from 0 to 4294967295 here, as for numpy");
     if (o.recipe && (o.compat || o.per_class || o.eval_replace))
@@ -129,7 +129,7 @@ static int make_plan(struct plan *plan)
     return 0;
 }
 
-static int choose(struct sample *s, const struct rows *r, const struct plan *plan)
+static int choose(struct sample *s, const struct rows *r, const struct sample_plan *plan)
 {
     struct population p;
     int rc;
@@ -231,7 +231,7 @@ int main(int argc, char **argv)
     struct examples *in;
     struct writer *out;
     struct sample sample;
-    struct plan plan;
+    struct sample_plan plan;
     struct rows rows;
     int64_t memory = 0;
     struct progress *progress;

@@ -13,13 +13,13 @@ enum {
     SHARE = 16,           /* records in one task */
 };
 
-void batch_init(struct batch *b)
+void token_batch_init(struct token_batch *b)
 {
-    *b = (struct batch){ .cap = BATCH_RECORDS };
+    *b = (struct token_batch){ .cap = BATCH_RECORDS };
     b->item = xcalloc((size_t)b->cap, sizeof *b->item);
 }
 
-void batch_free(struct batch *b)
+void token_batch_free(struct token_batch *b)
 {
     for (int i = 0; i < b->cap; i++)
         record_free(b->item[i].rec);
@@ -27,7 +27,7 @@ void batch_free(struct batch *b)
     buf_free(&b->bytes);
 }
 
-void batch_clear(struct batch *b)
+void token_batch_clear(struct token_batch *b)
 {
     for (int i = 0; i < b->n; i++)
         if (b->item[i].len > KEEP_BYTES) {
@@ -40,13 +40,13 @@ void batch_clear(struct batch *b)
         buf_free(&b->bytes);
 }
 
-bool batch_full(const struct batch *b)
+bool token_batch_full(const struct token_batch *b)
 {
     return b->n == b->cap || b->bytes.n >= BATCH_BYTES;
 }
 
 /* The next place, for bytes that are put behind those of the others. */
-static struct entry *begin_item(struct batch *b, int64_t position, const char *file)
+static struct entry *begin_item(struct token_batch *b, int64_t position, const char *file)
 {
     struct entry *item = b->item + b->n++;
 
@@ -59,7 +59,7 @@ static struct entry *begin_item(struct batch *b, int64_t position, const char *f
     return item;
 }
 
-void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file)
+void token_batch_add(struct token_batch *b, struct record *rec, int64_t position, const char *file)
 {
     struct entry *item = begin_item(b, position, file);
 
@@ -67,7 +67,8 @@ void batch_add(struct batch *b, struct record *rec, int64_t position, const char
     item->len = b->bytes.n - item->at;
 }
 
-void batch_add_line(struct batch *b, const char *text, size_t n, int64_t id, const char *file)
+void token_batch_add_line(struct token_batch *b, const char *text, size_t n, int64_t id,
+                          const char *file)
 {
     struct entry *item = begin_item(b, id, file);
 
@@ -80,7 +81,8 @@ void batch_add_line(struct batch *b, const char *text, size_t n, int64_t id, con
     item->row = id + 1;
 }
 
-static int run_item(struct batch *b, const struct work *work, struct worker *me, struct entry *item)
+static int run_item(struct token_batch *b, const struct work *work, struct worker *me,
+                    struct entry *item)
 {
     const uint8_t *bytes = (const uint8_t *)b->bytes.p + item->at;
     size_t len;
@@ -91,13 +93,13 @@ static int run_item(struct batch *b, const struct work *work, struct worker *me,
     return work_record(work, me, item->rec, &item->done);
 }
 
-static void run_share(struct batch *b, const struct work *work, struct worker *me, int from)
+static void run_share(struct token_batch *b, const struct work *work, struct worker *me, int from)
 {
     for (int i = from; i < b->n && i < from + SHARE; i++)
         b->item[i].failed = run_item(b, work, me, b->item + i) < 0;
 }
 
-void batch_begin(struct batch *b, const struct work *work, struct worker *workers)
+void token_batch_begin(struct token_batch *b, const struct work *work, struct worker *workers)
 {
     for (int from = 0; from < b->n; from += SHARE) {
 #pragma omp task firstprivate(b, work, workers, from)
@@ -105,12 +107,12 @@ void batch_begin(struct batch *b, const struct work *work, struct worker *worker
     }
 }
 
-void batch_wait(void)
+void token_batch_wait(void)
 {
 #pragma omp taskwait
 }
 
-int batch_check(struct batch *b, const struct work *work, struct worker *me)
+int token_batch_check(struct token_batch *b, const struct work *work, struct worker *me)
 {
     for (int i = 0; i < b->n; i++) {
         struct entry *item = b->item + i;

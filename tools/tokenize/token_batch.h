@@ -18,27 +18,28 @@ struct entry {
     bool failed;
 };
 
-struct batch {
+struct token_batch {
     struct entry *item;
     int n, cap;
     struct buf bytes;
 };
 
-void batch_init(struct batch *b);
-void batch_free(struct batch *b);
-void batch_clear(struct batch *b);
-bool batch_full(const struct batch *b);
+void token_batch_init(struct token_batch *b);
+void token_batch_free(struct token_batch *b);
+void token_batch_clear(struct token_batch *b);
+bool token_batch_full(const struct token_batch *b);
 /* Copies REC, which came from FILE and was number POSITION. */
-void batch_add(struct batch *b, struct record *rec, int64_t position, const char *file);
+void token_batch_add(struct token_batch *b, struct record *rec, int64_t position, const char *file);
 /* The same for the N bytes TEXT, which are row ID from 0 of FILE. */
-void batch_add_line(struct batch *b, const char *text, size_t n, int64_t id, const char *file);
+void token_batch_add_line(struct token_batch *b, const char *text, size_t n, int64_t id,
+                          const char *file);
 
 /* In a parallel region, by one thread: hands the records to the team, of which each thread has its
  * own of WORKERS, and returns at once. */
-void batch_begin(struct batch *b, const struct work *work, struct worker *workers);
+void token_batch_begin(struct token_batch *b, const struct work *work, struct worker *workers);
 /* Waits, and takes a share, until all of them are done. */
-void batch_wait(void);
+void token_batch_wait(void);
 /* After batch_wait: -1 with the line of the first record that failed, by its place in the input. */
-MUST_USE int batch_check(struct batch *b, const struct work *work, struct worker *me);
+MUST_USE int token_batch_check(struct token_batch *b, const struct work *work, struct worker *me);
 
 #endif

@@ -60,7 +60,7 @@ static bool at_limit(const struct input *in)
     return in->limit >= 0 && in->n >= in->limit;
 }
 
-static int add_line(struct batch *b, struct input *in)
+static int add_line(struct token_batch *b, struct input *in)
 {
     const struct cell *cell;
 
@@ -69,27 +69,27 @@ static int add_line(struct batch *b, struct input *in)
     const int got = table_next(in->table, &cell);
 
     if (got > 0)
-        batch_add_line(b, cell->p, cell->n, table_row(in->table), table_name(in->table));
+        token_batch_add_line(b, cell->p, cell->n, table_row(in->table), table_name(in->table));
     return got;
 }
 
-static int add_record(struct batch *b, struct input *in)
+static int add_record(struct token_batch *b, struct input *in)
 {
     struct record *rec;
     const int got = reader_next(in->reader, &rec);
 
     if (got > 0)
-        batch_add(b, rec, in->n, reader_name(in->reader));
+        token_batch_add(b, rec, in->n, reader_name(in->reader));
     return got;
 }
 
 /* Fills B: 1 when there may be more, 0 at the end, -1 on failure. */
-static int fill(struct batch *b, struct input *in)
+static int fill(struct token_batch *b, struct input *in)
 {
     int got = 1;
 
-    batch_clear(b);
-    while (got > 0 && !batch_full(b)) {
+    token_batch_clear(b);
+    while (got > 0 && !token_batch_full(b)) {
         got = in->reader ? add_record(b, in) : add_line(b, in);
         in->n += got > 0;
     }
@@ -119,7 +119,7 @@ struct run {
 };
 
 /* Writes what has been done. */
-static int put(const struct run *r, struct batch *b)
+static int put(const struct run *r, struct token_batch *b)
 {
     for (int i = 0; i < b->n; i++) {
         add_totals(r->totals, &b->item[i].done);
@@ -134,24 +134,24 @@ static int put(const struct run *r, struct batch *b)
  * and the next one read. */
 static int pump(const struct run *r)
 {
-    struct batch batch[2], *now = batch, *other = batch + 1;
+    struct token_batch batch[2], *now = batch, *other = batch + 1;
     int rc = 0;
 
-    batch_init(now);
-    batch_init(other);
+    token_batch_init(now);
+    token_batch_init(other);
     int more = fill(now, r->in);
 
     while (more >= 0 && rc == 0 && now->n) {
-        struct batch *const done = now;
+        struct token_batch *const done = now;
 
-        batch_begin(now, r->work, r->workers);
+        token_batch_begin(now, r->work, r->workers);
         rc = put(r, other);
-        batch_clear(other);
+        token_batch_clear(other);
         if (rc == 0 && more)
             more = fill(other, r->in);
-        batch_wait();
+        token_batch_wait();
         if (rc == 0)
-            rc = batch_check(now, r->work, r->workers);
+            rc = token_batch_check(now, r->work, r->workers);
         now = other;
         other = done;
     }
@@ -159,8 +159,8 @@ static int pump(const struct run *r)
         rc = -1;
     if (rc == 0)
         rc = put(r, other);
-    batch_free(batch);
-    batch_free(batch + 1);
+    token_batch_free(batch);
+    token_batch_free(batch + 1);
     return rc;
 }
 

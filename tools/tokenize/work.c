@@ -14,7 +14,7 @@ void worker_free(struct worker *me)
 
 /* What a record gives: TEXT is encoded; its first N_PROMPT bytes are the prompt where it has a
  * completion. OPEN: the text waits for a completion, so that no end belongs behind it. */
-struct source {
+struct record_text {
     const char *text;
     size_t n, n_prompt;
     bool has_completion, open;
@@ -26,7 +26,7 @@ static int missing(const char *field)
 }
 
 /* The one field that is text, when it is not a prompt. */
-static int get_text(const struct work *work, struct record *rec, struct source *s)
+static int get_text(const struct work *work, struct record *rec, struct record_text *s)
 {
     const char *field = work->field ? work->field : "text";
     const int got = record_get_text(rec, field, &s->text, &s->n);
@@ -41,7 +41,7 @@ static int get_text(const struct work *work, struct record *rec, struct source *
 }
 
 static int get_source(const struct work *work, struct worker *me, struct record *rec,
-                      struct source *s)
+                      struct record_text *s)
 {
     const char *completion;
     size_t n;
@@ -91,7 +91,7 @@ static int add_ids(const struct work *work, struct worker *me, const char *text,
 
 /* The ids of S into ME, *N of them; *N_PROMPT of them are those of the prompt alone too. Only what
  * is behind the last place where the prompt can be cut depends on what follows it. */
-static int encode_source(const struct work *work, struct worker *me, const struct source *s,
+static int encode_source(const struct work *work, struct worker *me, const struct record_text *s,
                          size_t *n, size_t *n_prompt)
 {
     const size_t cut = s->has_completion ? tokenizer_cut(work->tokenizer, s->text, s->n_prompt) : 0;
@@ -145,7 +145,7 @@ static int limit(const struct work *work, struct outcome *o, struct done *done)
     return 0;
 }
 
-static int count(const struct work *work, struct worker *me, const struct source *s,
+static int count(const struct work *work, struct worker *me, const struct record_text *s,
                  struct done *done)
 {
     struct outcome o = { 0 };
@@ -175,7 +175,7 @@ static size_t most_ids(const struct work *work, size_t bytes, bool wide)
 static int encode(const struct work *work, struct worker *me, struct record *rec, struct done *done)
 {
     const bool wide = tokenizer_vocab_size(work->tokenizer) > 65536;
-    struct source s = { 0 };
+    struct record_text s = { 0 };
     struct outcome o = { 0 };
 
     if (get_source(work, me, rec, &s) < 0)
