@@ -2,7 +2,7 @@
 # this. Every product is a file in OUT, made again when an input or what its tool is told has changed.
 #
 #   make               everything: adapter, predictions before and after, reports, and a page of them all
-#   make report        ... shows the two reports, and says where the page is: OUT/report.html
+#   make report        ... shows the two reports, or the table of several runs, and says where the page is: OUT/report.html
 #   make digests       ... and records the digests of all products in EXPECTED
 #   make verify        compares the products that are there with EXPECTED
 #   make clean         removes the products from OUT, and OUT when nothing else is in it
@@ -112,14 +112,17 @@ $(places:%=$(OUT)%eval.zst): $(OUT)%eval.zst: $(base) $(OUT)/data.tok.zst $(OUT)
 $(OUT)/before.txt $(OUT)/after.txt: %.txt: %.zst $(told)/score
 	$(run) score @$(told)/score $< --force -o $@
 
+# Several runs make their own.
+ifeq ($(EACH),)
 $(OUT)/report.html: $(OUT)/before.zst $(OUT)/after.zst $(told)/page
 	$(run) curves=(); [ ! -e $(OUT)/metrics.jsonl ] || curves=(--metrics $(OUT)/metrics.jsonl); \
 		score @$(told)/page "$${curves[@]}" $(OUT)/before.zst $(OUT)/after.zst --force --html $@ >/dev/null
+endif
 report: all
 	@echo "== before training =="; cat $(OUT)/before.txt
 	@$(if $(EACH),,echo; echo "== after training =="; cat $(OUT)/after.txt; echo; score $(OUT)/before.zst $(OUT)/after.zst)
 	@$(foreach f,$(filter %.txt,$(RESULTS)),echo; cat $(OUT)/$f;)
-	@$(if $(EACH),,echo; echo "All of it in pictures: $(OUT)/report.html")
+	@echo; echo "All of it in pictures: $(OUT)/report.html"
 
 # Digests are of the uncompressed contents, so that another version of zstd does not matter.
 digests_now = for f in $(PRODUCTS); do \

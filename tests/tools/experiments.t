@@ -34,6 +34,10 @@ check [ "$(grep -c ' best$' sweep/sweep.txt)" -eq 1 ]
 out_has 'eval accuracy'
 it "and a picture"
 check picture sweep/sweep.svg 'Accuracy on evaluation rows' lr=1e-3 lr=5e-2 best
+it "and a page of it, with how each run was trained"
+check /usr/bin/python3 "$root/tests/tools/score-html.py" check sweep/report.html
+check grep -q '<code>  lora-train .* r=4 .* seed=2' sweep/report.html
+out_has 'All of it in pictures: '
 it "the best one's test rows, beside those before training"
 best=$(sed -n 's/ *best$//p' sweep/sweep.txt | awk '{ print "r=" $1 ",lr=" $2 ",epochs=" $3 }')
 check [ "$(sed 1d sweep/chosen.txt | awk '{ print $1 }' | xargs)" = "before $best" ]
@@ -123,6 +127,7 @@ it "a line for each number of rows, from none on"
 check [ "$(sed 1d curve/curve.txt | awk '{ print $1, $2, $3 }' | xargs)" = "0 1 6 2 2 6 4 2 6 8 2 6" ]
 out_has '95 % interval'
 check picture curve/curve.svg rows Accuracy 'most frequent label'
+check /usr/bin/python3 "$root/tests/tools/score-html.py" check curve/report.html
 it "the smaller sets are in the larger ones, so many of each class"
 plan() { lora-train --plan /dev/stdout @curve/.slmtools/train --max-steps 1000 --num-train-epochs 1 --only split=train --limit-per label="$1" curve/data.tok.zst -o none.zst; }
 for rows in 2 4 8

@@ -132,8 +132,8 @@ run score --note text a.zst
 exit_is 2; err_has "--html"
 run score --html - --plot - a.zst
 exit_is 2
-run score --summary --html new.html a.zst b.zst
-exit_is 2; absent new.html
+run score --summary --metrics metrics.jsonl --html new.html a.zst b.zst
+exit_is 2; err_has '--metrics'; absent new.html
 run score --html one.html a.zst
 exit_is 73; err_has "--force"
 run score --html new.html --metrics a.jsonl a.zst

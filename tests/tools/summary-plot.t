@@ -81,10 +81,6 @@ check grep -qF '<b>&"x' texts
 it "on standard output it takes the place of the table"
 sh_run 'score --summary --over seed */eval.zst --plot - | cmp - sweep.svg'
 ok
-it "what a summary has no page of"
-run score --summary before.zst --html page.html
-exit_is 2
-absent page.html
 it "a picture that is there stays without --force"
 run score --summary before.zst after.zst --plot two.svg
 exit_is 73

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static const char *lines_of(const struct page *p, int run)
-{
-    return p->all[run]->run->provenance.p;
-}
-
 /* ---- what commands are given that the chain knows by digest alone ---- */
 
 /* WHAT is "adapter", or "adapter=0.5". */
@@ -201,9 +196,9 @@ static void put_trainings(struct buf *b, const char *lines, const char *at, int 
     buf_free(&command);
 }
 
-static void put_run(struct buf *b, const struct page *p, int run)
+void page_run_commands(struct buf *b, const char *lines, const char *file)
 {
-    const char *const lines = lines_of(p, run), *at = lines;
+    const char *at = lines;
     struct line l;
 
     while (line_next(&l, &at))
@@ -212,8 +207,8 @@ static void put_run(struct buf *b, const struct page *p, int run)
     put_pipe(b, lines, lines + strlen(lines), false);
     put_predict_files(b, lines);
     buf_puts(b, " > ");
-    shell_put_word(b, p->all[run]->run->name);
-    buf_puts(b, ".zst\n");
+    shell_put_word(b, file);
+    buf_putc(b, '\n');
 }
 
 /* Whether OPTION changes the page, not the report beside it. */
@@ -228,12 +223,17 @@ static bool is_of_page(const char *option)
     return true;
 }
 
-static void put_score(struct buf *b, const struct page *p)
+void page_score_command(struct buf *b, const char *const *settings, int n)
 {
     buf_puts(b, "score");
-    for (int i = 0; i < p->n_settings; i++)
-        if (is_of_page(p->settings[i]))
-            put_option(b, p->settings[i]);
+    for (int i = 0; i < n; i++)
+        if (is_of_page(settings[i]))
+            put_option(b, settings[i]);
+}
+
+static void put_score(struct buf *b, const struct page *p)
+{
+    page_score_command(b, p->settings, p->n_settings);
     if (p->log)
         buf_puts(b, " --metrics METRICS");
     buf_puts(b, " --html report.html");
@@ -245,20 +245,33 @@ static void put_score(struct buf *b, const struct page *p)
     buf_putc(b, '\n');
 }
 
-void page_commands(struct buf *b, const struct page *p)
+void page_put_commands(struct buf *b, const char *heading, const char *also, const char *commands)
 {
-    struct buf text = BUF_INIT;
-
-    for (int i = 0; i < p->n; i++)
-        put_run(&text, p, i);
-    put_score(&text, p);
-    buf_puts(b,
-             "<h3>Commands that make it again</h3>\n<p>Words in capitals stand for files, which no "
-             "chain holds by name: DATA is what it begins with. ");
-    if (strstr(text.p, " ADAPTER"))
+    html_put(b,
+             "<h3>%s</h3>\n<p>Words in capitals stand for files, which no chain holds by name: "
+             "DATA is what it "
+             "begins with. %s",
+             heading, also);
+    if (strstr(commands, " ADAPTER"))
         buf_puts(b, "ADAPTER does not say how it was made. ");
     buf_puts(b, "The digests above say whether a file is the same.</p>\n<pre>");
-    html_put(b, "%s", text.p);
+    html_put(b, "%s", commands);
     buf_puts(b, "</pre>\n");
+}
+
+void page_commands(struct buf *b, const struct page *p)
+{
+    struct buf text = BUF_INIT, file = BUF_INIT;
+
+    for (int i = 0; i < p->n; i++) {
+        const struct scored_run *run = p->all[i]->run;
+
+        buf_clear(&file);
+        buf_printf(&file, "%s.zst", run->name);
+        page_run_commands(&text, run->provenance.p, file.p);
+    }
+    put_score(&text, p);
+    page_put_commands(b, "Commands that make it again", "", text.p);
     buf_free(&text);
+    buf_free(&file);
 }

@@ -136,10 +136,12 @@ static int write_one(struct outfile **f, const char *path, const struct buf *b, 
     return outfile_sync(*f);
 }
 
-int page_write_plot(struct page_out *out, const struct page_files *f, const struct buf *svg,
-                    const struct cli_common *common)
+int page_write_out(struct page_out *out, const struct page_files *f, const struct buf *html,
+                   const struct buf *svg, const struct cli_common *common)
 {
-    return write_one(&out->plot, f->plot, svg, common->force);
+    return write_one(&out->html, f->html, html, common->force) < 0
+               ? -1
+               : write_one(&out->plot, f->plot, svg, common->force);
 }
 
 int page_write(struct page_out *out, const struct page_files *f, const struct page_content *c,
@@ -169,9 +171,7 @@ int page_write(struct page_out *out, const struct page_files *f, const struct pa
     if (rc == 0 && f->plot)
         page_plot(&svg, &p);
     if (rc == 0)
-        rc = write_one(&out->html, f->html, &html, common->force);
-    if (rc == 0)
-        rc = page_write_plot(out, f, &svg, common);
+        rc = page_write_out(out, f, &html, &svg, common);
     buf_free(&html);
     buf_free(&svg);
     slices_free(&sliced, c->n);

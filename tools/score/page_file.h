@@ -44,9 +44,9 @@ struct page_out { /* files that are written and have no name yet */
 MUST_USE int page_write(struct page_out *out, const struct page_files *f,
                         const struct page_content *c, const char *by,
                         const struct cli_common *common);
-/* The picture alone. */
-MUST_USE int page_write_plot(struct page_out *out, const struct page_files *f, const struct buf *svg,
-                             const struct cli_common *common);
+/* The same of what was made elsewhere. */
+MUST_USE int page_write_out(struct page_out *out, const struct page_files *f, const struct buf *html,
+                            const struct buf *svg, const struct cli_common *common);
 /* Gives them their names. */
 MUST_USE int page_commit(struct page_out *out);
 

@@ -9,7 +9,8 @@ static const char *lines_of(const struct page *p, int run)
 }
 
 /* What went into the run, or into the training of its adapter NUMBER. */
-static void put_digest(struct buf *b, const char *of, int64_t number, const char *what, const char *hex)
+static void put_digest(struct buf *b, const char *of, int64_t number, const char *what,
+                       const char *hex)
 {
     buf_puts(b, "<tr><th scope=\"row\">");
     html_name(b, of, NAME_SHOWN);
@@ -77,14 +78,14 @@ static void put_chains(struct buf *b, const struct page *p)
     buf_free(&before);
 }
 
-static void put_notes(struct buf *b, const struct page *p)
+void page_notes(struct buf *b, const struct cli_list *notes)
 {
-    if (!p->notes->n)
+    if (!notes->n)
         return;
     buf_puts(b, "<h3>Notes</h3>\n<ul>\n");
-    for (int i = 0; i < p->notes->n; i++) {
+    for (int i = 0; i < notes->n; i++) {
         buf_puts(b, "<li>");
-        html_text(b, p->notes->v[i], strlen(p->notes->v[i]), 0, false);
+        html_text(b, notes->v[i], strlen(notes->v[i]), 0, false);
         buf_puts(b, "</li>\n");
     }
     buf_puts(b, "</ul>\n");
@@ -92,7 +93,7 @@ static void put_notes(struct buf *b, const struct page *p)
 
 void page_origin(struct buf *b, const struct page *p)
 {
-    put_notes(b, p);
+    page_notes(b, p->notes);
     put_digests(b, p);
     put_chains(b, p);
     page_commands(b, p);

@@ -44,6 +44,15 @@ void page_twins(struct buf *b, const struct page *p);
 void page_origin(struct buf *b, const struct page *p);
 /* The commands that make the predictions and this page again. */
 void page_commands(struct buf *b, const struct page *p);
+/* What both pages make them of. Commands that make FILE, whose provenance LINES are; trainings that stand in B
+ * already are not repeated. */
+void page_run_commands(struct buf *b, const char *lines, const char *file);
+/* "score" with those of its options that are of the page. */
+void page_score_command(struct buf *b, const char *const *settings, int n);
+/* They under a heading, with what words in capitals mean; ALSO: a sentence more. */
+void page_put_commands(struct buf *b, const char *heading, const char *also, const char *commands);
+/* The user's own lines. */
+void page_notes(struct buf *b, const struct cli_list *notes);
 
 /* Whether the runs have the same labels, and no more than can be drawn; then page_recall draws the recall
  * of each as SVG. */

@@ -38,12 +38,14 @@ const char page_style[] =
 ".g td{border:0}.g th{text-align:left;border-bottom-color:var(--grid)}.r{padding-left:1.6rem}\n"
 "td .i,th .u{font-size:.82rem}td .i{display:block}\n"
 "td.l,code,pre{overflow-wrap:anywhere}\n"
+/* many narrow columns: values of settings stay in one piece */
+".w .c,.w .i{white-space:nowrap}.w th:first-child{min-width:0}\n"
 /* records and commands */
 ".records{list-style:none;padding:0;margin:0 0 1.25rem;max-width:46rem}\n"
 ".records li{padding:.75rem 0;border-bottom:1px solid var(--grid)}\n"
 ".records .t{display:block;white-space:pre-wrap;overflow-wrap:anywhere}\n"
 ".records .of{display:block;font-size:.9rem;color:var(--muted)}\n"
-".c{font-weight:600;color:var(--ink);overflow-wrap:anywhere}th .c{font-weight:inherit}\n"
+".c{font-weight:600;color:var(--ink);overflow-wrap:anywhere}th .c,.w td .c{font-weight:inherit}\n"
 "code,pre{font:.84rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}\n"
 "pre{white-space:pre-wrap;margin:0 0 1.25rem;padding:.9rem 1.1rem;border:1px solid var(--grid);border-radius:6px}\n"
 "@media (min-width:64rem){.figures td .i{white-space:nowrap}}\n"

@@ -137,17 +137,20 @@ static void put_summary(struct buf *b, const struct summary *s)
 
 static int summarise(struct buf *b, const char *const *files)
 {
-    struct buf svg = BUF_INIT;
+    const struct summary_options how = { &o.common, &o.names, &o.over, o.best };
+    struct buf html = BUF_INIT, svg = BUF_INIT;
     struct summary s;
-    int rc =
-        summary_read(&s, files, &(struct summary_options){ &o.common, &o.names, &o.over, o.best });
+    int rc = summary_read(&s, files, &how);
 
     if (rc >= 0)
         put_summary(b, &s);
+    if (rc >= 0 && o.page.html)
+        summary_page(&html, &s, &how, &o.page.notes);
     if (rc >= 0 && o.page.plot)
-        summary_plot(&svg, &s);
+        summary_plot(&svg, &s, true);
     if (rc >= 0)
-        rc = page_write_plot(&pages, &o.page, &svg, &o.common);
+        rc = page_write_out(&pages, &o.page, &html, &svg, &o.common);
+    buf_free(&html);
     buf_free(&svg);
     summary_free(&s);
     return rc < 0 ? -1 : 1;

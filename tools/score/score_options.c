@@ -11,9 +11,9 @@ static int check_summary(const struct score_options *o, int files)
         return err_set(EXIT_USAGE, "--over and --best go with --summary");
     if (!o->summary)
         return 0;
-    if (o->report || o->by || o->labels.n || o->require.n || o->bootstrap || o->page.html)
+    if (o->report || o->by || o->labels.n || o->require.n || o->bootstrap || o->page.metrics)
         return err_set(EXIT_USAGE,
-                       "--summary excludes --report, --by, --labels, --require, --html and "
+                       "--summary excludes --report, --by, --labels, --require, --metrics and "
                        "--bootstrap");
     if (files == 0)
         return err_set(EXIT_USAGE, "--summary needs the files of the runs");
@@ -77,7 +77,7 @@ const char *const *score_parse(struct score_options *o, int argc, char **argv)
         { 0, "bootstrap", CLI_INT, &o->bootstrap, .arg = "N", .min = 1, .max = 1e6,
           .help = "intervals from N resamples of the records; 2000 where two runs are compared" },
         { 0, "html", CLI_FILE, &o->page.html, .arg = "FILE", .group = "Page and picture",
-          .help = "a page with all numbers and pictures of one run or of two" },
+          .help = "a page with all numbers and pictures of one run, of two, or of a summary" },
         { 0, "metrics", CLI_FILE, &o->page.metrics, .arg = "FILE",
           .help = "for the page: what lora-train --metrics wrote" },
         { 0, "note", CLI_LIST, &o->page.notes, .arg = "TEXT",

@@ -125,8 +125,8 @@ static struct outcome outcome_of(const struct scored_run *run, int slice)
     return out;
 }
 
-static int read_file(struct outcome out[ROWS], char **name, const char *path, const char *given,
-                     const struct summary_options *o)
+static int read_file(struct outcome out[ROWS], struct buf *lines, char **name, const char *path,
+                     const char *given, const struct summary_options *o)
 {
     const struct read_options how = { o->common, "split", true, KEEP_COUNTS, NULL };
     char *folder = given ? NULL : folder_name(path);
@@ -147,6 +147,8 @@ static int read_file(struct outcome out[ROWS], char **name, const char *path, co
             out[rows] = outcome_of(&run, i);
     }
     *name = xstrdup(run.name);
+    *lines = run.provenance;
+    run.provenance = (struct buf)BUF_INIT;
     free(folder);
     scored_run_free(&run);
     return rc;
@@ -154,16 +156,17 @@ static int read_file(struct outcome out[ROWS], char **name, const char *path, co
 
 /* ---- runs, and rows of them ---- */
 
-struct one_run {
-    char *name;
-    const char *path; /* of the file that came last */
-    struct outcome rows[ROWS];
-};
-
 struct runs {
     struct one_run *v;
     int n;
 };
+
+static void run_free(struct one_run *run)
+{
+    for (int i = 0; i < run->files; i++)
+        buf_free(&run->file[i].lines);
+    free(run->name);
+}
 
 static struct one_run *run_of(struct runs *runs, char *name)
 {
@@ -181,19 +184,24 @@ static int add_file(struct runs *runs, const char *path, const char *given,
                     const struct summary_options *o)
 {
     struct outcome out[ROWS] = { { 0 } };
+    struct buf lines = BUF_INIT;
     char *name;
-    const int rc = read_file(out, &name, path, given, o);
+    int rc = read_file(out, &lines, &name, path, given, o);
     struct one_run *run = run_of(runs, name);
 
     for (int i = 0; rc == 0 && i < ROWS; i++) {
         if (out[i].n && run->rows[i].n)
-            return err_set(EXIT_DATA,
-                           "%s and %s both have %s of the run '%s'; give them names with --name",
-                           run->path, path, i == ROWS_EVAL ? "eval records" : "records", run->name);
-        if (out[i].n)
+            rc = err_set(EXIT_DATA,
+                         "%s and %s both have %s of the run '%s'; give them names with --name",
+                         run->file[run->files - 1].path, path,
+                         i == ROWS_EVAL ? "eval records" : "records", run->name);
+        else if (out[i].n)
             run->rows[i] = out[i];
     }
-    run->path = path;
+    if (rc == 0)
+        run->file[run->files++] = (struct run_file){ path, lines, !out[ROWS_TEST].n };
+    else
+        buf_free(&lines);
     return rc;
 }
 
@@ -211,7 +219,8 @@ static void add_keys(struct summary *s, const struct settings *settings)
     }
 }
 
-static void add_run(struct summary *s, const struct one_run *run, const struct cli_list *over)
+/* Puts RUN, which is empty then, into its row. */
+static void add_run(struct summary *s, struct one_run *run, const struct cli_list *over)
 {
     struct settings settings = settings_of(run->name);
     char *name = settings.n ? without(&settings, over) : xstrdup(run->name);
@@ -231,7 +240,8 @@ static void add_run(struct summary *s, const struct one_run *run, const struct c
     struct row *row = &s->row[at];
 
     row->run = xnrealloc(row->run, (size_t)row->runs + 1, sizeof *row->run);
-    memcpy(row->run[row->runs++], run->rows, sizeof run->rows);
+    row->run[row->runs++] = *run;
+    *run = (struct one_run){ 0 };
 }
 
 /* ---- means, order, the best ---- */
@@ -241,9 +251,9 @@ static void sum_up(struct summed *sum, const struct row *row, enum rows rows)
     const double runs = row->runs;
     double right = 0;
 
-    *sum = (struct summed){ .n = row->run[0][rows].n };
+    *sum = (struct summed){ .n = row->run[0].rows[rows].n };
     for (int i = 0; i < row->runs; i++) {
-        const struct outcome *o = &row->run[i][rows];
+        const struct outcome *o = &row->run[i].rows[rows];
 
         sum->n = o->n < sum->n ? o->n : sum->n;
         sum->baseline += o->baseline;
@@ -257,7 +267,7 @@ static void sum_up(struct summed *sum, const struct row *row, enum rows rows)
 
         sum->mean[f] /= runs;
         for (int i = 0; i < row->runs; i++) {
-            const double off = row->run[i][rows].figure[f] - sum->mean[f];
+            const double off = row->run[i].rows[rows].figure[f] - sum->mean[f];
 
             squares += off * off;
         }
@@ -389,7 +399,7 @@ static int check_keys(const struct summary *s)
     return 0;
 }
 
-static int make_rows(struct summary *s, const struct runs *runs, const struct summary_options *o)
+static int make_rows(struct summary *s, struct runs *runs, const struct summary_options *o)
 {
     if (check_rows(runs, ROWS_EVAL, &s->rows[ROWS_EVAL]) < 0 ||
         check_rows(runs, ROWS_TEST, &s->rows[ROWS_TEST]) < 0 || check_over(runs, o->over) < 0)
@@ -420,7 +430,7 @@ int summary_read(struct summary *s, const char *const *files, const struct summa
     if (rc == 0)
         rc = make_rows(s, &runs, o);
     for (int i = 0; i < runs.n; i++)
-        free(runs.v[i].name);
+        run_free(&runs.v[i]);
     free(runs.v);
     return rc;
 }
@@ -430,6 +440,8 @@ void summary_free(struct summary *s)
     for (int i = 0; i < s->n; i++) {
         settings_free(&s->row[i].settings);
         free(s->row[i].name);
+        for (int r = 0; r < s->row[i].runs; r++)
+            run_free(&s->row[i].run[r]);
         free(s->row[i].run);
     }
     for (int i = 0; i < s->keys; i++)

@@ -38,10 +38,23 @@ struct summed { /* over the runs of a row */
                                * are the same rows, seen again */
 };
 
+struct run_file {
+    const char *path;
+    struct buf lines; /* where it comes from: provenance.h */
+    bool eval;        /* it has none but eval records */
+};
+
+struct one_run {
+    char *name;
+    struct run_file file[ROWS]; /* (files) each has rows of a kind that the other has not */
+    int files;
+    struct outcome rows[ROWS];
+};
+
 struct row {
     char *name;
     struct settings settings;
-    struct outcome (*run)[ROWS];
+    struct one_run *run; /* (runs) */
     int runs;
     struct summed rows[ROWS];
     bool best;
@@ -75,9 +88,12 @@ const char *settings_find(const struct settings *s, const char *key);
 /* Orders two values, NULL: none: what is not there first, numbers by value, texts by their bytes. */
 int settings_compare(const char *a, const char *b);
 
-/* The accuracies as a picture that stands alone, in summary_plot.c: against the setting with most values, with a line
+/* The accuracies as a picture, ALONE or for a page, in summary_plot.c: against the setting with most values, with a line
  * for each combination of the others, of at most five; else row by row. */
-void summary_plot(struct buf *b, const struct summary *s);
+void summary_plot(struct buf *b, const struct summary *s, bool alone);
+/* The page of HTML, in summary_page.c. OVER and BEST as in summary_options, NOTES as struct page has them. */
+void summary_page(struct buf *b, const struct summary *s, const struct summary_options *o,
+                  const struct cli_list *notes);
 /* The table. SD: deviations are wanted. TERM: what it is printed on, in summary_text.c; the others in
  * summary_report.c. */
 struct term;

@@ -189,7 +189,7 @@ static struct plot_series draw_baseline(const struct drawing *d, double x[2], do
                                  .colour = PALETTE_SERIES_N };
 }
 
-static void draw(struct buf *b, const struct drawing *d)
+static void draw(struct buf *b, const struct drawing *d, bool alone)
 {
     struct plot_series *series = xnmalloc(d->lines.n + 1, sizeof *series);
     const size_t n = (size_t)d->s->n;
@@ -217,14 +217,14 @@ static void draw(struct buf *b, const struct drawing *d)
         .note = note.p,
     };
 
-    plot_svg(b, &plot, true);
+    plot_svg(b, &plot, alone);
     free(series);
     free(room);
     free(label);
     buf_free(&note);
 }
 
-void summary_plot(struct buf *b, const struct summary *s)
+void summary_plot(struct buf *b, const struct summary *s, bool alone)
 {
     struct drawing d = { .s = s, .rows = s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL };
 
@@ -232,7 +232,7 @@ void summary_plot(struct buf *b, const struct summary *s)
     choose_key(&d);
     find_lines(&d);
     d.numbers = d.key && are_numbers(&d.values);
-    draw(b, &d);
+    draw(b, &d, alone);
     for (int i = 0; i < s->n; i++)
         free(d.line_of[i]);
     free(d.line_of);

@@ -1,0 +1,473 @@
+/* The summary as a page of HTML: what comes out, the table, and where the runs come from. */
+#include "cli.h"
+#include "page_html.h"
+#include "page_parts.h"
+#include "shell.h"
+#include "summary.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct summary_page {
+    const struct summary *s;
+    const struct summary_options *o;
+    bool sd; /* rows are means of several runs */
+};
+
+static const char *const kind_name[ROWS] = { "test records", "evaluation records" };
+
+/* ---- numbers, each with its place in the lines of score --json ---- */
+
+static void put_path(struct buf *path, int row, enum rows kind, const char *name)
+{
+    buf_printf(path, "%d.%s%s", row, kind == ROWS_EVAL ? "eval." : "", name);
+}
+
+static void put_number(struct buf *b, int row, enum rows kind, enum html_form form, double v,
+                       const char *name)
+{
+    struct buf path = BUF_INIT;
+
+    put_path(&path, row, kind, name);
+    html_number(b, path.p, form, v);
+    buf_free(&path);
+}
+
+/* " &#177; 1.2 %" where the row has several runs. */
+static void put_deviation(struct buf *b, int row, enum rows kind, enum html_form form, double sd,
+                          const char *name)
+{
+    struct buf path = BUF_INIT;
+
+    if (isnan(sd))
+        return;
+    put_path(&path, row, kind, name);
+    buf_puts(&path, "_sd");
+    buf_puts(b, "<span class=\"i\">\xc2\xb1\xc2\xa0");
+    html_number(b, path.p, form, sd);
+    buf_puts(b, "</span>");
+    buf_free(&path);
+}
+
+static void put_accuracy_interval(struct buf *b, int row, enum rows kind, const struct summed *sum)
+{
+    struct buf path = BUF_INIT;
+
+    put_path(&path, row, kind, "accuracy_interval");
+    html_interval(b, path.p, HTML_SHARE, sum->accuracy);
+    buf_free(&path);
+}
+
+/* "88.3 % (95 % interval 85.0 to 91.0 %)". */
+static void put_accuracy(struct buf *b, int row, enum rows kind, const struct summed *sum)
+{
+    put_number(b, row, kind, HTML_SHARE, sum->mean[ACCURACY], "accuracy");
+    buf_puts(b, " (95\xc2\xa0% interval ");
+    put_accuracy_interval(b, row, kind, sum);
+    buf_puts(b, ")");
+}
+
+/* ---- the first sentences ---- */
+
+static int64_t count_runs(const struct summary *s)
+{
+    int64_t runs = 0;
+
+    for (int i = 0; i < s->n; i++)
+        runs += s->row[i].runs;
+    return runs;
+}
+
+static enum rows main_kind(const struct summary *s)
+{
+    return s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL;
+}
+
+static int find_best(const struct summary *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (s->row[i].best)
+            return i;
+    return -1;
+}
+
+static void put_size(struct buf *b, const struct summary_page *p)
+{
+    if (!p->sd)
+        return;
+    html_put(b, "<p class=\"say\">%d rows, each the mean of runs that differ in ",
+             (int64_t)p->s->n);
+    for (int i = 0; i < p->o->over->n; i++) {
+        buf_puts(b, i ? " and " : "");
+        html_name(b, p->o->over->v[i], NAME_SHOWN);
+    }
+    buf_puts(b, " alone.</p>\n");
+}
+
+/* Other rows whose accuracy lies within the interval of row BEST. */
+static int64_t count_rivals(const struct summary *s, int best)
+{
+    const double low = s->row[best].rows[ROWS_EVAL].accuracy.low;
+    int64_t rivals = 0;
+
+    for (int i = 0; i < s->n; i++)
+        rivals += i != best && s->row[i].rows[ROWS_EVAL].mean[ACCURACY] >= low;
+    return rivals;
+}
+
+static void put_best(struct buf *b, const struct summary_page *p)
+{
+    const int best = find_best(p->s);
+    const struct row *row = best < 0 ? NULL : &p->s->row[best];
+
+    if (!row)
+        return;
+    html_put(b, "<p class=\"say\">Chosen by %s on evaluation records: ", p->o->best);
+    html_name(b, row->name, 4 * NAME_SHOWN);
+    buf_puts(b, ", accuracy ");
+    put_accuracy(b, best, ROWS_EVAL, &row->rows[ROWS_EVAL]);
+    buf_puts(b, ".");
+    if (p->s->rows[ROWS_TEST]) {
+        buf_puts(b, " On test records, which choose nothing: ");
+        put_accuracy(b, best, ROWS_TEST, &row->rows[ROWS_TEST]);
+        buf_puts(b, ".");
+    }
+    if (p->s->n > 1)
+        html_put(b,
+                 " Of the other %d rows, %d have an accuracy inside that interval of evaluation "
+                 "records or "
+                 "above it: among these the choice may be chance.",
+                 (int64_t)p->s->n - 1, count_rivals(p->s, best));
+    buf_puts(b, "</p>\n");
+}
+
+/* A gain is told only where the whole interval is above. */
+static void put_baseline(struct buf *b, const struct summary_page *p)
+{
+    const enum rows kind = main_kind(p->s);
+    int64_t above = 0;
+
+    for (int i = 0; i < p->s->n; i++) {
+        const struct summed *sum = &p->s->row[i].rows[kind];
+
+        if (sum->baseline != p->s->row[0].rows[kind].baseline)
+            return;
+        above += sum->accuracy.low > sum->baseline;
+    }
+    html_put(b, "<p class=\"say\">Who always says the most frequent label has ");
+    put_number(b, 0, kind, HTML_SHARE, p->s->row[0].rows[kind].baseline, "baseline");
+    html_put(b, " of the %s; the whole interval of %d of %d rows is above that.</p>\n",
+             kind_name[kind], above, (int64_t)p->s->n);
+}
+
+/* ---- the tables ---- */
+
+/* Heads of what tells the rows apart. */
+static void put_name_heads(struct buf *b, const struct summary *s)
+{
+    if (s->named)
+        buf_puts(b, "<th scope=\"col\">run</th>");
+    for (int k = 0; k < s->keys; k++) {
+        buf_puts(b, "<th scope=\"col\" class=\"t\">");
+        html_name(b, s->key[k], NAME_SHOWN);
+        buf_puts(b, "</th>");
+    }
+}
+
+static void put_names(struct buf *b, const struct summary *s, const struct row *row)
+{
+    bool first = true;
+
+    if (s->named) {
+        buf_puts(b, "<th scope=\"row\">");
+        html_name(b, row->settings.n ? "" : row->name, NAME_SHOWN);
+        buf_puts(b, "</th>");
+        first = false;
+    }
+    for (int k = 0; k < s->keys; k++) {
+        const char *value = settings_find(&row->settings, s->key[k]);
+
+        buf_puts(b, first ? "<th scope=\"row\">" : "<td class=\"t\">");
+        html_name(b, value ? value : "", NAME_SHOWN);
+        buf_puts(b, first ? "</th>" : "</td>");
+        first = false;
+    }
+}
+
+static void put_accuracies_head(struct buf *b, const struct summary_page *p)
+{
+    buf_puts(b, "<thead><tr>");
+    put_name_heads(b, p->s);
+    if (p->sd)
+        buf_puts(b, "<th scope=\"col\">runs</th>");
+    for (int kind = 0; kind < ROWS; kind++)
+        if (p->s->rows[kind])
+            html_put(b,
+                     "<th scope=\"col\">%s</th><th scope=\"col\">accuracy%s</th><th "
+                     "scope=\"col\">baseline</th>",
+                     kind_name[kind], p->sd ? " \xc2\xb1 deviation" : "");
+    buf_puts(b, find_best(p->s) < 0 ? "" : "<th scope=\"col\" class=\"t\">chosen</th>");
+    buf_puts(b, "</tr></thead>\n<tbody>\n");
+}
+
+static void put_accuracies_of(struct buf *b, const struct summary_page *p, int i, enum rows kind)
+{
+    const struct summed *sum = &p->s->row[i].rows[kind];
+
+    buf_puts(b, "<td>");
+    put_number(b, i, kind, HTML_COUNT, (double)sum->n, "n");
+    buf_puts(b, "</td><td>");
+    put_number(b, i, kind, HTML_SHARE, sum->mean[ACCURACY], "accuracy");
+    put_deviation(b, i, kind, HTML_SHARE, p->sd ? sum->sd[ACCURACY] : NAN, "accuracy");
+    put_accuracy_interval(b, i, kind, sum);
+    buf_puts(b, "</td><td>");
+    put_number(b, i, kind, HTML_SHARE, sum->baseline, "baseline");
+    buf_puts(b, "</td>");
+}
+
+static void put_accuracies(struct buf *b, const struct summary_page *p)
+{
+    const struct summary *s = p->s;
+
+    buf_puts(b, "<div class=\"scroll\"><table class=\"w\">\n<caption>Accuracy with its 95\xc2\xa0% "
+                "interval</caption>\n");
+    put_accuracies_head(b, p);
+    for (int i = 0; i < s->n; i++) {
+        buf_puts(b, "<tr>");
+        put_names(b, s, &s->row[i]);
+        if (p->sd)
+            html_put(b, "<td>%d</td>", (int64_t)s->row[i].runs);
+        for (int kind = 0; kind < ROWS; kind++)
+            if (s->rows[kind])
+                put_accuracies_of(b, p, i, (enum rows)kind);
+        if (find_best(s) >= 0)
+            buf_puts(b, s->row[i].best ? "<td class=\"t\"><b>best</b></td>" : "<td></td>");
+        buf_puts(b, "</tr>\n");
+    }
+    buf_puts(b, "</tbody></table></div>\n");
+}
+
+static bool has_figure(const struct summary *s, enum rows kind, int f)
+{
+    for (int i = 0; i < s->n; i++)
+        if (!isnan(s->row[i].rows[kind].mean[f]))
+            return true;
+    return false;
+}
+
+/* All figures but accuracy. */
+static void put_figures(struct buf *b, const struct summary_page *p, enum rows kind)
+{
+    static const char *const title[FIGURES] = {
+        [BALANCED] = "balanced accuracy", [MACRO_F1] = "macro F1",
+        [WEIGHTED_F1] = "weighted F1",    [MCC] = "Matthews correlation",
+        [KAPPA] = "Cohen's kappa",        [LOG_LOSS] = "log loss, nats",
+        [BRIER] = "Brier score",          [ECE] = "calibration error",
+    };
+    const struct summary *s = p->s;
+
+    html_put(b,
+             "<div class=\"scroll\"><table class=\"w\">\n<caption>Other numbers, "
+             "%s</caption>\n<thead><tr>",
+             kind_name[kind]);
+    put_name_heads(b, s);
+    for (int f = ACCURACY + 1; f < FIGURES; f++)
+        if (has_figure(s, kind, f))
+            html_put(b, "<th scope=\"col\">%s</th>", title[f]);
+    buf_puts(b, "</tr></thead>\n<tbody>\n");
+    for (int i = 0; i < s->n; i++) {
+        const struct summed *sum = &s->row[i].rows[kind];
+
+        buf_puts(b, "<tr>");
+        put_names(b, s, &s->row[i]);
+        for (int f = ACCURACY + 1; f < FIGURES; f++) {
+            const enum html_form form = f == BALANCED ? HTML_SHARE : HTML_FIGURE;
+
+            if (!has_figure(s, kind, f))
+                continue;
+            buf_puts(b, "<td>");
+            put_number(b, i, kind, form, sum->mean[f], figure_name[f]);
+            put_deviation(b, i, kind, form, p->sd ? sum->sd[f] : NAN, figure_name[f]);
+            buf_puts(b, "</td>");
+        }
+        buf_puts(b, "</tr>\n");
+    }
+    buf_puts(b, "</tbody></table></div>\n");
+}
+
+/* ---- where the runs come from ---- */
+
+/* Calls EACH for all files of all runs until it gives false. */
+static bool for_each_file(const struct summary *s,
+                          bool (*each)(void *user, const struct one_run *run, int file), void *user)
+{
+    for (int i = 0; i < s->n; i++)
+        for (int r = 0; r < s->row[i].runs; r++)
+            for (int f = 0; f < s->row[i].run[r].files; f++)
+                if (!each(user, &s->row[i].run[r], f))
+                    return false;
+    return true;
+}
+
+struct lines { /* a line with its margin, and whom it is looked for or shown for */
+    const struct summary *s;
+    struct buf *b;
+    const char *p;
+    size_t n;
+};
+
+static const char *next_raw(const char *at, size_t *n)
+{
+    *n = strcspn(at, "\n");
+    return at + *n + (at[*n] == '\n');
+}
+
+static bool file_has(void *lines, const struct one_run *run, int file)
+{
+    const struct lines *const l = lines;
+    size_t n;
+
+    for (const char *at = run->file[file].lines.p, *next; *at; at = next) {
+        next = next_raw(at, &n);
+        if (n == l->n && !memcmp(at, l->p, n))
+            return true;
+    }
+    return false;
+}
+
+/* Appends those lines at AT that all files have, or those that not all have. */
+static void put_lines(struct buf *b, const struct summary *s, const char *at, bool common,
+                      const char *before, const char *behind)
+{
+    for (const char *next; *at; at = next) {
+        struct lines l = { .s = s, .p = at };
+
+        next = next_raw(at, &l.n);
+        if (for_each_file(s, file_has, &l) != common)
+            continue;
+        char *const line = xstrndup(at, l.n);
+
+        buf_puts(b, before);
+        html_put(b, "%s", line);
+        buf_puts(b, behind);
+        free(line);
+    }
+}
+
+static bool put_file(void *lines, const struct one_run *run, int file)
+{
+    const struct lines *const l = lines;
+
+    buf_puts(l->b, "<tr><th scope=\"row\">");
+    html_name(l->b, run->name, 2 * NAME_SHOWN);
+    buf_puts(l->b, "</th><td class=\"t l\">");
+    put_lines(l->b, l->s, run->file[file].lines.p, false, "<div><code>", "</code></div>");
+    buf_puts(l->b, "</td></tr>\n");
+    return true;
+}
+
+static void put_chains(struct buf *b, const struct summary *s)
+{
+    struct lines l = { .s = s, .b = b };
+
+    buf_puts(b,
+             "<h3>What all runs have in common: programs, oldest first, and digests</h3>\n<pre>");
+    put_lines(b, s, s->row[0].run[0].file[0].lines.p, true, "", "\n");
+    buf_puts(b, "</pre>\n<h3>What each run has of its own</h3>\n<div "
+                "class=\"scroll\"><table>\n<thead><tr><th "
+                "scope=\"col\">run</th><th scope=\"col\" class=\"t\">programs and "
+                "digests</th></tr></thead>\n<tbody>\n");
+    (void)for_each_file(s, put_file, &l);
+    buf_puts(b, "</tbody></table></div>\n");
+}
+
+/* Into files that a summary calls as it called these: "NAME/test.zst" where NAME says settings. */
+static void put_run_commands(struct buf *b, const struct one_run *run)
+{
+    const bool settings = strchr(run->name, '=') != NULL;
+    struct buf file = BUF_INIT;
+
+    if (settings) {
+        buf_puts(b, "mkdir -p -- ");
+        shell_put_word(b, run->name);
+        buf_putc(b, '\n');
+    }
+    for (int f = 0; f < run->files; f++) {
+        buf_clear(&file);
+        buf_printf(&file, "%s%s%s.zst", run->name,
+                   settings            ? "/"
+                   : run->file[f].eval ? "-"
+                                       : "",
+                   run->file[f].eval ? "eval"
+                   : settings        ? "test"
+                                     : "");
+        page_run_commands(b, run->file[f].lines.p, file.p);
+    }
+    buf_free(&file);
+}
+
+static void put_commands(struct buf *b, const struct summary *s)
+{
+    const int best = find_best(s);
+    const struct row *row = &s->row[best < 0 ? s->n - 1 : best];
+    struct buf text = BUF_INIT;
+    int n;
+    const char *const *settings = cli_chain_options(&n);
+
+    for (int i = 0; i < row->runs; i++)
+        put_run_commands(&text, &row->run[i]);
+    page_score_command(&text, settings, n);
+    buf_puts(&text, " --html report.html FILES\n");
+    page_put_commands(b,
+                      best < 0 ? "Commands that make the last row and this page again"
+                               : "Commands that make the chosen row and this page again",
+                      "FILES are the predictions of all runs. ", text.p);
+    buf_free(&text);
+}
+
+/* ---- the page ---- */
+
+static void put_numbers(struct buf *b, const struct summary_page *p)
+{
+    html_section(b, "numbers", "Numbers",
+                 "An interval of 95\xc2\xa0% says what the accuracy of a row may well be on other "
+                 "records of the "
+                 "same kind; a deviation, how much runs of one row differ.");
+    buf_puts(b, "<figure>");
+    summary_plot(b, p->s, false);
+    buf_puts(b, "</figure>\n");
+    put_accuracies(b, p);
+    html_section_end(b);
+    html_section(b, "figures", "Other numbers", NULL);
+    for (int kind = 0; kind < ROWS; kind++)
+        if (p->s->rows[kind])
+            put_figures(b, p, (enum rows)kind);
+    html_section_end(b);
+}
+
+void summary_page(struct buf *b, const struct summary *s, const struct summary_options *o,
+                  const struct cli_list *notes)
+{
+    const struct summary_page p = { s, o, o->over->n > 0 };
+    struct buf title = BUF_INIT;
+
+    buf_printf(&title, "%lld runs side by side", (long long)count_runs(s));
+    html_begin(b, title.p);
+    html_put(b, "<header>\n<h1>%s</h1>\n", title.p);
+    put_size(b, &p);
+    put_best(b, &p);
+    put_baseline(b, &p);
+    buf_puts(b, "</header>\n");
+    put_numbers(b, &p);
+    html_section(
+        b, "origin", "Where this comes from",
+        "What went in, and which programs made it, each in its version and with the options that "
+        "change the result.");
+    page_notes(b, notes);
+    put_chains(b, s);
+    put_commands(b, s);
+    html_section_end(b);
+    html_end(b);
+    buf_free(&title);
+}
