@@ -111,35 +111,22 @@ static void finish(const struct gemm *g, int64_t first, int64_t rows, const floa
                         g->add ? g->ldc : 0, NULL, 0, 1);
 }
 
-/* Asks for the place in c where a tile's sums will go: c is far larger than the near caches, its
- * rows are far apart, and the tile registers work while it comes. */
-static void fetch_c(const struct gemm *g, int64_t first, int64_t rows, int64_t n0)
-{
-    const float *const c = g->c + n0;
-    const int64_t last = min_i64(BF16_TILE, g->N - n0) - 1;
-
-    for (int64_t m = first; m < first + rows; m++) {
-        __builtin_prefetch(c + m * g->ldc, 1);
-        __builtin_prefetch(c + m * g->ldc + last, 1);
-    }
-}
-
 /* One panel of B for columns N of c, KC of its k from k on, against all of A. Sums that are whole
- * go on into c at once. */
+ * go on into c at once; those that never wait for more all use one tile's place. */
 static void sweep(const struct block *b, float *sums, const uint16_t *panel, int64_t k, int64_t kc,
                   int64_t n)
 {
-    const bool whole = k + kc == b->g->term[0].K;
+    const struct gemm *const g = b->g;
+    const bool whole = k + kc == g->term[0].K;
+    const int64_t next = whole && k == 0 ? 0 : TILE_SIZE;
 
-    for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += TILE_SIZE) {
+    for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += next) {
         const int64_t rows = min_i64(BF16_TILE, b->rows - row);
 
-        if (whole)
-            fetch_c(b->g, b->first + row, rows, n);
         b->isa->tile((int)rows, parts(kc, BF16_STEP), b->packed + offset(b, row, k), panel, sums,
-                     k > 0);
+                     k > 0, whole ? g->c + (b->first + row) * g->ldc + n : NULL, g->ldc);
         if (whole)
-            finish(b->g, b->first + row, rows, sums, n);
+            finish(g, b->first + row, rows, sums, n);
     }
 }
 

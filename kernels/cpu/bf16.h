@@ -36,13 +36,25 @@ struct bf16_isa {
     void (*pack_b)(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                    int64_t n0);
     /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, TILE,
-     * STEP), b (steps * STEP / 2, TILE, 2). */
-    void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add);
+     * STEP), b (steps * STEP / 2, TILE, 2). SOON (NULL: nothing): where ROWS rows of TILE floats,
+     * LD apart, will be written next. */
+    void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add,
+                 const float *soon, int64_t ld);
     /* The same for rows <= FEW of A, rounded and LDA apart, with all of w's rows n0.. where they
      * lie; only if few_can_read(w, w->cols). NULL: not there. */
     void (*few)(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
                 float *c);
 };
+
+/* Asks for the rows FROM..TO of SOON: they are far apart, and in no near cache. A few at a time
+ * between products: all at once would keep these from their own operands. */
+static inline void bf16_ask(const float *soon, int64_t ld, int64_t from, int64_t to)
+{
+    for (int64_t i = from; soon && i < to; i++) {
+        __builtin_prefetch(soon + i * ld, 1);
+        __builtin_prefetch(soon + i * ld + BF16_TILE - 1, 1);
+    }
+}
 
 extern const struct bf16_isa bf16_emulated; /* amx's in plain C, for tests */
 #ifdef __x86_64__

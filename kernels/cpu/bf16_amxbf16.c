@@ -43,9 +43,16 @@ enum {
     STEP_SIZE = BF16_STEP * BF16_TILE,
 };
 
-static void tile_16(int64_t steps, const uint16_t *a, const uint16_t *b)
+/* What else a tile has to ask for. */
+struct soon {
+    const float *at;
+    int64_t ld, rows;
+};
+
+static void tile_16(int64_t steps, const uint16_t *a, const uint16_t *b, struct soon soon)
 {
     for (int64_t s = 0; s < steps; s++, a += STEP_SIZE, b += STEP_SIZE) {
+        bf16_ask(soon.at, soon.ld, soon.rows * s / steps, soon.rows * (s + 1) / steps);
         _tile_loadd(4, a, A_STRIDE);
         _tile_loadd(6, b, B_STRIDE);
         _tile_loadd(7, b + BF16_TILE, B_STRIDE);
@@ -54,9 +61,10 @@ static void tile_16(int64_t steps, const uint16_t *a, const uint16_t *b)
     }
 }
 
-static void tile_32(int64_t steps, const uint16_t *a, const uint16_t *b)
+static void tile_32(int64_t steps, const uint16_t *a, const uint16_t *b, struct soon soon)
 {
     for (int64_t s = 0; s < steps; s++, a += STEP_SIZE, b += STEP_SIZE) {
+        bf16_ask(soon.at, soon.ld, soon.rows * s / steps, soon.rows * (s + 1) / steps);
         _tile_loadd(6, b, B_STRIDE);
         _tile_loadd(4, a, A_STRIDE);
         _tile_dpbf16ps(0, 4, 6);
@@ -68,8 +76,15 @@ static void tile_32(int64_t steps, const uint16_t *a, const uint16_t *b)
     }
 }
 
-static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add)
+/*
+ * Limit: 16 cycles a product of two tiles, 2,870 GFLOP/s (Xeon with AMX, one core, 2.8 GHz); 2,080
+ * where the operands are not zeros, which cost less power; 1,660 with A and the sums so far in the
+ * second cache.
+ */
+static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add,
+                 const float *at, int64_t ld)
 {
+    const struct soon soon = { at, ld, rows };
     float *const below = c + 16 * BF16_TILE;
 
     MEMORY_IS_UP_TO_DATE();
@@ -85,9 +100,9 @@ static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, 
         _tile_zero(3);
     }
     if (rows > 16)
-        tile_32(steps, a, b);
+        tile_32(steps, a, b, soon);
     else
-        tile_16(steps, a, b);
+        tile_16(steps, a, b, soon);
     _tile_stored(0, c, C_STRIDE);
     _tile_stored(1, c + 16, C_STRIDE);
     _tile_stored(2, below, C_STRIDE);

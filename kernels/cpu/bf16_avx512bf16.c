@@ -232,8 +232,10 @@ FORCE_INLINE void tile_rows(const int rows, int64_t steps, const uint16_t *a, co
     }
 }
 
-static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add)
+static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add,
+                 const float *soon, int64_t ld)
 {
+    bf16_ask(soon, ld, 0, rows);
     for (; rows > 2; rows -= 8, a += 8 * BF16_STEP, c += 8 * BF16_TILE)
         tile_rows(8, steps, a, b, c, add);
     if (rows == 2)

@@ -66,8 +66,11 @@ static float chain(const uint16_t *a, const uint16_t *b, int first)
     return sum;
 }
 
-static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add)
+static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add,
+                 const float *soon, int64_t ld)
 {
+    (void)soon;
+    (void)ld;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < BF16_TILE; j++) {
             float sum = add ? flushed(c[i * BF16_TILE + j]) : 0;
