@@ -88,6 +88,33 @@ __device__ static void load_keys(const struct room &r, const float *k, const flo
     }
 }
 
+/* The query of a warp, and the keys that it and its block go over. */
+struct query {
+    struct seq s;
+    bool none, live;              /* the block has no query; the warp has one */
+    int64_t row;                  /* of q */
+    int64_t from, end;            /* it sees */
+    int64_t first_tile, last_end; /* of the block */
+};
+
+__device__ static struct query query_of(const struct seq *seqs, const struct attention &a, int tiles)
+{
+    const struct seq s = seqs[blockIdx.x / tiles];
+    const int64_t first = (int64_t)(blockIdx.x % tiles) * WARPS, i = first + threadIdx.x / WARP;
+    const int64_t last = least(first + WARPS, s.q_len) - 1;
+    struct query me;
+
+    me.s = s;
+    me.none = first >= s.q_len;
+    me.live = i < s.q_len;
+    me.row = s.q_start + i;
+    me.from = first_visible(s, a, i);
+    me.end = me.live ? visible(s, i) : 0;
+    me.first_tile = first_visible(s, a, first) / TILE * TILE;
+    me.last_end = visible(s, last);
+    return me;
+}
+
 template <int EACH>
 static __global__ void forward(float *out, float *lse, const float *q, const float *k, const float *v,
                                const struct seq *seqs, struct attention a, int tiles)
@@ -95,30 +122,25 @@ static __global__ void forward(float *out, float *lse, const float *q, const flo
     SHARED(float, shared);
     const int64_t D = a.head_dim, h = blockIdx.y, kh = h / (a.heads / a.kv_heads);
     const struct room r = room_in(shared, D);
-    const struct seq s = seqs[blockIdx.x / tiles];
+    const struct query me = query_of(seqs, a, tiles);
     const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
-    const int64_t first = (int64_t)(blockIdx.x % tiles) * WARPS, i = first + warp;
     float *const query = r.one + warp * D, *const p = r.p + warp * TILE;
     float sum[EACH] = { 0 }, most = -INFINITY, total = 0;
 
-    if (first >= s.q_len)
+    if (me.none)
         return;
-    const bool live = i < s.q_len;
-    const int64_t last = least(first + WARPS, s.q_len) - 1;
-    const int64_t from = first_visible(s, a, i), end = live ? visible(s, i) : 0;
-
-    if (live)
-        copy_row(query, q + (s.q_start + i) * a.q_ld + h * D, D);
-    for (int64_t j = first_visible(s, a, first) / TILE * TILE; j < visible(s, last); j += TILE) {
+    if (me.live)
+        copy_row(query, q + me.row * a.q_ld + h * D, D);
+    for (int64_t j = me.first_tile; j < me.last_end; j += TILE) {
         __syncthreads();
-        load_keys(r, k, v, s, a, j, visible(s, last), kh);
+        load_keys(r, k, v, me.s, a, j, me.last_end, kh);
         __syncthreads();
-        const bool sees = j + lane >= from && j + lane < end;
+        const bool sees = j + lane >= me.from && j + lane < me.end;
         const float score = sees ? a.scale * dot(query, r.first + lane * (D + 1), D) : -INFINITY;
         const float larger_one = fmaxf(most, warp_all(score, larger()));
         const float x = sees ? expf(score - larger_one) : 0;
         const float shrink = most == -INFINITY ? 0 : expf(most - larger_one);
-        const int n = (int)least(end - j, TILE);
+        const int n = (int)least(me.end - j, TILE);
 
         p[lane] = x;
         total = total * shrink + warp_all(x, add());
@@ -133,13 +155,13 @@ static __global__ void forward(float *out, float *lse, const float *q, const flo
         }
         __syncwarp();
     }
-    if (!live)
+    if (!me.live)
         return;
     for (int e = 0; e < EACH; e++)
         if (lane + e * WARP < D)
-            out[((s.q_start + i) * a.heads + h) * D + lane + e * WARP] = sum[e] / total;
+            out[(me.row * a.heads + h) * D + lane + e * WARP] = sum[e] / total;
     if (lane == 0 && lse)
-        lse[(s.q_start + i) * a.heads + h] = most + logf(total);
+        lse[me.row * a.heads + h] = most + logf(total);
 }
 
 /* along (N, H) = dout . out: what the softmax takes off every entry's gradient. */
@@ -164,32 +186,28 @@ static __global__ void backward_queries(float *dq, const float *dout, const floa
     SHARED(float, shared);
     const int64_t D = a.head_dim, h = blockIdx.y, kh = h / (a.heads / a.kv_heads);
     const struct room r = room_in(shared, D);
-    const struct seq s = seqs[blockIdx.x / tiles];
+    const struct query me = query_of(seqs, a, tiles);
     const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
-    const int64_t first = (int64_t)(blockIdx.x % tiles) * WARPS, i = first + warp;
     float *const query = r.one + warp * D, *const slope = r.other + warp * D;
     float *const ds = r.ds + warp * TILE;
     float sum[EACH] = { 0 };
 
-    if (first >= s.q_len)
+    if (me.none)
         return;
-    const bool live = i < s.q_len;
-    const int64_t last = least(first + WARPS, s.q_len) - 1;
-    const int64_t from = first_visible(s, a, i), end = live ? visible(s, i) : 0;
-    const int64_t at = (s.q_start + i) * a.heads + h;
+    const int64_t at = me.row * a.heads + h;
 
-    if (live) {
-        copy_row(query, q + (s.q_start + i) * a.q_ld + h * D, D);
+    if (me.live) {
+        copy_row(query, q + me.row * a.q_ld + h * D, D);
         copy_row(slope, dout + at * D, D);
     }
-    for (int64_t j = first_visible(s, a, first) / TILE * TILE; j < visible(s, last); j += TILE) {
-        const int n = (int)least(end - j, TILE);
+    for (int64_t j = me.first_tile; j < me.last_end; j += TILE) {
+        const int n = (int)least(me.end - j, TILE);
 
         __syncthreads();
-        load_keys(r, k, v, s, a, j, visible(s, last), kh);
+        load_keys(r, k, v, me.s, a, j, me.last_end, kh);
         __syncthreads();
         ds[lane] = 0;
-        if (j + lane >= from && j + lane < end) {
+        if (j + lane >= me.from && j + lane < me.end) {
             const float p = expf(a.scale * dot(query, r.first + lane * (D + 1), D) - lse[at]);
 
             ds[lane] = a.scale * p * (dot(slope, r.second + lane * (D + 1), D) - along[at]);
@@ -200,9 +218,9 @@ static __global__ void backward_queries(float *dq, const float *dout, const floa
                 sum[e] = madd(ds[row], r.first[row * (D + 1) + lane + e * WARP], sum[e]);
         __syncwarp();
     }
-    for (int e = 0; live && e < EACH; e++)
+    for (int e = 0; me.live && e < EACH; e++)
         if (lane + e * WARP < D)
-            dq[(s.q_start + i) * a.q_ld + h * D + lane + e * WARP] = sum[e];
+            dq[me.row * a.q_ld + h * D + lane + e * WARP] = sum[e];
 }
 
 /* A warp for each key: over the query heads that share it, tile after tile of their queries. */
