@@ -435,6 +435,14 @@ int summary_read(struct summary *s, const char *const *files, const struct summa
     return rc;
 }
 
+int summary_best(const struct summary *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (s->row[i].best)
+            return i;
+    return -1;
+}
+
 void summary_free(struct summary *s)
 {
     for (int i = 0; i < s->n; i++) {

@@ -83,6 +83,8 @@ MUST_USE int summary_check(const struct summary_options *o);
 MUST_USE int summary_read(struct summary *s, const char *const *files,
                           const struct summary_options *o);
 void summary_free(struct summary *s);
+/* The row that is marked as the best; -1: none is. */
+int summary_best(const struct summary *s);
 /* The value of KEY; NULL: there is none. */
 const char *settings_find(const struct settings *s, const char *key);
 /* Orders two values, NULL: none: what is not there first, numbers by value, texts by their bytes. */
@@ -94,6 +96,8 @@ void summary_plot(struct buf *b, const struct summary *s, bool alone);
 /* The page of HTML, in summary_page.c. OVER and BEST as in summary_options, NOTES as struct page has them. */
 void summary_page(struct buf *b, const struct summary *s, const struct summary_options *o,
                   const struct cli_list *notes);
+/* Its last section, in summary_origin.c: programs and digests of the runs, and commands. */
+void summary_origin(struct buf *b, const struct summary *s);
 /* The table. SD: deviations are wanted. TERM: what it is printed on, in summary_text.c; the others in
  * summary_report.c. */
 struct term;

@@ -1,13 +1,9 @@
-/* The summary as a page of HTML: what comes out, the table, and where the runs come from. */
-#include "cli.h"
+/* The summary as a page of HTML: what comes out, and the tables. */
 #include "page_html.h"
 #include "page_parts.h"
-#include "shell.h"
 #include "summary.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct summary_page {
     const struct summary *s;
@@ -84,14 +80,6 @@ static enum rows main_kind(const struct summary *s)
     return s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL;
 }
 
-static int find_best(const struct summary *s)
-{
-    for (int i = 0; i < s->n; i++)
-        if (s->row[i].best)
-            return i;
-    return -1;
-}
-
 static void put_size(struct buf *b, const struct summary_page *p)
 {
     if (!p->sd)
@@ -118,7 +106,7 @@ static int64_t count_rivals(const struct summary *s, int best)
 
 static void put_best(struct buf *b, const struct summary_page *p)
 {
-    const int best = find_best(p->s);
+    const int best = summary_best(p->s);
     const struct row *row = best < 0 ? NULL : &p->s->row[best];
 
     if (!row)
@@ -207,7 +195,7 @@ static void put_accuracies_head(struct buf *b, const struct summary_page *p)
                      "<th scope=\"col\">%s</th><th scope=\"col\">accuracy%s</th><th "
                      "scope=\"col\">baseline</th>",
                      kind_name[kind], p->sd ? " \xc2\xb1 deviation" : "");
-    buf_puts(b, find_best(p->s) < 0 ? "" : "<th scope=\"col\" class=\"t\">chosen</th>");
+    buf_puts(b, summary_best(p->s) < 0 ? "" : "<th scope=\"col\" class=\"t\">chosen</th>");
     buf_puts(b, "</tr></thead>\n<tbody>\n");
 }
 
@@ -241,7 +229,7 @@ static void put_accuracies(struct buf *b, const struct summary_page *p)
         for (int kind = 0; kind < ROWS; kind++)
             if (s->rows[kind])
                 put_accuracies_of(b, p, i, (enum rows)kind);
-        if (find_best(s) >= 0)
+        if (summary_best(s) >= 0)
             buf_puts(b, s->row[i].best ? "<td class=\"t\"><b>best</b></td>" : "<td></td>");
         buf_puts(b, "</tr>\n");
     }
@@ -296,136 +284,6 @@ static void put_figures(struct buf *b, const struct summary_page *p, enum rows k
     buf_puts(b, "</tbody></table></div>\n");
 }
 
-/* ---- where the runs come from ---- */
-
-/* Calls EACH for all files of all runs until it gives false. */
-static bool for_each_file(const struct summary *s,
-                          bool (*each)(void *user, const struct one_run *run, int file), void *user)
-{
-    for (int i = 0; i < s->n; i++)
-        for (int r = 0; r < s->row[i].runs; r++)
-            for (int f = 0; f < s->row[i].run[r].files; f++)
-                if (!each(user, &s->row[i].run[r], f))
-                    return false;
-    return true;
-}
-
-struct lines { /* a line with its margin, and whom it is looked for or shown for */
-    const struct summary *s;
-    struct buf *b;
-    const char *p;
-    size_t n;
-};
-
-static const char *next_raw(const char *at, size_t *n)
-{
-    *n = strcspn(at, "\n");
-    return at + *n + (at[*n] == '\n');
-}
-
-static bool file_has(void *lines, const struct one_run *run, int file)
-{
-    const struct lines *const l = lines;
-    size_t n;
-
-    for (const char *at = run->file[file].lines.p, *next; *at; at = next) {
-        next = next_raw(at, &n);
-        if (n == l->n && !memcmp(at, l->p, n))
-            return true;
-    }
-    return false;
-}
-
-/* Appends those lines at AT that all files have, or those that not all have. */
-static void put_lines(struct buf *b, const struct summary *s, const char *at, bool common,
-                      const char *before, const char *behind)
-{
-    for (const char *next; *at; at = next) {
-        struct lines l = { .s = s, .p = at };
-
-        next = next_raw(at, &l.n);
-        if (for_each_file(s, file_has, &l) != common)
-            continue;
-        char *const line = xstrndup(at, l.n);
-
-        buf_puts(b, before);
-        html_put(b, "%s", line);
-        buf_puts(b, behind);
-        free(line);
-    }
-}
-
-static bool put_file(void *lines, const struct one_run *run, int file)
-{
-    const struct lines *const l = lines;
-
-    buf_puts(l->b, "<tr><th scope=\"row\">");
-    html_name(l->b, run->name, 2 * NAME_SHOWN);
-    buf_puts(l->b, "</th><td class=\"t l\">");
-    put_lines(l->b, l->s, run->file[file].lines.p, false, "<div><code>", "</code></div>");
-    buf_puts(l->b, "</td></tr>\n");
-    return true;
-}
-
-static void put_chains(struct buf *b, const struct summary *s)
-{
-    struct lines l = { .s = s, .b = b };
-
-    buf_puts(b,
-             "<h3>What all runs have in common: programs, oldest first, and digests</h3>\n<pre>");
-    put_lines(b, s, s->row[0].run[0].file[0].lines.p, true, "", "\n");
-    buf_puts(b, "</pre>\n<h3>What each run has of its own</h3>\n<div "
-                "class=\"scroll\"><table>\n<thead><tr><th "
-                "scope=\"col\">run</th><th scope=\"col\" class=\"t\">programs and "
-                "digests</th></tr></thead>\n<tbody>\n");
-    (void)for_each_file(s, put_file, &l);
-    buf_puts(b, "</tbody></table></div>\n");
-}
-
-/* Into files that a summary calls as it called these: "NAME/test.zst" where NAME says settings. */
-static void put_run_commands(struct buf *b, const struct one_run *run)
-{
-    const bool settings = strchr(run->name, '=') != NULL;
-    struct buf file = BUF_INIT;
-
-    if (settings) {
-        buf_puts(b, "mkdir -p -- ");
-        shell_put_word(b, run->name);
-        buf_putc(b, '\n');
-    }
-    for (int f = 0; f < run->files; f++) {
-        buf_clear(&file);
-        buf_printf(&file, "%s%s%s.zst", run->name,
-                   settings            ? "/"
-                   : run->file[f].eval ? "-"
-                                       : "",
-                   run->file[f].eval ? "eval"
-                   : settings        ? "test"
-                                     : "");
-        page_run_commands(b, run->file[f].lines.p, file.p);
-    }
-    buf_free(&file);
-}
-
-static void put_commands(struct buf *b, const struct summary *s)
-{
-    const int best = find_best(s);
-    const struct row *row = &s->row[best < 0 ? s->n - 1 : best];
-    struct buf text = BUF_INIT;
-    int n;
-    const char *const *settings = cli_chain_options(&n);
-
-    for (int i = 0; i < row->runs; i++)
-        put_run_commands(&text, &row->run[i]);
-    page_score_command(&text, settings, n);
-    buf_puts(&text, " --html report.html FILES\n");
-    page_put_commands(b,
-                      best < 0 ? "Commands that make the last row and this page again"
-                               : "Commands that make the chosen row and this page again",
-                      "FILES are the predictions of all runs. ", text.p);
-    buf_free(&text);
-}
-
 /* ---- the page ---- */
 
 static void put_numbers(struct buf *b, const struct summary_page *p)
@@ -465,8 +323,7 @@ void summary_page(struct buf *b, const struct summary *s, const struct summary_o
         "What went in, and which programs made it, each in its version and with the options that "
         "change the result.");
     page_notes(b, notes);
-    put_chains(b, s);
-    put_commands(b, s);
+    summary_origin(b, s);
     html_section_end(b);
     html_end(b);
     buf_free(&title);
