@@ -1,6 +1,6 @@
 /*
- * config.h - what a model is, as numbers: what config.json said, checked (files/config_load.h), so
- * that nobody behind it has to ask again.
+ * config.h - what a model is, as numbers. files/config_load.h fills it from config.json and checks
+ * it, so that nobody who gets one has to check again.
  */
 #ifndef CONFIG_H
 #define CONFIG_H

@@ -40,7 +40,7 @@ struct modules {
     int place[ROLES]; /* index of the module of a role, -1: there is none */
 };
 
-/* The last part of the path, which --target-modules names: "q_proj". */
+/* The last part of the path, which --target-modules names, "q_proj"; points into it. */
 const char *module_name(const struct module_info *info);
 /* Appends "model.layers.3.self_attn.q_proj". */
 void module_path(struct buf *b, const struct modules *m, int layer, int module);

@@ -1,6 +1,6 @@
 /*
- * parts.h - the frozen weights of a model on its device, as the blocks see them. Who fills them:
- * files/weights.h.
+ * parts.h - the frozen weights of a model on its device, as the blocks see them. files/weights.h fills
+ * them and owns what they point to.
  */
 #ifndef PARTS_H
 #define PARTS_H

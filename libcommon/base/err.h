@@ -6,6 +6,10 @@
  * is a tool's own file and stops (die_err). Running out of host memory is the one exception: mem.h
  * stops the process itself, so nobody tests a host pointer for NULL.
  *
+ * What a function makes behind its first argument (X **x) is set only when it succeeds, and is the
+ * caller's to give back with the X_close, X_free or X_abort beside it; these take NULL. A const pointer
+ * that is given out is lent: its header says until when, or it is good as long as what it came from.
+ *
  * The text is kept per thread and replaced by the next err_set. It starts in lower case, puts its
  * subject in 'single quotes', says what is wrong and, after a semicolon, what to do; no full stop.
  * A user sees one line:   TOOL: error: FILE:RECORD: what is wrong; what to do

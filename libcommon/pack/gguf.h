@@ -51,7 +51,8 @@ struct gguf {
 
 /* Whether a file that begins so is one, of whatever version. */
 bool gguf_is(const void *bytes, size_t n);
-/* DATA is to outlive *G. A version or a tensor type that is known and not here is EXIT_NODEVICE. */
+/* DATA is to outlive *G. EXIT_DATA: it is damaged, or no GGUF file; EXIT_NODEVICE: a version or a tensor
+ * type that is known and not here. */
 MUST_USE int gguf_parse(struct gguf **g, const uint8_t *data, size_t size);
 void gguf_free(struct gguf *g);         /* NULL is fine */
 
@@ -68,7 +69,7 @@ MUST_USE int gguf_text(const struct gguf *g, const char *key, const char **text,
 MUST_USE int gguf_array(const struct gguf *g, const char *key, enum gguf_type type,
                         const struct gguf_value **v);
 
-/* The text at P; returns what is behind it. */
+/* The text at P, lent as P is; returns the address after it. */
 const uint8_t *gguf_take_text(const uint8_t *p, const char **text, size_t *n);
 /* Element I of an array of numbers. */
 int32_t gguf_i32_at(const struct gguf_value *v, uint64_t i);

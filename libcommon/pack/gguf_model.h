@@ -36,8 +36,9 @@ struct gguf_model {
     float eps, rope_theta;
 };
 
+/* M from the keys of G, which must outlive it; nothing is to be freed. */
 MUST_USE int gguf_model_read(struct gguf_model *m, const struct gguf *g);
-/* "ARCH.KEY" of M, good until the next call. */
+/* "ARCH.KEY", written into ROOM, which is returned. */
 const char *gguf_model_key(const struct gguf_model *m, char room[128], const char *key);
 
 /* Appends config.json. */
@@ -53,7 +54,7 @@ struct gguf_named {
     int64_t heads; /* not 0: rows of each of so many heads stand in rotary pairs, see gguf_unpair */
 };
 
-/* All tensors of the model, *N of them; each release with gguf_named_free. Their data is the file's. */
+/* All tensors of the model, *N of them, which gguf_named_free releases; their data is the file's. */
 MUST_USE int gguf_name_tensors(const struct gguf_model *m, struct gguf_named **out, int *n);
 void gguf_named_free(struct gguf_named *t, int n);
 /* Copies T's data to OUT with the rows of each head in Hugging Face's order: the first and second

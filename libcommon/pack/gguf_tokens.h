@@ -27,7 +27,7 @@ struct gguf_tokens {
     bool phi3;                          /* its special tokens take the white space behind them */
 };
 
-/* 1, or 0 without a tokenizer; -1 refuses it. */
+/* 1, or 0 without a tokenizer; -1 refuses it (gguf_model.h). T points into G and is not to be freed. */
 MUST_USE int gguf_tokens_read(struct gguf_tokens *t, const struct gguf *g);
 static inline int32_t gguf_token_type(const struct gguf_tokens *t, uint64_t i)
 {

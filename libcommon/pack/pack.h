@@ -28,8 +28,10 @@ struct pack_file {
     size_t size;
 };
 
+/* EXIT_NOINPUT: it cannot be opened; EXIT_IO: it cannot be read; EXIT_DATA: it is damaged, or holds what no
+ * pack may. The line names the path. */
 MUST_USE int pack_open(struct pack **p, const char *path);
-void pack_close(struct pack *p);
+void pack_close(struct pack *p);                        /* NULL is fine */
 const char *pack_name(const struct pack *p);            /* for messages: the path as given */
 bool pack_is_gguf(const struct pack *p);                /* opened from a GGUF file */
 /* NULL when absent (no error is set). A common top folder inside an archive is looked through. */
@@ -48,7 +50,9 @@ void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
 /* Writing. FORM by name: "DIR/" a folder, "*.tar" a plain tar, else .tar.zst at LEVEL ("-" too).
  * Archives are deterministic: no time, owner 0, mode 0644, files in the order they are put. */
 struct pack_writer;
-/* NAMES as outdir_open has them: what else a folder holds is not replaced. */
+/* NAMES as outdir_open has them: what else a folder holds is not replaced. EXIT_CREATE: PATH cannot be
+ * written, or is there and not FORCE. After an error of any function below but pack_commit
+ * W is good for pack_abort alone. */
 MUST_USE int pack_create(struct pack_writer **w, const char *path, bool force, int level,
                          const char *const *names);
 /* Sets BYTES aside for all that will be put, as outfile_reserve does, until the first pack_begin. */
@@ -65,6 +69,6 @@ MUST_USE int pack_put(struct pack_writer *w, const char *name, const void *bytes
 /* All is on the disk: only the name is missing (outfile_sync). */
 MUST_USE int pack_sync(struct pack_writer *w);
 MUST_USE int pack_commit(struct pack_writer *w);        /* releases W either way */
-void pack_abort(struct pack_writer *w);
+void pack_abort(struct pack_writer *w);                 /* releases W, leaves nothing; NULL is fine */
 
 #endif

@@ -22,6 +22,7 @@ struct pack {
 
 /* Adds a file; NAME is copied, DATA belongs to a region. */
 void pack_add(struct pack *p, const char *name, const uint8_t *data, size_t size);
+/* Makes N bytes, from malloc or MAPPED, the pack's: pack_close gives them back. */
 void pack_keep(struct pack *p, void *memory, size_t n, bool mapped);
 /* Maps the regular file FD of SIZE bytes at PATH (NULL: standard input); an empty one gives "". -1 with
  * errno's text. */

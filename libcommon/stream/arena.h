@@ -17,9 +17,12 @@ struct arena {
     struct arena_block *newest;
 };
 
-void arena_grow(struct arena *a, size_t bytes); /* for arena_take */
-/* After a few rounds one block holds what is wanted, and nothing is allocated any more. */
+/* A block with room for BYTES; only arena_take calls it. */
+void arena_grow(struct arena *a, size_t bytes);
+/* Takes all pieces back and keeps the memory: after a few rounds one block holds what is wanted, and
+ * nothing is allocated any more. */
 void arena_clear(struct arena *a);
+/* Gives the memory back, too; A is as in the beginning then. */
 void arena_free(struct arena *a);
 
 /* BYTES, aligned for anything, good until arena_clear. */

@@ -41,10 +41,11 @@ struct item {
     size_t len; /* bytes of the item's head and, for TEXT and BYTES, its content */
 };
 
-/* The item that begins at P, without what is inside an array, a map or a tag. 1; 0 when N bytes do
- * not hold it; -1 when it is not allowed (EXIT_DATA). */
+/* The item that begins at P, without what is inside an array, a map or a tag: 1, and IT points into P;
+ * 0 when the N bytes end before it does; -1 when it is not allowed (EXIT_DATA). */
 MUST_USE int item_head(struct item *it, const uint8_t *p, size_t n);
-/* The item at P with everything inside it: *FIRST its head, *LEN all of its bytes. Same results. */
+/* The item at P with everything inside it: *FIRST its head, *LEN all of its bytes. 1, 0 or -1 as
+ * item_head. */
 MUST_USE int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n);
 const char *item_kind_name(enum item_kind kind);
 
@@ -55,7 +56,8 @@ struct items {
 /* The next one; -1 when there is none, or it is of another kind (EXIT_DATA). */
 MUST_USE int items_next(struct items *s, struct item *it, enum item_kind kind);
 
-size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u); /* for the next */
+/* Only item_write_head calls it, for numbers from 24 on. */
+size_t item_write_long_head(uint8_t *to, enum item_kind kind, uint64_t u);
 /* Writes the head of KIND, ITEM_UINT to ITEM_TAG, with the number U to TO, which has room for
  * ITEM_HEAD_MAX; returns its bytes. */
 static inline size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t u)
@@ -66,7 +68,7 @@ static inline size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t 
     return 1;
 }
 
-/* The same for the shortest float that keeps V. */
+/* Writes the shortest float that keeps V to TO, which has room for ITEM_HEAD_MAX; returns its bytes. */
 size_t item_write_double(uint8_t *to, double v);
 
 /* Appends in deterministic encoding: shortest heads, shortest float that keeps the value. */

@@ -12,7 +12,7 @@
 MUST_USE int provenance_put(struct buf *b, const struct reader *r);
 
 /* The same lines for the chain that an adapter's file keeps (chain.h), where more than the last program
- * may have inputs. */
+ * may have inputs. EXIT_DATA when JSON is no chain. */
 MUST_USE int provenance_put_chain(struct buf *b, const char *json);
 
 #endif

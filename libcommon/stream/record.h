@@ -38,22 +38,24 @@ struct record;              /* opaque; made by record_new or lent by reader_next
 
 enum { RECORD_FIELDS_MAX = 1024 };
 
-struct record *record_new(void);
-void record_free(struct record *r);
+struct record *record_new(void);        /* without fields; the caller's */
+void record_free(struct record *r);     /* NULL is fine; not one that reader_next lent */
 void record_clear(struct record *r);    /* no fields, arena empty */
 
+/* Fields are lent until R is changed. */
 int record_count(const struct record *r);
 const struct field *record_at(const struct record *r, int i);
 const struct field *record_find(const struct record *r, const char *key);  /* NULL: not there */
 
 /* Readers: 1 and the value, 0 when the field is not there, -1 when it has another type (EXIT_DATA,
- * names the field and the type it has). Pointers are good as long as the record is. */
+ * names the field and the type it has). Pointers are good until the record is cleared, filled or freed. */
 MUST_USE int record_get_text(struct record *r, const char *key, const char **text, size_t *n);
 MUST_USE int record_get_uint(struct record *r, const char *key, uint64_t *value);
 MUST_USE int record_get_float(struct record *r, const char *key, double *value);   /* integers too */
 MUST_USE int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n); /* u8, u16, u32 arrays */
 MUST_USE int record_get_f32(struct record *r, const char *key, const float **v, size_t *n);
 struct items;               /* item.h */
+/* The N elements of an array that is no typed one. */
 MUST_USE int record_get_array(struct record *r, const char *key, struct items *elements, uint64_t *n);
 
 /* Writers: replace the field or put it where the deterministic order has it. TEXT must be UTF-8
@@ -84,7 +86,7 @@ size_t record_end_of(const struct record *r, const struct field *f);
  * do not hold it, -1 when it is no record (EXIT_DATA). POSITION is its place in the stream. The first
  * name may be empty, as that of the end map is. */
 MUST_USE int record_parse(struct record *r, const uint8_t *p, size_t n, size_t *len, int64_t position);
-/* The same for the next of S, which is whole: 0, or -1. */
+/* The same for the next item of S, which is known to be whole: 0, or -1 when it is no record. */
 MUST_USE int record_of_items(struct record *r, struct items *s);
 
 #endif

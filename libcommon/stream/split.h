@@ -14,7 +14,7 @@
 const char *split_of(const char *name, size_t n);
 /* 1 and the name of the record's part, 0 when it is in none, -1 when its field names no part. */
 MUST_USE int record_split(const struct record *r, const char **name);
-/* Writes that name into the field, where it is another. */
+/* Writes that name into the field, where it is another; -1 when the field names no part. */
 MUST_USE int record_name_split(struct record *r);
 
 #endif

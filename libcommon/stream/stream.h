@@ -33,12 +33,12 @@ struct labels {             /* label names in the header's order; n 0: the strea
     int n;
 };
 int labels_find(const struct labels *l, const char *text, size_t n);   /* index or -1 */
-void labels_add(struct labels *l, const char *text, size_t n);
+void labels_add(struct labels *l, const char *text, size_t n);         /* copies TEXT */
 /* Gives label I its answer; to be called for all of them. */
 void labels_set_answer(struct labels *l, int i, const char *text, size_t n);
 bool labels_same(const struct labels *a, const struct labels *b);      /* names, order and answers */
 void labels_copy(struct labels *to, const struct labels *from);
-void labels_free(struct labels *l);
+void labels_free(struct labels *l);     /* L is empty then, and may be used again */
 /* The label set share/labels/NAME: 1; 0 when there is no such set (the error lists those there
  * are); -1 when nobody can tell, or it is no list of names without doubles. */
 MUST_USE int labels_of_set(struct labels *l, const char *name);
@@ -66,19 +66,21 @@ struct stream_input {       /* what a program has read */
  * Opens PATHS ("-" is standard input; NULL or empty: standard input), read one after another as
  * one stream: they must be of one kind and carry the same labels. KINDS is a set of enum
  * stream_kind; another kind is an error that names it and the tool that makes the wanted one.
- * ONLY filters records by FIELD=VALUE (all must hold; unsigned and text fields), LIMIT < 0: all.
+ * COMMON's --only, --limit and --limit-per choose the records (filter.h). The texts of
+ * PATHS must outlive R.
  */
 MUST_USE int reader_open(struct reader **r, const char *const *paths, int kinds,
                          const struct cli_common *common);
 /* 1 with *REC lent until the next call, 0 after the end map was checked, -1 on failure (the line
- * names file and record). Records that ONLY or LIMIT leave out are still read and checked. */
+ * names file and record). Records that the filter leaves out are still read and checked. */
 MUST_USE int reader_next(struct reader *r, struct record **rec);
-/* Field that takes part in the filter only when the user gave no --only for it: predict says
- * "split", "test". A record without the field passes. Before the first reader_next. */
+/* Adds --only FIELD=VALUE unless the user gave one for FIELD: predict says "split", "test". A record
+ * without the field passes. Before the first reader_next. */
 void reader_default_only(struct reader *r, const char *field, const char *value);
 /* -1 (EXIT_DATA) when a tool of the chain made ids with another tokenizer than that of the digest
  * TOKENIZER; a chain that names none passes. */
 MUST_USE int reader_check_tokenizer(const struct reader *r, const uint8_t tokenizer[SHA256_BYTES]);
+/* What R says of itself is lent until reader_close. */
 enum stream_kind reader_kind(const struct reader *r);
 const struct labels *reader_labels(const struct reader *r);
 /* The maps of header and end as CBOR; the second after reader_next gave 0. */
@@ -101,7 +103,8 @@ MUST_USE int stream_is_at(const char *path);
 
 /*
  * Starts a stream on COMMON->output. The chain is FROM's (NULL: none) plus one entry for this
- * process, made from cli_chain_options. LABELS NULL: FROM's.
+ * process, made from cli_chain_options. LABELS NULL: FROM's. FROM must outlive W. Nothing has the
+ * output's name before writer_commit.
  */
 MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
                          const struct labels *labels, const struct reader *from);
@@ -114,6 +117,8 @@ MUST_USE int writer_open_tokens(struct writer **w, const struct cli_common *comm
  * it, empty where an adapter keeps none. */
 MUST_USE int writer_open_adapted(struct writer **w, const struct cli_common *common,
                                  const struct reader *from, const struct buf *chain, int n);
+/* REC stays the caller's. EXIT_DATA: no reader would take it; EXIT_IO: it cannot be written. After an
+ * error of this or the next W is good for writer_abort alone. */
 MUST_USE int writer_put(struct writer *w, struct record *rec);
 /* The same for RECORDS whole records that record_append made and record_fits let pass, one behind
  * the other. ENCODED is empty then. */
@@ -124,6 +129,7 @@ void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA25
 /* Writes the end map, flushes, renames. The output is good only if this returns 0. Call it after
  * the reader gave 0. Releases W either way. */
 MUST_USE int writer_commit(struct writer *w);
+/* Releases W and leaves nothing behind; NULL is fine. */
 void writer_abort(struct writer *w);
 
 #endif

@@ -19,7 +19,8 @@ struct stream_header {
     int chain_n;
 };
 
-/* Parses the N bytes of a header's map, behind the tag. *H is empty or a parsed one before. */
+/* Parses the N bytes of a header's map, which stands behind the tag; what it says is copied into H, which
+ * is empty or a parsed one before, and which stream_header_free releases in either case. EXIT_DATA. */
 MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n);
 void stream_header_free(struct stream_header *h);
 /* Appends those entries of FROM's chain that TO's does not have yet. */
@@ -47,7 +48,7 @@ struct stream_end {
     uint8_t digest[SHA256_BYTES]; /* of the uncompressed bytes before the end map */
 };
 
-/* Takes them from R, whose first name is empty. */
+/* Takes them from R, the end map, whose first name is empty. EXIT_DATA: it is none. */
 MUST_USE int stream_end_read(struct stream_end *e, struct record *r);
 void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input,
                     int inputs);

@@ -23,8 +23,8 @@ struct stream_source {
     int64_t position; /* of the next record */
 };
 
-/* Opens S->path and reads the header. Every error names the file, and the record where there is
- * one. */
+/* Opens S->path, which the caller has set in a struct of zeros, and reads the header. Every error names
+ * the file, and the record where there is one; stream_source_close is due in either case. */
 MUST_USE int stream_source_open(struct stream_source *s);
 /* Gives back file and memory until the next stream_source_next, where the file can be opened again.
  */

@@ -34,10 +34,11 @@ const char *zin_advice(const struct zin *z, const char *advice);
 bool zin_can_reopen(const struct zin *z);  /* an ordinary file, no pipe */
 void zin_close(struct zin *z);             /* NULL is fine */
 
-/* A frame goes to F, which stays the caller's, compressed by THREADS threads beside the caller (0: as
- * many as the machine has, 8 at most). The bytes depend on content, LEVEL and flushes alone. */
+/* A frame goes to F, which stays the caller's and must outlive Z, compressed by THREADS threads beside
+ * the caller (0: as many as the machine has, 8 at most). The bytes depend on content, LEVEL and flushes
+ * alone. */
 struct zout *zout_new(struct outfile *f, int level, int64_t threads);
-/* The first call gives at least three bytes. */
+/* The first call gives at least three bytes. This and the next two: -1 when F cannot be written. */
 MUST_USE int zout_write(struct zout *z, const void *bytes, size_t n);
 /* Ends the block, so that a reader gets all there is so far. */
 MUST_USE int zout_flush(struct zout *z);

@@ -20,8 +20,8 @@ struct census {
     struct classes classes; /* those that fit the pattern, or could be classes */
 };
 
-/* Counts the file NAME; whether it is wanted. Hidden ones are only wanted by their names, and what is no file that
- * can be READ is no class. */
+/* Counts the file NAME (copied) of the archive and says whether it is wanted. A hidden one is wanted only when MEMBER is its
+ * very name; one that cannot be READ is no class. */
 bool census_add(struct census *c, const char *name, bool read);
 /* 0: there is one table; 1: there are the files of classes, labelled now; errors begin with ARCHIVE's name and list
  * what there is. */

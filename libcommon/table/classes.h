@@ -11,17 +11,17 @@
 
 /* Zero it to start. */
 struct classes {
-    char **file, **label; /* (n); labels only behind classes_label */
+    char **file, **label; /* (n); labels only after classes_label */
     int n;
 };
 
-void classes_add(struct classes *c, const char *file);
-/* Names the labels: what is left of the files' names without what they have in common at both ends, up to the
- * last and from the first of ". _-/" in that. */
+void classes_add(struct classes *c, const char *file); /* copies FILE */
+/* Fills in the labels. Each is the file's name without what all names have in common at both ends; what they have in
+ * common at the beginning counts up to its last ". _-/", at the end from its first. */
 void classes_label(struct classes *c);
 /* Whether NAME could be the file of a class: no note (README, LICENSE, ...), nothing that is written in a language. */
 bool classes_may_have(const char *name);
-/* Behind classes_label: whether the names alone say that these are classes. They are two or more in one folder,
+/* After classes_label: whether the names alone say that these are classes. They are two or more in one folder,
  * begin or end alike, and none is called as a part of the data is (train, test). */
 bool classes_are_likely(const struct classes *c);
 /* Appends "'rt-polarity.neg' is neg, 'rt-polarity.pos' is pos"; the first ones of many. */

@@ -46,20 +46,21 @@ struct examples_options {
 /*
  * PATHS as for reader_open; a table is one path. Columns are guessed when the table has just one
  * (it is the text), or columns called text and label, or two: then the label is the one with the
- * fewer different values as far as can be seen. -1 asks for --text and --label otherwise.
+ * fewer different values as far as can be seen; otherwise the error asks for --text and --label. PATHS
+ * and what OPT points to must outlive E.
  */
 MUST_USE int examples_open(struct examples **e, const char *const *paths,
                            const struct examples_options *opt, const struct cli_common *common);
-/* As reader_next. */
+/* 1 with *REC lent until the next call, 0 at the end, -1 on failure, naming file and row or record. */
 MUST_USE int examples_next(struct examples *e, struct record **rec);
 /* "news.csv:12", rows from 1, or "data.zst:4711", ids: where the last record came from, for
- * messages. */
+ * messages; lent until the next call. */
 const char *examples_place(struct examples *e);
 /* "news.csv", "archive.zip/news.csv", "a.zst, b.zst": all of the input, for messages. */
 const char *examples_name(struct examples *e);
-/* The stream behind it, for writer_open; NULL when it is a table. */
+/* The stream that is read, for writer_open; NULL when it is a table. Lent until examples_close. */
 const struct reader *examples_reader(const struct examples *e);
-/* The table behind it; NULL when it is a stream. */
+/* The table that is read; NULL when it is a stream. Lent until examples_close. */
 const struct table *examples_table(const struct examples *e);
 /* After the end: adds the table's digest to W; a stream's is there by itself. */
 MUST_USE int examples_finish(struct examples *e, struct writer *w);

@@ -37,8 +37,11 @@ struct cell {               /* one value of a row; 0-terminated as well */
     bool json;              /* it is the text of a JSON array or object */
 };
 
+/* Opens PATH ("-": standard input) and reads its beginning, which guesses are made from. Texts of OPT
+ * are not kept. Errors are those of source.h; EXIT_DATA
+ * also when a row that was read is none. */
 MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
-void table_close(struct table *t);
+void table_close(struct table *t);                  /* NULL is fine */
 /* Columns: from the header row, from the keys of the JSON objects so far (the first one's after
  * table_open, and table_next adds what is new), or "1", "2", ..., which is also what a column is
  * called that has no name in the header; 0 of them when the table is empty. With header auto the
@@ -72,10 +75,11 @@ int64_t table_row(const struct table *t);           /* number of the row last gi
 int64_t table_replaced_rows(const struct table *t); /* rows in which U+FFFD was put */
 /* Appends "archive.zip/news.csv:12", rows from 1, where the row last given, or refused, is; for messages. */
 void table_place(const struct table *t, struct buf *place);
-/* No byte came through a pipe: the program that should have written the table has said why. */
+/* Whether no byte came through a pipe: the program that should have written the table has said why. */
 bool table_got_nothing(const struct table *t);
 const char *table_name(const struct table *t);      /* for messages: "archive.zip/news.csv" */
-/* Of the source file's bytes as they are stored; after the end. */
+/* SHA-256 of the source file's bytes as they are stored; after the end. -1 when they cannot be read
+ * again. */
 MUST_USE int table_digest(struct table *t, uint8_t out[SHA256_BYTES]);
 
 #endif

@@ -30,9 +30,10 @@ enum {
     TRAINING_LINE_MAX = 1 << 20, /* bytes */
 };
 
-/* "-" is standard input. EXIT_DATA names file and line; free with training_log_free in both cases. */
+/* "-" is standard input. EXIT_NOINPUT: it cannot be opened; EXIT_DATA names file and line. Free LOG with
+ * training_log_free in either case. */
 MUST_USE int training_log_read(struct training_log *log, const char *path);
-/* NULL: no line has it. */
+/* Lent until training_log_free; NULL: no line has it. */
 const struct training_field *training_log_field(const struct training_log *log, const char *name);
 void training_log_free(struct training_log *log);
 

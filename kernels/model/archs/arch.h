@@ -26,11 +26,12 @@ struct arch {
     struct config defaults;      /* of keys that config.json may leave out; inner 0: 4 times dim */
     double rotary;               /* default of partial_rotary_factor */
     const struct key_name *keys; /* up to one without names; NULL: all as in Hugging Face's own */
-    /* Keys that only this family has, after the common ones were read into C. */
+    /* Reads the keys that only this family has, after the common ones were read into C. -1: EXIT_DATA
+     * or EXIT_NODEVICE, naming the key. */
     int (*configure)(struct config *c, const cJSON *json);
 
-    /* Names of weights in files, without their last part (".weight", ".bias"). In those of the ends
-     * "%d" is the number behind the last layer's. */
+    /* Names of weights in files, without their last part (".weight", ".bias"). In final_norm and head
+     * "%d" is the number that follows the last layer's. */
     const char *embed, *final_norm, *head;
     bool head_bias;
     const char *layer_prefix;       /* "%d" is the layer */
@@ -46,12 +47,13 @@ struct arch {
     const struct layer_order *order;
 };
 
-/* The family that config.json calls MODEL_TYPE, or NULL with the error set. */
+/* The family that config.json calls MODEL_TYPE; NULL with EXIT_NODEVICE, naming those there are. */
 const struct arch *arch_find(const char *model_type);
-/* The family's own name of a key of config.json. */
+/* The family's own name of a key of config.json; COMMON itself where it has none. */
 const char *arch_key(const struct arch *arch, const char *common);
-/* The linears of a model of C's family and size; where its files have each of the N. */
+/* The linears of a model of C's family and size; texts are the family's. */
 void arch_modules(struct modules *out, const struct config *c);
+/* OUT (N): where the files of ARCH have each of the N linears M of a layer. */
 void arch_stored(struct stored_rows *out, const struct arch *arch, const struct module_info *m,
                  int n);
 

@@ -25,7 +25,7 @@ MUST_USE int keys_llama(struct config *c, const cJSON *json);
 #define ARCH_LLAMA_NORMS                                                                           \
     [NORM_ATTENTION] = "input_layernorm", [NORM_MLP] = "post_attention_layernorm"
 
-/* The seven linears of Llama and its kin; the six of Phi. */
+/* OUT = the seven linears of Llama and its kin, or the six of Phi, of C's sizes; give how many. */
 int modules_gated(struct module_info *out, const struct config *c);
 int modules_phi(struct module_info *out, const struct config *c);
 

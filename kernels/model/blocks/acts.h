@@ -44,7 +44,7 @@ struct acts {
     int64_t max_tokens; /* 0: nothing reserved */
     bool train;
     struct layer_acts *layer; /* (L) */
-    struct dev *x_out;        /* (N, C) stream behind the last layer */
+    struct dev *x_out;        /* (N, C) stream that leaves the last layer */
 
     /* Scratch of one layer. */
     struct dev *h;     /* (N, C) normed stream */

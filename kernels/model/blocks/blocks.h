@@ -1,7 +1,8 @@
 /*
  * blocks.h - one batch on its way through a model, and what the blocks of every family are made of.
  *
- * The blocks call ops only, and find everything they need in the pass.
+ * The blocks call ops only, and find everything they need in the pass, which owns nothing. All give -1
+ * with the error of the op that failed.
  */
 #ifndef BLOCKS_H
 #define BLOCKS_H
@@ -108,7 +109,7 @@ MUST_USE int block_mlp_back(const struct pass *p, int layer, struct dev *dh, con
 
 /* Ids to the stream that enters the first layer. */
 MUST_USE int block_embed(const struct pass *p);
-/* Final norm and head of the picked rows: losses in acts.result, most likely ids behind them
+/* Final norm and head of the picked rows: losses in acts.result, after them the most likely ids
  * (BEST). GRADIENT: also the gradient of the stream, in acts.dx. */
 MUST_USE int block_head_loss(const struct pass *p, bool best, bool gradient);
 /* Final norm and logits of picks FROM.. (N of them, acts_logit_rows at most), in acts.logits. */

@@ -12,10 +12,11 @@ struct pass; /* blocks.h */
 struct dev;
 
 struct layer_order {
-    /* The stream behind LAYER, into X_NEXT, from acts.layer[].x. */
+    /* Both give -1 when an op fails. x_next (N, C) = the stream that leaves LAYER, from the one that
+     * enters it (acts.layer[].x). */
     int (*forward)(struct pass *p, int layer, struct dev *x_next);
-    /* Turns acts.dx, the gradient behind LAYER, into that in front of it; LOWEST: nobody asks for
-     * that. LoRA's gradients are added. */
+    /* Turns acts.dx, the gradient of the stream that leaves LAYER, into that of the one that enters
+     * it; LOWEST: that is not wanted. LoRA's gradients are added. */
     int (*backward)(const struct pass *p, int layer, bool lowest);
     bool one_norm; /* of attention and MLP; else the MLP has one of its own, and a stream between
                       them */

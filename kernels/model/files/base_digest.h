@@ -14,7 +14,7 @@
 #include "files/weights.h"
 #include "sha256.h"
 
-/* In hexadecimal. */
+/* The digest in hexadecimal; -1 when an op fails. */
 MUST_USE int base_digest(const struct weights *w, char hex[SHA256_HEX + 1]);
 
 #endif

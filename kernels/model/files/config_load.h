@@ -13,7 +13,7 @@
  * feature we do not have is EXIT_NODEVICE by its name. Every size is positive, within limits, and
  * consistent with the others. */
 MUST_USE int config_load(struct config *c, const struct pack *p);
-/* The same from what config.json says alone. */
+/* The same from what config.json says alone. JSON is the caller's; C keeps nothing of it. */
 MUST_USE int config_read(struct config *c, const cJSON *json);
 
 #endif

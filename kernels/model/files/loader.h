@@ -25,7 +25,7 @@ struct loader {
 
 /* The tensor STEM followed by SUFFIX, marked as used; NULL when the file has none (no error). */
 const struct tensor *loader_find(struct loader *ld, const char *stem, const char *suffix);
-/* The same, but absence is an error. */
+/* The same, but NULL with EXIT_DATA when the file has none. */
 const struct tensor *loader_need(struct loader *ld, const char *stem, const char *suffix);
 /* -1 unless T has this dtype and N elements (the shape is not looked at). */
 MUST_USE int loader_check(const struct tensor *t, enum dtype dtype, int64_t n);

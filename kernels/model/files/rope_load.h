@@ -5,8 +5,8 @@
 #include "config.h"
 #include "json.h"
 
-/* C has its sizes and its family by now. EXIT_NODEVICE names a kind of scaling that is not there.
- */
+/* Fills in C->rope; C has its sizes and its family by now. EXIT_DATA names the key; EXIT_NODEVICE names a
+ * kind of scaling that is not there. */
 MUST_USE int rope_load(struct config *c, const cJSON *json);
 
 #endif

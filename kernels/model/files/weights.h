@@ -35,7 +35,7 @@ struct weights {
 MUST_USE int weights_open(struct weights *w, const struct pack *p, const struct ops *ops,
                           enum dtype round);
 void weights_close(struct weights *w);
-/* The same errors, but for values: nothing is computed and no device is asked for. */
+/* Gives the same errors, but for values: nothing is computed, no device is needed, nothing is kept. */
 MUST_USE int weights_check(const struct pack *p);
 
 #endif

@@ -42,7 +42,8 @@ struct lora_set {
  * false: to the last bit); EXIT_USAGE when a target names no module. */
 MUST_USE int lora_new(struct lora_set **l, const struct ops *ops, const struct modules *m,
                       const struct lora_options *opt, uint32_t seed);
-/* Several adapters as one: ranks joined, SCALE[i] multiplied in. For prediction. */
+/* Several adapters of one model (N >= 1) as a new set: ranks joined, SCALE[i] multiplied in. IN may be
+ * freed then. For prediction: without gradients. -1 when the device has no memory. */
 MUST_USE int lora_join(struct lora_set **out, struct lora_set *const *in, const double *scale,
                        int n);
 void lora_free(struct lora_set *l);
@@ -64,6 +65,7 @@ MUST_USE int lora_put(struct lora_set *l, enum lora_array which, int64_t from, c
 /* Whether two sets for one model hold the same weights, bit for bit: 1 or 0. */
 MUST_USE int lora_same(const struct lora_set *a, const struct lora_set *b);
 
+/* This and the next two: -1 when an op fails. */
 MUST_USE int lora_zero_grad(struct lora_set *l);
 /* Root of the sum of squares of all gradients; EXIT_NUMERIC names the tensor that is not finite. */
 MUST_USE int lora_grad_norm(const struct lora_set *l, double *norm);

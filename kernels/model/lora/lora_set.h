@@ -7,12 +7,13 @@
 
 #include "lora/lora.h"
 
-/* An empty set for the linears M, without device memory. */
+/* An empty set for the linears M, which must outlive it, without device memory; lora_free releases it. */
 struct lora_set *lora_set_begin(const struct ops *ops, const struct modules *m,
                                 const struct lora_options *opt);
 /* The next pair; pairs come layer by layer in module order. */
 void lora_set_add(struct lora_set *l, int layer, int module, int64_t rank, float scale);
-/* Device memory behind the pairs, with the parameters HOST (params elements). */
+/* Makes the device arrays of all pairs and puts the parameters HOST (params elements) into them; TRAIN:
+ * those of gradients and moments, too. -1 when the device has no memory. */
 MUST_USE int lora_set_fill(struct lora_set *l, const float *host, bool train);
 
 /* alpha / R, or alpha / sqrt(R) under rsLoRA. */

@@ -20,7 +20,7 @@ struct batch { /* host side; grows, is reused */
     {                                                                                              \
         0                                                                                          \
     }
-void batch_clear(struct batch *b);
+void batch_clear(struct batch *b); /* no tokens; keeps the memory */
 void batch_free(struct batch *b);
 
 /*

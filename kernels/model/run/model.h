@@ -25,11 +25,11 @@ struct weights;  /* files/weights.h */
  * Loads config and weights of P (float32, float16, bfloat16 or bitsandbytes 4-bit; kept as stored,
  * mapped where the device allows) for OPS. Names and shapes are checked against the config, values
  * for NaN and infinity (the tensor is named). P must outlive M. COMPUTE, DT_F32 or
- * DT_BF16: what all linears and the head round to (struct weight).
+ * DT_BF16: what all linears and the head round to (struct weight). Errors are those of weights_open.
  */
 MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops,
                         enum dtype compute);
-void model_close(struct model *m);
+void model_close(struct model *m); /* NULL is fine; what is asked of M below is lent until then */
 const struct pack *model_pack(const struct model *m); /* P */
 const struct config *model_config(const struct model *m);
 const struct ops *model_ops(const struct model *m);
@@ -56,9 +56,9 @@ MUST_USE int model_set_label_smoothing(struct model *m, float share);
 /*
  * Forward with everything kept, loss, backward: adds the gradients of sum(weight * nll) to the
  * lora_set. NLL (tokens) gets each token's loss on the host, smoothed as it may be, 0 where there
- * is no target. Dropout is
- * on, under SEED. Needs model_reserve(tokens, true) after model_use_lora of a set with gradients. A
- * loss that is not finite is EXIT_NUMERIC and names the first layer that is to blame.
+ * is no target. Dropout is on, under SEED. Needs model_reserve(tokens, true) after model_use_lora
+ * of a set with gradients. A loss that is not finite is EXIT_NUMERIC and names the first layer that
+ * is to blame.
  */
 MUST_USE int model_train_batch(struct model *m, const struct batch *b, uint64_t seed, float *nll);
 /* Forward and loss only, no dropout; any reservation that is large enough will do. BEST (tokens)
@@ -75,14 +75,15 @@ struct memory_plan {
 };
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan);
-/* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. */
+/* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. -1 when
+ * the device has not as much. */
 MUST_USE int model_reserve(struct model *m, int64_t max_tokens, bool train);
 
 /*
  * Keys and values of ROWS tokens. The first KEPT of them last: every layer has its own. The others
  * are there for one batch, which uses one memory for all layers.
  */
-struct kv_cache;
+struct kv_cache; /* of M, which must outlive it; -1 when the device has no memory */
 MUST_USE int kv_cache_new(struct kv_cache **kv, const struct model *m, int64_t kept, int64_t rows);
 void kv_cache_free(struct kv_cache *kv);
 

@@ -15,7 +15,8 @@ struct model {
     struct upload upload;
 };
 
-/* Makes the cosines and sines of positions 0 .. N-1, where they are not there yet. */
+/* Makes the cosines and sines of positions 0 .. N-1, where they are not there yet. -1 when an op fails, as
+ * all of these. */
 MUST_USE int rotary_reach(struct model *m, int64_t n);
 
 /* ---- pass.c ---- */
@@ -38,7 +39,7 @@ struct extras {
 /* Describes B in PASS and puts all that the device has to know of it there at once. */
 MUST_USE int pass_begin(struct pass *p, struct model *m, const struct batch *b,
                         const struct picked *k, const struct extras *x);
-/* From ids to the stream behind the last layer, acts.x_out. */
+/* From ids to the stream that leaves the last layer, acts.x_out. */
 MUST_USE int pass_forward(struct pass *p);
 /* From the stream's gradient, acts.dx, to those of the lora_set. */
 MUST_USE int pass_backward(const struct pass *p);

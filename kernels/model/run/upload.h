@@ -14,7 +14,7 @@ struct upload {
 
 enum { UPLOAD_ALIGN = 64 };
 
-/* Appends BYTES of DATA; gives the offset at which they will be. */
+/* Copies BYTES of DATA behind the others, aligned to UPLOAD_ALIGN; gives their offset. */
 size_t upload_add(struct upload *u, const void *data, size_t bytes);
 void upload_free(struct upload *u);
 
