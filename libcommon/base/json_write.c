@@ -12,19 +12,23 @@ void json_put_text(struct buf *b, const char *text, size_t n)
         ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
     };
 
+    size_t plain = 0; /* nearly all bytes stand for themselves */
+
+    buf_reserve(b, n + 2);
     buf_putc(b, '"');
     for (size_t i = 0; i < n; i++) {
         const unsigned char c = (unsigned char)text[i];
 
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c >= ' ')
-            buf_putc(b, (char)c);
-        else if (short_of[c])
-            buf_printf(b, "\\%c", short_of[c]);
-        else
+        if (c >= ' ' && c != '"' && c != '\\')
+            continue;
+        buf_add(b, text + plain, i - plain);
+        plain = i + 1;
+        if (c < ' ' && !short_of[c])
             buf_printf(b, "\\u%04x", c);
+        else
+            buf_printf(b, "\\%c", c < ' ' ? short_of[c] : c);
     }
+    buf_add(b, text + plain, n - plain);
     buf_putc(b, '"');
 }
 

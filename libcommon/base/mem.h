@@ -38,7 +38,6 @@ struct buf {
 void buf_grow(struct buf *b, size_t more);          /* for buf_reserve */
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
-void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_clear(struct buf *b);                      /* n = 0, keeps the memory */
 void buf_free(struct buf *b);
@@ -48,6 +47,13 @@ static inline void buf_reserve(struct buf *b, size_t more)
 {
     if (more >= b->cap - b->n)
         buf_grow(b, more);
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+    buf_reserve(b, 1);
+    b->p[b->n++] = c;
+    b->p[b->n] = 0;
 }
 
 #endif

@@ -1,5 +1,7 @@
 #include "gguf_tokens.h"
 
+#include "json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,9 +179,9 @@ void gguf_put_score_merges(const struct gguf_tokens *t, struct buf *b)
                                 *right = &m.piece[m.merge[i].right];
 
         buf_puts(b, i ? ",\n      [" : "\n      [");
-        gguf_put_json(b, left->text, left->n);
+        json_put_text(b, left->text, left->n);
         buf_puts(b, ", ");
-        gguf_put_json(b, right->text, right->n);
+        json_put_text(b, right->text, right->n);
         buf_putc(b, ']');
     }
     buf_puts(b, "\n    ]");

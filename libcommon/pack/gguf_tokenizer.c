@@ -5,22 +5,6 @@
 
 #include <string.h>
 
-/* Nearly every token is made of bytes that stand for themselves. */
-void gguf_put_json(struct buf *b, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == '"' || text[i] == '\\') {
-            json_put_text(b, text, n);
-            return;
-        }
-    buf_reserve(b, n + 2);
-    b->p[b->n] = '"';
-    memcpy(b->p + b->n + 1, text, n);
-    b->p[b->n + n + 1] = '"';
-    b->n += n + 2;
-    b->p[b->n] = 0;
-}
-
 static void put_id(struct buf *b, uint64_t id)
 {
     char digits[20];
@@ -67,7 +51,7 @@ static void put_added(const struct gguf_tokens *t, struct buf *b)
         if (type != TOKEN_CONTROL && type != TOKEN_USER && !is_named(t, i))
             continue;
         buf_printf(b, "%s\n    {\"id\": %llu, \"content\": ", separator, (unsigned long long)i);
-        gguf_put_json(b, text, n);
+        json_put_text(b, text, n);
         buf_printf(b,
                    ", \"single_word\": false, \"lstrip\": false, \"rstrip\": %s, "
                    "\"normalized\": false, \"special\": %s}",
@@ -108,7 +92,7 @@ static void put_pre(const struct gguf_pre *pre, struct buf *b)
     } else if (pre->pattern) {
         buf_puts(b, "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", "
                     "\"pattern\": {\"Regex\": ");
-        gguf_put_json(b, pre->pattern, strlen(pre->pattern));
+        json_put_text(b, pre->pattern, strlen(pre->pattern));
         buf_printf(b, "}, \"behavior\": \"Isolated\", \"invert\": false}, %sfalse}]}", bytes);
     } else if (pre->digits) {
         buf_printf(b,
@@ -144,7 +128,7 @@ static void put_token(const struct gguf_tokens *t, int64_t id, struct buf *b)
 
     for (int64_t i = 0; i <= id; i++)
         p = gguf_take_text(p, &text, &n);
-    gguf_put_json(b, text, n);
+    json_put_text(b, text, n);
 }
 
 static void put_special(const struct gguf_tokens *t, int64_t id, int type, struct buf *b)
@@ -221,7 +205,7 @@ static void put_vocab(const struct gguf_tokens *t, struct buf *b)
     for (uint64_t i = 0; i < t->tokens->n; i++) {
         p = gguf_take_text(p, &text, &n);
         buf_puts(b, i ? ",\n      " : "\n      ");
-        gguf_put_json(b, text, n);
+        json_put_text(b, text, n);
         buf_puts(b, ": ");
         put_id(b, i);
     }
@@ -243,7 +227,7 @@ static void put_merges(const struct gguf_tokens *t, struct buf *b)
     for (uint64_t i = 0; i < t->merges->n; i++) {
         p = gguf_take_text(p, &text, &n);
         buf_puts(b, i ? ",\n      " : "\n      ");
-        gguf_put_json(b, text, n);
+        json_put_text(b, text, n);
     }
     buf_puts(b, "\n    ]");
 }
@@ -327,7 +311,7 @@ void gguf_put_tokenizer_config(const struct gguf *g, struct buf *b)
     put_named(&t, "pad_token", t.pad, b);
     if (gguf_text(g, "tokenizer.chat_template", &text, &n) > 0) {
         buf_puts(b, ",\n  \"chat_template\": ");
-        gguf_put_json(b, text, n);
+        json_put_text(b, text, n);
     }
     buf_puts(b, ",\n  \"clean_up_tokenization_spaces\": false,\n"
                 "  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n");

@@ -37,7 +37,5 @@ static inline int32_t gguf_token_type(const struct gguf_tokens *t, uint64_t i)
 /* Appends the merges that the scores of pieces stand for, as a JSON array: of each token all its halves
  * that are tokens, the best score first (transformers' generate_merges). */
 void gguf_put_score_merges(const struct gguf_tokens *t, struct buf *b);
-/* Appends TEXT as JSON. */
-void gguf_put_json(struct buf *b, const char *text, size_t n);
 
 #endif
