@@ -69,6 +69,11 @@ char *xstrndup(const char *s, size_t n)
     return copy;
 }
 
+int text_order(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 bool text_ends_with(const char *s, const char *end)
 {
     const size_t n = strlen(s), m = strlen(end);

@@ -23,6 +23,7 @@ char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 
 bool text_ends_with(const char *s, const char *end);
+int text_order(const void *a, const void *b);       /* of two char *, for qsort */
 
 /* *OUT = a * b; -1 and "too large" (EXIT_DATA) when it does not fit. */
 MUST_USE int mul_size(size_t *out, size_t a, size_t b);

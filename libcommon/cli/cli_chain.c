@@ -21,11 +21,6 @@ static bool recorded(const struct cli_row *r)
     return r->given && !r->opt->silent && r->opt->type != CLI_FILE && r->opt->type != CLI_FILES;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void chain_add(const struct buf *b)
 {
     made.text = xnrealloc(made.text, (size_t)made.n + 1, sizeof *made.text);
@@ -40,7 +35,7 @@ static void chain_list(const struct cli_row *r, struct buf *b)
     if (r->opt->value == made.only) {
         v = xnmalloc((size_t)r->list.n, sizeof *v);
         memcpy(v, r->list.v, (size_t)r->list.n * sizeof *v);
-        qsort(v, (size_t)r->list.n, sizeof *v, by_text);
+        qsort(v, (size_t)r->list.n, sizeof *v, text_order);
     }
     for (int i = 0; i < r->list.n; i++) {
         buf_clear(b);

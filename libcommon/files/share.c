@@ -39,11 +39,6 @@ static bool find_root(struct buf *root, int i)
     return root->n > 0;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Appends "a, b, c": the names in FOLDER that end in SUFFIX, without it. */
 static void list_names(struct buf *out, const char *folder, const char *suffix)
 {
@@ -64,7 +59,7 @@ static void list_names(struct buf *out, const char *folder, const char *suffix)
     }
     (void)closedir(d);
     if (n)
-        qsort(name, (size_t)n, sizeof *name, by_name);
+        qsort(name, (size_t)n, sizeof *name, text_order);
     for (int i = 0; i < n; i++) {
         buf_printf(out, "%s%s", out->n ? ", " : "", name[i]);
         free(name[i]);

@@ -269,11 +269,6 @@ static int add_shard(struct tensors *t, const struct pack *p, const char *file)
     return add_file(t, f->data, f->size) < 0 ? err_in("%s", file) : 0;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Each file that the map names, once. */
 static int add_shards(struct tensors *t, const struct pack *p, const cJSON *map)
 {
@@ -288,7 +283,7 @@ static int add_shards(struct tensors *t, const struct pack *p, const cJSON *map)
             files[n++] = m->valuestring;
     }
     if (n)
-        qsort(files, n, sizeof *files, by_text);
+        qsort(files, n, sizeof *files, text_order);
     for (size_t i = 0; i < n && !rc; i++)
         if (!i || strcmp(files[i - 1], files[i]))
             rc = add_shard(t, p, files[i]);

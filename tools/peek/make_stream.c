@@ -156,11 +156,6 @@ static int take_input(struct maker *m, const char *path)
     return rc;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* All labels are known: the header, then the records that waited. */
 static int release_waiting(struct maker *m)
 {
@@ -169,7 +164,7 @@ static int release_waiting(struct maker *m)
     int rc = 0;
 
     if (m->labels.n)
-        qsort(m->labels.name, (size_t)m->labels.n, sizeof *m->labels.name, by_bytes);
+        qsort(m->labels.name, (size_t)m->labels.n, sizeof *m->labels.name, text_order);
     if (m->scored)
         warn("scores are in the order of the labels, which was not given: they are taken for "
              "those of the labels sorted; say --labels or --header-from");
