@@ -106,6 +106,9 @@ struct attention {
     int64_t q_ld, kv_ld;               /* elements from one row of q, of k and v, to the next */
     int64_t window; /* a query sees at most so many keys, its own the last; 0: all */
     float scale;    /* multiplies q k^T */
+    /* DT_F16, DT_BF16: a device may round q, k, v and the softmax to it, each once; sums stay in
+     * f32. All else: not rounded. */
+    enum dtype round;
 };
 
 enum optim { OPTIM_ADAMW_BNB, OPTIM_ADAMW_TORCH, OPTIM_SGD };

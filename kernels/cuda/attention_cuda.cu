@@ -5,30 +5,12 @@
  * the sequence's own numbering, so that a row's result does not depend on the rows beside it.
  *
  * Bound by arithmetic without tensor cores: 4 D (forward) and 10 D (backward) operations for each query
- * and key. To come: the same over mma tiles in bf16.
+ * and key. Forward is done by attention_mma_cuda.cu where halves are allowed; backward then rounds what
+ * was rounded there, so that its slopes are those of what was computed. To come: backward over mma tiles.
  */
-#include "cuda_impl.h"
+#include "attention_cuda.h"
 
 enum { TILE = WARP, WARPS = THREADS / WARP, HEAD_MAX = 512 };
-
-/* The first key behind those that query i of S sees, and the first that it sees. */
-__device__ static int64_t visible(const struct seq &s, int64_t i)
-{
-    return (int64_t)s.shared_len + s.k_len - s.q_len + i + 1;
-}
-
-__device__ static int64_t first_visible(const struct seq &s, const struct attention &a, int64_t i)
-{
-    const int64_t end = visible(s, i);
-
-    return a.window && end > a.window ? end - a.window : 0;
-}
-
-/* Row of k and v that key j of S is. */
-__device__ static int64_t key_row(const struct seq &s, int64_t j)
-{
-    return j < s.shared_len ? s.shared_start + j : s.k_start + j - s.shared_len;
-}
 
 /* Every dot product here is made in this order: a softmax made again has the same bytes. */
 __device__ static float dot(const float *a, const float *b, int64_t D)
@@ -40,11 +22,11 @@ __device__ static float dot(const float *a, const float *b, int64_t D)
     return sum;
 }
 
-/* to (D) = from (D), by the lanes of a warp. */
-__device__ static void copy_row(float *to, const float *from, int64_t D)
+/* to (D) = from (D) rounded, by the lanes of a warp. */
+__device__ static void copy_row(float *to, const float *from, int64_t D, enum dtype round)
 {
     for (int64_t d = threadIdx.x % WARP; d < D; d += WARP)
-        to[d] = from[d];
+        to[d] = f32_rounded(from[d], round);
 }
 
 /* What a block keeps in shared memory; rows of tiles are an element longer, so that lanes that read the
@@ -83,8 +65,8 @@ __device__ static void load_keys(const struct room &r, const float *k, const flo
     for (int row = threadIdx.x / WARP; row < TILE && j + row < end; row += WARPS) {
         const int64_t at = key_row(s, j + row) * a.kv_ld + kh * D;
 
-        copy_row(r.first + row * (D + 1), k + at, D);
-        copy_row(r.second + row * (D + 1), v + at, D);
+        copy_row(r.first + row * (D + 1), k + at, D, a.round);
+        copy_row(r.second + row * (D + 1), v + at, D, a.round);
     }
 }
 
@@ -130,7 +112,7 @@ static __global__ void forward(float *out, float *lse, const float *q, const flo
     if (me.none)
         return;
     if (me.live)
-        copy_row(query, q + me.row * a.q_ld + h * D, D);
+        copy_row(query, q + me.row * a.q_ld + h * D, D, a.round);
     for (int64_t j = me.first_tile; j < me.last_end; j += TILE) {
         __syncthreads();
         load_keys(r, k, v, me.s, a, j, me.last_end, kh);
@@ -197,8 +179,8 @@ static __global__ void backward_queries(float *dq, const float *dout, const floa
     const int64_t at = me.row * a.heads + h;
 
     if (me.live) {
-        copy_row(query, q + me.row * a.q_ld + h * D, D);
-        copy_row(slope, dout + at * D, D);
+        copy_row(query, q + me.row * a.q_ld + h * D, D, a.round);
+        copy_row(slope, dout + at * D, D, DT_F32);
     }
     for (int64_t j = me.first_tile; j < me.last_end; j += TILE) {
         const int n = (int)least(me.end - j, TILE);
@@ -246,8 +228,8 @@ static __global__ void backward_keys(float *dk, float *dv, const float *dout, co
     const int64_t end = a.window ? least(first + WARPS - 1 + a.window, s.q_len) : s.q_len;
 
     if (live) {
-        copy_row(key, k + to, D);
-        copy_row(value, v + to, D);
+        copy_row(key, k + to, D, a.round);
+        copy_row(value, v + to, D, a.round);
     }
     for (int64_t h = kh * group; h < (kh + 1) * group; h++)
         for (int64_t i = first / TILE * TILE; i < end; i += TILE) {
@@ -256,8 +238,9 @@ static __global__ void backward_keys(float *dk, float *dv, const float *dout, co
 
             __syncthreads();
             for (int row = warp; row < n; row += WARPS) {
-                copy_row(r.first + row * (D + 1), q + (s.q_start + i + row) * a.q_ld + h * D, D);
-                copy_row(r.second + row * (D + 1), dout + ((s.q_start + i + row) * a.heads + h) * D, D);
+                copy_row(r.first + row * (D + 1), q + (s.q_start + i + row) * a.q_ld + h * D, D, a.round);
+                copy_row(r.second + row * (D + 1), dout + ((s.q_start + i + row) * a.heads + h) * D, D,
+                         DT_F32);
             }
             __syncthreads();
             p[lane] = ds[lane] = 0;
@@ -285,57 +268,34 @@ static __global__ void backward_keys(float *dk, float *dv, const float *dout, co
 /* ---- launches: a kernel for each number of channels a lane has ---- */
 
 /* Blocks that the longest sequence needs; each sequence gets as many, and those behind its end leave. */
-static int tiles_of(const struct packed *rows)
+static int tiles_of(const struct call *c)
 {
-    int32_t longest = 0;
-
-    for (int64_t s = 0; s < rows->seqs; s++)
-        longest = rows->seq[s].q_len > longest ? rows->seq[s].q_len : longest;
-    return (longest + WARPS - 1) / WARPS;
+    return (int)blocks_for(c->longest, WARPS);
 }
-
-/* Lets KERNEL have more shared memory than every card has. */
-template <class F> static int allow(F *kernel, size_t bytes)
-{
-    if (bytes <= 48 << 10)
-        return 0;
-    return cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
-                      "asking for shared memory");
-}
-
-/* One call of attention, whichever. */
-struct call {
-    float *out, *lse_out, *dq, *dk, *dv, *along;
-    const float *dout, *lse, *q, *k, *v;
-    const struct seq *seqs;
-    struct attention a;
-    int64_t n_seqs;
-    int tiles;
-};
 
 template <int EACH> static int run_forward(const struct call *c)
 {
     const size_t bytes = room_bytes(c->a.head_dim);
-    const dim3 grid((unsigned)(c->n_seqs * c->tiles), (unsigned)c->a.heads);
+    const dim3 grid((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads);
 
     if (allow(forward<EACH>, bytes) < 0)
         return -1;
     return LAUNCH(forward<EACH>, grid, THREADS, bytes, c->out, c->lse_out, c->q, c->k, c->v, c->seqs, c->a,
-                  c->tiles);
+                  tiles_of(c));
 }
 
 template <int EACH> static int run_backward(const struct call *c)
 {
     const size_t bytes = room_bytes(c->a.head_dim);
-    const dim3 queries((unsigned)(c->n_seqs * c->tiles), (unsigned)c->a.heads),
-        keys((unsigned)(c->n_seqs * c->tiles), (unsigned)c->a.kv_heads);
+    const dim3 queries((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads),
+        keys((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.kv_heads);
 
     if (allow(backward_queries<EACH>, bytes) < 0 || allow(backward_keys<EACH>, bytes) < 0 ||
         LAUNCH(backward_queries<EACH>, queries, THREADS, bytes, c->dq, c->dout, c->along, c->lse, c->q, c->k,
-               c->v, c->seqs, c->a, c->tiles) < 0)
+               c->v, c->seqs, c->a, tiles_of(c)) < 0)
         return -1;
     return LAUNCH(backward_keys<EACH>, keys, THREADS, bytes, c->dk, c->dv, c->dout, c->along, c->lse, c->q,
-                  c->k, c->v, c->seqs, c->a, c->tiles);
+                  c->k, c->v, c->seqs, c->a, tiles_of(c));
 }
 
 static int run(const struct call *c, bool back)
@@ -354,17 +314,29 @@ static int run(const struct call *c, bool back)
                      (long long)D, HEAD_MAX);
 }
 
+static struct call call_of(const struct dev *q, const struct dev *k, const struct dev *v,
+                           const struct packed *rows, const struct attention *shape)
+{
+    struct call c = {};
+
+    c.q = f32(q), c.k = f32(k), c.v = f32(v);
+    c.seqs = (const struct seq *)rows->seq_dev, c.n_seqs = rows->seqs;
+    c.a = *shape;
+    for (int64_t s = 0; s < rows->seqs; s++)
+        c.longest = rows->seq[s].q_len > c.longest ? rows->seq[s].q_len : c.longest;
+    if ((c.a.round != DT_F16 && c.a.round != DT_BF16) || !attention_mma_fits(&c))
+        c.a.round = DT_F32;
+    return c;
+}
+
 static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
                              const struct dev *k, const struct dev *v, const struct packed *rows,
                              const struct attention *shape)
 {
-    struct call c = {};
+    struct call c = call_of(q, k, v, rows, shape);
 
     c.out = f32(out), c.lse_out = f32(lse);
-    c.q = f32(q), c.k = f32(k), c.v = f32(v);
-    c.seqs = (const struct seq *)rows->seq_dev, c.n_seqs = rows->seqs;
-    c.a = *shape, c.tiles = tiles_of(rows);
-    return run(&c, false);
+    return c.a.round == DT_F32 ? run(&c, false) : attention_by_mma(&c);
 }
 
 static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
@@ -373,13 +345,10 @@ static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, st
                               const struct packed *rows, const struct attention *shape)
 {
     const int64_t n = rows->tokens * shape->heads;
-    struct call c = {};
+    struct call c = call_of(q, k, v, rows, shape);
 
     c.dq = f32(dq), c.dk = f32(dk), c.dv = f32(dv), c.along = f32(scratch);
     c.dout = f32(dout), c.lse = f32(lse);
-    c.q = f32(q), c.k = f32(k), c.v = f32(v);
-    c.seqs = (const struct seq *)rows->seq_dev, c.n_seqs = rows->seqs;
-    c.a = *shape, c.tiles = tiles_of(rows);
     if (LAUNCH(along_rows, blocks_for(n, THREADS), THREADS, 0, f32(scratch), f32(dout), f32(out), n,
                shape->head_dim) < 0)
         return -1;

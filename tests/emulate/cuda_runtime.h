@@ -23,12 +23,17 @@
 #define __global__
 #define __device__
 #define __host__
+#define __launch_bounds__(threads)
 
 #define CUDART_VERSION 13000
 
 struct dim3 {
     unsigned x, y, z;
     dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
+};
+
+struct float4 {
+    float x, y, z, w;
 };
 
 extern dim3 gridDim, blockDim, blockIdx, threadIdx;
@@ -39,6 +44,8 @@ void emulate_block_barrier(const char *file, int line);
 void emulate_warp_barrier(const char *file, int line);
 /* Puts SIZE bytes at MINE where the other lanes find them, waits for all, and gives those of lane FROM. */
 void emulate_exchange(void *theirs, const void *mine, size_t size, int from, const char *file, int line);
+/* The same, and gives what all lanes put there, lane after lane. */
+void emulate_gather(void *all, const void *mine, size_t size, const char *file, int line);
 int emulate_lane(void);
 
 #define __syncthreads() emulate_block_barrier(__FILE__, __LINE__)

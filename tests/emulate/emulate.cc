@@ -137,17 +137,31 @@ int emulate_lane(void)
     return current % WARP;
 }
 
-/* Two sets of slots in turn: none is written before all have read what stood there. */
-void emulate_exchange(void *theirs, const void *mine, size_t size, int from, const char *file, int line)
+/* Puts SIZE bytes into the lane's slot, waits for the warp, and gives its first slot. Two sets of slots in
+ * turn: none is written before all have read what stood there. */
+static unsigned char (*meet(const void *mine, size_t size, const char *file, int line))[16]
 {
-    const int set = fibre[current].meets, base = current / WARP * WARP;
+    const int set = fibre[current].meets;
 
     if (size > sizeof slot[0][0])
         emulate_fail("a shuffle of more than 16 bytes");
     memcpy(slot[set][current], mine, size);
     fibre[current].meets = !set;
     emulate_warp_barrier(file, line);
-    memcpy(theirs, slot[set][base + from], size);
+    return &slot[set][current / WARP * WARP];
+}
+
+void emulate_exchange(void *theirs, const void *mine, size_t size, int from, const char *file, int line)
+{
+    memcpy(theirs, meet(mine, size, file, line)[from], size);
+}
+
+void emulate_gather(void *all, const void *mine, size_t size, const char *file, int line)
+{
+    const unsigned char(*const slots)[16] = meet(mine, size, file, line);
+
+    for (int i = 0; i < WARP; i++)
+        memcpy((char *)all + i * size, slots[i], size);
 }
 
 /* ---- a block ---- */

@@ -16,7 +16,8 @@ static struct attention shape_of(const struct pass *p, int layer, int64_t q_ld, 
                                .q_ld = q_ld,
                                .kv_ld = kv_ld,
                                .window = c->windowed[layer] ? c->window : 0,
-                               .scale = (float)(1 / sqrt((double)c->head_dim)) };
+                               .scale = (float)(1 / sqrt((double)c->head_dim)),
+                               .round = p->e->parts->head.w.round };
 }
 
 static int rotate(const struct pass *p, const struct rows *x, int64_t heads, int dir)

@@ -1,0 +1,49 @@
+/* attention_cuda.h - what the forms of attention share: which keys a query sees, and a call. */
+#ifndef ATTENTION_CUDA_H
+#define ATTENTION_CUDA_H
+
+#include "cuda_impl.h"
+
+/* The first key behind those that query i of S sees, and the first that it sees. */
+__device__ static inline int64_t visible(const struct seq &s, int64_t i)
+{
+    return (int64_t)s.shared_len + s.k_len - s.q_len + i + 1;
+}
+
+__device__ static inline int64_t first_visible(const struct seq &s, const struct attention &a, int64_t i)
+{
+    const int64_t end = visible(s, i);
+
+    return a.window && end > a.window ? end - a.window : 0;
+}
+
+/* Row of k and v that key j of S is. */
+__device__ static inline int64_t key_row(const struct seq &s, int64_t j)
+{
+    return j < s.shared_len ? s.shared_start + j : s.k_start + j - s.shared_len;
+}
+
+/* Lets KERNEL have more shared memory than every card has. */
+template <class F> static int allow(F *kernel, size_t bytes)
+{
+    if (bytes <= 48 << 10)
+        return 0;
+    return cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
+                      "asking for shared memory");
+}
+
+/* One call of attention, whichever. */
+struct call {
+    float *out, *lse_out, *dq, *dk, *dv, *along;
+    const float *dout, *lse, *q, *k, *v;
+    const struct seq *seqs;
+    struct attention a; /* round: what this call rounds to, DT_F32 where not */
+    int64_t n_seqs, longest; /* of their queries */
+};
+
+/* Forward on tensor cores; a.round says of which type. */
+int attention_by_mma(const struct call *c);
+/* Whether the shapes and addresses of C allow it. */
+bool attention_mma_fits(const struct call *c);
+
+#endif

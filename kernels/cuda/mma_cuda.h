@@ -1,0 +1,119 @@
+/*
+ * mma_cuda.h - the instructions of tensor cores that are used here, on sm_80 and later: a warp multiplies
+ * 16x16 by 16x8 halves with sums in f32. On the device they are PTX; tests have them in plain C
+ * (tests/emulate), checked lane by lane by tests/tools/cuda-mma.t.
+ *
+ * Fragments, as "Matrix Fragments for mma.m16n8k16" of the PTX manual has them: with g = lane / 4 and
+ * t = lane % 4, two halves to a word, the first in the low bits,
+ *   a[0..3]: row g, g + 8, g, g + 8, columns 2t, 2t + 1 (a[0], a[1]) and 8 more (a[2], a[3]);
+ *   b[0..1]: rows 2t, 2t + 1 and 8 more, column g;
+ *   d[0..3]: row g, columns 2t and 2t + 1; row g + 8, the same.
+ */
+#ifndef MMA_CUDA_H
+#define MMA_CUDA_H
+
+#include "cuda_impl.h"
+
+#ifdef __CUDACC__
+
+/* d += a b. */
+template <enum dtype T>
+__device__ static inline void mma(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#define MMA(type)                                                                                  \
+    asm("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 "                             \
+        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                                    \
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                           \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
+    if (T == DT_F16)
+        MMA("f16");
+    else
+        MMA("bf16");
+#undef MMA
+}
+
+/* Four 8x8 matrices of halves in shared memory; lane l names row l % 8 (16 bytes) of matrix l / 8. Lane l
+ * gets elements 2t, 2t + 1 of row g of each; turned: of its transpose. */
+__device__ static inline void load_matrices(uint32_t r[4], const uint16_t *row)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"((uint32_t)__cvta_generic_to_shared(row))
+                 : "memory");
+}
+
+__device__ static inline void load_turned(uint32_t r[4], const uint16_t *row)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"((uint32_t)__cvta_generic_to_shared(row))
+                 : "memory");
+}
+
+/* Two halves of type T, rounded to nearest even, the first in the low bits. */
+template <enum dtype T> __device__ static inline uint32_t halves(float first, float second)
+{
+    uint32_t word;
+
+    if (T == DT_F16)
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(second), "f"(first));
+    else
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(second), "f"(first));
+    return word;
+}
+
+#else
+
+template <enum dtype T> static inline uint32_t halves(float first, float second)
+{
+    return T == DT_F16 ? f16_of_f32(first) | (uint32_t)f16_of_f32(second) << 16
+                       : bf16_of_f32(first) | (uint32_t)bf16_of_f32(second) << 16;
+}
+
+template <enum dtype T> static inline float half_of(uint32_t word, int which)
+{
+    const uint16_t half = (uint16_t)(word >> 16 * which);
+
+    return T == DT_F16 ? f32_of_f16(half) : f32_of_bf16(half);
+}
+
+template <enum dtype T>
+static inline void mma(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    uint32_t all_a[32][4], all_b[32][2];
+    const int g = emulate_lane() / 4, t = emulate_lane() % 4;
+
+    emulate_gather(all_a, a, sizeof all_a[0], __FILE__, __LINE__);
+    emulate_gather(all_b, b, sizeof all_b[0], __FILE__, __LINE__);
+    for (int i = 0; i < 4; i++) {
+        const int lower = i / 2, col = 2 * t + i % 2; /* row g + 8 lower */
+
+        for (int k = 0; k < 16; k++)
+            d[i] += half_of<T>(all_a[4 * g + k % 8 / 2][k / 8 * 2 + lower], k % 2) *
+                    half_of<T>(all_b[4 * col + k % 8 / 2][k / 8], k % 2);
+    }
+}
+
+static inline void load_matrices(uint32_t r[4], const uint16_t *row)
+{
+    uint16_t all[32][8];
+    const int g = emulate_lane() / 4, t = emulate_lane() % 4;
+
+    emulate_gather(all, row, sizeof all[0], __FILE__, __LINE__);
+    for (int m = 0; m < 4; m++)
+        r[m] = all[8 * m + g][2 * t] | (uint32_t)all[8 * m + g][2 * t + 1] << 16;
+}
+
+static inline void load_turned(uint32_t r[4], const uint16_t *row)
+{
+    uint16_t all[32][8];
+    const int g = emulate_lane() / 4, t = emulate_lane() % 4;
+
+    emulate_gather(all, row, sizeof all[0], __FILE__, __LINE__);
+    for (int m = 0; m < 4; m++)
+        r[m] = all[8 * m + 2 * t][g] | (uint32_t)all[8 * m + 2 * t + 1][g] << 16;
+}
+
+#endif
+
+#endif
