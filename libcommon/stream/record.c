@@ -42,6 +42,23 @@ void record_clear(struct record *r)
     arena_clear(&r->arena);
 }
 
+size_t record_copy(struct record *to, const struct record *from, const char *except)
+{
+    size_t bytes = 0;
+
+    record_clear(to);
+    to->position = from->position;
+    for (int i = 0; i < from->n; i++) {
+        const struct field *f = &from->field[i];
+
+        if (except && f->key_len == strlen(except) && !memcmp(f->key, except, f->key_len))
+            continue;
+        record_set_raw(to, f->key, f->key_len, f->raw, f->raw_len);
+        bytes += f->key_len + f->raw_len;
+    }
+    return bytes;
+}
+
 int record_count(const struct record *r)
 {
     return r->n;

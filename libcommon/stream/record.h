@@ -41,6 +41,9 @@ enum { RECORD_FIELDS_MAX = 1024 };
 struct record *record_new(void);        /* without fields; the caller's */
 void record_free(struct record *r);     /* NULL is fine; not one that reader_next lent */
 void record_clear(struct record *r);    /* no fields, arena empty */
+/* TO becomes FROM, whose name in messages it keeps too, without the field EXCEPT (NULL: with all). The
+ * bytes of keys and values. */
+size_t record_copy(struct record *to, const struct record *from, const char *except);
 
 /* Fields are lent until R is changed. */
 int record_count(const struct record *r);

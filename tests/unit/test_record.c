@@ -179,6 +179,13 @@ static void untouched_bytes_pass(void **unused)
     assert_int_equal(record_parse(r, BYTES(in), &n, 3), 1);
     assert_int_equal(n, sizeof in - 1);
     assert_string_equal(record_name(r), "#3");
+    struct record *copy = record_new();
+
+    (void)record_copy(copy, r, "ccc");
+    assert_string_equal(record_name(copy), "#3");
+    assert_null(record_find(copy, "ccc"));
+    assert_int_equal(record_count(copy), record_count(r) - (record_find(r, "ccc") != NULL));
+    record_free(copy);
     record_set_uint(r, "id", 1000);
     record_set_uint(r, "id", 7);
     assert_string_equal(record_name(r), "7");

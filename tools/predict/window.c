@@ -48,13 +48,7 @@ static int take(struct pending *item, struct record *rec, size_t *size)
     if (n)
         memcpy(item->ids, ids, n * sizeof *ids);
     *size += n * sizeof *ids;
-    record_clear(item->rec);
-    for (int i = 0; i < record_count(rec); i++) {
-        const struct field *f = record_at(rec, i);
-
-        record_set_raw(item->rec, f->key, f->key_len, f->raw, f->raw_len);
-        *size += f->key_len + f->raw_len;
-    }
+    *size += record_copy(item->rec, rec, NULL);
     return 0;
 }
 

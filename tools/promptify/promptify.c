@@ -199,18 +199,6 @@ static int find_answer(const struct job *j, struct record *rec, const char **ans
     return *answer ? !is_test(rec) : -1;
 }
 
-/* Copies REC to TO without the field KEY. */
-static void copy_without(struct record *to, const struct record *rec, const char *key)
-{
-    record_clear(to);
-    for (int i = 0; i < record_count(rec); i++) {
-        const struct field *f = record_at(rec, i);
-
-        if (f->key_len != strlen(key) || memcmp(f->key, key, f->key_len) != 0)
-            record_set_raw(to, f->key, f->key_len, f->raw, f->raw_len);
-    }
-}
-
 struct scratch {
     struct buf prompt, completion;
     struct record *rec;
@@ -227,7 +215,7 @@ static struct record *complete(const struct job *j, struct record *rec, struct s
         (has && template_completion(j->template, rec, &j->values, answer, n, &s->completion) < 0))
         return NULL;
     if (!has && record_find(rec, "completion")) {
-        copy_without(s->rec, rec, "completion");
+        (void)record_copy(s->rec, rec, "completion");
         rec = s->rec;
     }
     record_set_text(rec, "prompt", s->prompt.p, s->prompt.n);
