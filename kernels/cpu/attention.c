@@ -121,6 +121,8 @@ struct product {
     int64_t lda, ldb;
     bool a_trans, b_trans, add;
     float by;
+    enum gemm_part part; /* what of it the queries see */
+    int64_t seen;
 };
 
 static void multiply(const struct product *p, float *work)
@@ -132,6 +134,8 @@ static void multiply(const struct product *p, float *work)
                             .c = p->to,
                             .ldc = p->ldc,
                             .add = p->add,
+                            .part = p->part,
+                            .seen = p->seen,
                             .term = { { .a = p->a,
                                         .lda = p->lda,
                                         .a_trans = p->a_trans,
@@ -144,9 +148,10 @@ static void multiply(const struct product *p, float *work)
     gemm_run_alone(&g, work);
 }
 
-/* scores (m, n) = by * x (m, D) y^T, rows of x and y LDX and LDY apart. */
+/* scores (m, n) = by * x (m, D) y^T, rows of x and y LDX and LDY apart; of row r at least the first
+ * SEEN + r. */
 static void score(float *scores, const float *x, int64_t ldx, int64_t m, const float *y,
-                  int64_t ldy, int64_t n, int64_t D, float by, float *work)
+                  int64_t ldy, int64_t n, int64_t D, float by, int64_t seen, float *work)
 {
     multiply(&(struct product){ .to = scores,
                                 .M = m,
@@ -158,7 +163,9 @@ static void score(float *scores, const float *x, int64_t ldx, int64_t m, const f
                                 .b = y,
                                 .ldb = ldy,
                                 .b_trans = true,
-                                .by = by },
+                                .by = by,
+                                .part = GEMM_COLUMNS,
+                                .seen = seen },
              work);
 }
 
@@ -202,7 +209,9 @@ static void forward_tile(float *out, float *lse, const struct inputs *a, const s
     for (int64_t j = first; j < keys; j += KEYS) {
         const struct keys k = keys_at(a, s, j, min_i64(KEYS, keys - j), h / (a->H / a->K), t);
 
-        score(t->scores, q, a->q_ld, m, k.k, k.ld, k.n, a->D, a->scale, t->work);
+        const int64_t seen = visible(s, i) - j; /* of these keys, by the first query */
+
+        score(t->scores, q, a->q_ld, m, k.k, k.ld, k.n, a->D, a->scale, seen, t->work);
         for (int64_t r = 0; r < m; r++) {
             const int64_t hidden = hide(t->scores + r * KEYS, a, s, i + r, j, k.n);
             const float change =
@@ -222,6 +231,8 @@ static void forward_tile(float *out, float *lse, const struct inputs *a, const s
                                     .b = k.v,
                                     .ldb = k.ld,
                                     .by = 1,
+                                    .part = GEMM_FIRST_K,
+                                    .seen = seen,
                                     .add = j > first },
                  t->work);
     }
@@ -274,8 +285,10 @@ static void backward_tile(const struct slopes *g, const struct inputs *a, const 
     const int64_t q = (s->q_start + i) * a->q_ld + h * a->D;
     const int64_t key = (s->k_start + j) * kd + h / (a->H / a->K) * a->D;
 
-    score(t->scores, a->q + q, a->q_ld, m, a->k + key, kd, n, a->D, a->scale, t->work);
-    score(t->slopes, g->dout + at, ld, m, a->v + key, kd, n, a->D, 1, t->work);
+    const int64_t seen = i + 1 - j;
+
+    score(t->scores, a->q + q, a->q_ld, m, a->k + key, kd, n, a->D, a->scale, seen, t->work);
+    score(t->slopes, g->dout + at, ld, m, a->v + key, kd, n, a->D, 1, seen, t->work);
     for (int64_t r = 0; r < m; r++) {
         const int64_t row = (s->q_start + i + r) * a->H + h;
         const int64_t hidden = hide(t->scores + r * KEYS, a, s, i + r, j, n);
@@ -296,6 +309,8 @@ static void backward_tile(const struct slopes *g, const struct inputs *a, const 
                                 .b = g->dout + at,
                                 .ldb = ld,
                                 .by = 1,
+                                .part = GEMM_LAST_K,
+                                .seen = seen,
                                 .add = true },
              t->work);
     multiply(&(struct product){ .to = g->dk + key,
@@ -309,6 +324,8 @@ static void backward_tile(const struct slopes *g, const struct inputs *a, const 
                                 .b = a->q + q,
                                 .ldb = a->q_ld,
                                 .by = 1,
+                                .part = GEMM_LAST_K,
+                                .seen = seen,
                                 .add = true },
              t->work);
     multiply(&(struct product){ .to = g->dq + q,
@@ -321,6 +338,8 @@ static void backward_tile(const struct slopes *g, const struct inputs *a, const 
                                 .b = a->k + key,
                                 .ldb = kd,
                                 .by = 1,
+                                .part = GEMM_FIRST_K,
+                                .seen = seen,
                                 .add = j > first_tile(a, s, i) },
              t->work);
 }

@@ -113,7 +113,12 @@ static void pack_panels_trans(float *to, const struct gemm_term *t, int64_t k0, 
         for (int64_t p = 0; p < panels; p++) {
             const int64_t rows = min_i64(mr, m - p * mr);
 
-            memcpy(to + p * mr * kc + k * rows, line + p * mr, (size_t)rows * sizeof *line);
+            float *const at = to + p * mr * kc + k * rows;
+
+            if (rows == MR_MAX) /* in line: a size the compiler knows */
+                memcpy(at, line + p * mr, MR_MAX * sizeof *line);
+            else
+                memcpy(at, line + p * mr, (size_t)rows * sizeof *line);
         }
     }
 }
@@ -182,8 +187,8 @@ struct chunk {
     bool few; /* the tiles read the weight themselves */
 };
 
-/* Weights that are wanted soon: ROWS runs of BYTES, the first at AT, STRIDE bytes apart; with NF4 also
- * a scale for each, from SCALE on, SCALE_STRIDE bytes apart. */
+/* Weights that are wanted soon: ROWS runs of BYTES, the first at AT, STRIDE bytes apart; with NF4
+ * also a scale for each, from SCALE on, SCALE_STRIDE bytes apart. */
 struct ahead {
     const char *at, *scale;
     int64_t rows, bytes, stride, scale_stride;
@@ -303,12 +308,33 @@ static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64
                         k ? k->scale : 1);
 }
 
-/* One tile; PANEL is NULL where it reads the weight itself. */
-static void make_tile(const struct chunk *s, int m, const float *a, const float *panel, int64_t n0,
-                      float *c, int64_t ldc, const float *init, bool add)
+/* Of a chunk's k: FROM..TO. */
+struct run {
+    int64_t from, to;
+};
+
+/* What the product's part leaves of the chunk for the M rows from M0 on. */
+static struct run run_of(const struct chunk *s, int64_t m0, int m)
 {
+    const struct gemm *const g = s->g;
+    struct run r = { 0, s->kc };
+
+    if (g->part == GEMM_FIRST_K)
+        r.to = max_i64(0, min_i64(s->kc, g->seen + m0 + m - 1 - s->k0));
+    else if (g->part == GEMM_LAST_K)
+        r.from = max_i64(0, min_i64(s->kc, m0 - g->seen + 1 - s->k0));
+    return r;
+}
+
+/* One tile of the rows from M0 on; PANEL is NULL where it reads the weight itself. */
+static void make_tile(const struct chunk *s, int64_t m0, int m, const float *a, const float *panel,
+                      int64_t n0, float *c, int64_t ldc, const float *init, bool add)
+{
+    const struct run k = run_of(s, m0, m);
+
     if (panel)
-        cpu_isa()->tile(m, s->kc, a, panel, c, ldc, init, add);
+        cpu_isa()->tile(m, k.to - k.from, a + k.from * m, panel + k.from * cpu_isa()->nr, c, ldc,
+                        init, add);
     else
         cpu_isa()->tile_few(m, s->kc, a, s->term->b, s->k0, weight_row(s, n0), c, ldc, init, add);
 }
@@ -341,12 +367,14 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
 
         if (panel)
             fetch_part(ahead, i, panels);
+        if (g->part == GEMM_COLUMNS && n0 >= g->seen + m0 + m - 1)
+            continue;
         if (direct) {
-            make_tile(s, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
+            make_tile(s, m0, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
                       !s->first || g->add);
         } else {
             fetch_c(g, m0, m0 + m, n0);
-            make_tile(s, m, a, panel, n0, tile, isa->nr, NULL, false);
+            make_tile(s, m0, m, a, panel, n0, tile, isa->nr, NULL, false);
             put_tile(s, tile, m0, m, n0, n);
         }
     }

@@ -30,6 +30,14 @@ struct gemm_term {
     const struct kept *out_kept; /* dropout on this term's product, chunk by chunk; NULL: none */
 };
 
+/* What a triangle leaves out, tile by tile: it costs no work. */
+enum gemm_part {
+    GEMM_ALL,
+    GEMM_COLUMNS, /* row m is asked for its first SEEN + m columns; those behind are anything */
+    GEMM_FIRST_K, /* row m of A is 0 from k = SEEN + m on */
+    GEMM_LAST_K,  /* row m of A is 0 up to k = m - SEEN */
+};
+
 struct gemm {
     int64_t M, N;
     struct gemm_term term[2];
@@ -38,6 +46,8 @@ struct gemm {
     int64_t ldc;
     const float *bias; /* (N), or NULL */
     bool add;          /* base is what stands in c; bias is NULL then */
+    enum gemm_part part;
+    int64_t seen;
 };
 
 /* Bytes of WORK for products of up to M rows whose terms have K and REST (0: one term). */
