@@ -40,8 +40,12 @@ report $? "$(cat "$dir/err")"
 it "... with the time left, on a terminal"
 if command -v script >/dev/null
 then
-	seq 100 | sed 's/.*/{"ids":[&,2,3]}/' | peek --from-jsonl --kind tokens -o "$dir/many.tok"
-	script -qec "predict -m '$dir/m' --mode generate --max-new-tokens 50 --batch-tokens 1 '$dir/many.tok' -o '$dir/p7'" /dev/null </dev/null >"$dir/out"
+	for records in 100 1000 10000 100000 # as many as keep this machine busy until the line is due
+	do
+		seq $records | sed 's/.*/{"ids":[1,2,3]}/' | peek --from-jsonl --kind tokens >"$dir/many.tok"
+		script -qec "predict -m '$dir/m' --mode generate --max-new-tokens 50 --batch-tokens 1 --force '$dir/many.tok' -o '$dir/p7'" /dev/null </dev/null >"$dir/out"
+		! grep -q " left" "$dir/out" || break
+	done
 	out_has " left"
 else skip "no script(1)"
 fi
