@@ -63,12 +63,20 @@ print(*" ".join(tree.parse(sys.argv[1]).getroot().itertext()).replace("\xa0", " 
 it "what is chosen, how many other rows may be as good, and how many are above the baseline"
 text both.html >words
 check grep -q '6 rows, each the mean of runs that differ in seed alone' words
-check grep -q 'Of the other 5 rows, 2 have an accuracy inside that interval' words
+check grep -q 'Of 5 other rows, 2 have an accuracy inside that interval' words
 check grep -q 'the whole interval of 0 of 6 rows is above that' words
 for i in 1 2; do run_of "sure/$i.zst" test 20; done
 run score --summary --html sure.html sure/1.zst sure/2.zst
 text sure.html >words
 check grep -q 'the whole interval of 2 of 2 rows is above that' words
+it "one row is no rows"
+run score --summary --over seed --html one.html r=8,lr=1e-4,*/eval.zst
+text one.html >words
+check grep -q '1 row, the mean of runs that differ in seed alone' words
+check grep -q 'the whole interval of 0 of 1 row is above that' words
+run score --summary --over seed --html two.html r=*,lr=1e-4,*/eval.zst
+text two.html >words
+check grep -q 'Of 1 other row, 0 have an accuracy inside' words
 
 it "tidy has nothing to say"
 if command -v tidy >/dev/null

@@ -84,8 +84,8 @@ static void put_size(struct buf *b, const struct summary_page *p)
 {
     if (!p->sd)
         return;
-    html_put(b, "<p class=\"say\">%d rows, each the mean of runs that differ in ",
-             (int64_t)p->s->n);
+    html_put(b, "<p class=\"say\">%d row%s mean of runs that differ in ", (int64_t)p->s->n,
+             p->s->n == 1 ? ", the" : "s, each the");
     for (int i = 0; i < p->o->over->n; i++) {
         buf_puts(b, i ? " and " : "");
         html_name(b, p->o->over->v[i], NAME_SHOWN);
@@ -121,12 +121,14 @@ static void put_best(struct buf *b, const struct summary_page *p)
         put_accuracy(b, best, ROWS_TEST, &row->rows[ROWS_TEST]);
         buf_puts(b, ".");
     }
+    const int64_t rivals = count_rivals(p->s, best);
+
     if (p->s->n > 1)
-        html_put(b,
-                 " Of the other %d rows, %d have an accuracy inside that interval of evaluation "
-                 "records or "
-                 "above it: among these the choice may be chance.",
-                 (int64_t)p->s->n - 1, count_rivals(p->s, best));
+        html_put(
+            b,
+            " Of %d other row%s, %d ha%s an accuracy inside that interval of evaluation records or "
+            "above it: among these the choice may be chance.",
+            (int64_t)p->s->n - 1, p->s->n == 2 ? "" : "s", rivals, rivals == 1 ? "s" : "ve");
     buf_puts(b, "</p>\n");
 }
 
@@ -145,8 +147,8 @@ static void put_baseline(struct buf *b, const struct summary_page *p)
     }
     html_put(b, "<p class=\"say\">Who always says the most frequent label has ");
     put_number(b, 0, kind, HTML_SHARE, p->s->row[0].rows[kind].baseline, "baseline");
-    html_put(b, " of the %s; the whole interval of %d of %d rows is above that.</p>\n",
-             kind_name[kind], above, (int64_t)p->s->n);
+    html_put(b, " of the %s; the whole interval of %d of %d row%s is above that.</p>\n",
+             kind_name[kind], above, (int64_t)p->s->n, p->s->n == 1 ? "" : "s");
 }
 
 /* ---- the tables ---- */
