@@ -91,6 +91,9 @@ const char *const *cli_parse(int argc, char **argv, const struct cli *cli);
  * back, so that "2e-4" and "0.0002" are the same option. Made by cli_parse, so that the table and the
  * variables may be gone by now. Owned by the library. */
 const char *const *cli_chain_options(int *n);
+/* Appends OPTION (copied), "name=value", to those: one that was not given, and has its value from an
+ * option that is not recorded. Before the chain is written. */
+void cli_chain_add(const char *option);
 /* Appends "--name":"value", for every option that changes the result and is no path, given or not, as
  * its variable is now; for a comparison of two runs. While the table and the variables are there. */
 void cli_put_settings(struct buf *b);

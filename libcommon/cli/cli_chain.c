@@ -1,4 +1,5 @@
-/* What of the options given goes into the chain of what is written, and into the settings of a run. */
+/* What of the options given goes into the chain of what is written, and into the settings of a run.
+ */
 #include "cli_chain.h"
 
 #include "cli_help.h"
@@ -21,10 +22,10 @@ static bool recorded(const struct cli_row *r)
     return r->given && !r->opt->silent && r->opt->type != CLI_FILE && r->opt->type != CLI_FILES;
 }
 
-static void chain_add(const struct buf *b)
+void cli_chain_add(const char *option)
 {
     made.text = xnrealloc(made.text, (size_t)made.n + 1, sizeof *made.text);
-    made.text[made.n++] = xstrndup(b->p, b->n);
+    made.text[made.n++] = xstrdup(option);
 }
 
 static void chain_list(const struct cli_row *r, struct buf *b)
@@ -40,7 +41,7 @@ static void chain_list(const struct cli_row *r, struct buf *b)
     for (int i = 0; i < r->list.n; i++) {
         buf_clear(b);
         buf_printf(b, "%s=%s", r->opt->name, v[i]);
-        chain_add(b);
+        cli_chain_add(b->p);
     }
     if (v != r->list.v)
         free(v);
@@ -57,7 +58,7 @@ static void chain_row(const struct cli_row *r, struct buf *b)
         buf_printf(b, "%s=", o->name);
         cli_put_value(b, o);
     }
-    chain_add(b);
+    cli_chain_add(b->p);
 }
 
 void cli_chain_make(const struct cli_row *row, int rows, const struct cli_list *only)

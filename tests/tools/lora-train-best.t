@@ -103,6 +103,17 @@ check("a step that may be the last has a line", [x["step"] for x in lines("seldo
     [x for x in lines("seldom.metrics") if "loss" in x])], lines("seldom.metrics"))
 check("-q says nothing", "adapter is that of" not in train("quiet", "--load-best", "-q"))
 
+# options about the metrics alone
+train("often")
+train("seldom", "--logging-steps", "5")
+check("how often there are lines changes no byte of the adapter", read("often") == read("seldom"))
+at = GO.index("--eval-steps")
+asked, GO[at:at + 2] = GO[at:at + 2], []
+train("third", "--logging-steps", "3")
+GO[at:at] = asked
+chain = subprocess.run(["peek", "--chain", "third"], capture_output=True, text=True, check=True).stdout
+check("unless it says when there are evaluations", " eval-steps=3\n" in chain and "logging-steps" not in chain, chain)
+
 # stopped at any moment
 BEST = ["--load-best", "--early-stopping-patience", "4", *ACCURACY, "--save-steps", "3", "--resume", "--checkpoint", "run.safetensors"]
 train("want", *BEST[:-3])

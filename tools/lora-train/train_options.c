@@ -1,6 +1,7 @@
 /* train_options.c - the option table, and what the texts in it mean. */
 #include "train_options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { COUNT_MAX = 1 << 30 };
@@ -10,7 +11,7 @@ struct texts { /* choices as they were written */
 };
 
 struct given {
-    bool epochs, group, evaluate, eval_steps, best, threshold;
+    bool epochs, group, evaluate, eval_steps, logging_steps, best, threshold;
 };
 
 static const struct train_options defaults = {
@@ -136,6 +137,18 @@ static void check(struct train_options *o, const struct given *given)
         die(EXIT_USAGE, "--save-total-limit needs --save-steps");
 }
 
+/* --logging-steps changes no adapter, but where it says when there are evaluations, one of which
+ * may be the best. */
+static void record_eval_steps(const struct train_options *o, const struct given *given)
+{
+    char option[48];
+
+    if (o->evaluate != EVALUATE_STEPS || given->eval_steps || !given->logging_steps)
+        return;
+    (void)snprintf(option, sizeof option, "eval-steps=%lld", (long long)o->eval_steps);
+    cli_chain_add(option);
+}
+
 const char *options_about_evaluations(const struct train_options *o)
 {
     return o->eval_labels               ? "--eval-labels"
@@ -168,7 +181,8 @@ static void check_picture(const struct train_options *o)
     if (!strcmp(o->plot_file, o->common.output) ||
         (o->metrics_file && !strcmp(o->plot_file, o->metrics_file)) ||
         (o->checkpoint && !strcmp(o->plot_file, o->checkpoint)))
-        die(EXIT_USAGE, "'%s' cannot be the picture and another output too; give --plot another name",
+        die(EXIT_USAGE,
+            "'%s' cannot be the picture and another output too; give --plot another name",
             o->plot_file);
 }
 
@@ -284,7 +298,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "resume", CLI_FLAG, &o->resume,
           .help = "go on from --checkpoint; begin where there is none", .silent = true },
         { 0, "logging-steps", CLI_INT, &o->logging_steps, .arg = "N",
-          .help = "steps between lines of the metrics", .min = 1, .max = COUNT_MAX },
+          .help = "steps between lines of the metrics", .min = 1, .max = COUNT_MAX, .silent = true,
+          .given = &given.logging_steps },
 
         { 0, "max-length", CLI_INT, &o->max_length, .arg = "N",
           .help = "longer records lose their end", .min = 2, .max = COUNT_MAX,
@@ -332,6 +347,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
     read_texts(o, &t);
     check(o, &given);
     check_evaluations(o, &given);
+    record_eval_steps(o, &given);
     check_checkpoint(o);
     check_picture(o);
     check_standard_input(o);
