@@ -1,6 +1,6 @@
 #include "source.h"
 
-#include "behind.h"
+#include "byte_worker.h"
 #include "census.h"
 #include "input.h"
 #include "mem.h"
@@ -17,11 +17,11 @@ struct source {
     struct unarchive *u; /* NULL: a bare table */
     char *name;
     struct sha256 *digest; /* of what is read only once, a bare table or a pipe; NULL: a file */
-    struct behind *behind; /* hashes, from the second block on: small tables start no thread */
-    bool alone;            /* no thread is wanted */
-    bool second;           /* a block was hashed before */
-    bool archive;          /* zip or tar */
-    char *member;          /* the name that was asked for; NULL: guessed */
+    struct byte_worker *worker; /* hashes, from the second block on: small tables start no thread */
+    bool alone;                 /* no thread is wanted */
+    bool second;                /* a block was hashed before */
+    bool archive;               /* zip or tar */
+    char *member;               /* the name that was asked for; NULL: guessed */
     bool may_be_classes;
     struct classes classes; /* n 0: this is one table */
     int class;              /* of these, which is read */
@@ -39,26 +39,24 @@ static int rewind_input(struct source *s)
                : err_set(EXIT_IO, "%s: cannot be read again", input_name(s->in));
 }
 
-static int hash(void *digest, const void *bytes, size_t n)
+static void hash(void *digest, const void *bytes, size_t n)
 {
     sha256_add(digest, bytes, n);
-    return 0;
 }
 
 /* Hashes the block, if that is wanted, and leaves an empty one. */
-static int hash_block(struct source *s)
+static void hash_block(struct source *s)
 {
-    if (s->digest && s->second && !s->behind && !s->alone) {
-        s->behind = behind_new(hash, s->digest);
-        s->alone = !s->behind;
+    if (s->digest && s->second && !s->worker && !s->alone) {
+        s->worker = byte_worker_new(hash, s->digest);
+        s->alone = !s->worker;
     }
     s->second = s->block.n > 0;
-    if (s->behind)
-        return behind_give(s->behind, &s->block);
-    if (s->digest)
-        sha256_add(s->digest, s->block.p, s->block.n);
+    if (s->worker)
+        byte_worker_give(s->worker, &s->block);
+    else if (s->digest)
+        hash(s->digest, s->block.p, s->block.n);
     buf_clear(&s->block);
-    return 0;
 }
 
 /* The next bytes of the file into block; *N is 0 at its end. */
@@ -68,8 +66,7 @@ static int next_block(struct source *s, size_t *n)
     s->first = 0;
     if (*n)
         return 0;
-    if (hash_block(s) < 0)
-        return -1;
+    hash_block(s);
     buf_reserve(&s->block, BLOCK);
     if (input_read(s->in, s->block.p, BLOCK, n) < 0)
         return -1;
@@ -245,7 +242,7 @@ int source_open(struct source **out, const char *path, const char *member, bool 
     s->name = xstrdup(input_name(s->in));
     s->member = member ? xstrdup(member) : NULL;
     s->may_be_classes = may_be_classes;
-    s->alone = !behind_helps(threads);
+    s->alone = !byte_worker_helps(threads);
     if (open_any(s) < 0) {
         source_close(s);
         return -1;
@@ -318,8 +315,8 @@ int source_digest(struct source *s, uint8_t out[SHA256_BYTES])
     while (n > 0) /* of a pipe only what the archive reader did not ask for */
         if (next_block(s, &n) < 0)
             return -1;
-    behind_free(s->behind);
-    s->behind = NULL;
+    byte_worker_free(s->worker);
+    s->worker = NULL;
     sha256_done(s->digest, out);
     s->digest = NULL;
     return 0;
@@ -331,7 +328,7 @@ void source_close(struct source *s)
         return;
     unarchive_close(s->u);
     input_close(s->in);
-    behind_free(s->behind);
+    byte_worker_free(s->worker);
     sha256_free(s->digest);
     buf_free(&s->block);
     free(s->name);

@@ -9,7 +9,7 @@
 
 struct digests;
 
-/* Of the N packs at P, which are lent. THREADS as in behind.h: 1 computes them when they are
+/* Of the N packs at P, which are lent. THREADS as in byte_worker.h: 1 computes them when they are
  * wanted. */
 struct digests *digests_new(struct pack *const *p, int n, int64_t threads);
 /* Of pack I, lent; waits for all of them. */
