@@ -178,7 +178,7 @@ static void run_few(const struct bf16_isa *isa, const struct gemm *g, uint16_t *
 
     for (int64_t m = 0; m < g->M; m++)
         isa->pack_a(packed + m * lda, BF16_STEP, row_of_a(t, m), t->K, true);
-#pragma omp parallel for schedule(dynamic, 4)
+#pragma omp parallel for schedule(guided)
     for (int64_t n = 0; n < g->N; n += BF16_TILE) {
         float sums[FEW * BF16_TILE];
 

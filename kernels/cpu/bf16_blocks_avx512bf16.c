@@ -15,7 +15,7 @@ static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64
     struct block_rows rows;
     _Alignas(64) float part[STRIP * STRIP_LD];
 
-    block_rows_begin(&rows, w, k0, kc, n0);
+    block_rows_begin(&rows, w, k0, n0);
     for (int64_t k = 0; k < kc; k += STRIP, dst += STRIP * BF16_TILE) {
         block_ask_ahead(&later);
         next(&rows, part);

@@ -401,7 +401,8 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
                                 s.term->b_trans ? k0 : weight_row(&s, n), s.kc,
                                 s.term->b_trans ? weight_row(&s, n) : n);
 
-                const struct ahead ahead = ahead_of(&s, n0, n, n1);
+                const struct ahead ahead =
+                    s.few ? (struct ahead){ .rows = 0 } : ahead_of(&s, n0, n, n1);
 
                 sweep(&s, &ahead, a, s.few ? NULL : panel, b->first + m0, b->first + m1, n);
             }

@@ -27,11 +27,7 @@ FORCE_INLINE void load_all(vdword *to, struct places p, int at, int n)
         for (int i = 0; i < 4; i++)
             to[i] = (vdword)word[i];
     } else {
-        uint32_t one[W];
-
-        for (int i = 0; i < W; i++)
-            memcpy(&one[i], p.p + p.at[i] + at, sizeof one[i]);
-        memcpy(to, one, sizeof one);
+        *to = (vdword)turn_rows_4(p.p + at, p.at);
     }
 }
 
@@ -112,30 +108,22 @@ struct block_rows {
     int64_t size, strips; /* bytes and strips of a block */
     int64_t strip;        /* the next one */
     struct head_all head; /* of blocks of 256 */
-    int64_t next;         /* of the following */
-    /* Of blocks of 32 the first dwords, long before they are loaded as vectors. */
-    uint32_t word[KC / STRIP][W];
 };
 
-/* KC at most columns of the rows N0.. from column K0 on, where a block begins; the weight's last
+/* The rows N0.. from column K0 on, where a block begins; the weight's last
  * row stands in for rows behind it. */
 static inline void block_rows_begin(struct block_rows *r, const struct weight *w, int64_t k0,
-                                    int64_t kc, int64_t n0)
+                                    int64_t n0)
 {
     const int64_t row = (int64_t)dtype_bytes(w->dtype, (size_t)w->cols);
 
     r->strips = strips_of(w->dtype);
     r->size = (int64_t)dtype_bytes(w->dtype, (size_t)(r->strips * STRIP));
-    r->strip = r->next = 0;
+    r->strip = 0;
     r->place =
         (struct places){ weight_bytes(w) + n0 * row + k0 / (r->strips * STRIP) * r->size, r->at };
-    for (int i = 0; i < W; i++) {
-        const uint8_t *p = r->place.p + (r->at[i] = (int32_t)(min_i64(i, w->rows - 1 - n0) * row));
-
-        if (block_of_32(w->dtype))
-            for (int64_t b = 0; b < kc / STRIP; b++, p += r->size)
-                memcpy(&r->word[b][i], p, sizeof r->word[b][i]);
-    }
+    for (int i = 0; i < W; i++)
+        r->at[i] = (int32_t)(min_i64(i, w->rows - 1 - n0) * row);
 }
 
 /* The next strip of the rows. */
@@ -145,7 +133,7 @@ FORCE_INLINE void block_rows_next(const enum dtype t, struct strip_all *strip, s
         struct head_all head;
         vdword word;
 
-        memcpy(&word, r->word[r->next++], sizeof word);
+        load_all(&word, r->place, 0, 1);
         open_32_all(&head, word);
         take_all(t, strip, &head, r->place, 0);
     } else {

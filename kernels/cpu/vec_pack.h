@@ -157,7 +157,7 @@ static void pack_block_rows(float *dst, const struct weight *w, int64_t k0, int6
     next_columns *const next = columns_of(w->dtype);
     struct block_rows rows;
 
-    block_rows_begin(&rows, w, k0, kc, n0);
+    block_rows_begin(&rows, w, k0, n0);
     for (int64_t k = 0; k < kc; k += STRIP)
         next(&rows, dst + k * NR);
 }

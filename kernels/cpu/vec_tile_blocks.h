@@ -40,8 +40,8 @@ FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *rest
     vf left[FEW], right[FEW];
     _Alignas(64) float part[STRIP * NR];
 
-    block_rows_begin(&first, w, k0, kc, n0);
-    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
+    block_rows_begin(&first, w, k0, n0);
+    block_rows_begin(&second, w, k0, min_i64(n0 + W, w->rows - 1));
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = vf_set(0.0f);
     for (int64_t k = 0; k < kc; k += STRIP) {
@@ -65,8 +65,8 @@ FORCE_INLINE void tile_strips_rows(const int rows, const enum dtype t, int64_t k
     struct block_rows first, second;
     vf left[FEW], right[FEW];
 
-    block_rows_begin(&first, w, k0, kc, n0);
-    block_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
+    block_rows_begin(&first, w, k0, n0);
+    block_rows_begin(&second, w, k0, min_i64(n0 + W, w->rows - 1));
     for (int i = 0; i < rows; i++)
         left[i] = right[i] = vf_set(0.0f);
     for (int64_t k = 0; k < kc; k += STRIP) {

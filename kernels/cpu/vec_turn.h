@@ -34,7 +34,22 @@ FORCE_INLINE void transposed8(__m256 t[8], const float *const row[8], int64_t k)
 }
 #endif
 
-/* ---- 32 (turn_rows) or 16 bytes of W rows, row i at p + at[i]: out[j] = dword j of each ---- */
+/* ---- 32 (turn_rows), 16 or 4 bytes of W rows, row i at p + at[i]: out[j] = dword j of each ----
+ */
+
+#if defined(__AVX2__)
+/* Dwords that are loaded one by one into the register: stored side by side and loaded as a vector
+ * they would have to reach the cache first. */
+FORCE_INLINE __m128i dwords_of_four(const uint8_t *p, const int32_t *at)
+{
+    int32_t d[4];
+
+    for (int i = 0; i < 4; i++)
+        memcpy(&d[i], p + at[i], sizeof d[i]);
+    return _mm_insert_epi32(
+        _mm_insert_epi32(_mm_insert_epi32(_mm_cvtsi32_si128(d[0]), d[1], 1), d[2], 2), d[3], 3);
+}
+#endif
 
 #if defined(__AVX512F__)
 /* Rows I and I + 4 of the 32 bytes, as lanes of one vector. */
@@ -92,6 +107,15 @@ FORCE_INLINE void turn_rows_16(vi out[4], const uint8_t *p, const int32_t *at)
     out[2] = _mm512_unpacklo_epi64(hi01, hi23);
     out[3] = _mm512_unpackhi_epi64(hi01, hi23);
 }
+
+FORCE_INLINE vi turn_rows_4(const uint8_t *p, const int32_t *at)
+{
+    __m512i r = _mm512_castsi128_si512(dwords_of_four(p, at));
+
+    r = _mm512_inserti32x4(r, dwords_of_four(p, at + 4), 1);
+    r = _mm512_inserti32x4(r, dwords_of_four(p, at + 8), 2);
+    return _mm512_inserti32x4(r, dwords_of_four(p, at + 12), 3);
+}
 #elif defined(__AVX2__)
 FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
 {
@@ -127,6 +151,12 @@ FORCE_INLINE void turn_rows_16(vi out[4], const uint8_t *p, const int32_t *at)
     out[2] = _mm256_unpacklo_epi64(hi01, hi23);
     out[3] = _mm256_unpackhi_epi64(hi01, hi23);
 }
+
+FORCE_INLINE vi turn_rows_4(const uint8_t *p, const int32_t *at)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(dwords_of_four(p, at)),
+                                   dwords_of_four(p, at + 4), 1);
+}
 #else
 FORCE_INLINE void turn_dwords(vi *out, const uint8_t *p, const int32_t *at, int n)
 {
@@ -147,6 +177,14 @@ FORCE_INLINE void turn_rows(vi out[8], const uint8_t *p, const int32_t *at)
 FORCE_INLINE void turn_rows_16(vi out[4], const uint8_t *p, const int32_t *at)
 {
     turn_dwords(out, p, at, 4);
+}
+
+FORCE_INLINE vi turn_rows_4(const uint8_t *p, const int32_t *at)
+{
+    vi out;
+
+    turn_dwords(&out, p, at, 1);
+    return out;
 }
 #endif
 
