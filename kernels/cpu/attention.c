@@ -192,38 +192,47 @@ static int64_t hide(float *scores, const struct inputs *a, const struct seq *s, 
     return hidden;
 }
 
-/* Queries I..I+m-1 of S, head h. */
+/* Rows of a tile that read one key head: queries of one head, or heads of one query, so that keys
+ * and values are packed once for all of them. */
+struct readers {
+    int64_t i, h;        /* query and head of the first row */
+    int64_t rows;        /* of these */
+    int64_t query, head; /* how far apart the rows' queries and heads are: 1 and 0, or 0 and 1 */
+};
+
 static void forward_tile(float *out, float *lse, const struct inputs *a, const struct seq *s,
-                         int64_t h, int64_t i, int64_t m, const struct tile *t)
+                         const struct readers *x, const struct tile *t)
 {
     const struct isa *const isa = cpu_isa();
-    const int64_t ld = a->H * a->D, at = (s->q_start + i) * ld + h * a->D;
-    const int64_t first = first_tile(a, s, i), keys = visible(s, i + m - 1);
-    const float *const q = a->q + (s->q_start + i) * a->q_ld + h * a->D;
+    const int64_t D = a->D, width = a->H * D, row = s->q_start + x->i;
+    const int64_t ld = x->query * width + x->head * D, q_ld = x->query * a->q_ld + x->head * D;
+    const int64_t keys = visible(s, x->i + x->query * (x->rows - 1)),
+                  first = first_tile(a, s, x->i);
+    const float *const q = a->q + row * a->q_ld + x->h * D;
+    float *const to = out + row * width + x->h * D;
     float most[QUERIES], sum[QUERIES];
 
-    for (int64_t r = 0; r < m; r++) {
+    for (int64_t r = 0; r < x->rows; r++) {
         most[r] = -INFINITY;
         sum[r] = 0;
     }
     for (int64_t j = first; j < keys; j += KEYS) {
-        const struct keys k = keys_at(a, s, j, min_i64(KEYS, keys - j), h / (a->H / a->K), t);
+        const struct keys k = keys_at(a, s, j, min_i64(KEYS, keys - j), x->h / (a->H / a->K), t);
+        const int64_t seen = visible(s, x->i) - j; /* of these keys, by the first query */
 
-        const int64_t seen = visible(s, i) - j; /* of these keys, by the first query */
-
-        score(t->scores, q, a->q_ld, m, k.k, k.ld, k.n, a->D, a->scale, seen, t->work);
-        for (int64_t r = 0; r < m; r++) {
-            const int64_t hidden = hide(t->scores + r * KEYS, a, s, i + r, j, k.n);
-            const float change =
-                isa->softmax_tile(t->scores + r * KEYS + hidden, k.n - hidden,
-                                  visible(s, i + r) - j - hidden, &most[r], &sum[r]);
+        score(t->scores, q, q_ld, x->rows, k.k, k.ld, k.n, D, a->scale, seen, t->work);
+        for (int64_t r = 0; r < x->rows; r++) {
+            const int64_t i = x->i + r * x->query;
+            const int64_t hidden = hide(t->scores + r * KEYS, a, s, i, j, k.n);
+            const float change = isa->softmax_tile(t->scores + r * KEYS + hidden, k.n - hidden,
+                                                   visible(s, i) - j - hidden, &most[r], &sum[r]);
 
             if (j > first && change != 1)
-                isa->scale(out + at + r * ld, change, a->D);
+                isa->scale(to + r * ld, change, D);
         }
-        multiply(&(struct product){ .to = out + at,
-                                    .M = m,
-                                    .N = a->D,
+        multiply(&(struct product){ .to = to,
+                                    .M = x->rows,
+                                    .N = D,
                                     .K = k.n,
                                     .ldc = ld,
                                     .a = t->scores,
@@ -236,11 +245,32 @@ static void forward_tile(float *out, float *lse, const struct inputs *a, const s
                                     .add = j > first },
                  t->work);
     }
-    for (int64_t r = 0; r < m; r++) {
-        isa->scale(out + at + r * ld, 1 / sum[r], a->D);
+    for (int64_t r = 0; r < x->rows; r++) {
+        isa->scale(to + r * ld, 1 / sum[r], D);
         if (lse)
-            lse[(s->q_start + i + r) * a->H + h] = most[r] + logf(sum[r]);
+            lse[(row + r * x->query) * a->H + x->h + r * x->head] = most[r] + logf(sum[r]);
     }
+}
+
+/* All queries of one sequence in head H; a single one in the first head that reads a key head does
+ * it for the others too. */
+static void forward_head(float *out, float *lse, const struct inputs *a, const struct seq *s,
+                         int64_t h, const struct tile *t)
+{
+    const int64_t group = a->H / a->K;
+
+    if (s->q_len == 1) {
+        for (int64_t g = h; h % group == 0 && g < h + group; g += QUERIES)
+            forward_tile(
+                out, lse, a, s,
+                &(struct readers){ .h = g, .rows = min_i64(QUERIES, h + group - g), .head = 1 }, t);
+        return;
+    }
+    for (int64_t i = 0; i < s->q_len; i += QUERIES)
+        forward_tile(
+            out, lse, a, s,
+            &(struct readers){ .i = i, .h = h, .rows = min_i64(QUERIES, s->q_len - i), .query = 1 },
+            t);
 }
 
 static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
@@ -255,12 +285,9 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
 #pragma omp parallel for collapse(2) schedule(dynamic) if (worth_threads(elements(&a, rows)))
     for (int64_t s = 0; s < rows->seqs; s++)
         for (int64_t h = 0; h < a.H; h++) {
-            const struct seq *const seq = &rows->seq[s];
             const struct tile t = tile_at(memory, a.D);
 
-            for (int64_t i = 0; i < seq->q_len; i += QUERIES)
-                forward_tile(f32(out), lse ? f32(lse) : NULL, &a, seq, h, i,
-                             min_i64(QUERIES, seq->q_len - i), &t);
+            forward_head(f32(out), lse ? f32(lse) : NULL, &a, &rows->seq[s], h, &t);
         }
     return 0;
 }

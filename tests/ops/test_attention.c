@@ -92,12 +92,13 @@ static void neighbours_do_not_matter(void **state)
     }
 }
 
-/* The last query alone, its keys in a cache, has the bytes it has among all. */
+/* The last query alone, its keys in a cache and read by two heads each, has the bytes it has among
+ * all. */
 static void a_new_token_gives_what_the_whole_gave(void **state)
 {
-    enum { H = 2, D = 16, N = 300, LAST = (N - 1) * H * D };
-    const struct inputs whole = random_inputs(N, N, H, H, D);
-    const struct inputs last = { whole.q + LAST, whole.k, whole.v, 1, N, H, H, D };
+    enum { H = 4, K = 2, D = 16, N = 300, LAST = (N - 1) * H * D };
+    const struct inputs whole = random_inputs(N, N, H, K, D);
+    const struct inputs last = { whole.q + LAST, whole.k, whole.v, 1, N, H, K, D };
     const struct seq seq = { .q_len = 1, .k_len = N };
 
     (void)state;
