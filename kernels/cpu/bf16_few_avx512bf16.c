@@ -46,7 +46,7 @@ FORCE_INLINE void add_step(const int rows, struct sums *s)
     (void)s;
 }
 
-FORCE_INLINE void put_sums_of(const int rows, const struct sums *s, float *c)
+FORCE_INLINE void put_sums(const int rows, const struct sums *s, float *c)
 {
     for (int i = 0; i < rows; i++) {
         vf_store(c + i * BF16_TILE, s->left[i]);

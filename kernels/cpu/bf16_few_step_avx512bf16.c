@@ -65,7 +65,7 @@ FORCE_INLINE void add_step(const int rows, struct sums *s)
     }
 }
 
-FORCE_INLINE void put_sums_of(const int rows, const struct sums *s, float *c)
+FORCE_INLINE void put_sums(const int rows, const struct sums *s, float *c)
 {
     const __m512i left = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512i right = _mm512_add_epi32(left, _mm512_set1_epi32(8));

@@ -9,12 +9,12 @@
  *   add_two(rows, s, x, k, l0, r0, l1, r1)   columns k and k + 1: values of the left and the right
  *                                            W rows of the weight, in f32
  *   add_step(rows, s)                        behind each BF16_STEP columns
- *   put_sums_of(rows, s, c)                  c (rows, BF16_TILE)
+ *   put_sums(rows, s, c)                     c (rows, BF16_TILE)
  */
 #ifndef VEC_BF16_FEW_H
 #define VEC_BF16_FEW_H
 
-/* What lies at column K0 of the chunk (KC columns of all) and row N0 of the weight. */
+/* A chunk: KC columns from K0 on of the weight's rows from N0 on. */
 #define PART const struct weight *w, int64_t k0, int64_t kc, int64_t n0
 
 /* ---- NF4 ---- */
@@ -127,82 +127,56 @@ FORCE_INLINE void add_blocks(const int rows, struct sums *s, const struct operan
 /* ---- any of them ---- */
 
 /* A function for each kind of weight and number of rows: compilers take long over large ones. */
-#define ADD(kind, rows, call)                                                                      \
-    static void kind##_##rows(struct sums *sums, const struct operand *x, PART)                    \
+#define PRODUCT(kind, rows, call)                                                                  \
+    static void kind##_##rows(const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,  \
+                              float *c)                                                            \
     {                                                                                              \
-        struct sums s = *sums;                                                                     \
+        struct sums s = { 0 };                                                                     \
                                                                                                    \
-        call;                                                                                      \
-        *sums = s;                                                                                 \
+        for (int64_t k0 = 0; k0 < w->cols; k0 += KC) {                                             \
+            const int64_t kc = min_i64(KC, w->cols - k0);                                          \
+            struct operand x;                                                                      \
+                                                                                                   \
+            open_operand(rows, &x, a + k0, lda, kc);                                               \
+            call;                                                                                  \
+        }                                                                                          \
+        put_sums(rows, &s, c);                                                                     \
     }
-#define ADD_ROWS(rows)                                                                             \
-    ADD(nf4, rows, add_codes(rows, &s, x, w, k0, kc, n0))                                          \
-    ADD(bf16, rows, add_halves(rows, true, &s, x, w, k0, kc, n0))                                  \
-    ADD(f16, rows, add_halves(rows, false, &s, x, w, k0, kc, n0))                                  \
-    ADD(q4_0, rows, add_strips(rows, DT_Q4_0, &s, x, w, k0, kc, n0))                               \
-    ADD(q4_1, rows, add_strips(rows, DT_Q4_1, &s, x, w, k0, kc, n0))                               \
-    ADD(q8_0, rows, add_strips(rows, DT_Q8_0, &s, x, w, k0, kc, n0))                               \
-    ADD(blocks, rows, add_blocks(rows, &s, x, w, k0, kc, n0))                                      \
-    static void put_##rows(const struct sums *s, float *c)                                         \
-    {                                                                                              \
-        put_sums_of(rows, s, c);                                                                   \
-    }
-ADD_ROWS(1)
-ADD_ROWS(2)
-ADD_ROWS(3)
-ADD_ROWS(4)
-#undef ADD_ROWS
-#undef ADD
+#define PRODUCTS(rows)                                                                             \
+    PRODUCT(nf4, rows, add_codes(rows, &s, &x, w, k0, kc, n0))                                     \
+    PRODUCT(bf16, rows, add_halves(rows, true, &s, &x, w, k0, kc, n0))                             \
+    PRODUCT(f16, rows, add_halves(rows, false, &s, &x, w, k0, kc, n0))                             \
+    PRODUCT(q4_0, rows, add_strips(rows, DT_Q4_0, &s, &x, w, k0, kc, n0))                          \
+    PRODUCT(q4_1, rows, add_strips(rows, DT_Q4_1, &s, &x, w, k0, kc, n0))                          \
+    PRODUCT(q8_0, rows, add_strips(rows, DT_Q8_0, &s, &x, w, k0, kc, n0))                          \
+    PRODUCT(blocks, rows, add_blocks(rows, &s, &x, w, k0, kc, n0))
+PRODUCTS(1)
+PRODUCTS(2)
+PRODUCTS(3)
+PRODUCTS(4)
+#undef PRODUCTS
+#undef PRODUCT
 
-typedef void add_chunk(struct sums *s, const struct operand *x, PART);
-
-/* Indices count rows from 1 on. */
-#define EACH_ROWS(kind)                                                                            \
+#define EACH(kind)                                                                                 \
     {                                                                                              \
         kind##_1, kind##_2, kind##_3, kind##_4                                                     \
     }
-static add_chunk *adder_of(enum dtype t, int rows)
-{
-    static add_chunk *const nf4[] = EACH_ROWS(nf4), *const bf16[] = EACH_ROWS(bf16),
-                            *const f16[] = EACH_ROWS(f16), *const q4_0[] = EACH_ROWS(q4_0),
-                            *const q4_1[] = EACH_ROWS(q4_1), *const q8_0[] = EACH_ROWS(q8_0),
-                            *const blocks[] = EACH_ROWS(blocks);
-
-    switch (t) {
-    case DT_NF4:
-        return nf4[rows - 1];
-    case DT_BF16:
-        return bf16[rows - 1];
-    case DT_F16:
-        return f16[rows - 1];
-    case DT_Q4_0:
-        return q4_0[rows - 1];
-    case DT_Q4_1:
-        return q4_1[rows - 1];
-    case DT_Q8_0:
-        return q8_0[rows - 1];
-    default:
-        return blocks[rows - 1];
-    }
-}
-
 static void few(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
                 float *c)
 {
-    static void (*const put[])(const struct sums *, float *) = EACH_ROWS(put);
-    add_chunk *const add = adder_of(w->dtype, rows);
-    struct sums s = { 0 };
+    typedef void product(const uint16_t *, int64_t, const struct weight *, int64_t, float *);
+    static product *const blocks[FEW] = EACH(blocks);
+    static product *const of[][FEW] = {
+        [DT_NF4] = EACH(nf4),   [DT_BF16] = EACH(bf16), [DT_F16] = EACH(f16),
+        [DT_Q4_0] = EACH(q4_0), [DT_Q4_1] = EACH(q4_1), [DT_Q8_0] = EACH(q8_0),
+    };
+    const size_t kinds = sizeof of / sizeof *of;
+    product *const *const by_rows =
+        (size_t)w->dtype < kinds && of[w->dtype][0] ? of[w->dtype] : blocks;
 
-    for (int64_t k = 0; k < w->cols; k += KC) {
-        const int64_t kc = min_i64(KC, w->cols - k);
-        struct operand x;
-
-        open_operand(rows, &x, a + k, lda, kc);
-        add(&s, &x, w, k, kc, n0);
-    }
-    put[rows - 1](&s, c);
+    by_rows[rows - 1](a, lda, w, n0, c);
 }
-#undef EACH_ROWS
+#undef EACH
 #undef PART
 
 #endif
