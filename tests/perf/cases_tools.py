@@ -112,7 +112,9 @@ def small_model(t, p):
         yield Case(f"smollm2/step 8 x 70, {dtype}", "tokens/s", partial(t.small_step, dtype),
                    {f"HF + PEFT {dtype}": p["hf"].question("step_at_once", dtype, d.smollm2_folder, 8, 70)}, runs=5)
         yield Case(f"smollm2/labels, 900 prompts, {dtype}", "prompts/s", partial(t.small_labels, dtype, 900),
-                   {"HF forward, 16 at once": p["hf"].question("batched", dtype, d.smollm2_folder, 16, 75)}, runs=3)
+                   {"HF forward, 16 x 75": p["hf"].question("batched", dtype, d.smollm2_folder, 16, 75),
+                    "HF, these, 16 at once": p["hf"].question("padded", dtype, d.smollm2_folder, partial(
+                        d.prompt_ids, "small-prompts.zst", d.smollm2(), 240), 16)}, runs=3)
         for case, ours, n in (("prefill", t.logits, 17), ("decode", t.decode, 128)):
             yield Case(f"smollm2/{case}, the file's own blocks, {dtype}", "tokens/s", partial(ours, dtype, n, d.smollm2()),
                        {"llama.cpp": p["llama"].question(case, "file", t.threads, d.smollm2)})

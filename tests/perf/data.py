@@ -77,6 +77,14 @@ class Data:
             self.tool("tokenize", "-m", tokenizer or self.tokenizer, "-o", path, input=b)
         return self.made(name, make)
 
+    def prompt_ids(self, name, tokenizer, count):
+        """The first COUNT of these prompts, a line of token ids each."""
+        def make(path):
+            rows = self.tool("peek", "--jsonl", self.prompts(name, tokenizer), stdout=subprocess.PIPE).stdout.splitlines()
+            ids = [r["ids"] for r in map(json.loads, rows) if "ids" in r]
+            path.write_text("".join(" ".join(map(str, x)) + "\n" for x in ids[:count]))
+        return self.made(f"{Path(name).stem}-{count}.txt", make)
+
     def sentence(self, least):
         text = ""
         while len(text) < least:

@@ -129,4 +129,24 @@ def batched(dtype, path, prompts, length):
     return int(prompts) / (now() - start)
 
 
-serve({"step": step, "step_at_once": step_at_once, "memory": memory, "generate": generate, "batched": batched})
+def padded(dtype, path, prompts, at_once):
+    """Prompts a second: those of a file, a line of token ids each, padded on the left to the longest of AT_ONCE in
+    their order, the head for the last token only."""
+    import torch
+    forget("run", dtype, path)
+    model = base(dtype, path).eval()
+    with open(prompts) as file:
+        rows = [[int(x) for x in line.split()] for line in file]
+    start = now()
+    with torch.no_grad():
+        for i in range(0, len(rows), int(at_once)):
+            some = rows[i:i + int(at_once)]
+            width = max(map(len, some))
+            batch = torch.tensor([[0] * (width - len(r)) + r for r in some], device=DEVICE)
+            there = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in some], device=DEVICE)
+            model(batch, attention_mask=there, logits_to_keep=1).logits.argmax(-1)
+    return len(rows) / (now() - start)
+
+
+serve({"step": step, "step_at_once": step_at_once, "memory": memory, "generate": generate, "batched": batched,
+       "padded": padded})
