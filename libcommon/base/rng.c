@@ -140,12 +140,6 @@ void mt19937_shuffle(struct mt19937 *g, int64_t *v, int64_t n)
         i = shuffle_down(g, v, i);
 }
 
-void mt19937_permutation(struct mt19937 *g, int64_t *out, int64_t n)
-{
-    ascending(out, n);
-    mt19937_shuffle(g, out, n);
-}
-
 void mt19937_torch_randperm(struct mt19937 *g, int64_t *out, int64_t n)
 {
     ascending(out, n);
@@ -158,11 +152,4 @@ float mt19937_torch_uniform(struct mt19937 *g, float a, float b)
     const float unit = (float)(mt19937_u32(g) & 0xffffff) * 0x1p-24f;
 
     return fmaf(unit, b - a, a); /* torch's kernel is compiled so that this is one rounding */
-}
-
-double mt19937_double(struct mt19937 *g)
-{
-    const uint32_t high = mt19937_u32(g) >> 5, low = mt19937_u32(g) >> 6;
-
-    return (high * 0x1p26 + low) * 0x1p-53;
 }

@@ -21,16 +21,12 @@ uint32_t mt19937_u32(struct mt19937 *g);
 uint64_t mt19937_interval(struct mt19937 *g, uint64_t max);
 /* numpy RandomState.randint(0, max + 1, n): N such integers, to OUT. */
 void mt19937_intervals(struct mt19937 *g, uint32_t *out, int64_t n, uint32_t max);
-/* numpy RandomState.shuffle(v) of a one-dimensional array. */
+/* numpy RandomState.shuffle(v) of a one-dimensional array; of 0..n-1 it is permutation(n). */
 void mt19937_shuffle(struct mt19937 *g, int64_t *v, int64_t n);
-/* numpy RandomState.permutation(n): OUT (n) int64. */
-void mt19937_permutation(struct mt19937 *g, int64_t *out, int64_t n);
 /* torch.randperm(n) on the CPU, n < 2^32 / 20: OUT (n) int64. */
 void mt19937_torch_randperm(struct mt19937 *g, int64_t *out, int64_t n);
 /* torch uniform_ float32 in [a, b). */
 float mt19937_torch_uniform(struct mt19937 *g, float a, float b);
-/* numpy random_sample: a double in [0, 1). */
-double mt19937_double(struct mt19937 *g);
 
 /* Philox4x32-10 of COUNTER under KEY; four words. */
 static inline void philox4x32(uint32_t out[4], const uint32_t counter[4], uint64_t key)

@@ -422,8 +422,6 @@ static void check_all(void)
         if (state.row[i].opt->required && !state.row[i].given)
             die(EXIT_USAGE, "option '%s' is required; see %s --help", called(state.row[i].opt),
                 err_tool());
-    if (state.operands < c->min_operands)
-        die(EXIT_USAGE, "an operand is missing; usage: %s %s", err_tool(), c->synopsis);
     if (c->max_operands >= 0 && state.operands > c->max_operands)
         die(EXIT_USAGE, "'%s' is one operand too many; usage: %s %s",
             state.operand[c->max_operands], err_tool(), c->synopsis);

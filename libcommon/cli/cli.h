@@ -75,7 +75,7 @@ struct cli {
     const char *about;              /* one or two lines under the synopsis */
     const struct cli_opt *opts;     /* ends with CLI_END */
     struct cli_common *common;
-    int min_operands, max_operands; /* max -1: any number */
+    int max_operands;               /* -1: any number */
 };
 
 /*

@@ -13,8 +13,8 @@
 /* FD, open, is an input that messages call NAME. It stays noted after it is closed: it is still the
  * user's. */
 MUST_USE int claim_input(int fd, const char *name);
-/* The file PATH may be replaced by an output though it was read: a checkpoint that is kept up to
- * date. */
+/* The file PATH may be replaced by an output though it was read: for tests, whose process is one
+ * command after another. */
 void claim_spare(const char *path);
 
 struct claim;

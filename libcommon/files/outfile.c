@@ -301,7 +301,7 @@ static void trim(struct outfile *f)
         f->reserved = false;
 }
 
-int outfile_flush(struct outfile *f)
+static int flush(struct outfile *f)
 {
     const size_t n = f->n;
 
@@ -315,7 +315,7 @@ int outfile_flush(struct outfile *f)
 
 int outfile_sync(struct outfile *f)
 {
-    if (outfile_flush(f) < 0)
+    if (flush(f) < 0)
         return -1;
     trim(f);
     if (!f->inside && unfinished_sync(f->temp) < 0)

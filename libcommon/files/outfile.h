@@ -41,10 +41,8 @@ MUST_USE int outfile_write_at(struct outfile *f, uint64_t offset, const void *by
  * was not used; where it cannot, only looks whether they are free. EXIT_IO when they are not.
  * Standard output, pipes and devices have room. */
 MUST_USE int outfile_reserve(struct outfile *f, uint64_t bytes);
-/* Writes out what is buffered: a full disk shows now. */
-MUST_USE int outfile_flush(struct outfile *f);
-/* The same, and all is on the disk: only the name is missing. Who writes several outputs syncs all of
- * them before the first one gets its name. */
+/* Brings all that was written to the disk: only the name is missing. Who writes several outputs syncs all
+ * of them before the first one gets its name. */
 MUST_USE int outfile_sync(struct outfile *f);
 /* Syncs, and renames. Releases F on success and on failure. Behind it no signal says any more that
  * the output was not finished. */

@@ -21,8 +21,7 @@ static int take_text(struct buf *b, const cJSON *o, const char *key)
 
     if (!cJSON_IsString(v))
         return is_wrong(key);
-    item_put_key(b, key);
-    item_put_key(b, v->valuestring);
+    item_put_pair(b, key, v->valuestring);
     return 0;
 }
 
@@ -33,7 +32,7 @@ static int take_options(struct buf *b, const cJSON *entry)
     if (!cJSON_IsArray(all))
         return is_wrong("options");
     item_put_key(b, "options");
-    item_put_array(b, (uint64_t)cJSON_GetArraySize(all));
+    item_put(b, ITEM_ARRAY, (uint64_t)cJSON_GetArraySize(all));
     cJSON_ArrayForEach(v, all)
     {
         if (!cJSON_IsString(v))
@@ -56,10 +55,10 @@ static int take_inputs(struct buf *b, const cJSON *all)
     if (!cJSON_IsArray(all))
         return is_wrong("inputs");
     item_put_key(b, "inputs");
-    item_put_array(b, (uint64_t)cJSON_GetArraySize(all));
+    item_put(b, ITEM_ARRAY, (uint64_t)cJSON_GetArraySize(all));
     cJSON_ArrayForEach(v, all)
     {
-        item_put_map(b, 2);
+        item_put(b, ITEM_MAP, 2);
         if (take_text(b, v, "what") < 0)
             return -1;
         if (!is_digest(cJSON_GetObjectItemCaseSensitive(v, "sha256")))
@@ -75,7 +74,7 @@ static int take_entry(struct buf *b, const cJSON *entry)
     const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(entry, "inputs");
     const cJSON *tokenizer = cJSON_GetObjectItemCaseSensitive(entry, "tokenizer");
 
-    item_put_map(b, 3 + (uint64_t)(inputs != NULL) + (tokenizer != NULL));
+    item_put(b, ITEM_MAP, 3 + (uint64_t)(inputs != NULL) + (tokenizer != NULL));
     if (take_text(b, entry, "tool") < 0 || (inputs && take_inputs(b, inputs) < 0) ||
         take_options(b, entry) < 0 || take_text(b, entry, "version") < 0)
         return -1;
@@ -99,7 +98,7 @@ static int take_entries(struct buf *b, const char *json)
 /* The N entries in ENTRIES, which is empty then, as one array. */
 static void put_array(struct buf *b, struct buf *entries, int n)
 {
-    item_put_array(b, (uint64_t)n);
+    item_put(b, ITEM_ARRAY, (uint64_t)n);
     buf_add(b, entries->p, entries->n);
     buf_free(entries);
 }

@@ -215,41 +215,16 @@ size_t item_write_double(uint8_t *to, double v)
     return 1 + write_big_endian(to + 1, bits, sizeof bits);
 }
 
-static void put_head(struct buf *b, enum item_kind kind, uint64_t u)
+void item_put(struct buf *b, enum item_kind kind, uint64_t u)
 {
     buf_reserve(b, ITEM_HEAD_MAX);
     b->n += item_write_head((uint8_t *)b->p + b->n, kind, u);
     b->p[b->n] = 0;
 }
 
-void item_put_uint(struct buf *b, uint64_t u)
-{
-    put_head(b, ITEM_UINT, u);
-}
-
-void item_put_negint(struct buf *b, uint64_t u)
-{
-    put_head(b, ITEM_NEGINT, u);
-}
-
-void item_put_array(struct buf *b, uint64_t n)
-{
-    put_head(b, ITEM_ARRAY, n);
-}
-
-void item_put_map(struct buf *b, uint64_t n)
-{
-    put_head(b, ITEM_MAP, n);
-}
-
-void item_put_tag(struct buf *b, uint64_t tag)
-{
-    put_head(b, ITEM_TAG, tag);
-}
-
 void item_put_text(struct buf *b, const char *text, size_t n)
 {
-    put_head(b, ITEM_TEXT, n);
+    item_put(b, ITEM_TEXT, n);
     buf_add(b, text, n);
 }
 
@@ -258,9 +233,15 @@ void item_put_key(struct buf *b, const char *key)
     item_put_text(b, key, strlen(key));
 }
 
+void item_put_pair(struct buf *b, const char *key, const char *text)
+{
+    item_put_key(b, key);
+    item_put_key(b, text);
+}
+
 void item_put_bytes(struct buf *b, const void *bytes, size_t n)
 {
-    put_head(b, ITEM_BYTES, n);
+    item_put(b, ITEM_BYTES, n);
     buf_add(b, bytes, n);
 }
 

@@ -71,18 +71,16 @@ static inline size_t item_write_head(uint8_t *to, enum item_kind kind, uint64_t 
 /* Writes the shortest float that keeps V to TO, which has room for ITEM_HEAD_MAX; returns its bytes. */
 size_t item_write_double(uint8_t *to, double v);
 
-/* Appends in deterministic encoding: shortest heads, shortest float that keeps the value. */
-void item_put_uint(struct buf *b, uint64_t u);
-void item_put_negint(struct buf *b, uint64_t u); /* -1 - u */
+/* Appends in deterministic encoding: shortest heads, shortest float that keeps the value.
+ * UINT or NEGINT (-1 - u) as they are; behind an ARRAY U items must follow, behind a MAP U pairs in order
+ * of their keys, behind a TAG one item. */
+void item_put(struct buf *b, enum item_kind kind, uint64_t u);
 void item_put_text(struct buf *b, const char *text, size_t n);
 void item_put_bytes(struct buf *b, const void *bytes, size_t n);
-void item_put_array(struct buf *b, uint64_t n); /* N items must follow */
-void item_put_map(struct buf *b, uint64_t n);   /* N pairs must follow, in order of their keys */
-void item_put_tag(struct buf *b, uint64_t tag); /* one item must follow */
 void item_put_bool(struct buf *b, bool v);
 void item_put_null(struct buf *b);
 void item_put_double(struct buf *b, double v);
-/* item_put_text of a literal key. */
-void item_put_key(struct buf *b, const char *key);
+void item_put_key(struct buf *b, const char *key);                      /* a C string as text */
+void item_put_pair(struct buf *b, const char *key, const char *text);   /* two of them */
 
 #endif

@@ -191,25 +191,11 @@ void record_set_text(struct record *r, const char *key, const char *text, size_t
     f->n = n;
 }
 
-static void set_number(struct record *r, const char *key, enum item_kind kind, enum field_type type,
-                       uint64_t u)
+void record_set_uint(struct record *r, const char *key, uint64_t value)
 {
     const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
 
-    end_pair(r, &p, type, item_write_head(p.value, kind, u))->u = u;
-}
-
-void record_set_uint(struct record *r, const char *key, uint64_t value)
-{
-    set_number(r, key, ITEM_UINT, FIELD_UINT, value);
-}
-
-void record_set_int(struct record *r, const char *key, int64_t value)
-{
-    if (value >= 0)
-        record_set_uint(r, key, (uint64_t)value);
-    else
-        set_number(r, key, ITEM_NEGINT, FIELD_NEGINT, (uint64_t)(-1 - value));
+    end_pair(r, &p, FIELD_UINT, item_write_head(p.value, ITEM_UINT, value))->u = value;
 }
 
 void record_set_float(struct record *r, const char *key, double value)
@@ -388,19 +374,6 @@ int record_get_uint(struct record *r, const char *key, uint64_t *value)
     return has;
 }
 
-int record_get_float(struct record *r, const char *key, double *value)
-{
-    const unsigned numbers = 1 << FIELD_FLOAT | 1 << FIELD_UINT | 1 << FIELD_NEGINT;
-    const struct field *f;
-    const int has = get(r, key, numbers, "a number", &f);
-
-    if (has > 0)
-        *value = f->type == FIELD_FLOAT  ? f->f
-                 : f->type == FIELD_UINT ? (double)f->u
-                                         : -1.0 - (double)f->u;
-    return has;
-}
-
 int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n)
 {
     const unsigned arrays = 1 << FIELD_U8 | 1 << FIELD_U16 | 1 << FIELD_U32;
@@ -510,7 +483,7 @@ int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, si
 void record_append(struct record *r, struct buf *b)
 {
     sort(r);
-    item_put_map(b, (uint64_t)r->n);
+    item_put(b, ITEM_MAP, (uint64_t)r->n);
     for (int i = 0; i < r->n; i++)
         buf_add(b, r->field[i].pair, pair_bytes(&r->field[i]));
 }

@@ -54,7 +54,6 @@ const struct field *record_find(const struct record *r, const char *key);  /* NU
  * names the field and the type it has). Pointers are good until the record is cleared, filled or freed. */
 MUST_USE int record_get_text(struct record *r, const char *key, const char **text, size_t *n);
 MUST_USE int record_get_uint(struct record *r, const char *key, uint64_t *value);
-MUST_USE int record_get_float(struct record *r, const char *key, double *value);   /* integers too */
 MUST_USE int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n); /* u8, u16, u32 arrays */
 MUST_USE int record_get_f32(struct record *r, const char *key, const float **v, size_t *n);
 struct items;               /* item.h */
@@ -65,7 +64,6 @@ MUST_USE int record_get_array(struct record *r, const char *key, struct items *e
  * (checked by whoever read it). */
 void record_set_text(struct record *r, const char *key, const char *text, size_t n);
 void record_set_uint(struct record *r, const char *key, uint64_t value);
-void record_set_int(struct record *r, const char *key, int64_t value);
 void record_set_float(struct record *r, const char *key, double value);
 void record_set_ids(struct record *r, const char *key, const uint32_t *ids, size_t n, bool wide); /* u32, or u16 */
 void record_set_f32(struct record *r, const char *key, const float *v, size_t n);

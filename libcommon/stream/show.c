@@ -1,6 +1,6 @@
 #include "show.h"
 
-#include "item.h"
+#include "field.h"
 #include "json.h"
 
 #include <string.h>
@@ -31,67 +31,51 @@ static void show_negative(struct buf *b, uint64_t u)
         buf_printf(b, "-%llu", (unsigned long long)u + 1);
 }
 
-/* Element I of a typed array. */
-static void show_element(struct buf *b, enum field_type type, const uint8_t *p, size_t i)
+/* The element of a typed array at P, which has SIZE bytes. */
+static void show_element(struct buf *b, enum field_type type, const uint8_t *p, size_t size)
 {
-    uint64_t u = 0;
-    int32_t i32;
-    int64_t i64;
-    float f32;
-    double f64;
+    union {
+        uint64_t u;
+        int32_t i32;
+        int64_t i64;
+        float f32;
+        double f64;
+    } v = { 0 };
 
+    memcpy(&v, p, size);
     switch (type) {
     case FIELD_I32:
-        memcpy(&i32, p + 4 * i, sizeof i32);
-        buf_printf(b, "%ld", (long)i32);
+        buf_printf(b, "%ld", (long)v.i32);
         break;
     case FIELD_I64:
-        memcpy(&i64, p + 8 * i, sizeof i64);
-        buf_printf(b, "%lld", (long long)i64);
+        buf_printf(b, "%lld", (long long)v.i64);
         break;
     case FIELD_F32:
-        memcpy(&f32, p + 4 * i, sizeof f32);
-        json_put_float(b, f32);
+        json_put_float(b, v.f32);
         break;
     case FIELD_F64:
-        memcpy(&f64, p + 8 * i, sizeof f64);
-        json_put_double(b, f64);
+        json_put_double(b, v.f64);
         break;
-    default: {
-        const size_t size = type == FIELD_U8    ? 1
-                            : type == FIELD_U16 ? 2
-                            : type == FIELD_U32 ? 4
-                                                : 8;
-
-        memcpy(&u, p + size * i, size);
-        buf_printf(b, "%llu", (unsigned long long)u);
-    }
+    default:
+        buf_printf(b, "%llu", (unsigned long long)v.u);
     }
 }
 
 static void show_typed_array(struct buf *b, const struct field *f)
 {
+    size_t size;
+
+    (void)field_array_tag(f->type, &size);
     buf_putc(b, '[');
     for (size_t i = 0; i < f->n; i++) {
         if (i)
             buf_puts(b, ", ");
-        show_element(b, f->type, f->data, i);
+        show_element(b, f->type, (const uint8_t *)f->data + size * i, size);
     }
     buf_putc(b, ']');
 }
 
 static void show_next(struct buf *b, struct items *s);
-
-static void show_array(struct buf *b, struct items *s, uint64_t n)
-{
-    buf_putc(b, '[');
-    for (uint64_t i = 0; i < n; i++) {
-        if (i)
-            buf_puts(b, ", ");
-        show_next(b, s);
-    }
-    buf_putc(b, ']');
-}
 
 /* A JSON key is a text: any other value becomes the text of its JSON. */
 static void show_key(struct buf *b, struct items *s)
@@ -106,17 +90,22 @@ static void show_key(struct buf *b, struct items *s)
     buf_free(&key);
 }
 
-static void show_map(struct buf *b, struct items *s, uint64_t n)
+/* The array or map IT, whose items S begins with. */
+static void show_inside(struct buf *b, struct items *s, const struct item *it)
 {
-    buf_putc(b, '{');
-    for (uint64_t i = 0; i < n; i++) {
+    const bool map = it->kind == ITEM_MAP;
+
+    buf_putc(b, map ? '{' : '[');
+    for (uint64_t i = 0; i < it->u; i++) {
         if (i)
             buf_puts(b, ", ");
-        show_key(b, s);
-        buf_puts(b, ": ");
+        if (map) {
+            show_key(b, s);
+            buf_puts(b, ": ");
+        }
         show_next(b, s);
     }
-    buf_putc(b, '}');
+    buf_putc(b, map ? '}' : ']');
 }
 
 static void show_next(struct buf *b, struct items *s)
@@ -143,10 +132,8 @@ static void show_next(struct buf *b, struct items *s)
         show_base64(b, it.data, it.n);
         break;
     case ITEM_ARRAY:
-        show_array(b, s, it.u);
-        break;
     case ITEM_MAP:
-        show_map(b, s, it.u);
+        show_inside(b, s, &it);
         break;
     case ITEM_TAG:
         show_next(b, s);

@@ -198,32 +198,34 @@ int stream_header_other_tokenizer(const struct stream_header *h, const char *wan
     return rc;
 }
 
-/* In hexadecimal, as JSON has them too, which knows no bytes. */
-static void put_inputs(struct buf *b, const struct stream_input *input, int n)
+/* Digests as bytes, or in hexadecimal for JSON, which knows none. */
+static void put_inputs(struct buf *b, const struct stream_input *input, int n, bool for_json)
 {
     char hex[SHA256_HEX + 1];
 
     item_put_key(b, "inputs");
-    item_put_array(b, (uint64_t)n);
+    item_put(b, ITEM_ARRAY, (uint64_t)n);
     for (int i = 0; i < n; i++) {
-        sha256_hex(input[i].digest, hex);
-        item_put_map(b, 2);
-        item_put_key(b, "what");
-        item_put_key(b, input[i].what);
+        item_put(b, ITEM_MAP, 2);
+        item_put_pair(b, "what", input[i].what);
         item_put_key(b, "sha256");
-        item_put_key(b, hex);
+        sha256_hex(input[i].digest, hex);
+        if (for_json)
+            item_put_key(b, hex);
+        else
+            item_put_bytes(b, input[i].digest, SHA256_BYTES);
     }
 }
 
 static void put_adapters(struct buf *b, const struct stream_entry *says)
 {
     item_put_key(b, "adapters");
-    item_put_array(b, (uint64_t)says->adapters);
+    item_put(b, ITEM_ARRAY, (uint64_t)says->adapters);
     for (int i = 0; i < says->adapters; i++)
         if (says->chain[i].n)
             buf_add(b, says->chain[i].p, says->chain[i].n);
         else
-            item_put_array(b, 0);
+            item_put(b, ITEM_ARRAY, 0);
 }
 
 /* Where no adapter says how it was made, nothing is said of them. */
@@ -242,22 +244,20 @@ void stream_entry_put(struct buf *b, const struct stream_entry *says)
     int n;
     const char *const *option = cli_chain_options(&n);
 
-    item_put_map(b, 3 + (uint64_t)(says->input != NULL) + adapted + (says->tokenizer != NULL));
-    item_put_key(b, "tool");
-    item_put_key(b, cli_tool());
+    item_put(b, ITEM_MAP,
+             3 + (uint64_t)(says->input != NULL) + adapted + (says->tokenizer != NULL));
+    item_put_pair(b, "tool", cli_tool());
     if (says->input)
-        put_inputs(b, says->input, says->inputs);
+        put_inputs(b, says->input, says->inputs, true);
     item_put_key(b, "options");
-    item_put_array(b, (uint64_t)n);
+    item_put(b, ITEM_ARRAY, (uint64_t)n);
     for (int i = 0; i < n; i++)
         item_put_key(b, option[i]);
-    item_put_key(b, "version");
-    item_put_key(b, slmtools_version);
+    item_put_pair(b, "version", slmtools_version);
     if (adapted)
         put_adapters(b, says);
     if (says->tokenizer) {
-        item_put_key(b, "tokenizer");
-        item_put_key(b, says->tokenizer);
+        item_put_pair(b, "tokenizer", says->tokenizer);
     }
 }
 
@@ -273,7 +273,7 @@ void stream_header_sign(struct stream_header *h, const struct stream_entry *says
 static void put_names(struct buf *b, const char *key, char *const *name, int n)
 {
     item_put_key(b, key);
-    item_put_array(b, (uint64_t)n);
+    item_put(b, ITEM_ARRAY, (uint64_t)n);
     for (int i = 0; i < n; i++)
         item_put_key(b, name[i]);
 }
@@ -282,22 +282,20 @@ void stream_header_put(struct buf *b, const struct stream_header *h)
 {
     const bool has_labels = h->labels.n > 0, has_answers = has_labels && h->labels.answer;
 
-    item_put_tag(b, STREAM_TAG);
-    item_put_map(b, 4 + (uint64_t)has_labels + has_answers);
-    item_put_key(b, "kind");
-    item_put_key(b, stream_kind_name(h->kind));
+    item_put(b, ITEM_TAG, STREAM_TAG);
+    item_put(b, ITEM_MAP, 4 + (uint64_t)has_labels + has_answers);
+    item_put_pair(b, "kind", stream_kind_name(h->kind));
     item_put_key(b, "chain");
-    item_put_array(b, (uint64_t)h->chain_n);
+    item_put(b, ITEM_ARRAY, (uint64_t)h->chain_n);
     for (int i = 0; i < h->chain_n; i++)
         buf_add(b, h->chain[i].p, h->chain[i].n);
-    item_put_key(b, "format");
-    item_put_key(b, format_name);
+    item_put_pair(b, "format", format_name);
     if (has_labels)
         put_names(b, "labels", h->labels.name, h->labels.n);
     if (has_answers)
         put_names(b, "answers", h->labels.answer, h->labels.n);
     item_put_key(b, "version");
-    item_put_uint(b, STREAM_VERSION);
+    item_put(b, ITEM_UINT, STREAM_VERSION);
 }
 
 /* ---- the end map ---- */
@@ -322,20 +320,11 @@ int stream_end_read(struct stream_end *e, struct record *r)
 void stream_end_put(struct buf *b, const struct stream_end *e, const struct stream_input *input,
                     int inputs)
 {
-    item_put_map(b, 4);
-    item_put_key(b, "");
-    item_put_key(b, "end");
-    item_put_key(b, "inputs");
-    item_put_array(b, (uint64_t)inputs);
-    for (int i = 0; i < inputs; i++) {
-        item_put_map(b, 2);
-        item_put_key(b, "what");
-        item_put_key(b, input[i].what);
-        item_put_key(b, "sha256");
-        item_put_bytes(b, input[i].digest, SHA256_BYTES);
-    }
+    item_put(b, ITEM_MAP, 4);
+    item_put_pair(b, "", "end");
+    put_inputs(b, input, inputs, false);
     item_put_key(b, "sha256");
     item_put_bytes(b, e->digest, SHA256_BYTES);
     item_put_key(b, "records");
-    item_put_uint(b, e->records);
+    item_put(b, ITEM_UINT, e->records);
 }

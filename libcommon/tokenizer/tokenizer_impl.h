@@ -291,9 +291,6 @@ MUST_USE int known_keys(const cJSON *o, const char *where, const char *keys);
 /* Finds byte_id and what stands for a byte that is no token: UNK, its name or NULL. Without one text
  * vanishes, as it does with Hugging Face: that is taken of control characters alone. */
 MUST_USE int load_bytes(struct tokenizer *t, const char *unk);
-/* The same for a model whose words are characters; UNK is its name or NULL. Finds what stands for a
- * character that is no token. */
-MUST_USE int load_characters(struct tokenizer *t, const char *unk);
 /* Chooses how pieces become words from the parts of T, and adds the classes they need. */
 void choose_words(struct tokenizer *t);
 /* Merges are added one by one, in the order of their ranks. */

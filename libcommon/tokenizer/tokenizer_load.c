@@ -169,7 +169,8 @@ int load_bytes(struct tokenizer *t, const char *unk)
     return 0;
 }
 
-int load_characters(struct tokenizer *t, const char *unk)
+/* As load_bytes, for a model whose words are characters. */
+static int load_characters(struct tokenizer *t, const char *unk)
 {
     static const uint8_t mark[] = SPACE_MARK;
     bool all = t->byte_fallback;

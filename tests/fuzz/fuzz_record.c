@@ -21,13 +21,11 @@ static void get_all(struct record *r)
         struct buf key = BUF_INIT;
         const uint32_t *ids;
         const float *v;
-        double d;
         size_t n;
 
         buf_add(&key, f->key, f->key_len);
         (void)record_get_ids(r, key.p, &ids, &n);
         (void)record_get_f32(r, key.p, &v, &n);
-        (void)record_get_float(r, key.p, &d);
         buf_free(&key);
     }
 }

@@ -127,7 +127,6 @@ int main(int argc, char **argv)
                              "Makes a model with random weights: the same bytes for the same seed.",
                              opts,
                              &common,
-                             0,
                              0 };
     static struct config c;
     struct buf config = BUF_INIT;

@@ -43,8 +43,7 @@ static void tool(int argc, char **argv)
         { .type = CLI_END },
     };
     const struct cli cli = { "tool", "[options] [FILE]", "Does nothing at some length.",
-                             opts,   &v.common,          0,
-                             1 };
+                             opts,   &v.common,          1 };
     const char *const *operand = cli_parse(argc, argv, &cli);
     int n;
     const char *const *chain = cli_chain_options(&n);

@@ -54,9 +54,9 @@ static void numpy_permutation(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mt19937 g = seeded(cases[i].seed);
-        int64_t got[10];
+        int64_t got[10] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 
-        mt19937_permutation(&g, got, 10);
+        mt19937_shuffle(&g, got, 10);
         assert_memory_equal(got, cases[i].want, sizeof got);
     }
 }
@@ -74,12 +74,12 @@ static void numpy_randint(void **state)
 static void interval_of_zero_draws_nothing(void **state)
 {
     struct mt19937 g = seeded(42);
-    int64_t one;
+    int64_t one = 0;
 
     (void)state;
     assert_int_equal(mt19937_interval(&g, 0), 0);
-    mt19937_permutation(&g, &one, 1);
-    mt19937_permutation(&g, NULL, 0);
+    mt19937_shuffle(&g, &one, 1);
+    mt19937_shuffle(&g, NULL, 0);
     assert_int_equal(one, 0);
     assert_int_equal(mt19937_u32(&g), 1608637542u);
 }
@@ -90,15 +90,6 @@ static void wide_interval_takes_the_high_word_first(void **state)
 
     (void)state;
     assert_true(mt19937_interval(&g, UINT64_MAX) == ((uint64_t)1608637542u << 32 | 3421126067u));
-}
-
-static void numpy_random_sample(void **state)
-{
-    struct mt19937 g = seeded(42);
-
-    (void)state;
-    assert_true(fabs(mt19937_double(&g) - 0.3745401188473625) < 1e-16);
-    assert_true(fabs(mt19937_double(&g) - 0.9507143064099162) < 1e-16);
 }
 
 static void torch_randperm(void **state)
@@ -166,7 +157,6 @@ int main(void)
         cmocka_unit_test(numpy_randint),
         cmocka_unit_test(interval_of_zero_draws_nothing),
         cmocka_unit_test(wide_interval_takes_the_high_word_first),
-        cmocka_unit_test(numpy_random_sample),
         cmocka_unit_test(torch_randperm),
         cmocka_unit_test(torch_uniform),
         cmocka_unit_test(philox_known_answers),

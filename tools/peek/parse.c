@@ -48,9 +48,9 @@ static int put_number(struct buf *b, const char *p)
     if (!v.whole)
         item_put_double(b, v.f);
     else if (v.negative)
-        item_put_negint(b, v.u - 1);
+        item_put(b, ITEM_NEGINT, v.u - 1);
     else
-        item_put_uint(b, v.u);
+        item_put(b, ITEM_UINT, v.u);
     return 0;
 }
 
@@ -133,7 +133,7 @@ static int put_object(struct buf *b, const char *p, int depth)
     int rc = 0;
 
     members_read(&m, p);
-    item_put_map(b, m.n);
+    item_put(b, ITEM_MAP, m.n);
     for (size_t i = 0; !rc && i < m.n; i++) {
         item_put_text(b, m.v[i].key, m.v[i].n);
         rc = put_value(b, m.v[i].value, depth);
@@ -148,7 +148,7 @@ static int put_array(struct buf *b, const char *p, int depth)
 
     for (const char *i = json_first(p); i; i = json_next(json_end(i)))
         n++;
-    item_put_array(b, n);
+    item_put(b, ITEM_ARRAY, n);
     for (const char *i = json_first(p); i; i = json_next(json_end(i)))
         if (put_value(b, i, depth) < 0)
             return -1;

@@ -119,7 +119,6 @@ int main(int argc, char **argv)
         "Looks into streams, models and adapters; makes a stream from JSON lines.",
         opts,
         &p.common,
-        0,
         -1
     };
 

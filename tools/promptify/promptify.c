@@ -53,7 +53,6 @@ static const struct cli cli = {
     "Adds prompt and completion to records by filling in a template.",
     opts,
     &o.common,
-    0,
     -1,
 };
 

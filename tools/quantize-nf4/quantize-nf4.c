@@ -215,7 +215,6 @@ int main(int argc, char **argv)
                              "OUTPUT is DIR/, FILE.tar, or a .tar.zst.",
                              opts,
                              &common,
-                             0,
                              1 };
     const char *const *operand = cli_parse(argc, argv, &cli);
 

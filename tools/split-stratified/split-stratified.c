@@ -71,7 +71,6 @@ static const struct cli cli = {
     "Divides labelled rows into train, eval and test, label by label.",
     opts,
     &o.common,
-    0,
     -1,
 };
 

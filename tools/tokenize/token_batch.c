@@ -72,9 +72,9 @@ void token_batch_add_line(struct token_batch *b, const char *text, size_t n, int
 {
     struct entry *item = begin_item(b, id, file);
 
-    item_put_map(&b->bytes, 2);
+    item_put(&b->bytes, ITEM_MAP, 2);
     item_put_key(&b->bytes, "id");
-    item_put_uint(&b->bytes, (uint64_t)id);
+    item_put(&b->bytes, ITEM_UINT, (uint64_t)id);
     item_put_key(&b->bytes, "text");
     item_put_text(&b->bytes, text, n);
     item->len = b->bytes.n - item->at;

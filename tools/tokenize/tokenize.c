@@ -307,7 +307,6 @@ int main(int argc, char **argv)
         "Turns text into token ids, exactly as Hugging Face's tokenizers do, and back.",
         opts,
         &common,
-        0,
         -1,
     };
     const char *const *paths = cli_parse(argc, argv, &cli);
