@@ -57,6 +57,7 @@ NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=false $(if $(WERROR),-Werror all-wa
 EMULATE := -std=c++17 -O2 -g $(if $(filter asan,$(CONFIG)),-fsanitize=address) -U_FORTIFY_SOURCE -fPIC \
            -fvisibility=hidden -ffp-contract=off -Wall -Wextra $(if $(WERROR),-Werror) -Itests/emulate
 KERNELS := $(wildcard kernels/cuda/*.cu)
+STANDIN := tests/emulate/emulate.cc tests/emulate/streams.cc
 PLUGIN  := $(if $(NVCC),$(BUILD)/lib/slmtools/slmtools-cuda.so)
 ONHOST  := $(if $(shell command -v $(CXX)),$(BUILD)/emulated/slmtools-cuda.so)
 
@@ -147,7 +148,7 @@ $(PLUGIN): $(KERNELS:%=$(BUILD)/%.o) $(BUILD)/pic/libcommon/base/dtype.c.o
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) -shared -cudart static $(CUDA_CODE) -Xlinker -rpath=$(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $^ -o $@
-$(ONHOST): $(patsubst %,$(BUILD)/emulated/%.o,$(KERNELS) tests/emulate/emulate.cc) $(BUILD)/pic/libcommon/base/dtype.c.o
+$(ONHOST): $(patsubst %,$(BUILD)/emulated/%.o,$(KERNELS) $(STANDIN)) $(BUILD)/pic/libcommon/base/dtype.c.o
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(EMULATE) -shared $^ -o $@
 
@@ -261,5 +262,5 @@ clean:
 	@[ ! -d build ] || rmdir --ignore-fail-on-non-empty build
 
 -include $(patsubst %.c,$(BUILD)/%.c.d,$(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c tools/*/*.c tests/*/*.c))
--include $(patsubst %,$(BUILD)/%.d,$(KERNELS)) $(patsubst %,$(BUILD)/emulated/%.d,$(KERNELS) tests/emulate/emulate.cc)
+-include $(patsubst %,$(BUILD)/%.d,$(KERNELS)) $(patsubst %,$(BUILD)/emulated/%.d,$(KERNELS) $(STANDIN))
 -include $(patsubst %.c,build/fuzz/%.d,$(FUZZED) $(wildcard tests/fuzz/*.c))

@@ -44,13 +44,15 @@ static inline bool cuda_empty(dim3 grid)
 
 /* KERNEL on GRID blocks of BLOCK threads with SHARED bytes of shared memory. More than 48 KiB of it must
  * have been allowed for the kernel (cudaFuncSetAttribute). */
-#define LAUNCH(kernel, grid, block, shared, ...)                                                   \
+#define LAUNCH_ON(stream, kernel, grid, block, shared, ...)                                        \
     (cuda_empty(grid) ? 0                                                                          \
-                      : (RUN(kernel, grid, block, shared, __VA_ARGS__),                            \
+                      : (RUN(kernel, grid, block, shared, stream, __VA_ARGS__),                    \
                          cuda_check(cudaGetLastError(), #kernel)))
+#define LAUNCH(kernel, grid, block, shared, ...)                                                   \
+    LAUNCH_ON(cuda_stream, kernel, grid, block, shared, __VA_ARGS__)
 #ifndef RUN
-#define RUN(kernel, grid, block, shared, ...)                                                      \
-    kernel<<<(grid), (block), (shared), cuda_stream>>>(__VA_ARGS__)
+#define RUN(kernel, grid, block, shared, stream, ...)                                              \
+    kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__)
 /* NAME points to the shared memory that the launch asked for. */
 #define SHARED(type, name)                                                                         \
     extern __shared__ float4 cuda_shared[];                                                        \

@@ -6,11 +6,16 @@
  * block reach the same barrier, all lanes of a warp the same shuffle; device and shared memory begin as
  * NaN; with the address sanitizer, every access stays inside them. The fibres run in an order that the
  * environment chooses (SLMTOOLS_EMULATE_ORDER: forward, reverse, or a seed): where a barrier is missing,
- * another order gives other bytes. Not seen: how long anything takes, streams side by side, and what
- * compilers and cards do with memory between barriers; a shuffle is as good as one here, and is not there.
+ * another order gives other bytes. Not seen: how long anything takes, and what compilers and cards do
+ * with memory between barriers; a shuffle is as good as one here, and is not there.
  *
- * SLMTOOLS_EMULATE describes the machine: words of "devices=N driver=N major=N memory=BYTES fail=N" (the
- * N-th launch fails). What is not said: one device of 9.0 with 8 GiB.
+ * What is queued on a stream runs when somebody waits for it, not before (streams.cc): who reads what
+ * nobody waited for, or writes what a copy still reads, gets other bytes. In the order "reverse" the
+ * streams beside the first run as early as events let them instead, which finds the waits that are
+ * missing on their side.
+ *
+ * SLMTOOLS_EMULATE describes the machine: words of "devices=N driver=N major=N memory=BYTES pinned=BYTES
+ * fail=N" (the N-th launch fails). What is not said: one device of 9.0 with 8 GiB, and as much pinned.
  */
 #ifndef EMULATED_CUDA_RUNTIME_H
 #define EMULATED_CUDA_RUNTIME_H
@@ -19,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <functional>
 
 #define __global__
 #define __device__
@@ -67,24 +74,19 @@ template <class T> T emulate_shuffle_xor(unsigned mask, T x, int with, const cha
 /* ---- launches ---- */
 
 void *emulate_shared(void);
-/* Runs CALL (JOB) as every thread of the grid. */
+/* Queues CALL on STREAM, to be run as every thread of the grid. */
 void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block, size_t shared,
-                 void (*call)(const void *job), const void *job);
-
-template <class J> void emulate_call(const void *job)
-{
-    (*(const J *)job)();
-}
+                 struct emulated_stream *stream, std::function<void()> call);
 
 template <class... P, class... A>
-void emulate_launch(const char *name, dim3 grid, dim3 block, size_t shared, void (*kernel)(P...), A... a)
+void emulate_launch(const char *name, dim3 grid, dim3 block, size_t shared, struct emulated_stream *stream,
+                    void (*kernel)(P...), A... a)
 {
-    const auto job = [=] { kernel(a...); };
-
-    emulate_run(name, (const void *)kernel, grid, block, shared, emulate_call<decltype(job)>, &job);
+    emulate_run(name, (const void *)kernel, grid, block, shared, stream, [=] { kernel(a...); });
 }
 
-#define RUN(kernel, grid, block, shared, ...) emulate_launch(#kernel, grid, block, shared, kernel, __VA_ARGS__)
+#define RUN(kernel, grid, block, shared, stream, ...)                                              \
+    emulate_launch(#kernel, grid, block, shared, stream, kernel, __VA_ARGS__)
 #define SHARED(type, name) type *const name = (type *)emulate_shared()
 
 /* ---- the runtime ---- */
@@ -99,8 +101,10 @@ enum cudaError_t {
     cudaErrorLaunchFailure = 719,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-enum { cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0 };
+enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 typedef struct emulated_stream *cudaStream_t;
+typedef struct emulated_event *cudaEvent_t;
 struct cudaDeviceProp {
     char name[256];
     int major, minor;
@@ -115,11 +119,18 @@ const char *cudaGetErrorString(cudaError_t e);
 cudaError_t cudaMalloc(void **p, size_t bytes);
 cudaError_t cudaFree(void *p);
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total);
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned);
+cudaError_t cudaFreeHost(void *p);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t);
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned);
 cudaError_t cudaStreamSynchronize(cudaStream_t);
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned);
 cudaError_t cudaStreamDestroy(cudaStream_t);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned);
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t);
+cudaError_t cudaEventSynchronize(cudaEvent_t);
+cudaError_t cudaEventDestroy(cudaEvent_t);
 cudaError_t emulate_allow_shared(const void *function, int bytes);
 
 template <class F> cudaError_t cudaFuncSetAttribute(F *kernel, int, int bytes)

@@ -1,5 +1,5 @@
 /* Kernels on the CPU: see cuda_runtime.h. */
-#include "cuda_runtime.h"
+#include "streams.h"
 
 #include <map>
 #include <setjmp.h>
@@ -48,8 +48,7 @@ static struct {
 
 static int current;
 static const char *kernel_name;
-static void (*job_call)(const void *);
-static const void *job;
+static const std::function<void()> *job;
 static unsigned char slot[2][BLOCK_MAX][16];
 static char *shared_memory;
 
@@ -92,7 +91,7 @@ static void fibre_main(void)
     __sanitizer_finish_switch_fiber(NULL, &scheduler.stack, &scheduler.stack_size);
 #endif
     for (;;) {
-        job_call(job);
+        (*job)();
         fibre[current].state = DONE;
         to_scheduler();
     }
@@ -271,30 +270,19 @@ static bool launch_is_valid(const void *function, dim3 grid, dim3 block, size_t 
            block.y == 1 && block.z == 1 && block.x && block.x <= BLOCK_MAX && shared <= most;
 }
 
-void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block, size_t shared,
-                 void (*call)(const void *), const void *what)
+/* CALL as every thread of the grid. */
+static void run_grid(const char *kernel, dim3 grid, dim3 block, size_t shared, const std::function<void()> &call)
 {
     const char *const said = getenv("SLMTOOLS_EMULATE_ORDER");
     const unsigned order = !said ? 0 : !strcmp(said, "reverse") ? 1 : (unsigned)atoi(said);
     int warp[WARP], lane[WARP];
 
-    if (++launches == machine("fail=", 0)) {
-        last_error = cudaErrorLaunchFailure;
-        return;
-    }
-    if (!launch_is_valid(function, grid, block, shared)) {
-        last_error = cudaErrorInvalidConfiguration;
-        return;
-    }
-    if (block.x % WARP)
-        emulate_fail("a block of other than whole warps");
     make_order(warp, (int)block.x / WARP, order);
     make_order(lane, WARP, order);
     for (unsigned i = 0; i < block.x; i++)
         make_fibre(&fibre[i]);
     kernel_name = kernel;
-    job_call = call;
-    job = what;
+    job = &call;
     gridDim = grid;
     blockDim = block;
     shared_memory = (char *)malloc(shared ? shared : 1);
@@ -306,6 +294,22 @@ void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block
                 run_block((int)block.x, warp, lane);
             }
     free(shared_memory);
+}
+
+void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block, size_t shared,
+                 cudaStream_t stream, std::function<void()> call)
+{
+    if (++launches == machine("fail=", 0)) {
+        last_error = cudaErrorLaunchFailure;
+        return;
+    }
+    if (!launch_is_valid(function, grid, block, shared)) {
+        last_error = cudaErrorInvalidConfiguration;
+        return;
+    }
+    if (block.x % WARP)
+        emulate_fail("a block of other than whole warps");
+    emulate_queue(stream, [=] { run_grid(kernel, grid, block, shared, call); });
 }
 
 void *emulate_shared(void)
@@ -381,6 +385,7 @@ cudaError_t cudaFree(void *p)
         return cudaSuccess;
     if (it == allocated.end())
         emulate_fail("a release of what was never allocated");
+    emulate_finish();
     taken -= it->second;
     allocated.erase(it);
     free(p);
@@ -394,31 +399,41 @@ cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
+static std::map<void *, size_t> pinned;
+
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned)
 {
-    memmove(to, from, bytes);
+    size_t all = bytes;
+
+    for (const auto &one : pinned)
+        all += one.second;
+    if ((int64_t)all > machine("pinned=", (int64_t)8 << 30) || !(*p = malloc(bytes)))
+        return last_error = cudaErrorMemoryAllocation;
+    pinned[*p] = bytes;
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
+/* Waits for nothing. */
+cudaError_t cudaFreeHost(void *p)
 {
-    memset(p, value, bytes);
+    const auto it = pinned.find(p);
+
+    if (it == pinned.end())
+        emulate_fail("a release of what was never pinned");
+    memset(p, 0xff, it->second);
+    pinned.erase(it);
+    free(p);
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t s)
 {
-    *s = (cudaStream_t)malloc(1);
+    emulate_queue(s, [=] { memmove(to, from, bytes); });
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t)
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t s)
-{
-    free(s);
+    emulate_queue(s, [=] { memset(p, value, bytes); });
     return cudaSuccess;
 }

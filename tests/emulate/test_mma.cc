@@ -63,6 +63,7 @@ template <enum dtype T> static void multiplies(const char *name)
             b[k][j] = (uint16_t)(halves<T>(0, (float)B[k][j]) >> 16);
         }
     (void)LAUNCH(multiply<T>, 1, 32, 0, 0);
+    (void)cudaStreamSynchronize(cuda_stream);
     for (int lane = 0; lane < 32; lane++)
         for (int i = 0; i < 4; i++) {
             const int row = (lane >> 2) + (i < 2 ? 0 : 8), col = lane % 4 * 2 + (i & 1);
@@ -96,6 +97,7 @@ static void loads(const char *name, bool turned)
         for (int e = 0; e < 8; e++)
             c[l][e] = (uint16_t)(l << 8 | e);
     (void)LAUNCH(load, 1, 32, 0, turned);
+    (void)cudaStreamSynchronize(cuda_stream);
     for (int l = 0; l < 32; l++)
         for (int m = 0; m < 4; m++)
             for (int i = 0; i < 2; i++) {
@@ -116,6 +118,7 @@ int cuda_check(cudaError_t e, const char *)
 
 int main()
 {
+    (void)cudaStreamCreateWithFlags(&cuda_stream, cudaStreamNonBlocking);
     multiplies<DT_F16>("mma of float16");
     multiplies<DT_BF16>("mma of bfloat16");
     loads("ldmatrix", false);
