@@ -100,6 +100,11 @@ enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOGITS, SC
 void *cuda_scratch(enum scratch which, size_t bytes);
 void cuda_scratch_free(void);
 
+/* A model's bytes to the device, through pinned memory where the host gives it; HOST may change then. */
+int upload(struct dev *to, const void *host, size_t bytes);
+/* Gives the pinned memory back, to be had again by the next upload. */
+int upload_end(void);
+
 /* ---- reductions ---- */
 
 struct add {

@@ -67,6 +67,12 @@ static int describe(char *text, size_t size, int number, plugin_fail *fail)
     return 0;
 }
 
+/* The first pass finds the model on the device. */
+static int begin(void)
+{
+    return upload_end();
+}
+
 /* Nothing is recorded yet: ops are queued one by one. */
 static int nothing(void)
 {
@@ -92,6 +98,7 @@ static int open_device(struct ops *o, int number, plugin_fail *fail)
         check_card(&p, fail) < 0 || cuda_check(cudaSetDevice(number), "opening it") < 0)
         return -1;
     if (cuda_stream) {
+        (void)upload_end();
         cuda_scratch_free();
         kept_close();
         blaslt_close();
@@ -103,7 +110,7 @@ static int open_device(struct ops *o, int number, plugin_fail *fail)
     o->name = "cuda";
     o->act_bytes = sizeof(float);
     o->callers = 1;
-    o->begin = nothing;
+    o->begin = begin;
     o->end = nothing;
     o->scratch_bytes = scratch_bytes;
     cuda_memory_ops(o);

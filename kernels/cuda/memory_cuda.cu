@@ -1,4 +1,5 @@
-/* Memory of the device. One upload and one download a pass, so that both may wait. */
+/* Memory of the device. One upload and one download a pass, so that both may wait; a model's upload is in
+ * upload_cuda.cu. */
 #include "cuda_impl.h"
 
 static struct dev *mem_alloc(size_t bytes)
@@ -33,9 +34,7 @@ static const struct dev *mem_adopt(const void *host, size_t bytes)
 {
     struct dev *const d = mem_alloc(bytes);
 
-    if (d && cuda_check(cudaMemcpyAsync(d, host, bytes, cudaMemcpyHostToDevice, cuda_stream),
-                        "an upload") == 0 &&
-        cuda_check(cudaStreamSynchronize(cuda_stream), "an upload") == 0)
+    if (d && upload(d, host, bytes) == 0)
         return d;
     if (d)
         mem_release(d);

@@ -57,6 +57,48 @@ static void adopted_memory_is_read_where_it_lies(void **state)
     }
 }
 
+/* BYTES of a model and a few, there at the first PASS or before; where a device COPIES, the host's
+ * may be others at once. */
+static void check_adopted(const struct ops *o, size_t bytes, bool copies, bool pass)
+{
+    const size_t before = n_held;
+    unsigned char *const from = host(bytes), *const back = host(bytes);
+
+    for (size_t i = 0; i < bytes; i++)
+        from[i] = (unsigned char)(i * 2654435761u >> 24);
+    const struct dev *const d = o->adopt(from, bytes), *const small = o->adopt(from, 1000);
+
+    assert_non_null(d);
+    assert_non_null(small);
+    if (copies)
+        memset(from, 0xee, bytes);
+    if (pass)
+        assert_int_equal(o->begin(), 0);
+    assert_int_equal(o->get(back, d, bytes), 0);
+    assert_int_equal(o->get(from, small, 1000), 0);
+    for (size_t i = 0; i < bytes; i++)
+        if (back[i] != (unsigned char)(i * 2654435761u >> 24) || (i < 1000 && from[i] != back[i]))
+            fail_msg("byte %zu is another", i);
+    o->disown(d);
+    o->disown(small);
+    release_from(before);
+}
+
+static void large_files_are_adopted_whole(void **state)
+{
+    static const char *const machine[] = { "", "pinned=0", "pinned=20000000" };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
+        for (int i = 0; i < (t == CUDA ? COUNT(machine) : 1); i++) {
+            setenv("SLMTOOLS_EMULATE", machine[i], 1);
+            check_adopted(&tables[t], ((size_t)70 << 20) + 13, t == CUDA, false);
+            check_adopted(&tables[t], 100000, t == CUDA, true);
+            assert_int_equal(use(t), t); /* opened anew, it asks for pinned memory again */
+        }
+    unsetenv("SLMTOOLS_EMULATE");
+}
+
 static void find_fails_with(const char *device, const char *said, int code)
 {
     assert_null(ops_find(device, 1));
@@ -144,6 +186,7 @@ int main(void)
         OP_TEST(too_much_is_an_error),
         OP_TEST(bytes_survive_the_way),
         OP_TEST(adopted_memory_is_read_where_it_lies),
+        OP_TEST(large_files_are_adopted_whole),
         OP_TEST(backends_are_found_by_name),
         OP_TEST(threads_are_what_was_asked_for),
         OP_TEST(an_instruction_set_may_be_asked_for),
