@@ -24,20 +24,25 @@ FORCE_INLINE void open_operand(int rows, struct operand *x, const uint16_t *a, i
     *x = (struct operand){ a, lda };
 }
 
-FORCE_INLINE void add_two(const int rows, struct sums *s, const struct operand *x, int64_t k,
-                          __m512 left0, __m512 right0, __m512 left1, __m512 right1)
+FORCE_INLINE void add_pairs(const int rows, struct sums *s, const struct operand *x, int64_t k,
+                            __m512i left, __m512i right)
 {
-    const __m512bh left = (__m512bh)pairs_of(left0, left1),
-                   right = (__m512bh)pairs_of(right0, right1);
-
     UNROLL(4)
     for (int i = 0; i < rows; i++) {
         int32_t pair;
 
         memcpy(&pair, x->a + i * x->lda + k, sizeof pair);
-        s->left[i] = _mm512_dpbf16_ps(s->left[i], (__m512bh)_mm512_set1_epi32(pair), left);
-        s->right[i] = _mm512_dpbf16_ps(s->right[i], (__m512bh)_mm512_set1_epi32(pair), right);
+        const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
+
+        s->left[i] = _mm512_dpbf16_ps(s->left[i], a, (__m512bh)left);
+        s->right[i] = _mm512_dpbf16_ps(s->right[i], a, (__m512bh)right);
     }
+}
+
+FORCE_INLINE void add_two(const int rows, struct sums *s, const struct operand *x, int64_t k,
+                          __m512 left0, __m512 right0, __m512 left1, __m512 right1)
+{
+    add_pairs(rows, s, x, k, pairs_of(left0, left1), pairs_of(right0, right1));
 }
 
 FORCE_INLINE void add_step(const int rows, struct sums *s)

@@ -54,6 +54,13 @@ FORCE_INLINE void add_two(const int rows, struct sums *s, const struct operand *
     add_one(rows, s->odd, x, k + 1, left1, right1);
 }
 
+FORCE_INLINE void add_pairs(const int rows, struct sums *s, const struct operand *x, int64_t k,
+                            __m512i left, __m512i right)
+{
+    add_two(rows, s, x, k, low_half(left, true), low_half(right, true), high_half(left, true),
+            high_half(right, true));
+}
+
 FORCE_INLINE void add_step(const int rows, struct sums *s)
 {
     UNROLL(2)

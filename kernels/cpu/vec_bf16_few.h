@@ -8,6 +8,7 @@
  *   open_operand(rows, x, a, lda, n)         n columns from the bfloat16 at A, LDA apart
  *   add_two(rows, s, x, k, l0, r0, l1, r1)   columns k and k + 1: values of the left and the right
  *                                            W rows of the weight, in f32
+ *   add_pairs(rows, s, x, k, l, r)           the same, as pairs of bfloat16 along k
  *   add_step(rows, s)                        behind each BF16_STEP columns
  *   put_sums(rows, s, c)                     c (rows, BF16_TILE)
  */
@@ -64,9 +65,13 @@ FORCE_INLINE void add_halves(const int rows, const bool brain, struct sums *s,
         turn_rows(l, p, at);
         turn_rows(r, p, at + W);
         UNROLL(8)
-        for (int j = 0; j < 8; j++)
-            add_two(rows, s, x, k + 2 * j, low_half(l[j], brain), low_half(r[j], brain),
-                    high_half(l[j], brain), high_half(r[j], brain));
+        for (int j = 0; j < 8; j++) {
+            if (brain)
+                add_pairs(rows, s, x, k + 2 * j, l[j], r[j]);
+            else
+                add_two(rows, s, x, k + 2 * j, low_half(l[j], false), low_half(r[j], false),
+                        high_half(l[j], false), high_half(r[j], false));
+        }
         if (k % BF16_STEP)
             add_step(rows, s);
     }
