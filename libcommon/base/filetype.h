@@ -1,6 +1,6 @@
 /*
- * filetype.h - what bytes are that are not what their name says: for the message of a parser that is
- * about to refuse them, and for who would take any text.
+ * filetype.h - what a file is when it is not what its name says: for the message of a parser that is about
+ * to refuse it, and for programs that would take any text.
  *
  * A web page saved under a table's name, a pointer that git-lfs left where the weights should be, a
  * pickle, an archive that must be unpacked first: whoever has one of these needs to hear its name, not

@@ -20,8 +20,7 @@ const char *json_begin(const char *text);
 const char *json_first(const char *p);
 /* Behind the value or key at P. */
 const char *json_end(const char *p);
-/* The item, or key, that follows a value; NULL when that was the last one. END: behind the value.
- */
+/* The item, or key, that follows a value; NULL when that was the last one. END: behind the value. */
 const char *json_next(const char *end);
 /* The value of a key. END: behind the key. */
 const char *json_value(const char *end);

@@ -1,4 +1,4 @@
-/* sha256.h - digests, over OpenSSL's libcrypto. */
+/* sha256.h - digests, over OpenSSL's libcrypto. Nothing here fails. */
 #ifndef SHA256_H
 #define SHA256_H
 

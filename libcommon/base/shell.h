@@ -4,7 +4,7 @@
 
 #include "mem.h"
 
-/* Appends WORD as a POSIX shell takes it for one word: as it is where that does, else in single quotes. */
+/* Appends WORD as a POSIX shell takes it for one word: as it is where nothing in it is special, else in single quotes. */
 void shell_put_word(struct buf *b, const char *word);
 
 #endif

@@ -4,7 +4,8 @@
  * Each prints one line and exits with EXIT_STOPPED, unless it was ignored when the process began
  * (nohup). A program that can do better defers it: the first signal is only noted, and the program,
  * which asks now and then, saves what it has and exits with EXIT_STOPPED itself; a second signal, a
- * tenth of a second later or more, ends it as before. On a terminal a new line is begun, behind "^C" and the progress line.
+ * tenth of a second later or more, ends it as before. On a terminal the line begins below "^C" and the
+ * progress line.
  *
  * SIGPIPE is ignored, so that a closed standard error stops nothing. Who cannot write an output
  * because its reader has ended calls stop_pipe.
@@ -21,8 +22,9 @@ void stop_prepare(bool (*clean)(void));
 /* CLEAN, for another handler that ends the process. */
 void stop_clean(void);
 
+/* From now on the first signal is only noted; there is no way back. */
 void stop_defer(void);
-bool stop_asked(void); /* a signal has come since stop_defer */
+bool stop_asked(void); /* whether one was noted */
 
 /* Cleans up and ends the process by SIGPIPE, silently, as other tools do. Returns where SIGPIPE was
  * ignored when the process began: then a closed pipe is an error like others. */

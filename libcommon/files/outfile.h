@@ -33,6 +33,8 @@ MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool
 MUST_USE int outfile_try(const char *path, bool force, bool binary);
 /* PATH is a link that leads to nothing: -1 (EXIT_CREATE). Else 0, whether it is there or not. */
 MUST_USE int outfile_check_link(const char *path);
+/* BYTES are copied or written. This and the next: EXIT_IO when they cannot be; F is then good for
+ * outfile_abort alone. */
 MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);
 /* The bytes from OFFSET on, beside those that outfile_write puts from the beginning; several
  * threads may do so at once. Only where a regular file is being made. */
@@ -44,12 +46,12 @@ MUST_USE int outfile_reserve(struct outfile *f, uint64_t bytes);
 /* Brings all that was written to the disk: only the name is missing. Who writes several outputs syncs all
  * of them before the first one gets its name. */
 MUST_USE int outfile_sync(struct outfile *f);
-/* Syncs, and renames. Releases F on success and on failure. Behind it no signal says any more that
- * the output was not finished. */
+/* Syncs, and renames. Releases F on success and on failure. After it a signal no longer says that the
+ * output was not finished. */
 MUST_USE int outfile_commit(struct outfile *f);
 /* Throws the unfinished file away. NULL is fine. */
 void outfile_abort(struct outfile *f);
-/* What messages call it: the path, or "standard output". */
+/* What messages call it, lent as long as F: the path, or "standard output". */
 const char *outfile_name(const struct outfile *f);
 
 /* Takes away a file, or a folder with the files in it, that this process has put in place. A "/" may

@@ -27,7 +27,8 @@ struct packed_file {
 
 /* Whether a file that begins with these bytes is an archive, or in gzip or zstd. */
 bool unarchive_wants(const void *bytes, size_t n);
-/* F is copied, what is behind it stays the caller's. *U is to be closed also after a failure. */
+/* F is copied; what its FROM points to stays the caller's, and must outlive U. *U is to be closed also after
+ * a failure. */
 MUST_USE int unarchive_open(struct unarchive **u, const struct feed *f);
 enum unarchive_form unarchive_form(const struct unarchive *u);
 bool unarchive_is_packed(const struct unarchive *u);      /* in gzip or zstd, or a zip */

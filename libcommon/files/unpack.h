@@ -18,7 +18,8 @@ struct unpack;
 
 /* Whether a file that begins with these bytes is in gzip or zstd. */
 bool unpack_wants(const void *bytes, size_t n);
-/* F is copied, what is behind it stays the caller's. */
+/* F is copied; what its FROM points to stays the caller's, and must outlive U. -1 with the feed's error, or
+ * EXIT_DATA. */
 MUST_USE int unpack_open(struct unpack **u, const struct feed *f);
 /* As the feed's: with bytes that are not packed it is the feed itself, also in the first call. At the
  * end all of it was whole. */

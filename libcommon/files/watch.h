@@ -13,9 +13,9 @@
 
 #include <stddef.h>
 
-/* FD, a regular file, is mapped: N bytes at AT. PATH NULL: it is standard input. */
+/* FD, a regular file, is mapped: N bytes at AT. PATH is copied; NULL: it is standard input. */
 void watch_begin(const char *path, int fd, const void *at, size_t n);
-/* What is at AT is not read any more: it is looked at for the last time. */
+/* AT, which watch_begin was given, is about to be unmapped: its file is looked at for the last time. */
 void watch_end(const void *at);
 /* -1 (EXIT_IO) with the name of a file that changed while it was watched. */
 MUST_USE int watch_check(void);

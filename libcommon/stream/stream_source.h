@@ -26,8 +26,7 @@ struct stream_source {
 /* Opens S->path, which the caller has set in a struct of zeros, and reads the header. Every error names
  * the file, and the record where there is one; stream_source_close is due in either case. */
 MUST_USE int stream_source_open(struct stream_source *s);
-/* Gives back file and memory until the next stream_source_next, where the file can be opened again.
- */
+/* Gives back file and memory until the next stream_source_next, where the file can be opened again. */
 void stream_source_rest(struct stream_source *s);
 /* 1 with REC filled from memory of S, good until the next call; 0 after the end map was checked. */
 MUST_USE int stream_source_next(struct stream_source *s, struct record *rec);

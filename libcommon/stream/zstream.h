@@ -22,11 +22,11 @@
 struct zin;
 struct zout;
 
-/* PATH "-" is standard input; what input_peek saw of it is read again. */
+/* PATH "-" is standard input; what input_peek saw of it is read again. EXIT_USAGE when that is a terminal, else
+ * as input_open. */
 MUST_USE int zin_open(struct zin **z, const char *path);
 /* Up to ROOM uncompressed bytes; *GOT is 0 only at the end of the file, when all frames were whole
- * and the seal, if there has to be one, fits. Errors begin with the name of the file and the byte.
- */
+ * and the seal, if there has to be one, fits. Errors begin with the name of the file and the byte. */
 MUST_USE int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got);
 /* What to do about a stream that ends too early: ADVICE, but in a pipe only the first cause is told
  * at length, by the program that wrote it. */

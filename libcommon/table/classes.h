@@ -1,6 +1,6 @@
 /*
- * classes.h - files of an archive as classes: each line of a file is a text, and what its name has for itself is
- * the label of them all, neg and pos of rt-polarity.neg and rt-polarity.pos.
+ * classes.h - files of an archive as classes: each line of a file is a text, and the part of the file's name that
+ * the other names lack is the label of all its lines: neg and pos of rt-polarity.neg and rt-polarity.pos.
  */
 #ifndef CLASSES_H
 #define CLASSES_H
@@ -19,7 +19,8 @@ void classes_add(struct classes *c, const char *file); /* copies FILE */
 /* Fills in the labels. Each is the file's name without what all names have in common at both ends; what they have in
  * common at the beginning counts up to its last ". _-/", at the end from its first. */
 void classes_label(struct classes *c);
-/* Whether NAME could be the file of a class: no note (README, LICENSE, ...), nothing that is written in a language. */
+/* Whether NAME could be the file of a class: no note (README, LICENSE, ...), and nothing whose ending is that of markup
+ * or of a program (.md, .html, .py, ...). */
 bool classes_may_have(const char *name);
 /* After classes_label: whether the names alone say that these are classes. They are two or more in one folder,
  * begin or end alike, and none is called as a part of the data is (train, test). */

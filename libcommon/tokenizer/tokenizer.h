@@ -18,7 +18,7 @@ struct tokenizer_scratch; /* one per thread */
 MUST_USE int tokenizer_open(struct tokenizer **t, const struct pack *p);
 /* From PATH: a tokenizer.json, or whatever pack_open takes. */
 MUST_USE int tokenizer_open_path(struct tokenizer **t, const char *path);
-void tokenizer_close(struct tokenizer *t);
+void tokenizer_close(struct tokenizer *t); /* NULL is fine */
 /* One more than the largest id. */
 int64_t tokenizer_vocab_size(const struct tokenizer *t);
 /* The token that ends a text: the eos_token of the model's configuration files, else <|endoftext|>
@@ -31,7 +31,7 @@ void tokenizer_digest(const struct tokenizer *t, uint8_t out[SHA256_BYTES]);
 bool tokenizer_digest_in(const struct pack *p, uint8_t out[SHA256_BYTES]);
 
 struct tokenizer_scratch *tokenizer_scratch_new(void);
-void tokenizer_scratch_free(struct tokenizer_scratch *s);
+void tokenizer_scratch_free(struct tokenizer_scratch *s); /* NULL is fine */
 /* Ids of TEXT; *IDS belongs to S until the next call. -1: invalid UTF-8, with the byte's offset; or
  * a regular expression of the tokenizer takes too long. */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s,
@@ -51,15 +51,14 @@ struct token_list {
     size_t n;
 };
 /* The ids that belong before and behind a text's: what its post-processor adds for
- * encode(text, add_special_tokens=True). -1: by one that is not here. */
+ * encode(text, add_special_tokens=True). EXIT_DATA where that post-processor is not supported. */
 MUST_USE int tokenizer_specials(const struct tokenizer *t, struct token_list *before,
                                 struct token_list *after);
 /* Appends the text of IDS by the tokenizer's decoder; invalid UTF-8 becomes U+FFFD as Hugging Face's
- * decoders do.
- * SKIP_SPECIAL leaves special tokens out. An id that is no token decodes to nothing. */
+ * decoders do. SKIP_SPECIAL leaves special tokens out. An id that is no token decodes to nothing. */
 void tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
                       struct buf *out);
-/* Bytes of one token (peek --tokens); NULL when ID is none. */
+/* Bytes of one token, lent by T; NULL when ID is none. */
 const char *tokenizer_token(const struct tokenizer *t, uint32_t id, size_t *len);
 /* The id of a special or ordinary token by its exact content, -1 when there is none. */
 int64_t tokenizer_id_of(const struct tokenizer *t, const char *content, size_t len);

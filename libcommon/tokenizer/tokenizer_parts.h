@@ -78,7 +78,7 @@ struct decoder {
 struct specials {
     uint32_t *before, *after; /* ids */
     size_t n_before, n_after;
-    char *refused; /* the name of what is not here, for when they are asked for; NULL: nothing */
+    char *refused; /* a post-processor that is not supported: an error once they are asked for; NULL: none */
 };
 
 /* ---- all ---- */
@@ -91,12 +91,12 @@ struct parts_read {
     struct specials specials;
 };
 
-/* What the members of ROOT, a tokenizer.json, say. Names what is not here. */
+/* What the members of ROOT, a tokenizer.json, say. EXIT_DATA names a feature that is not supported. *P is to be freed also then. */
 MUST_USE int parts_load(struct parts_read *p, const cJSON *root);
 void parts_free(struct parts_read *p);
 
 struct tokenizer;
-/* The post-processor's ids, for which the tokens must be there. */
+/* The post-processor's ids, when all tokens have been loaded; EXIT_DATA names one that does not exist. */
 MUST_USE int specials_load(struct tokenizer *t, const cJSON *root);
 
 #endif
