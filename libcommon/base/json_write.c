@@ -67,7 +67,8 @@ static void put_decimal(struct buf *b, const char *sci)
     }
 }
 
-void json_put_double(struct buf *b, double v)
+/* The fewest of LEAST to MOST digits that read back to V, a float where it is SINGLE. */
+static void put_shortest(struct buf *b, double v, int least, int most, bool single)
 {
     char sci[40];
 
@@ -75,26 +76,20 @@ void json_put_double(struct buf *b, double v)
         buf_puts(b, "null");
         return;
     }
-    for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+    for (int digits = least; digits <= most; digits++) {
         (void)snprintf(sci, sizeof sci, "%.*e", digits - 1, v);
-        if (strtod(sci, NULL) == v)
+        if ((single ? (double)strtof(sci, NULL) : strtod(sci, NULL)) == v)
             break;
     }
     put_decimal(b, sci);
 }
 
+void json_put_double(struct buf *b, double v)
+{
+    put_shortest(b, v, fabs(v) < DBL_MIN ? 1 : 15, 17, false);
+}
+
 void json_put_float(struct buf *b, float v)
 {
-    char sci[40];
-
-    if (!isfinite(v)) {
-        buf_puts(b, "null");
-        return;
-    }
-    for (int digits = fabsf(v) < FLT_MIN ? 1 : 6; digits <= 9; digits++) {
-        (void)snprintf(sci, sizeof sci, "%.*e", digits - 1, (double)v);
-        if (strtof(sci, NULL) == v)
-            break;
-    }
-    put_decimal(b, sci);
+    put_shortest(b, (double)v, fabsf(v) < FLT_MIN ? 1 : 6, 9, true);
 }

@@ -92,9 +92,22 @@ static uint32_t character_id(const struct tokenizer *t, const uint8_t *p, int le
     return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
 }
 
+/* Puts ID behind the K symbols in OUT, or notes that an unknown one is WAITING; how many there are
+ * then. As Hugging Face has it, an unknown token goes in only when the next token or unknown
+ * character comes: behind bytes that stand between. */
+static inline size_t put_symbol(const struct tokenizer *t, uint32_t *out, size_t k, uint32_t id,
+                                bool *waiting)
+{
+    if (*waiting && (id != TOKEN_NONE || !t->fuse_unk))
+        out[k++] = t->unk;
+    *waiting = id == TOKEN_NONE;
+    if (!*waiting)
+        out[k++] = id;
+    return k;
+}
+
 /* A symbol a character, where it is a token; else one for each of its bytes; else the unknown
- * token, one for all that stand together with fuse_unk. As Hugging Face has it, an unknown token
- * goes in only when the next token or unknown character comes: behind bytes that stand between. */
+ * token, one for all that stand together with fuse_unk. */
 static size_t characters(const struct tokenizer *t, const uint8_t *p, size_t n, uint32_t *out)
 {
     const uint8_t *end = p + n;
@@ -110,11 +123,7 @@ static size_t characters(const struct tokenizer *t, const uint8_t *p, size_t n, 
                 out[n++] = t->byte_id[p[i]];
             continue;
         }
-        if (waiting && (id != TOKEN_NONE || !t->fuse_unk))
-            out[n++] = t->unk;
-        waiting = id == TOKEN_NONE;
-        if (!waiting)
-            out[n++] = id;
+        n = put_symbol(t, out, n, id, &waiting);
     }
     if (waiting)
         out[n++] = t->unk;
@@ -132,11 +141,7 @@ static size_t bytes_with_gaps(const struct tokenizer *t, const uint8_t *p, size_
 
         if (id == TOKEN_NONE && t->unk == TOKEN_NONE)
             continue;
-        if (waiting && (id != TOKEN_NONE || !t->fuse_unk))
-            out[k++] = t->unk;
-        waiting = id == TOKEN_NONE;
-        if (!waiting)
-            out[k++] = id;
+        k = put_symbol(t, out, k, id, &waiting);
     }
     if (waiting)
         out[k++] = t->unk;

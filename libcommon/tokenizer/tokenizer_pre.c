@@ -13,31 +13,10 @@ const uint8_t *next_word(const uint8_t *classes, const uint8_t *p, const uint8_t
     return scan_word(classes, p, end);
 }
 
-/* ---- SmolLM's: every digit by itself, then GPT-2's words between ---- */
-
-enum { DIGIT = UC_NUMBER | UC_NUMERIC };
-
-/* Each piece between digits is a text of its own: white space in front of one has an end behind it.
- */
+/* SmolLM's: every digit by itself, then GPT-2's words between. */
 const uint8_t *next_word_digits(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
 {
-    const uint8_t *q = p + (*p == ' ');
-    int len;
-
-    if (*p == '\'') {
-        len = contraction(p, end);
-        if (len)
-            return p + len;
-    }
-    if (q == end)
-        return q;
-    const uint8_t kind = look(classes, q, &len) & (PATTERN_CLASSES | UC_NUMERIC);
-
-    if (kind & DIGIT)
-        return q == p ? p + len : q;
-    if (kind & UC_SPACE)
-        return skip_space(classes, p, end, DIGIT);
-    return skip_run(classes, q + len, end, kind, PATTERN_CLASSES | UC_NUMERIC);
+    return scan_between(classes, p, end, UC_NUMBER | UC_NUMERIC);
 }
 
 /* ---- Qwen2's and Llama 3's, which differ in how many digits stand together ---- */
@@ -50,24 +29,7 @@ static bool is_line_end(uint8_t c)
 /* Length of 's|'t|'re|'ve|'m|'ll|'d at P in letters of any case, as they fold: U+017F is an s. */
 static int folded_contraction(const uint8_t *p, const uint8_t *end)
 {
-    if (end - p < 2)
-        return 0;
-    const int b = end - p > 2 ? p[2] | 0x20 : 0;
-
-    switch (p[1] | 0x20) {
-    case 's':
-    case 't':
-    case 'm':
-    case 'd':
-        return 2;
-    case 'r':
-    case 'v':
-        return b == 'e' ? 3 : 0;
-    case 'l':
-        return b == 'l' ? 3 : 0;
-    default:
-        return end - p > 2 && p[1] == 0xC5 && p[2] == 0xBF ? 3 : 0;
-    }
+    return end - p > 2 && p[1] == 0xC5 && p[2] == 0xBF ? 3 : contraction(p, end, 0x20);
 }
 
 /* White space from P on: up to its last line end when it has one, else as skip_space. */

@@ -52,12 +52,15 @@ static inline const uint8_t *skip_run(const uint8_t *classes, const uint8_t *p, 
     return p;
 }
 
-/* Length of the contraction at P ("'s", "'re", ...), 0 when there is none. */
-static inline int contraction(const uint8_t *p, const uint8_t *end)
+/* Length of the contraction at P ("'s", "'re", ...), 0 when there is none. FOLD is 0, or the bit that makes
+ * letters small, so that either case will do. */
+static inline int contraction(const uint8_t *p, const uint8_t *end, int fold)
 {
     if (end - p < 2)
         return 0;
-    switch (p[1]) {
+    const int next = end - p > 2 ? p[2] | fold : 0;
+
+    switch (p[1] | fold) {
     case 's':
     case 't':
     case 'm':
@@ -65,9 +68,9 @@ static inline int contraction(const uint8_t *p, const uint8_t *end)
         return 2;
     case 'r':
     case 'v':
-        return end - p > 2 && p[2] == 'e' ? 3 : 0;
+        return next == 'e' ? 3 : 0;
     case 'l':
-        return end - p > 2 && p[2] == 'l' ? 3 : 0;
+        return next == 'l' ? 3 : 0;
     default:
         return 0;
     }
@@ -88,24 +91,34 @@ static inline const uint8_t *skip_space(const uint8_t *classes, const uint8_t *p
     return q == end || last == p || look(classes, q, &len) & stop ? q : last;
 }
 
-/* See next_word. */
-static inline const uint8_t *scan_word(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+/* A word of GPT-2's; where DIGITS are classes, what has one of them is a word by itself, and what is between
+ * them a text of its own: white space in front of one ends a text. */
+static inline const uint8_t *scan_between(const uint8_t *classes, const uint8_t *p,
+                                          const uint8_t *end, uint8_t digits)
 {
-    const uint8_t *q = p + (*p == ' ');
+    const uint8_t mask = PATTERN_CLASSES | digits, *q = p + (*p == ' ');
     int len;
 
     if (*p == '\'') {
-        len = contraction(p, end);
+        len = contraction(p, end, 0);
         if (len)
             return p + len;
     }
     if (q == end)
         return q;
-    const uint8_t kind = look(classes, q, &len) & PATTERN_CLASSES;
+    const uint8_t kind = look(classes, q, &len) & mask;
 
+    if (kind & digits)
+        return q == p ? p + len : q;
     if (kind & UC_SPACE)
-        return skip_space(classes, p, end, 0);
-    return skip_run(classes, q + len, end, kind, PATTERN_CLASSES);
+        return skip_space(classes, p, end, digits);
+    return skip_run(classes, q + len, end, kind, mask);
+}
+
+/* See next_word. */
+static inline const uint8_t *scan_word(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
+{
+    return scan_between(classes, p, end, 0);
 }
 
 #endif
