@@ -122,6 +122,15 @@ struct optim_step {
     int64_t t;
 };
 
+/* Bytes of a device's memory by use. TOTAL 0: the device has none of its own, and all else is 0. */
+struct memory_use {
+    size_t stored;      /* adopted: weights as their files have them */
+    size_t expanded;    /* copies of loaded weights that the device keeps for its products */
+    size_t asked;       /* alloc */
+    size_t scratch;     /* of ops and of uploads */
+    size_t free, total; /* other programs take the rest */
+};
+
 struct ops {
     const char *name; /* "ref", "cpu", "cuda" */
     size_t act_bytes; /* of an element of an activation */
@@ -296,12 +305,14 @@ struct ops {
 
     /* What ops_scratch_bytes says, for this table. */
     size_t (*scratch_bytes)(int64_t max_tokens, int64_t max_width, int64_t vocab);
+    /* What there is at this moment. */
+    void (*memory_use)(struct memory_use *use);
 };
 
 /* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. "auto" is the first card where there is a
- * plug-in for it and it can be used, else the cpu. NULL and err_set when the backend's plug-in or such
- * a device is not there (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One backend is open
- * at a time: the next call replaces the table. */
+ * plug-in for it and it can be used, else the cpu. NULL and err_set when the backend's plug-in or
+ * such a device is not there (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One backend
+ * is open at a time: the next call replaces the table. */
 const struct ops *ops_find(const char *device, int threads);
 
 /* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */

@@ -213,6 +213,7 @@ static inline enum dtype operand_type(const struct weight *w)
 int kept_weight(const void **copy, const struct weight *w);
 /* Gives one copy back; false where there is none. */
 bool kept_give_back(void);
+size_t kept_bytes(void);
 void kept_close(void);
 
 /* x (n) f32 as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */

@@ -61,18 +61,21 @@ static void forget(struct weight *w)
     full = full && n_kept > 0;
 }
 
+static size_t copy_bytes(const struct weight *w)
+{
+    return (size_t)(w->rows * w->cols) * (operand_type(w) == DT_F32 ? 4 : 2);
+}
+
 /* K's copy made, or K refused. */
 static int expand_all(struct kept *k)
 {
-    const int64_t n = k->w.rows * k->w.cols;
-    const enum dtype t = operand_type(&k->w);
-    const size_t bytes = (size_t)n * (t == DT_F32 ? 4 : 2);
+    const size_t bytes = copy_bytes(&k->w);
     size_t free = 0, total = 0;
 
     k->refused = cudaMemGetInfo(&free, &total) != cudaSuccess || free < total / RESERVE + bytes ||
                  cudaMalloc(&k->copy, bytes) != cudaSuccess;
     if (!k->refused)
-        return expand_to(k->copy, t, &k->w, 0, n);
+        return expand_to(k->copy, operand_type(&k->w), &k->w, 0, k->w.rows * k->w.cols);
     (void)cudaGetLastError(); /* the device goes on */
     k->copy = NULL;
     return 0;
@@ -99,6 +102,15 @@ bool kept_give_back(void)
     (void)cudaFree(kept[i - 1].copy); /* waits for what reads it */
     kept[i - 1].copy = NULL;
     return full = true;
+}
+
+size_t kept_bytes(void)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < n_kept; i++)
+        bytes += kept[i].copy ? copy_bytes(&kept[i].w) : 0;
+    return bytes;
 }
 
 void kept_close(void)

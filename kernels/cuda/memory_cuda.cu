@@ -2,15 +2,45 @@
  * upload_cuda.cu. */
 #include "cuda_impl.h"
 
-static struct dev *mem_alloc(size_t bytes)
+#include <stdlib.h>
+
+/* What the memory of each allocation is for. */
+enum use { STORED, ASKED, SCRATCH };
+static struct allocation {
+    struct dev *p;
+    size_t bytes;
+    enum use use;
+} *allocations;
+static int n_allocations, room_allocations;
+
+static int make_room(void)
+{
+    const int more = room_allocations ? 2 * room_allocations : 1024;
+
+    if (n_allocations < room_allocations)
+        return 0;
+    void *const p = realloc(allocations, (size_t)more * sizeof *allocations);
+
+    if (!p)
+        return cuda_fail(EX_OSERR, "out of memory");
+    allocations = (struct allocation *)p;
+    room_allocations = more;
+    return 0;
+}
+
+static struct dev *alloc_for(enum use use, size_t bytes)
 {
     void *p = NULL;
     cudaError_t e;
 
+    if (make_room() < 0)
+        return NULL;
     do {
         e = cudaMalloc(&p, bytes ? bytes : 256);
-        if (e == cudaSuccess)
+        if (e == cudaSuccess) {
+            allocations[n_allocations++] = { (struct dev *)p, bytes, use };
             return (struct dev *)p;
+        }
         (void)cudaGetLastError(); /* the device goes on */
     } while (e == cudaErrorMemoryAllocation && kept_give_back());
     size_t free = 0, total = 0;
@@ -25,14 +55,37 @@ static struct dev *mem_alloc(size_t bytes)
     return NULL;
 }
 
+static struct dev *mem_alloc(size_t bytes)
+{
+    return alloc_for(ASKED, bytes);
+}
+
+/* The newest are looked at first: they go first. */
 static void mem_release(struct dev *d)
 {
+    for (int i = n_allocations; i-- > 0;)
+        if (allocations[i].p == d) {
+            allocations[i] = allocations[--n_allocations];
+            break;
+        }
     (void)cudaFree(d); /* waits for what was queued */
+}
+
+static void mem_use(struct memory_use *use)
+{
+    *use = {};
+    use->expanded = kept_bytes();
+    for (int i = 0; i < n_allocations; i++)
+        *(allocations[i].use == STORED  ? &use->stored
+          : allocations[i].use == ASKED ? &use->asked
+                                        : &use->scratch) += allocations[i].bytes;
+    if (cudaMemGetInfo(&use->free, &use->total) != cudaSuccess)
+        (void)cudaGetLastError();
 }
 
 static const struct dev *mem_adopt(const void *host, size_t bytes)
 {
-    struct dev *const d = mem_alloc(bytes);
+    struct dev *const d = alloc_for(STORED, bytes);
 
     if (d && upload(d, host, bytes) == 0)
         return d;
@@ -96,7 +149,7 @@ void *cuda_scratch(enum scratch which, size_t bytes)
         return kept[which].p;
     mem_release(kept[which].p);
     kept[which].bytes = bytes;
-    kept[which].p = mem_alloc(bytes);
+    kept[which].p = alloc_for(SCRATCH, bytes);
     return kept[which].p;
 }
 
@@ -120,4 +173,5 @@ void cuda_memory_ops(struct ops *o)
     o->get = mem_get;
     o->copy = mem_copy;
     o->zero = mem_zero;
+    o->memory_use = mem_use;
 }

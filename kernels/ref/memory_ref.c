@@ -67,6 +67,11 @@ static int mem_zero(struct dev *d, size_t bytes)
     return 0;
 }
 
+static void mem_use(struct memory_use *use)
+{
+    *use = (struct memory_use){ 0 };
+}
+
 void ref_memory_ops(struct ops *o)
 {
     o->alloc = mem_alloc;
@@ -79,4 +84,5 @@ void ref_memory_ops(struct ops *o)
     o->get = mem_get;
     o->copy = mem_copy;
     o->zero = mem_zero;
+    o->memory_use = mem_use;
 }

@@ -99,6 +99,42 @@ static void large_files_are_adopted_whole(void **state)
     unsetenv("SLMTOOLS_EMULATE");
 }
 
+static void memory_is_told_by_use(void **state)
+{
+    static const float x[300] = { 0 };
+    struct memory_use before, now;
+
+    (void)state;
+    for (int t = use(REF); t < CUDA; t = use(t + 1)) {
+        tables[t].memory_use(&now);
+        assert_int_equal(now.total | now.free | now.asked, 0);
+    }
+    if (use(CUDA) != CUDA)
+        return;
+    const struct ops *const o = &tables[CUDA];
+    struct weight w = random_weight(o, DT_NF4, 64, 128, 64, DT_BF16, 1);
+    struct dev *const in = room(o, 8 * 128), *const out = room(o, 8 * 64);
+
+    o->memory_use(&before);
+    const struct dev *const adopted = o->adopt(x, sizeof x);
+    struct dev *const asked = o->alloc(500);
+
+    assert_int_equal(o->weight_load(&w), 0);
+    assert_int_equal(o->linear_forward(out, NULL, in, &w, NULL, NULL, NULL, 8), 0);
+    o->memory_use(&now);
+    assert_int_equal(now.stored - before.stored, sizeof x);
+    assert_int_equal(now.asked - before.asked, 500);
+    assert_int_equal(now.expanded - before.expanded, 64 * 128 * 2);
+    assert_true(now.scratch - before.scratch >= 8 * 128 * 2 && now.free < now.total);
+    o->disown(adopted);
+    o->release(asked);
+    o->weight_free(&w);
+    o->memory_use(&now);
+    assert_int_equal(now.stored, before.stored);
+    assert_int_equal(now.asked, before.asked);
+    assert_int_equal(now.expanded, before.expanded);
+}
+
 static void find_fails_with(const char *device, const char *said, int code)
 {
     assert_null(ops_find(device, 1));
@@ -187,6 +223,7 @@ int main(void)
         OP_TEST(bytes_survive_the_way),
         OP_TEST(adopted_memory_is_read_where_it_lies),
         OP_TEST(large_files_are_adopted_whole),
+        OP_TEST(memory_is_told_by_use),
         OP_TEST(backends_are_found_by_name),
         OP_TEST(threads_are_what_was_asked_for),
         OP_TEST(an_instruction_set_may_be_asked_for),

@@ -5,6 +5,7 @@ Every family forward, training forward and backward, and what is said where ther
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,20 @@ with tempfile.TemporaryDirectory() as scratch:
     while (tight := labelled(memory)).returncode == 71:
         memory += memory // 8
     check("and the same bytes with little memory, where no weight is kept expanded", memory > 1 << 21 and good(tight) == good(labelled(1 << 30)), memory)
+
+    def told(done):
+        line = [at for at in done.stderr.decode().splitlines() if "memory of the device" in at]
+        return [float(n) for n in re.findall(r"[0-9.]+(?= |;)", line[0])] if len(line) == 1 else []
+
+    def verbose(device, *words):
+        return run(*words, "-v", "--device", device, "-m", golden("phi-tiny", "nf4"), "--compute-dtype", "bfloat16",
+                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine="memory=50000000")
+
+    used = told(verbose("cuda", "predict", "--mode", "logits"))
+    check("-v says what takes the memory", len(used) == 7 and used[0] > 0 and used[1] > 0 and used[2] == 0 and 0 < used[5] < used[6] == 50, used)
+    used = told(verbose("cuda", "lora-train", "-o", path("verbose"), "--num-train-epochs", "1"))
+    check("training's optimiser too", len(used) == 7 and used[2] > 0, used)
+    check("and nothing on the CPU", told(verbose("cpu", "predict", "--mode", "logits")) == [])
 
     def generated(device):
         out = good(run("predict", "-q", "--device", device, "-m", golden("phi-tiny", "nf4"), "--mode", "generate",

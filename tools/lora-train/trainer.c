@@ -22,6 +22,7 @@ struct run {
     struct train_feed feed;
     struct optim_step optim;
     double *weight, *sum; /* (uses of the largest window, or eval records) */
+    int64_t first;        /* step of this process */
     char remark[40];      /* beside the progress bar */
 };
 
@@ -268,6 +269,8 @@ static int next_step(struct run *r, struct progress *progress)
         err_in("step %" PRId64, i + 1);
         return feed_blame(&r->feed);
     }
+    if (i == r->first)
+        model_note_memory(r->t->model);
     r->at->step++;
     r->at->evaluate = is_evaluated(r->t, r->at->step);
     report.last = r->at->step == r->t->order->steps ||
@@ -308,7 +311,9 @@ static int do_steps(struct run *r, struct progress *progress)
 
 int trainer_run(const struct trainer *t, struct trainer_state *s, struct metrics *metrics)
 {
-    struct run r = { .t = t, .at = s, .metrics = metrics, .optim = t->opt->optim };
+    struct run r = {
+        .t = t, .at = s, .metrics = metrics, .optim = t->opt->optim, .first = s->step
+    };
     struct progress *progress = progress_open(&t->opt->common, "steps", t->order->steps);
     int64_t room = t->sets->eval.n;
 

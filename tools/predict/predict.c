@@ -228,6 +228,7 @@ static void run(struct predictor *p, const struct origin *src, const char *const
     p->progress = progress_open(common, "records", records_to_come(p->opt, paths));
     if (window_run(p, mode, r, w) < 0)
         die_err();
+    model_note_memory(p->model);
     progress_close(p->progress);
     for (int i = 0; i < src->n; i++)
         writer_input(w, src->what[i], digests_at(src->digests, i));

@@ -150,6 +150,22 @@ void model_plan(const struct model *m, int64_t max_tokens, bool train, const str
     };
 }
 
+void model_note_memory(const struct model *m)
+{
+    const struct lora_set *l = m->e.lora;
+    const size_t lora = l ? (size_t)l->params * sizeof(float) * (l->g ? 4 : 1) : 0;
+    const double mb = 1e-6;
+    struct memory_use use;
+
+    m->e.ops->memory_use(&use);
+    if (use.total > 0)
+        note("memory of the device: weights as stored %.1f MB + kept expanded %.1f + LoRA and "
+             "optimiser %.1f + activations %.1f + scratch %.1f; %.1f of %.1f MB are free",
+             (double)use.stored * mb, (double)use.expanded * mb, (double)lora * mb,
+             (double)(use.asked - lora) * mb, (double)use.scratch * mb, (double)use.free * mb,
+             (double)use.total * mb);
+}
+
 int model_reserve(struct model *m, int64_t max_tokens, bool train)
 {
     const struct config *c = m->e.config;

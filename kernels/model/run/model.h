@@ -25,7 +25,8 @@ struct weights;  /* files/weights.h */
  * Loads config and weights of P (float32, float16, bfloat16 or bitsandbytes 4-bit; kept as stored,
  * mapped where the device allows) for OPS. Names and shapes are checked against the config, values
  * for NaN and infinity (the tensor is named). P must outlive M. COMPUTE, DT_F32 or
- * DT_BF16: what all linears and the head round to (struct weight). Errors are those of weights_open.
+ * DT_BF16: what all linears and the head round to (struct weight). Errors are those of
+ * weights_open.
  */
 MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops,
                         enum dtype compute);
@@ -75,8 +76,11 @@ struct memory_plan {
 };
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan);
-/* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. -1 when
- * the device has not as much. */
+/* Under -v: a line on what takes the memory of the device, at this moment; none where that is the
+ * host's. */
+void model_note_memory(const struct model *m);
+/* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. -1
+ * when the device has not as much. */
 MUST_USE int model_reserve(struct model *m, int64_t max_tokens, bool train);
 
 /*
