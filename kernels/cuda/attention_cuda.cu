@@ -5,8 +5,8 @@
  * the sequence's own numbering, so that a row's result does not depend on the rows beside it.
  *
  * Bound by arithmetic without tensor cores: 4 D (forward) and 10 D (backward) operations for each query
- * and key. Forward is done by attention_mma_cuda.cu where halves are allowed; backward then rounds what
- * was rounded there, so that its slopes are those of what was computed. To come: backward over mma tiles.
+ * and key. Where halves are allowed, attention_mma_cuda.cu and attention_back_mma_cuda.cu are many times
+ * faster; this is for all else.
  */
 #include "attention_cuda.h"
 
@@ -22,11 +22,11 @@ __device__ static float dot(const float *a, const float *b, int64_t D)
     return sum;
 }
 
-/* to (D) = from (D) rounded, by the lanes of a warp. */
-__device__ static void copy_row(float *to, const float *from, int64_t D, enum dtype round)
+/* to (D) = from (D), by the lanes of a warp. */
+__device__ static void copy_row(float *to, const float *from, int64_t D)
 {
     for (int64_t d = threadIdx.x % WARP; d < D; d += WARP)
-        to[d] = f32_rounded(from[d], round);
+        to[d] = from[d];
 }
 
 /* What a block keeps in shared memory; rows of tiles are an element longer, so that lanes that read the
@@ -65,8 +65,8 @@ __device__ static void load_keys(const struct room &r, const float *k, const flo
     for (int row = threadIdx.x / WARP; row < TILE && j + row < end; row += WARPS) {
         const int64_t at = key_row(s, j + row) * a.kv_ld + kh * D;
 
-        copy_row(r.first + row * (D + 1), k + at, D, a.round);
-        copy_row(r.second + row * (D + 1), v + at, D, a.round);
+        copy_row(r.first + row * (D + 1), k + at, D);
+        copy_row(r.second + row * (D + 1), v + at, D);
     }
 }
 
@@ -112,7 +112,7 @@ static __global__ void forward(float *out, float *lse, const float *q, const flo
     if (me.none)
         return;
     if (me.live)
-        copy_row(query, q + me.row * a.q_ld + h * D, D, a.round);
+        copy_row(query, q + me.row * a.q_ld + h * D, D);
     for (int64_t j = me.first_tile; j < me.last_end; j += TILE) {
         __syncthreads();
         load_keys(r, k, v, me.s, a, j, me.last_end, kh);
@@ -179,8 +179,8 @@ static __global__ void backward_queries(float *dq, const float *dout, const floa
     const int64_t at = me.row * a.heads + h;
 
     if (me.live) {
-        copy_row(query, q + me.row * a.q_ld + h * D, D, a.round);
-        copy_row(slope, dout + at * D, D, DT_F32);
+        copy_row(query, q + me.row * a.q_ld + h * D, D);
+        copy_row(slope, dout + at * D, D);
     }
     for (int64_t j = me.first_tile; j < me.last_end; j += TILE) {
         const int n = (int)least(me.end - j, TILE);
@@ -228,8 +228,8 @@ static __global__ void backward_keys(float *dk, float *dv, const float *dout, co
     const int64_t end = a.window ? least(first + WARPS - 1 + a.window, s.q_len) : s.q_len;
 
     if (live) {
-        copy_row(key, k + to, D, a.round);
-        copy_row(value, v + to, D, a.round);
+        copy_row(key, k + to, D);
+        copy_row(value, v + to, D);
     }
     for (int64_t h = kh * group; h < (kh + 1) * group; h++)
         for (int64_t i = first / TILE * TILE; i < end; i += TILE) {
@@ -238,9 +238,8 @@ static __global__ void backward_keys(float *dk, float *dv, const float *dout, co
 
             __syncthreads();
             for (int row = warp; row < n; row += WARPS) {
-                copy_row(r.first + row * (D + 1), q + (s.q_start + i + row) * a.q_ld + h * D, D, a.round);
-                copy_row(r.second + row * (D + 1), dout + ((s.q_start + i + row) * a.heads + h) * D, D,
-                         DT_F32);
+                copy_row(r.first + row * (D + 1), q + (s.q_start + i + row) * a.q_ld + h * D, D);
+                copy_row(r.second + row * (D + 1), dout + ((s.q_start + i + row) * a.heads + h) * D, D);
             }
             __syncthreads();
             p[lane] = ds[lane] = 0;
@@ -324,9 +323,13 @@ static struct call call_of(const struct dev *q, const struct dev *k, const struc
     c.a = *shape;
     for (int64_t s = 0; s < rows->seqs; s++)
         c.longest = rows->seq[s].q_len > c.longest ? rows->seq[s].q_len : c.longest;
-    if ((c.a.round != DT_F16 && c.a.round != DT_BF16) || !attention_mma_fits(&c))
-        c.a.round = DT_F32;
     return c;
+}
+
+/* Whether C is for tensor cores. */
+static bool by_mma(const struct call *c)
+{
+    return (c->a.round == DT_F16 || c->a.round == DT_BF16) && attention_mma_fits(c);
 }
 
 static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
@@ -336,7 +339,7 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
     struct call c = call_of(q, k, v, rows, shape);
 
     c.out = f32(out), c.lse_out = f32(lse);
-    return c.a.round == DT_F32 ? run(&c, false) : attention_by_mma(&c);
+    return by_mma(&c) ? attention_by_mma(&c) : run(&c, false);
 }
 
 static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
@@ -348,7 +351,9 @@ static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, st
     struct call c = call_of(q, k, v, rows, shape);
 
     c.dq = f32(dq), c.dk = f32(dk), c.dv = f32(dv), c.along = f32(scratch);
-    c.dout = f32(dout), c.lse = f32(lse);
+    c.dout = f32(dout), c.lse = f32(lse), c.y = f32(out);
+    if (by_mma(&c))
+        return attention_back_by_mma(&c);
     if (LAUNCH(along_rows, blocks_for(n, THREADS), THREADS, 0, f32(scratch), f32(dout), f32(out), n,
                shape->head_dim) < 0)
         return -1;

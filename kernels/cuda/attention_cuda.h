@@ -34,15 +34,16 @@ template <class F> static int allow(F *kernel, size_t bytes)
 
 /* One call of attention, whichever. */
 struct call {
-    float *out, *lse_out, *dq, *dk, *dv, *along;
-    const float *dout, *lse, *q, *k, *v;
+    float *out, *lse_out, *dq, *dk, *dv, *along, *times;
+    const float *dout, *y, *lse, *q, *k, *v; /* y: what forward gave */
     const struct seq *seqs;
     struct attention a; /* round: what this call rounds to, DT_F32 where not */
     int64_t n_seqs, longest; /* of their queries */
 };
 
-/* Forward on tensor cores; a.round says of which type. */
+/* On tensor cores; a.round says of which type. Backward gives C's times a place and fills it and along. */
 int attention_by_mma(const struct call *c);
+int attention_back_by_mma(struct call *c);
 /* Whether the shapes and addresses of C allow it. */
 bool attention_mma_fits(const struct call *c);
 

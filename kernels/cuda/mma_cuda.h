@@ -14,6 +14,14 @@
 
 #include "cuda_impl.h"
 
+/* One of the two halves of a word. */
+template <enum dtype T> __device__ static inline float half_of(uint32_t word, int which)
+{
+    const uint16_t half = (uint16_t)(word >> 16 * which);
+
+    return T == DT_F16 ? f32_of_f16(half) : f32_of_bf16(half);
+}
+
 #ifdef __CUDACC__
 
 /* d += a b. */
@@ -68,13 +76,6 @@ template <enum dtype T> static inline uint32_t halves(float first, float second)
 {
     return T == DT_F16 ? f16_of_f32(first) | (uint32_t)f16_of_f32(second) << 16
                        : bf16_of_f32(first) | (uint32_t)bf16_of_f32(second) << 16;
-}
-
-template <enum dtype T> static inline float half_of(uint32_t word, int which)
-{
-    const uint16_t half = (uint16_t)(word >> 16 * which);
-
-    return T == DT_F16 ? f32_of_f16(half) : f32_of_bf16(half);
 }
 
 template <enum dtype T>

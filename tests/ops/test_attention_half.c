@@ -3,20 +3,23 @@
 #include "ops_test.h"
 
 struct shape {
-    int lengths[3], n;
+    int lengths[3], n; /* in turn, if there are more than three */
     int64_t H, K, D, window;
     int64_t gap;    /* elements between the rows' ends and the next */
     int32_t shared; /* rows that every query sees besides; forward only */
     enum dtype round;
 };
 
-/* Every head size there is; grouped heads; lengths around the tiles of 64 queries and 32 keys; a
- * hundred-odd of few; windows in and across tiles; rows that stand apart; a shared beginning. */
+/* Every head size there is; grouped heads; lengths around the tiles of 64 and 32; a hundred of few;
+ * one that is long; windows in and across tiles; rows that stand apart; a shared beginning. */
 #define SHAPES(type)                                                                               \
     { { 40, 1, 17 }, 3, 2, 2, 80, 0, 0, 0, type }, { { 300 }, 1, 7, 1, 32, 0, 8, 0, type },        \
         { { 63, 65 }, 2, 4, 2, 64, 0, 0, 0, type }, { { 64, 33 }, 2, 2, 1, 96, 20, 32, 0, type },  \
         { { 100 }, 1, 2, 2, 128, 33, 128, 0, type }, { { 9, 2 }, 2, 2, 1, 256, 0, 4, 0, type },    \
         { { 5, 31, 3 }, 3, 2, 1, 16, 0, 0, 40, type }, { { 130 }, 1, 1, 1, 48, 1, 0, 0, type },    \
+        { { 70, 3 }, 2, 2, 2, 256, 40, 0, 0, type },                                               \
+        { { 3, 3, 9 }, 100, 1, 1, 64, 0, 0, 0, type },                                             \
+        { { 33, 1 }, 2, 2, 2, 112, 1000, 0, 0, type },                                             \
     {                                                                                              \
         { 90 }, 1, 2, 1, 112, 50, 0, 77, type                                                      \
     }
@@ -32,7 +35,7 @@ struct inputs {
 
 static struct inputs inputs_of(const struct ops *o, const struct shape *s)
 {
-    struct seq *const seq = sequences(s->lengths, s->n);
+    int *const lengths = host((size_t)s->n * sizeof *lengths);
     struct inputs in = { .a = { .heads = s->H,
                                 .kv_heads = s->K,
                                 .head_dim = s->D,
@@ -41,6 +44,10 @@ static struct inputs inputs_of(const struct ops *o, const struct shape *s)
                                 .window = s->window,
                                 .scale = 2 / sqrtf((float)s->D),
                                 .round = s->round } };
+
+    for (int i = 0; i < s->n; i++)
+        lengths[i] = s->lengths[i % 3];
+    struct seq *const seq = sequences(lengths, s->n);
 
     for (int i = 0; i < s->n; i++) {
         seq[i].k_start += s->shared;
@@ -54,7 +61,29 @@ static struct inputs inputs_of(const struct ops *o, const struct shape *s)
     return in;
 }
 
-/* Rows of HEADS heads, LD apart. */
+/* What forward gives and, of a gradient G of it, backward. */
+struct results {
+    struct dev *out, *lse, *dq, *dk, *dv;
+};
+
+static struct results attend(const struct ops *o, const struct inputs *in, const struct dev *g)
+{
+    const int64_t N = in->N, H = in->a.heads, D = in->a.head_dim;
+    struct results r = { .out = room(o, N * H * D), .lse = room(o, N * H) };
+
+    assert_int_equal(o->attention_forward(r.out, r.lse, in->q, in->k, in->v, &in->rows, &in->a), 0);
+    if (!g)
+        return r;
+    r.dq = room(o, N * in->a.q_ld);
+    r.dk = room(o, N * in->a.kv_ld);
+    r.dv = room(o, N * in->a.kv_ld);
+    assert_int_equal(o->attention_backward(r.dq, r.dk, r.dv, room(o, N * H), g, r.out, r.lse, in->q,
+                                           in->k, in->v, &in->rows, &in->a),
+                     0);
+    return r;
+}
+
+/* Rows of WIDTH, LD apart. */
 static void give_rows(struct outputs *out, const struct ops *o, const char *name,
                       const struct dev *x, int64_t rows, int64_t width, int64_t ld)
 {
@@ -71,25 +100,18 @@ static void run_half(struct outputs *out, const struct ops *o, const void *shape
     const struct shape *const s = shape;
     const struct inputs in = inputs_of(o, s);
     const int64_t N = in.N, HD = s->H * s->D, KD = s->K * s->D;
-    struct dev *const y = room(o, N * HD), *const lse = room(o, N * s->H);
+    const struct results r = attend(o, &in, s->shared ? NULL : put_random(o, N * HD, 4));
 
-    assert_int_equal(o->attention_forward(y, lse, in.q, in.k, in.v, &in.rows, &in.a), 0);
-    give(out, o, "out", y, N * HD);
-    give(out, o, "lse", lse, N * s->H);
+    give(out, o, "out", r.out, N * HD);
+    give(out, o, "lse", r.lse, N * s->H);
     if (s->shared)
         return;
-    struct dev *const dq = room(o, N * in.a.q_ld), *const dk = room(o, N * in.a.kv_ld),
-                      *const dv = room(o, N * in.a.kv_ld);
-
-    assert_int_equal(o->attention_backward(dq, dk, dv, room(o, N * s->H), put_random(o, N * HD, 4),
-                                           y, lse, in.q, in.k, in.v, &in.rows, &in.a),
-                     0);
-    give_rows(out, o, "dq", dq, N, HD, in.a.q_ld);
-    give_rows(out, o, "dk", dk, N, KD, in.a.kv_ld);
-    give_rows(out, o, "dv", dv, N, KD, in.a.kv_ld);
+    give_rows(out, o, "dq", r.dq, N, HD, in.a.q_ld);
+    give_rows(out, o, "dk", r.dk, N, KD, in.a.kv_ld);
+    give_rows(out, o, "dv", r.dv, N, KD, in.a.kv_ld);
 }
 
-/* Each of four roundings is off by 2^-9 at most (2^-12 in float16), a part in 1e6 of its square. */
+/* Each of four or five roundings is off by 2^-9 at most (2^-12 in float16), 2e-6 of its square. */
 static void halves_are_good_enough(void **state)
 {
     (void)state;
@@ -97,28 +119,23 @@ static void halves_are_good_enough(void **state)
     CHECK_OP(run_half, float16, 1e-6);
 }
 
-static float *attend(const struct ops *o, const struct inputs *in)
-{
-    const int64_t n = in->N * in->a.heads * in->a.head_dim;
-    struct dev *const y = room(o, n);
-
-    assert_int_equal(o->attention_forward(y, NULL, in->q, in->k, in->v, &in->rows, &in->a), 0);
-    return get_floats(o, y, n);
-}
-
 /* ref and cpu do not round; what does is seen to. */
 static void only_a_device_rounds(void **state)
 {
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
-        struct inputs in = inputs_of(&tables[t], &bfloat16[2]);
+        const struct ops *const o = &tables[t];
+        struct inputs in = inputs_of(o, &bfloat16[2]);
         const int64_t n = in.N * in.a.heads * in.a.head_dim;
-        const float *const rounded = attend(&tables[t], &in);
+        const struct dev *const g = put_random(o, n, 4);
+        const struct results rounded = attend(o, &in, g);
 
         in.a.round = DT_F32;
-        const double e = nmse(rounded, attend(&tables[t], &in), n);
+        const struct results same = attend(o, &in, g);
+        const double e = nmse(get_floats(o, rounded.out, n), get_floats(o, same.out, n), n),
+                     back = nmse(get_floats(o, rounded.dq, n), get_floats(o, same.dq, n), n);
 
-        assert_true(t == CUDA ? e > 1e-8 : e == 0);
+        assert_true(t == CUDA ? e > 1e-8 && back > 1e-8 : e == 0 && back == 0);
     }
 }
 
@@ -126,57 +143,93 @@ static void only_a_device_rounds(void **state)
 static void neighbours_do_not_matter(void **state)
 {
     static const struct shape three = { { 20, 70, 9 }, 3, 2, 1, 64, 0, 0, 0, DT_BF16 };
+    enum { HD = 2 * 64, KD = 64 };
 
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
         const struct inputs all = inputs_of(o, &three);
+        const struct dev *const g = put_random(o, 99 * HD, 4);
+        const struct results among = attend(o, &all, g);
         struct inputs one = all;
+        struct outputs got = { 0 }, want = { 0 };
 
         one.N = 70;
         one.rows = pack_lengths(o, &three.lengths[1], 1);
-        one.q = o->slice_const(all.q, (size_t)(20 * all.a.q_ld) * sizeof(float));
-        one.k = o->slice_const(all.k, (size_t)(20 * all.a.kv_ld) * sizeof(float));
-        one.v = o->slice_const(all.v, (size_t)(20 * all.a.kv_ld) * sizeof(float));
-        assert_memory_equal(attend(o, &one), attend(o, &all) + 20 * 2 * 64,
-                            70 * 2 * 64 * sizeof(float));
+        one.q = o->slice_const(all.q, 20 * HD * sizeof(float));
+        one.k = o->slice_const(all.k, 20 * KD * sizeof(float));
+        one.v = o->slice_const(all.v, 20 * KD * sizeof(float));
+        const struct results alone = attend(o, &one, o->slice_const(g, 20 * HD * sizeof(float)));
+
+        give(&got, o, "out", alone.out, 70 * HD);
+        give(&got, o, "dq", alone.dq, 70 * HD);
+        give(&got, o, "dk", alone.dk, 70 * KD);
+        give(&got, o, "dv", alone.dv, 70 * KD);
+        give(&want, o, "out", o->slice_const(among.out, 20 * HD * sizeof(float)), 70 * HD);
+        give(&want, o, "dq", o->slice_const(among.dq, 20 * HD * sizeof(float)), 70 * HD);
+        give(&want, o, "dk", o->slice_const(among.dk, 20 * KD * sizeof(float)), 70 * KD);
+        give(&want, o, "dv", o->slice_const(among.dv, 20 * KD * sizeof(float)), 70 * KD);
+        check_bytes(t, &got, &want, "alone");
     }
 }
 
-/* A query that sees one key: its value, rounded, and no slope at all, as in f32. */
+/* A gradient far below the least number of float16: what a large one gives, in proportion; and
+ * none. */
+static void small_gradients_are_kept(void **state)
+{
+    static const float sizes[] = { 1, 0x1p-40f, 0x1p+60f, 0 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
+        for (int s = 0; s < COUNT(sizes); s++) {
+            const struct ops *const o = &tables[t];
+            const struct inputs in = inputs_of(o, &float16[2]);
+            const int64_t n = in.N * in.a.heads * in.a.head_dim;
+            float *const g = random_floats(n, 4);
+            const struct results want = attend(o, &in, put_floats(o, g, n));
+
+            for (int64_t i = 0; i < n; i++)
+                g[i] *= sizes[s];
+            const struct results got = attend(o, &in, put_floats(o, g, n));
+            float *const dq = get_floats(o, want.dq, n), *const dk = get_floats(o, want.dk, n / 2),
+                         *const dv = get_floats(o, want.dv, n / 2);
+
+            for (int64_t i = 0; i < n; i++)
+                dq[i] *= sizes[s];
+            for (int64_t i = 0; i < n / 2; i++) {
+                dk[i] *= sizes[s];
+                dv[i] *= sizes[s];
+            }
+            assert_floats("dq", get_floats(o, got.dq, n), dq, n, 0);
+            assert_floats("dk", get_floats(o, got.dk, n / 2), dk, n / 2, 0);
+            assert_floats("dv", get_floats(o, got.dv, n / 2), dv, n / 2, 0);
+        }
+}
+
+/* A query that sees one key: its value, rounded, and no slope, as in f32. */
 static void one_key_has_no_slope(void **state)
 {
-    enum { N = 33, H = 2, D = 80, n = N * H * D };
-    const struct attention f32 = attention_shape(H, H, D, 1);
+    static const struct shape one = { { 33 }, 1, 2, 2, 80, 1, 0, 0, DT_BF16 };
+    enum { N = 33 * 2 * 80 };
 
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
         const struct ops *const o = &tables[t];
-        struct attention a = f32;
-        const struct packed rows = pack_lengths(o, (int[]){ N }, 1);
-        struct dev *const y = room(o, n), *const lse = room(o, N * H), *const dq = room(o, n);
-        const struct dev *const q = put_random(o, n, 1), *const k = put_random(o, n, 2),
-                                *const v = put_random(o, n, 3);
+        const struct inputs in = inputs_of(o, &one);
+        const struct results r = attend(o, &in, put_random(o, N, 4));
+        float *const none = host(N * sizeof *none);
 
-        a.window = 1;
-        a.round = DT_BF16;
-        assert_int_equal(o->attention_forward(y, lse, q, k, v, &rows, &a), 0);
-        assert_int_equal(o->attention_backward(dq, room(o, n), room(o, n), room(o, N * H),
-                                               put_random(o, n, 4), y, lse, q, k, v, &rows, &a),
-                         0);
-        float *const none = host(n * sizeof *none);
-
-        memset(none, 0, n * sizeof *none);
-        assert_floats("dq", get_floats(o, dq, n), none, n, 0);
+        memset(none, 0, N * sizeof *none);
+        assert_floats("dq", get_floats(o, r.dq, N), none, N, t == CUDA ? 1e-6 : 0);
+        assert_floats("dk", get_floats(o, r.dk, N), none, N, t == CUDA ? 1e-6 : 0);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OP_TEST(halves_are_good_enough),
-        OP_TEST(only_a_device_rounds),
-        OP_TEST(neighbours_do_not_matter),
+        OP_TEST(halves_are_good_enough),   OP_TEST(only_a_device_rounds),
+        OP_TEST(neighbours_do_not_matter), OP_TEST(small_gradients_are_kept),
         OP_TEST(one_key_has_no_slope),
     };
 

@@ -1,0 +1,263 @@
+/*
+ * Attention backward on tensor cores (attention_mma_cuda.h), deterministic and without atomics: one kernel
+ * has queries and goes over keys for dq, one has keys and goes over queries for dk and dv. With p the
+ * softmax, made again from lse and the rounded q and k of forward, do = dout and along_i = do_i . out_i:
+ *   dv_j = sum_i p_ij do_i,  ds_ij = p_ij (do_i . v_j - along_i),
+ *   dq_i = scale sum_j ds_ij k_j,  dk_j = scale sum_i ds_ij q_i.
+ *
+ * Gradients may be smaller than what f16 holds. So dout is multiplied, for each sequence and key head, with
+ * the power of two that brings its largest entry to 1..2, and the results are divided by it, all exact.
+ *
+ * In bf16, ds goes into its products as two halves, rounded and what that leaves: with one, the four
+ * roundings before it would make the error more than 1e-5 of the mean square. q, k, v, dout and p are
+ * rounded once.
+ *
+ * FLOPs for each query and key: 6 D in the first kernel, 8 D in the second (10 D for heads of more than 128
+ * channels, whose dk and dv have a launch each, as both sums do not fit into registers); 4 D more on the
+ * tensor cores for the second halves of ds. For each row of a tile, 8 D bytes of L2 and OWN pairs: 48 and
+ * 64 FLOP a byte. ldmatrix reads 0.08 bytes of shared memory a FLOP, without bank conflicts. With L2 at
+ * 5.5 TB/s, shared memory at 29 TB/s and mma.sync at 600 TFLOP/s, as an H200 should have, each allows 260
+ * to 450 TFLOP/s alone; nothing is loaded while tiles are multiplied but by other blocks (2 to 4 on a
+ * multiprocessor), so 120 to 150 is what to expect. Phi-2 (32 heads of 80), one text of 2,048 tokens: 75
+ * GFLOP a layer, 0.6 ms. Texts of some 75 tokens are bound by bytes instead: 14 times N H D floats.
+ */
+#include "attention_mma_cuda.h"
+
+enum { ROW_THREADS = 512 };
+enum what { KEYS = 1, VALUES = 2 }; /* whose gradients */
+
+/* What dout is multiplied with, LARGEST being its largest entry. */
+__device__ static float power_for(float largest)
+{
+    const int power = largest > 0 ? ilogbf(largest) : 0;
+
+    return ldexpf(1, -(power < -126 ? -126 : power > 126 ? 126 : power));
+}
+
+/* times (S, K), and along (N, H) = dout times it, rounded, . y. */
+template <enum dtype T> static __global__ void prepare(struct call c)
+{
+    SHARED(float, warps);
+    const struct seq s = c.seqs[blockIdx.x];
+    const int64_t D = c.a.head_dim, K = c.a.kv_heads, group = c.a.heads / K, kh = blockIdx.y;
+    const int64_t n = s.q_len * group, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    float largest = 0;
+
+    for (int64_t r = warp; r < n; r += ROW_THREADS / WARP) {
+        const int64_t at = (s.q_start + r / group) * c.a.heads + kh * group + r % group;
+
+        for (int64_t d = lane; d < D; d += WARP)
+            largest = fmaxf(largest, fabsf(c.dout[at * D + d]));
+    }
+    const float times = power_for(block_all(largest, larger(), warps));
+
+    for (int64_t r = warp; r < n; r += ROW_THREADS / WARP) {
+        const int64_t at = (s.q_start + r / group) * c.a.heads + kh * group + r % group;
+        float sum = 0;
+
+        for (int64_t d = lane; d < D; d += WARP)
+            sum = madd(f32_rounded(c.dout[at * D + d] * times, T), c.y[at * D + d], sum);
+        sum = warp_all(sum, add());
+        if (lane == 0)
+            c.along[at] = sum;
+    }
+    if (threadIdx.x == 0)
+        c.times[blockIdx.x * K + kh] = times;
+}
+
+/* queries, slopes (N, D) = those of head H from query FIRST of S on, zeros from its end on, slopes times
+ * TIMES; their lse and along stand beside them. By all warps. */
+template <enum dtype T>
+__device__ static void load_queries(uint16_t *queries, uint16_t *slopes, const struct call &c,
+                                    const struct seq &s, int64_t h, int first, int n, float times)
+{
+    const int D = (int)c.a.head_dim;
+
+    for (int r = threadIdx.x / WARP; r < n; r += WARPS) {
+        const bool none = first + r >= s.q_len;
+        const int64_t row = s.q_start + (none ? 0 : first + r), at = row * c.a.heads + h;
+
+        round_row<T>(queries + r * (D + PAD), none ? NULL : c.q + row * c.a.q_ld + h * D, 1, D);
+        round_row<T>(slopes + r * (D + PAD), none ? NULL : c.dout + at * D, times, D);
+        if (threadIdx.x % WARP == 0) {
+            *beside(queries, r, D) = c.lse[at];
+            *beside(slopes, r, D) = c.along[at];
+        }
+    }
+}
+
+/* Keys that a query of S sees at most. */
+__device__ static int window_of(const struct seq &s, const struct attention &a)
+{
+    return a.window && a.window < s.q_len ? (int)a.window : s.q_len;
+}
+
+/* The softmax of a query and a key, 0 where it does not see it. */
+__device__ static float softmax(float score, float lse, float scale, int query, int key, int queries, int window)
+{
+    const bool sees = query < queries && key <= query && query - key < window;
+
+    return sees ? expf(scale * score - lse) : 0;
+}
+
+template <enum dtype T, int CHANNELS>
+static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct call c, int tiles)
+{
+    SHARED(uint16_t, shared);
+    const int D = (int)c.a.head_dim, ld = D + PAD, mine = threadIdx.x / WARP * MINE;
+    const int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    const int64_t h = blockIdx.y, kh = h / (c.a.heads / c.a.kv_heads);
+    const struct seq s = c.seqs[blockIdx.x / tiles];
+    const int first = blockIdx.x % tiles * OWN, end = (int)least(first + OWN, s.q_len);
+    const int window = window_of(s, c.a);
+    uint16_t *const queries = shared, *const slopes = queries + OWN * ld, *const keys = slopes + OWN * ld,
+                    *const values = keys + TILE * ld;
+    float sum[CHANNELS / 8][4] = { { 0 } };
+
+    if (first >= s.q_len)
+        return;
+    const float times = c.times[blockIdx.x / tiles * c.a.kv_heads + kh];
+
+    load_queries<T>(queries, slopes, c, s, h, first, OWN, times);
+    for (int j = (int)first_visible(s, c.a, first) / TILE * TILE; j < end; j += TILE) {
+        float p[TILE / 8][4], dp[TILE / 8][4];
+
+        __syncthreads();
+        load_keys<T>(keys, values, c, s, kh, j, TILE, end);
+        __syncthreads();
+        if (first + mine >= end || j >= first + mine + MINE)
+            continue; /* this warp sees none of them */
+        scores<T>(p, queries + mine * ld, keys, D);
+        scores<T>(dp, slopes + mine * ld, values, D);
+        for (int n = 0; n < TILE / 8; n++)
+            for (int i = 0; i < 4; i++) {
+                const int r = mine + g + i / 2 * 8, col = 8 * n + 2 * t + i % 2;
+
+                p[n][i] = softmax(p[n][i], *beside(queries, r, D), c.a.scale, first + r, j + col, end, window) *
+                          (dp[n][i] - *beside(slopes, r, D));
+            }
+        add_product<T, CHANNELS, T == DT_BF16 ? 2 : 1>(sum, p, keys, D);
+    }
+    for (int r = 0; r < 2; r++) {
+        const int i = first + mine + g + 8 * r;
+
+        if (i < s.q_len)
+            store_row<CHANNELS>(c.dq + (s.q_start + i) * c.a.q_ld + h * D, sum, r, c.a.scale / times, D);
+    }
+}
+
+template <enum dtype T, int CHANNELS, int WHAT>
+static __global__ void __launch_bounds__(WARPS *WARP) backward_keys(struct call c, int tiles)
+{
+    SHARED(uint16_t, shared);
+    const int D = (int)c.a.head_dim, ld = D + PAD, mine = threadIdx.x / WARP * MINE;
+    const int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    const int64_t kh = blockIdx.y, group = c.a.heads / c.a.kv_heads;
+    const struct seq s = c.seqs[blockIdx.x / tiles];
+    const int first = blockIdx.x % tiles * OWN, window = window_of(s, c.a);
+    const int end = (int)least((int64_t)first + OWN - 1 + window, s.q_len);
+    uint16_t *const keys = shared, *const values = keys + OWN * ld, *const queries = values + OWN * ld,
+                    *const slopes = queries + TILE * ld;
+    float key_sum[WHAT & KEYS ? CHANNELS / 8 : 1][4] = { { 0 } },
+          value_sum[WHAT & VALUES ? CHANNELS / 8 : 1][4] = { { 0 } };
+
+    if (first >= s.q_len)
+        return;
+    const float times = c.times[blockIdx.x / tiles * c.a.kv_heads + kh];
+
+    load_keys<T>(keys, values, c, s, kh, first, OWN, s.q_len);
+    for (int64_t h = kh * group; h < (kh + 1) * group; h++)
+        for (int i0 = first; i0 < end; i0 += TILE) {
+            float p[TILE / 8][4], dp[TILE / 8][4];
+
+            __syncthreads();
+            load_queries<T>(queries, slopes, c, s, h, i0, TILE, times);
+            __syncthreads();
+            if (first + mine >= least(i0 + TILE, end))
+                continue; /* none of them sees this warp's keys */
+            scores<T>(p, keys + mine * ld, queries, D);
+            for (int n = 0; n < TILE / 8; n++)
+                for (int i = 0; i < 4; i++) {
+                    const int r = mine + g + i / 2 * 8, col = 8 * n + 2 * t + i % 2;
+
+                    p[n][i] = softmax(p[n][i], *beside(queries, col, D), c.a.scale, i0 + col, first + r, end,
+                                      window);
+                }
+            if constexpr (WHAT & VALUES)
+                add_product<T, CHANNELS, 1>(value_sum, p, slopes, D);
+            if constexpr (WHAT & KEYS) {
+                scores<T>(dp, values + mine * ld, slopes, D);
+                for (int n = 0; n < TILE / 8; n++)
+                    for (int i = 0; i < 4; i++)
+                        p[n][i] *= dp[n][i] - *beside(slopes, 8 * n + 2 * t + i % 2, D);
+                add_product<T, CHANNELS, T == DT_BF16 ? 2 : 1>(key_sum, p, queries, D);
+            }
+        }
+    for (int r = 0; r < 2; r++) {
+        const int j = first + mine + g + 8 * r;
+        const int64_t to = (s.k_start + j) * c.a.kv_ld + kh * D;
+
+        if (j >= s.q_len)
+            continue;
+        if constexpr (WHAT & KEYS)
+            store_row<CHANNELS>(c.dk + to, key_sum, r, c.a.scale / times, D);
+        if constexpr (WHAT & VALUES)
+            store_row<CHANNELS>(c.dv + to, value_sum, r, 1 / times, D);
+    }
+}
+
+/* ---- launches ---- */
+
+static dim3 grid_of(const struct call *c, int64_t heads)
+{
+    return dim3((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)heads);
+}
+
+static size_t shared_bytes(const struct call *c)
+{
+    return rows_bytes(2 * OWN + 2 * TILE, c->a.head_dim);
+}
+
+template <enum dtype T, int CHANNELS> static int run_queries(const struct call *c)
+{
+    if (allow(backward_queries<T, CHANNELS>, shared_bytes(c)) < 0)
+        return -1;
+    return LAUNCH((backward_queries<T, CHANNELS>), grid_of(c, c->a.heads), WARPS * WARP, shared_bytes(c), *c,
+                  tiles_of(c));
+}
+
+template <enum dtype T, int CHANNELS, int WHAT> static int run_keys(const struct call *c)
+{
+    if (allow(backward_keys<T, CHANNELS, WHAT>, shared_bytes(c)) < 0)
+        return -1;
+    return LAUNCH((backward_keys<T, CHANNELS, WHAT>), grid_of(c, c->a.kv_heads), WARPS * WARP,
+                  shared_bytes(c), *c, tiles_of(c));
+}
+
+template <enum dtype T, int CHANNELS> static int run(const struct call *c)
+{
+    if (run_queries<T, CHANNELS>(c) < 0)
+        return -1;
+    if constexpr (CHANNELS <= 128)
+        return run_keys<T, CHANNELS, KEYS | VALUES>(c);
+    else
+        return run_keys<T, CHANNELS, KEYS>(c) < 0 ? -1 : run_keys<T, CHANNELS, VALUES>(c);
+}
+
+template <enum dtype T> static int run_of(struct call *c)
+{
+    const dim3 heads((unsigned)c->n_seqs, (unsigned)c->a.kv_heads);
+
+    c->times = (float *)cuda_scratch(SCRATCH_SUMS, (size_t)(c->n_seqs * c->a.kv_heads) * sizeof(float));
+    if (!c->times || LAUNCH(prepare<T>, heads, ROW_THREADS, WARP * sizeof(float), *c) < 0)
+        return -1;
+    return c->a.head_dim <= 64    ? run<T, 64>(c)
+           : c->a.head_dim <= 96  ? run<T, 96>(c)
+           : c->a.head_dim <= 128 ? run<T, 128>(c)
+                                  : run<T, 256>(c);
+}
+
+int attention_back_by_mma(struct call *c)
+{
+    return c->a.round == DT_F16 ? run_of<DT_F16>(c) : run_of<DT_BF16>(c);
+}

@@ -1,0 +1,142 @@
+/*
+ * attention_mma_cuda.h - what attention on tensor cores is made of, forward and backward. A block has OWN
+ * rows of one side (queries, or keys), a warp MINE of them, and goes over tiles of TILE rows of the other
+ * that its warps share. Products are of f16 or bf16 with sums in f32; what one product gives stays in
+ * registers and is the left operand of the next as it is. Tiles stand at multiples of TILE in the
+ * sequence's own numbering, so that a row's result does not depend on the rows beside it.
+ *
+ * Rows of D halves in shared memory stand D + PAD apart: ldmatrix then meets each bank once, and so do
+ * four lanes that read the padding of every second row.
+ */
+#ifndef ATTENTION_MMA_CUDA_H
+#define ATTENTION_MMA_CUDA_H
+
+#include "attention_cuda.h"
+#include "mma_cuda.h"
+
+enum { WARPS = 4, MINE = 16, OWN = WARPS * MINE, TILE = 32, PAD = 8 };
+
+/* Of ROWS rows of D halves. */
+static inline size_t rows_bytes(int rows, int64_t D)
+{
+    return (size_t)(rows * (D + PAD)) * sizeof(uint16_t);
+}
+
+/* A float of the padding behind row ROW. */
+__device__ static inline float *beside(uint16_t *rows, int row, int D)
+{
+    return (float *)(rows + row * (D + PAD) + D);
+}
+
+/* to (D) = from (D) times TIMES, rounded; FROM NULL: zeros. By the lanes of a warp, four channels each. */
+template <enum dtype T>
+__device__ static inline void round_row(uint16_t *to, const float *from, float times, int D)
+{
+    for (int d = 4 * (threadIdx.x % WARP); d < D; d += 4 * WARP) {
+        const float4 x = from ? *(const float4 *)(from + d) : float4{ 0, 0, 0, 0 };
+
+        *(uint64_t *)(to + d) = halves<T>(x.x * times, x.y * times) |
+                                (uint64_t)halves<T>(x.z * times, x.w * times) << 32;
+    }
+}
+
+/* keys, values (N, D) = those of key head KH from key FIRST of S on, zeros from END on; by all warps. */
+template <enum dtype T>
+__device__ static inline void load_keys(uint16_t *keys, uint16_t *values, const struct call &c,
+                                        const struct seq &s, int64_t kh, int64_t first, int n, int64_t end)
+{
+    const int D = (int)c.a.head_dim;
+
+    for (int r = threadIdx.x / WARP; r < n; r += WARPS) {
+        const bool none = first + r >= end;
+        const int64_t at = none ? 0 : key_row(s, first + r) * c.a.kv_ld + kh * D;
+
+        round_row<T>(keys + r * (D + PAD), none ? NULL : c.k + at, 1, D);
+        round_row<T>(values + r * (D + PAD), none ? NULL : c.v + at, 1, D);
+    }
+}
+
+/* s (MINE, TILE) = mine tile^T, both of D channels. Lane l names row l % 16 of mine, and of the tile so
+ * that two columns of results come at a time. */
+template <enum dtype T>
+__device__ static inline void scores(float s[TILE / 8][4], const uint16_t *mine, const uint16_t *tile, int D)
+{
+    const int lane = threadIdx.x % WARP, ld = D + PAD;
+    const uint16_t *const left = mine + lane % 16 * ld + lane / 16 * 8;
+    const uint16_t *const right = tile + (lane / 16 * 8 + lane % 8) * ld + lane / 8 % 2 * 8;
+
+    for (int n = 0; n < TILE / 8; n++)
+        for (int i = 0; i < 4; i++)
+            s[n][i] = 0;
+    for (int d = 0; d < D; d += 16) {
+        uint32_t a[4], b[4];
+
+        load_matrices(a, left + d);
+        for (int n = 0; n < TILE / 8; n += 2) {
+            load_matrices(b, right + n * 8 * ld + d);
+            mma<T>(s[n], a, b);
+            mma<T>(s[n + 1], a, b + 2);
+        }
+    }
+}
+
+/* a = s rounded, as a left operand; s = what that leaves of it. */
+template <enum dtype T>
+__device__ static inline void take_operand(uint32_t a[TILE / 16][4], float s[TILE / 8][4])
+{
+    for (int n = 0; n < TILE / 8; n++)
+        for (int i = 0; i < 4; i += 2) {
+            const uint32_t word = halves<T>(s[n][i], s[n][i + 1]);
+
+            a[n / 2][n % 2 * 2 + i / 2] = word;
+            s[n][i] -= half_of<T>(word, 0);
+            s[n][i + 1] -= half_of<T>(word, 1);
+        }
+}
+
+/* sum (MINE, D) += s tile, the tile of D channels, s (MINE, TILE) as PARTS halves for each of its numbers:
+ * rounded, and what that leaves, rounded. */
+template <enum dtype T, int CHANNELS, int PARTS>
+__device__ static inline void add_product(float sum[CHANNELS / 8][4], const float s[TILE / 8][4],
+                                          const uint16_t *tile, int D)
+{
+    const int lane = threadIdx.x % WARP, ld = D + PAD;
+    const uint16_t *const right = tile + lane % 16 * ld + lane / 16 * 8;
+    uint32_t a[PARTS][TILE / 16][4], b[4];
+    float rest[TILE / 8][4];
+
+    for (int n = 0; n < TILE / 8; n++)
+        for (int i = 0; i < 4; i++)
+            rest[n][i] = s[n][i];
+    for (int part = 0; part < PARTS; part++)
+        take_operand<T>(a[part], rest);
+    for (int n = 0; n < CHANNELS / 8; n += 2) { /* a fixed number, so that sums stay in registers */
+        if (8 * n >= D)
+            continue;
+        for (int k = 0; k < TILE / 16; k++) {
+            load_turned(b, right + 16 * k * ld + 8 * n);
+            for (int part = 0; part < PARTS; part++) {
+                mma<T>(sum[n], a[part][k], b);
+                mma<T>(sum[n + 1], a[part][k], b + 2);
+            }
+        }
+    }
+}
+
+/* to (D) = the lane's channels of its row g (R 0) or g + 8 (R 1) of SUM, times TIMES. */
+template <int CHANNELS>
+__device__ static inline void store_row(float *to, const float sum[CHANNELS / 8][4], int r, float times, int D)
+{
+    for (int n = 0; n < CHANNELS / 8; n++)
+        if (8 * n < D)
+            for (int i = 0; i < 2; i++)
+                to[8 * n + 2 * (threadIdx.x % 4) + i] = sum[n][2 * r + i] * times;
+}
+
+/* Blocks that the longest sequence needs; each sequence gets as many, and those behind its end leave. */
+static inline int tiles_of(const struct call *c)
+{
+    return (int)blocks_for(c->longest, OWN);
+}
+
+#endif
