@@ -92,46 +92,21 @@ static void add_parts(struct emitter *e, const struct quant_tensor *it)
     }
 }
 
-/* Whose piece is written next. Waiting sleeps, where OpenMP's "ordered" would spin for milliseconds
- * while another program has the processor. */
-struct turn {
-    pthread_mutex_t lock;
-    pthread_cond_t passed;
-    int64_t next;
-};
-
-static void turn_wait(struct turn *t, int64_t mine)
-{
-    (void)pthread_mutex_lock(&t->lock);
-    while (t->next != mine)
-        (void)pthread_cond_wait(&t->passed, &t->lock);
-    (void)pthread_mutex_unlock(&t->lock);
-}
-
-static void turn_pass(struct turn *t, int64_t next)
-{
-    (void)pthread_mutex_lock(&t->lock);
-    t->next = next;
-    (void)pthread_cond_broadcast(&t->passed);
-    (void)pthread_mutex_unlock(&t->lock);
-}
-
 /* Each thread computes a piece and waits for its turn to write it: meanwhile the others compute. */
 static int put_codes(struct emitter *e, const struct quant_tensor *it)
 {
     const struct quant_plan *p = e->plan;
     struct report_sums sums = { 0 };
-    struct turn turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
     struct failure bad;
 
     failure_none(&bad, it->t->n);
-#pragma omp parallel for schedule(static, 1)
+#pragma omp parallel for schedule(static, 1) ordered
     for (int64_t from = 0; from < it->t->n; from += PIECE) {
         const struct piece_buffers *room = &p->room[omp_get_thread_num()][0];
         const struct quant_piece piece = piece_at(it, from);
         int rc = plan_piece(p, room, &piece, true);
 
-        turn_wait(&turn, from);
+#pragma omp ordered
         if (!failure_before(&bad, from)) {
             rc = rc < 0 ? rc : put(e, room->host_codes, (size_t)(piece.n + 1) / 2);
             if (rc == 0 && e->report)
@@ -139,7 +114,6 @@ static int put_codes(struct emitter *e, const struct quant_tensor *it)
             if (rc < 0)
                 failure_note(&bad, from);
         }
-        turn_pass(&turn, from + PIECE);
         if (from / PIECE % LET_GO == LET_GO - 1)
             pack_let_go(p->pack, it->t->data,
                         (size_t)(piece_data(&piece) - it->t->data) + piece_bytes(&piece));

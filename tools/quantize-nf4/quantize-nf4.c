@@ -216,6 +216,8 @@ int main(int argc, char **argv)
                              opts,
                              &common,
                              1 };
+
+    threads_sleep_soon(argv);
     const char *const *operand = cli_parse(argc, argv, &cli);
 
     check_options(&o, &common);
