@@ -102,7 +102,7 @@ static int put_codes(struct emitter *e, const struct quant_tensor *it)
     failure_none(&bad, it->t->n);
 #pragma omp parallel for schedule(static, 1) ordered
     for (int64_t from = 0; from < it->t->n; from += PIECE) {
-        const struct piece_buffers *room = &p->room[omp_get_thread_num()][0];
+        const struct piece_buffers *room = &p->room[omp_get_thread_num()];
         const struct quant_piece piece = piece_at(it, from);
         int rc = plan_piece(p, room, &piece, true);
 
@@ -128,7 +128,7 @@ static int put_codes(struct emitter *e, const struct quant_tensor *it)
 
 static int put_copy(struct emitter *e, const struct quant_tensor *it)
 {
-    const struct piece_buffers *room = &e->plan->room[0][0];
+    const struct piece_buffers *room = &e->plan->room[0];
     int rc = 0;
 
     for (int64_t from = 0; from < it->t->n && !rc; from += PIECE) {
@@ -187,16 +187,8 @@ static void release(struct emitter *e)
 
 /* ---- in any order ---- */
 
-/* What a thread has computed and not yet written. One thread writes to a file at a time: the others
- * would spin in the kernel, and rather compute ahead. */
-struct queue {
-    struct quant_piece piece[ROOMS];
-    int n;
-};
-
 struct placing {
     struct emitter *e;
-    struct queue *queue; /* of each thread */
     pthread_mutex_t writing;
 };
 
@@ -222,48 +214,18 @@ static int place_codes(const struct emitter *e, const struct piece_buffers *room
                             (size_t)(piece->n + 1) / 2);
 }
 
-static int place_queue(const struct placing *p, int thread)
-{
-    struct queue *q = &p->queue[thread];
-    int rc = 0;
-
-    for (int i = 0; i < q->n && !rc; i++) {
-        const struct piece_buffers *room = &p->e->plan->room[thread][i];
-        const struct quant_piece *piece = &q->piece[i];
-
-        rc =
-            piece->item->quantised ? place_codes(p->e, room, piece) : place_copy(p->e, room, piece);
-    }
-    q->n = 0;
-    return rc;
-}
-
-static int finish_placing(void *context, int thread)
-{
-    struct placing *p = context;
-
-    (void)pthread_mutex_lock(&p->writing);
-    const int rc = place_queue(p, thread);
-
-    (void)pthread_mutex_unlock(&p->writing);
-    return rc;
-}
-
-/* A copy is written at once: its bytes are in the cache, and the next may be expanded there. */
+/* One thread writes to a file at a time: the others would spin in the kernel, and rather compute.
+ */
 static int place_piece(void *context, int thread, const struct quant_piece *piece)
 {
     struct placing *p = context;
-    struct queue *q = &p->queue[thread];
+    const struct piece_buffers *room = &p->e->plan->room[thread];
 
-    if (plan_piece(p->e->plan, &p->e->plan->room[thread][q->n], piece, true) < 0)
+    if (plan_piece(p->e->plan, room, piece, true) < 0)
         return -1;
-    q->piece[q->n++] = *piece;
-    if (pthread_mutex_trylock(&p->writing) != 0) {
-        if (q->n < ROOMS && piece->item->quantised)
-            return 0;
-        (void)pthread_mutex_lock(&p->writing);
-    }
-    const int rc = place_queue(p, thread);
+    (void)pthread_mutex_lock(&p->writing);
+    const int rc =
+        piece->item->quantised ? place_codes(p->e, room, piece) : place_copy(p->e, room, piece);
 
     (void)pthread_mutex_unlock(&p->writing);
     return rc;
@@ -282,12 +244,9 @@ static int place_all(struct emitter *e)
             tensors_write_at(e->writer, i, 0, p->item->state, strlen(p->item->state)) < 0)
             return -1;
     }
-    struct placing p = { e, xcalloc((size_t)e->plan->threads, sizeof *p.queue),
-                         PTHREAD_MUTEX_INITIALIZER };
-    const int rc = plan_each(e->plan, place_piece, finish_placing, &p, e->progress);
+    struct placing p = { e, PTHREAD_MUTEX_INITIALIZER };
 
-    free(p.queue);
-    return rc;
+    return plan_each(e->plan, place_piece, &p, e->progress);
 }
 
 static int put_all(struct emitter *e)

@@ -182,30 +182,24 @@ static void let_go(const struct quant_plan *p, int i)
     }
 }
 
-int plan_each(const struct quant_plan *p, piece_work *work, piece_finish *finish, void *context,
+int plan_each(const struct quant_plan *p, piece_work *work, void *context,
               struct progress *progress)
 {
     struct failure bad;
 
     failure_none(&bad, p->pieces);
-#pragma omp parallel
-    {
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int i = 0; i < p->pieces; i++) {
+        const struct quant_piece *piece = &p->piece[i];
         const int thread = omp_get_thread_num();
 
-#pragma omp for schedule(dynamic, 1) nowait
-        for (int i = 0; i < p->pieces; i++) {
-            const struct quant_piece *piece = &p->piece[i];
-
-            if (failure_before(&bad, i))
-                continue;
-            if (work(context, thread, piece) < 0)
-                failure_note(&bad, i);
-            let_go(p, i);
-            if (!thread)
-                progress_to(progress, piece->item - p->item);
-        }
-        if (finish && finish(context, thread) < 0)
-            failure_note(&bad, p->pieces - 1);
+        if (failure_before(&bad, i))
+            continue;
+        if (work(context, thread, piece) < 0)
+            failure_note(&bad, i);
+        let_go(p, i);
+        if (!thread)
+            progress_to(progress, piece->item - p->item);
     }
     return failure_raise(&bad, p->pieces);
 }
@@ -215,7 +209,7 @@ int plan_each(const struct quant_plan *p, piece_work *work, piece_finish *finish
 static int scan_piece(void *context, int thread, const struct quant_piece *piece)
 {
     const struct quant_plan *p = context;
-    const struct piece_buffers *room = &p->room[thread][0];
+    const struct piece_buffers *room = &p->room[thread];
 
     if (plan_piece(p, room, piece, false) < 0)
         return -1;
@@ -268,7 +262,7 @@ int plan_scan(struct quant_plan *p, struct progress *progress)
     for (int i = 0; i < p->n; i++)
         if (p->item[i].quantised)
             p->item[i].absmax = xnmalloc((size_t)p->item[i].blocks, sizeof(float));
-    if (plan_each(p, scan_piece, NULL, p, progress) < 0)
+    if (plan_each(p, scan_piece, p, progress) < 0)
         return -1;
 #pragma omp parallel for schedule(dynamic, 1)
     for (int i = 0; i < p->n; i++)
@@ -335,22 +329,20 @@ static int make_rooms(struct quant_plan *p)
 {
     p->threads = omp_get_max_threads();
     p->room = xcalloc((size_t)p->threads, sizeof *p->room);
-    for (int i = 0; i < p->threads * ROOMS; i++)
-        if (make_room(p, &p->room[i / ROOMS][i % ROOMS]) < 0)
+    for (int i = 0; i < p->threads; i++)
+        if (make_room(p, &p->room[i]) < 0)
             return -1;
     return 0;
 }
 
 /* What is expanded is quantised or written before the thread begins the next piece. */
-static int make_values(const struct quant_plan *p, struct piece_buffers *of_thread)
+static int make_values(const struct quant_plan *p, struct piece_buffers *room)
 {
     struct dev *values = p->ops->alloc(PIECE * sizeof(float));
     float *host = xnmalloc(PIECE, sizeof *host);
 
-    for (int i = 0; i < ROOMS; i++) {
-        of_thread[i].values = values;
-        of_thread[i].host_values = host;
-    }
+    room->values = values;
+    room->host_values = host;
     return values ? 0 : -1;
 }
 
@@ -361,7 +353,7 @@ static int make_rooms_to_expand(const struct quant_plan *p)
     for (int i = 0; i < p->n; i++)
         any |= is_expanded(&p->item[i]);
     for (int i = 0; any && i < p->threads; i++)
-        if (make_values(p, p->room[i]) < 0)
+        if (make_values(p, &p->room[i]) < 0)
             return -1;
     return 0;
 }
@@ -400,17 +392,15 @@ void plan_free(struct quant_plan *p)
     }
     free(p->item);
     free(p->piece);
-    for (int i = 0; i < p->threads * ROOMS; i++) {
-        const struct piece_buffers *r = &p->room[i / ROOMS][i % ROOMS];
+    for (int i = 0; i < p->threads; i++) {
+        const struct piece_buffers *r = &p->room[i];
 
         free(r->host_codes);
         free(r->host_scales);
         p->ops->release(r->codes);
         p->ops->release(r->scales);
-        if (i % ROOMS == 0) {
-            p->ops->release(r->values);
-            free(r->host_values);
-        }
+        p->ops->release(r->values);
+        free(r->host_values);
     }
     free(p->room);
     *p = (struct quant_plan){ 0 };

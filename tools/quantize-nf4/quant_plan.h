@@ -18,7 +18,6 @@
 enum { PIECE = 1 << 18 };
 
 enum { LET_GO = 16 }; /* pieces whose pages are given back together */
-enum { ROOMS = 4 }; /* of each thread: pieces that may be computed before the first is written */
 
 struct nf4_options {
     int64_t block;
@@ -48,7 +47,7 @@ struct piece_buffers { /* of one piece */
     struct dev *codes, *scales;
     uint8_t *host_codes; /* the same again */
     float *host_scales;
-    struct dev *values; /* the piece expanded; one for all rooms of a thread, or NULL */
+    struct dev *values; /* the piece expanded, or NULL */
     float *host_values; /* the same again */
 };
 
@@ -59,7 +58,7 @@ struct quant_plan {
     struct quant_tensor *item; /* in the order of their names */
     struct quant_piece *piece;
     int n, pieces;
-    struct piece_buffers (*room)[ROOMS]; /* of each thread */
+    struct piece_buffers *room; /* of each thread */
     int threads;
 };
 
@@ -68,12 +67,10 @@ struct quant_plan {
 MUST_USE int plan_make(struct quant_plan *p, const struct tensors *model);
 void plan_free(struct quant_plan *p);
 
-/* Calls WORK for each piece of each tensor, by all threads in any order, then FINISH (NULL: nothing)
- * once in each thread. -1 is the failure of the first piece that fails; no later ones are begun. */
+/* Calls WORK for each piece of each tensor, by all threads in any order. -1 is the failure of the first piece that fails; no later ones are begun. */
 typedef int piece_work(void *context, int thread, const struct quant_piece *piece);
-typedef int piece_finish(void *context, int thread);
-MUST_USE int plan_each(const struct quant_plan *p, piece_work *work, piece_finish *finish,
-                       void *context, struct progress *progress);
+MUST_USE int plan_each(const struct quant_plan *p, piece_work *work, void *context,
+                       struct progress *progress);
 
 /* Computes and keeps all scales, and looks at the values of all floats: -1 names the first that is
  * not finite (EXIT_NUMERIC). */
