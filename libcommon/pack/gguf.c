@@ -32,20 +32,11 @@ static int is_cut(void)
     return err_set(EXIT_DATA, "the file ends inside its header; it is cut or damaged");
 }
 
-static uint64_t number_at(const uint8_t *p, size_t bytes)
-{
-    uint64_t v = 0;
-
-    for (size_t i = 0; i < bytes; i++)
-        v |= (uint64_t)p[i] << 8 * i;
-    return v;
-}
-
 static int take(struct head_reader *r, size_t bytes, uint64_t *v)
 {
     if (left(r) < bytes)
         return is_cut();
-    *v = number_at(r->p, bytes);
+    *v = gguf_bits_at(r->p, bytes);
     r->p += bytes;
     return 0;
 }
@@ -62,7 +53,7 @@ static int take_u32(struct head_reader *r, uint32_t *v)
 
 const uint8_t *gguf_take_text(const uint8_t *p, const char **text, size_t *n)
 {
-    *n = (size_t)number_at(p, 8);
+    *n = (size_t)gguf_bits_at(p, 8);
     *text = (const char *)p + 8;
     return p + 8 + *n;
 }

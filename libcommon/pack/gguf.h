@@ -71,6 +71,8 @@ MUST_USE int gguf_array(const struct gguf *g, const char *key, enum gguf_type ty
 
 /* The text at P, lent as P is; returns the address after it. */
 const uint8_t *gguf_take_text(const uint8_t *p, const char **text, size_t *n);
+/* The number in the BYTES (at most 8) at P, the lowest first. */
+uint64_t gguf_bits_at(const uint8_t *p, size_t bytes);
 /* Element I of an array of numbers. */
 int32_t gguf_i32_at(const struct gguf_value *v, uint64_t i);
 float gguf_f32_at(const struct gguf_value *v, uint64_t i);

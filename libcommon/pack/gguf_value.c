@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t bits_at(const uint8_t *p, size_t bytes)
+uint64_t gguf_bits_at(const uint8_t *p, size_t bytes)
 {
     uint64_t v = 0;
 
@@ -17,12 +17,12 @@ static uint64_t bits_at(const uint8_t *p, size_t bytes)
 
 int32_t gguf_i32_at(const struct gguf_value *v, uint64_t i)
 {
-    return (int32_t)bits_at(v->p + 4 * i, 4);
+    return (int32_t)gguf_bits_at(v->p + 4 * i, 4);
 }
 
 float gguf_f32_at(const struct gguf_value *v, uint64_t i)
 {
-    const uint32_t bits = (uint32_t)bits_at(v->p + 4 * i, 4);
+    const uint32_t bits = (uint32_t)gguf_bits_at(v->p + 4 * i, 4);
     float f;
 
     memcpy(&f, &bits, sizeof f);
@@ -62,39 +62,22 @@ static int is_not(const char *key, const char *what)
 /* 0 where V is no integer; of one beyond 63 bits, the largest. */
 static int integer_of(const struct gguf_value *v, int64_t *out)
 {
-    uint64_t u;
+    static const int8_t bytes_of[GGUF_TYPES] = {
+        /* below 0: of signed ones */
+        [GGUF_U8] = 1,  [GGUF_U16] = 2,  [GGUF_U32] = 4,  [GGUF_U64] = 8,
+        [GGUF_I8] = -1, [GGUF_I16] = -2, [GGUF_I32] = -4, [GGUF_I64] = -8,
+    };
+    const int bytes = bytes_of[v->type], spare = 64 - 8 * abs(bytes);
 
-    if (v->array)
+    if (v->array || !bytes)
         return 0;
-    switch (v->type) {
-    case GGUF_U8:
-        *out = v->p[0];
-        return 1;
-    case GGUF_I8:
-        *out = (int8_t)v->p[0];
-        return 1;
-    case GGUF_U16:
-        *out = (int64_t)bits_at(v->p, 2);
-        return 1;
-    case GGUF_I16:
-        *out = (int16_t)bits_at(v->p, 2);
-        return 1;
-    case GGUF_U32:
-        *out = (int64_t)bits_at(v->p, 4);
-        return 1;
-    case GGUF_I32:
-        *out = (int32_t)bits_at(v->p, 4);
-        return 1;
-    case GGUF_U64:
-        u = bits_at(v->p, 8);
+    const uint64_t u = gguf_bits_at(v->p, (size_t)abs(bytes));
+
+    if (bytes < 0)
+        *out = (int64_t)(u << spare) >> spare;
+    else
         *out = u > INT64_MAX ? INT64_MAX : (int64_t)u;
-        return 1;
-    case GGUF_I64:
-        *out = (int64_t)bits_at(v->p, 8);
-        return 1;
-    default:
-        return 0;
-    }
+    return 1;
 }
 
 int gguf_int(const struct gguf *g, const char *key, int64_t *out, int64_t min, int64_t max)
@@ -125,7 +108,7 @@ int gguf_float(const struct gguf *g, const char *key, float *out)
     if (v->type == GGUF_F32) {
         *out = gguf_f32_at(v, 0);
     } else {
-        const uint64_t bits = bits_at(v->p, 8);
+        const uint64_t bits = gguf_bits_at(v->p, 8);
 
         memcpy(&wide, &bits, sizeof wide);
         *out = (float)wide;
