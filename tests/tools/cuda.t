@@ -100,15 +100,20 @@ with tempfile.TemporaryDirectory() as scratch:
                    "--gradient-accumulation-steps", "2", "--num-train-epochs", "1", *options,
                    data=streams.stream(rows_of(family, 12), "tokens"), machine=machine)
 
-    def curve(name):
+    def curve(name, what="loss"):
         with open(path(name + ".jsonl")) as f:
-            return [r["loss"] for r in map(json.loads, f) if "loss" in r]
+            return [r[what] for r in map(json.loads, f) if "loss" in r]
 
     for family in families:
         for device in "cuda", "cpu":
             good(trained(family, device, device))
         a, b = curve("cuda"), curve("cpu")
         check(f"{family}: training has the CPU's losses, with dropout", len(a) == len(b) > 3 and all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(a, b)), (a, b))
+    good(trained("phi-tiny", "cpu", "cpu"))
+    good(trained("phi-tiny", "cuda", "cuda", "--compute-dtype", "bfloat16"))
+    for what in "loss", "grad_norm":
+        a, b = curve("cuda", what), curve("cpu", what)
+        check(f"in bfloat16 {what} is nearly float32's", len(a) == len(b) > 3 and all(math.isclose(x, y, rel_tol=0.01) for x, y in zip(a, b)), (a, b))
     good(trained("phi-tiny", "cuda", "again"))
     good(trained("phi-tiny", "cuda", "cuda"))
     with open(path("again"), "rb") as a, open(path("cuda"), "rb") as b:
