@@ -8,7 +8,6 @@
 enum {
     STREAM_VERSION = 1,
     STREAM_TAG = 55799, /* "this is CBOR", RFC 8949 section 3.4.6 */
-    LABELS_MAX = 4096,
     CHAIN_MAX = 1024,
 };
 
