@@ -16,6 +16,16 @@ it "a count is a count, and the rest is of so many"
 run split-stratified --train 50 --sample 70 t.csv -o r.zst
 ok
 check [ "$(parts r.zst)" = "ham test 17 ham train 43 spam test 3 spam train 7" ]
+it "counts that are more are refused"
+for sizes in '--train 71' '--train 50 --test 21' '--train 40 --test 20 --eval 11' '--per-class --train 71'
+do
+	run split-stratified $sizes --sample 70 t.csv -o no.zst
+	exit_is 2
+	err_has '--sample 70 is less than the 71 rows that train, test and eval want'
+	absent no.zst
+done
+run split-stratified --train 40 --test 30 --eval 11 --eval-replace --sample 70 t.csv -o drawn.zst
+ok
 it "of each label with --per-class"
 run split-stratified $shares --per-class --sample 20 t.csv -o p.zst
 check [ "$(parts p.zst)" = "ham eval 2 ham test 6 ham train 12 spam eval 2 spam test 6 spam train 12" ]

@@ -75,6 +75,17 @@ it "eval has none of the others' rows"
 sh_run './cols id --only split=eval r.zst | sort -u >e; ./cols id --only split=train r.zst >t; ./cols id --only split=test r.zst >>t; sort t | comm -12 - e'
 out_is </dev/null
 
+it "where neither part leaves a row, there is none for eval"
+for sizes in '--eval-replace --eval 5 --train 20' '--eval-replace --eval 0.1 --test 20' '--compat sklearn --eval 5' \
+	'--compat sklearn --eval-replace --eval 5 --train 20'
+do
+	# shellcheck disable=SC2086
+	run split-stratified $sizes days.csv -o none.zst
+	exit_is 65
+	err_has 'train and test leave no row for eval, which wants'
+	absent none.zst
+done
+
 it "label order is by code point, or as --labels says"
 sh_run 'split-stratified days.csv | peek --header | grep -o "\"labels\": \[[^]]*\]"; split-stratified --labels so-so,good,bad days.csv | peek --header | grep -o "\"labels\": \[[^]]*\]"'
 out_is <<'EXPECT'

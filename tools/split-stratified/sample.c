@@ -77,6 +77,11 @@ int size_parse(struct size *s, const char *option, const char *text)
     return 0;
 }
 
+int64_t rows_taken(const int64_t rows[PARTS], const struct sample_plan *plan)
+{
+    return rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]);
+}
+
 int plan_rows(int64_t rows[PARTS], const struct sample_plan *plan, int64_t n)
 {
     static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
@@ -102,7 +107,7 @@ int plan_rows(int64_t rows[PARTS], const struct sample_plan *plan, int64_t n)
     const enum part rest = size[TRAIN].kind == SIZE_ABSENT ? TRAIN : TEST;
 
     if (size[rest].kind == SIZE_ABSENT) {
-        const int64_t taken = rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]);
+        const int64_t taken = rows_taken(rows, plan);
 
         rows[rest] = taken < n ? n - taken : 0;
     }
@@ -142,6 +147,21 @@ void proportion(int64_t *share, const int64_t *count, int n_classes, int64_t tot
         rest[best] = -1;
     }
     free(rest);
+}
+
+int eval_proportion(int64_t *share, const int64_t *left, int n_classes, int64_t total)
+{
+    int64_t sum = 0;
+
+    for (int c = 0; c < n_classes; c++)
+        sum += left[c];
+    if (total > 0 && sum == 0)
+        return err_set(EXIT_DATA,
+                       "train and test leave no row for eval, which wants %lld; give --train and "
+                       "--test, and less to them",
+                       (long long)total);
+    proportion(share, left, n_classes, total);
+    return 0;
 }
 
 void classes_by_name(int *turn, const struct population *p)

@@ -107,9 +107,14 @@ MUST_USE int deck_deal_eval(struct deck *d, struct sample *s, const int64_t *wan
 
 /* Rows of each part out of N by PLAN's sizes; -1 when shares add up to more than 1. */
 MUST_USE int plan_rows(int64_t rows[PARTS], const struct sample_plan *plan, int64_t n);
+/* How many rows of the table these ROWS use up: a draw with replacement uses none. */
+int64_t rows_taken(const int64_t rows[PARTS], const struct sample_plan *plan);
 /* The classes in ascending order of their names' bytes, which for UTF-8 is that of code points. */
 void classes_by_name(int *turn, const struct population *p);
 /* SHARE (n_classes) = TOTAL rows in proportion to COUNT, which add up to TOTAL or more. */
 void proportion(int64_t *share, const int64_t *count, int n_classes, int64_t total);
+/* The same for eval, of what train and test LEFT of each class; -1 (EXIT_DATA) where TOTAL rows are
+ * wanted and none is left. */
+MUST_USE int eval_proportion(int64_t *share, const int64_t *left, int n_classes, int64_t total);
 
 #endif

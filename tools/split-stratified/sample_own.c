@@ -12,29 +12,44 @@ static int64_t divided(const struct sample_plan *plan, int64_t n)
     return plan->most > 0 && plan->most < n ? plan->most : n;
 }
 
+/* ROWS of the parts, of all labels or of each, must be as many as --sample allows. */
+static int check_most(const int64_t rows[PARTS], const struct sample_plan *plan)
+{
+    const int64_t wanted = rows_taken(rows, plan);
+
+    if (plan->most > 0 && wanted > plan->most)
+        return err_set(EXIT_USAGE,
+                       "--sample %lld is less than the %lld rows that train, test and eval want; "
+                       "raise it, or lower --train, --test or --eval",
+                       (long long)plan->most, (long long)wanted);
+    return 0;
+}
+
 /* Rows of every part and class in proportion: want[part][class]. */
 static int divide_in_proportion(int64_t *const want[PARTS], const struct population *p,
                                 const struct sample_plan *plan)
 {
-    static const enum part order[PARTS] = { TRAIN, TEST, EVAL };
+    static const enum part first[] = { TRAIN, TEST };
     int64_t rows[PARTS], *left;
+    int rc;
 
-    if (plan_rows(rows, plan, divided(plan, p->n)) < 0)
+    if (plan_rows(rows, plan, divided(plan, p->n)) < 0 || check_most(rows, plan) < 0)
         return -1;
-    if (rows[TRAIN] + rows[TEST] + (plan->eval_replace ? 0 : rows[EVAL]) > p->n)
+    if (rows_taken(rows, plan) > p->n)
         return err_set(EXIT_DATA,
                        "there are %lld rows, and train, test and eval want %lld; lower "
                        "--train, --test or --eval",
                        (long long)p->n, (long long)(rows[TRAIN] + rows[TEST] + rows[EVAL]));
     left = xnmalloc((size_t)p->n_classes, sizeof *left);
     memcpy(left, p->count, (size_t)p->n_classes * sizeof *left);
-    for (int i = 0; i < PARTS; i++) {
-        proportion(want[order[i]], left, p->n_classes, rows[order[i]]);
+    for (int i = 0; i < 2; i++) {
+        proportion(want[first[i]], left, p->n_classes, rows[first[i]]);
         for (int c = 0; c < p->n_classes; c++)
-            left[c] -= want[order[i]][c];
+            left[c] -= want[first[i]][c];
     }
+    rc = eval_proportion(want[EVAL], left, p->n_classes, rows[EVAL]);
     free(left);
-    return 0;
+    return rc;
 }
 
 /* The same with the sizes holding for each class. */
@@ -44,7 +59,7 @@ static int divide_each(int64_t *const want[PARTS], const struct population *p,
     int64_t rows[PARTS];
 
     for (int c = 0; c < p->n_classes; c++) {
-        if (plan_rows(rows, plan, divided(plan, p->count[c])) < 0)
+        if (plan_rows(rows, plan, divided(plan, p->count[c])) < 0 || check_most(rows, plan) < 0)
             return -1;
         for (int part = 0; part < PARTS; part++)
             want[part][c] = rows[part];

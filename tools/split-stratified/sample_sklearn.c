@@ -166,7 +166,7 @@ static int want_eval(int64_t *want, const struct deck *d, const struct sample_pl
     for (int c = 0; c < p->n_classes; c++)
         left[c] = d->n[c] - d->used[c];
     if (rc == 0 && !plan->per_class)
-        proportion(want, left, p->n_classes, rows[EVAL]);
+        rc = eval_proportion(want, left, p->n_classes, rows[EVAL]);
     for (int c = 0; rc == 0 && plan->per_class && c < p->n_classes; c++) {
         rc = plan_rows(rows, plan, p->count[c]);
         want[c] = rows[EVAL];
