@@ -31,6 +31,7 @@ struct per {     /* FIELD=N of --limit-per */
 struct filter {
     struct condition *only;
     int n;
+    bool held;    /* some record met all of them */
     int64_t left; /* records still to pass; < 0: all */
     struct per per;
 };
@@ -148,26 +149,44 @@ int filter_passes(struct filter *f, const struct record *rec)
         c->met = c->met || (field && holds);
         pass = pass && holds;
     }
+    f->held = f->held || pass;
     if (!pass || f->left == 0 || (f->per.field && !is_among_first(&f->per, rec)))
         return 0;
     f->left -= f->left > 0;
     return 1;
 }
 
+/* Each condition holds somewhere, and nowhere all of them. */
+static void warn_of_conditions(const struct filter *f)
+{
+    struct buf all = BUF_INIT;
+
+    for (int i = 0; i < f->n; i++)
+        buf_printf(&all, "%s%s=%s", i ? " and " : "", f->only[i].field, f->only[i].value);
+    warn("no record has %s at once; choose others with --only %s=VALUE", all.p,
+         f->only[f->n - 1].field);
+    buf_free(&all);
+}
+
 void filter_finish(const struct filter *f)
 {
+    bool each = true;
+
     if (f->per.field && !f->per.seen)
         warn("--limit-per %s=%lld: no record has a field '%s'", f->per.field,
              (long long)f->per.most, f->per.field);
     for (int i = 0; i < f->n; i++) {
         const struct condition *c = &f->only[i];
 
+        each = each && (c->met || (!c->seen && c->may_be_absent));
         if (!c->seen && !c->may_be_absent)
             warn("--only %s=%s: no record has a field '%s'", c->field, c->value, c->field);
         else if (c->seen && !c->met)
             warn("no record's %s is '%s'; choose others with --only %s=VALUE", c->field, c->value,
                  c->field);
     }
+    if (f->n > 1 && each && !f->held)
+        warn_of_conditions(f);
 }
 
 void filter_free(struct filter *f)

@@ -27,6 +27,13 @@ out_has 'limit-per=label=1'
 it "says that no record has the field"
 run peek --limit-per nope=1 --tsv id in.zst
 err_has "no record has a field 'nope'"
+it "says that no record is all that --only says"
+run peek --only label=b --only n=2 --tsv id in.zst
+ok
+err_has "no record has label=b and n=2 at once; choose others with --only n=VALUE"
+run peek --only label=b --only n=3 --limit 0 --tsv id in.zst
+ok
+check [ ! -s err ]
 for value in label =1 label= label=x label=-1 label=1234567890123456
 do
 	it "refuses $value"

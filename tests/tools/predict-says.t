@@ -29,6 +29,15 @@ sh_run "printf '{\"label\":\"up\",\"pred\":\"up\"}\n' | peek --from-jsonl --kind
 exit_is 65
 err_has "not label 'up'"
 
+it "a record that is chosen, but is not test"
+printf '{"id":%s,"ids":[1,2],"split":"%s"}\n' 5 train 6 test | peek --from-jsonl --kind tokens -o "$dir/parts.tok"
+run predict -m "$dir/m" --mode loss --only id=5 "$dir/parts.tok" -o "$dir/chosen"
+ok
+err_has "no record has id=5 and split=test at once; choose others with --only split=VALUE"
+run predict -m "$dir/m" --mode loss --only id=5 --only split=train "$dir/parts.tok" -o "$dir/chosen" --force
+ok
+check [ ! -s "$dir/err" ]
+
 it "progress: how many there will be, batch by batch"
 run predict -m "$dir/m" --mode loss --progress json --limit 2 "$dir/three.tok" -o "$dir/p5"
 grep -q '"done": 2, "total": 2' "$dir/err"
