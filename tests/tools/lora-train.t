@@ -112,6 +112,17 @@ do
 	[ "$rc" -eq 0 ] && ! cmp -s piped changed; report $? "$change: exit $rc $(cat "$dir/err")"
 done
 
+it "says what an option does nothing to"
+run lora-train -m "$model" data --lr-scheduler-type constant --warmup-ratio 0.1 --plan idle
+ok
+err_has '--lr-scheduler-type constant has no warm-up; constant_with_warmup has'
+run lora-train -m "$model" data --optim sgd --adam-beta2 0.9 --plan idle --force
+ok
+err_has '--adam-beta1, --adam-beta2 and --adam-epsilon say nothing to --optim sgd'
+run lora-train -m "$model" data --lr-scheduler-type constant --warmup-ratio 0 --plan idle --force
+ok
+check [ ! -s "$dir/err" ]
+
 # ---- mistakes ----
 
 for option in --full '--neftune-noise-alpha 5' '--modules-to-save lm_head' --resume '--checkpoint -' \

@@ -249,6 +249,19 @@ err_has "--kind, --labels and --header-from go with --from-jsonl"
 run peek --from-jsonl --kind songs
 exit_is 2
 err_has "option '--kind': 'songs' is not one of examples, prompts, tokens, predictions"
+for view in --header --chain --verify --tensors '--file x' --devices
+do
+	for choice in '--head 1' '--limit 1' '--limit-per id=1' '--only id=0'
+	do
+		# shellcheck disable=SC2086
+		run peek $view $choice a.zst
+		exit_is 2
+		err_has "${view% x} is about whole files; leave out --head, --limit, --limit-per and --only"
+	done
+done
+run peek --model a.zst a.zst
+exit_is 2
+err_has "--model goes with --tokens"
 run peek --nope
 exit_is 2
 err_has "peek: error: unknown option '--nope'; see peek --help"

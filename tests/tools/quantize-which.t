@@ -80,7 +80,9 @@ it "... half a name";                            refused 2 "'proj'" quantize-nf4
 it "a name in --modules that fits nothing";      refused 2 "--modules: nothing in the model is called 'wq'; its linears are" quantize-nf4 --modules wq "$model"
 it "the head and the embedding of a known one";  refused 2 "'lm_head'" quantize-nf4 --modules lm_head "$model"
 it "all that is named is skipped";               refused 65 "no linear weight" quantize-nf4 --modules fc1 --skip-modules mlp "$model"
-it "names and --dequantize";                     refused 2 "about quantising" quantize-nf4 --dequantize --modules fc1 "$dir/m"
+for option in --modules=fc1 --skip-modules=fc1 --report=r.tsv --double-quant --blocksize=64 --quant-type=nf4
+do it "$option and --dequantize"; refused 2 "${option%=*} is about quantising" quantize-nf4 --dequantize "$option" "$dir/m"
+done
 it "the head may be named to be skipped"
 run quantize-nf4 --skip-modules lm_head,embed_tokens "$model" -o "$dir/s/"
 ok

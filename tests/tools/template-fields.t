@@ -30,7 +30,7 @@ out_is <<<$'x: free money\ny: see'
 it "without labels it is a field that is not there"
 run promptify -t template --label none t.csv -o p.zst --force
 exit_is 65
-err_has "there is no field 'labels'"
+err_has "there is no field 'labels', which the template names, and the input names no labels; give them with --labels a,b,c"
 it "many are counted"
 sh_run 'promptify --labels "$(seq -s, -f label%.0f 1 60),spam,ham" -t template t.csv | peek --text prompt'
 out_has 'label1, label2, '

@@ -188,7 +188,7 @@ err_has no-such
 
 it "keeps to the options there are"
 for wrong in '--train x' '--vocab-size 9' '--max-length 0' '--max-length 3x' '--truncation middle' \
-	'--truncation right' '--decode --lines' '--decode --count' '--lines --field text' '--add-eos --decode'
+	'--truncation right' '--decode --lines' '--decode --count' '--lines --field text' '--lines --only text=a' '--lines --limit-per text=1' '--add-eos --decode'
 do
 	# shellcheck disable=SC2086
 	run tokenize -m "$model" $wrong "$dir/text"

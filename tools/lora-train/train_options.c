@@ -11,7 +11,8 @@ struct texts { /* choices as they were written */
 };
 
 struct given {
-    bool epochs, group, evaluate, eval_steps, logging_steps, best, threshold;
+    bool epochs, group, evaluate, eval_steps, logging_steps, best, threshold, beta1, beta2, eps;
+    bool warmup_ratio, warmup_steps;
 };
 
 static const struct train_options defaults = {
@@ -172,6 +173,16 @@ static void check_evaluations(const struct train_options *o, const struct given 
         die(EXIT_USAGE, "--early-stopping-threshold is about --early-stopping-patience; give it");
 }
 
+/* What transformers takes as well, without a word: scripts written for it have such options. */
+static void warn_of_idle(const struct train_options *o, const struct given *given)
+{
+    if (o->schedule == SCHEDULE_CONSTANT &&
+        ((given->warmup_ratio && o->warmup_ratio > 0) || (given->warmup_steps && o->warmup_steps)))
+        warn("--lr-scheduler-type constant has no warm-up; constant_with_warmup has");
+    if (o->optim.kind == OPTIM_SGD && (given->beta1 || given->beta2 || given->eps))
+        warn("--adam-beta1, --adam-beta2 and --adam-epsilon say nothing to --optim sgd");
+}
+
 static void check_picture(const struct train_options *o)
 {
     if (!o->plot_file)
@@ -253,17 +264,19 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "weight-decay", CLI_FLOAT, &s->weight_decay, .arg = "X", .help = "times the rate",
           .max = 1e6 },
         { 0, "adam-beta1", CLI_FLOAT, &s->beta1, .arg = "X", .help = "of the first moment",
-          .max = 0.999999999 },
+          .max = 0.999999999, .given = &given.beta1 },
         { 0, "adam-beta2", CLI_FLOAT, &s->beta2, .arg = "X", .help = "of the second moment",
-          .max = 0.999999999 },
+          .max = 0.999999999, .given = &given.beta2 },
         { 0, "adam-epsilon", CLI_FLOAT, &s->eps, .arg = "X", .help = "keeps the division finite",
-          .min = 1e-300, .max = 1 },
+          .min = 1e-300, .max = 1, .given = &given.eps },
         { 0, "max-grad-norm", CLI_FLOAT, &o->max_grad_norm, .arg = "X",
           .help = "gradients are scaled down to this norm; 0: never", .max = 1e30 },
         { 0, "warmup-ratio", CLI_FLOAT, &o->warmup_ratio, .arg = "X",
-          .help = "share of the steps in which the rate rises", .max = 1 },
+          .help = "share of the steps in which the rate rises", .max = 1,
+          .given = &given.warmup_ratio },
         { 0, "warmup-steps", CLI_INT, &o->warmup_steps, .arg = "N",
-          .help = "the same in steps; 0: the ratio says", .max = COUNT_MAX },
+          .help = "the same in steps; 0: the ratio says", .max = COUNT_MAX,
+          .given = &given.warmup_steps },
         { 0, "lr-scheduler-type", CLI_CHOICE, &t.schedule,
           .arg = "cosine|linear|constant|constant_with_warmup", .help = "how the rate goes on" },
         { 0, "optim", CLI_CHOICE, &t.optim, .arg = "adamw_bnb|adamw_torch|sgd",
@@ -348,6 +361,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
     check(o, &given);
     check_evaluations(o, &given);
     record_eval_steps(o, &given);
+    warn_of_idle(o, &given);
     check_checkpoint(o);
     check_picture(o);
     check_standard_input(o);

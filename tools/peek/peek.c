@@ -15,6 +15,7 @@ struct view_choice {
     const char *option;
     bool on;
     int (*run)(const struct peek *p);
+    bool whole; /* it shows a file as a whole, not some of its records */
 };
 
 /* The one that was asked for; NULL when none was. */
@@ -50,13 +51,16 @@ static int run(struct peek *p, int (*view)(const struct peek *p))
     return outfile_commit(p->out) < 0 ? -1 : rc;
 }
 
+static bool chooses_records(const struct peek *p)
+{
+    return p->common.limit >= 0 || p->common.limit_per || p->common.only.n;
+}
+
 /* A log is not a stream, and its file has a name of its own. */
-static void check_log(const struct peek *p, int64_t head)
+static void check_log(const struct peek *p)
 {
     if (strcmp(p->common.output, "-") != 0)
         die(EXIT_USAGE, "--tensorboard names its file itself; leave out --output");
-    if (head >= 0 || p->common.limit >= 0 || p->common.limit_per || p->common.only.n)
-        die(EXIT_USAGE, "--tensorboard takes all lines; leave out --head, --limit and --only");
     if (p->paths[0] && p->paths[1])
         die(EXIT_USAGE, "--tensorboard takes one log; give each run a folder of its own");
 }
@@ -124,38 +128,46 @@ int main(int argc, char **argv)
 
     p.paths = cli_parse(argc, argv, &cli);
     const struct view_choice choices[] = {
-        { "--jsonl", jsonl, view_jsonl },
-        { "--text", p.text, view_text },
-        { "--tsv", p.tsv, view_tsv },
-        { "--csv", p.csv, view_csv },
-        { "--header", header, view_header },
-        { "--chain", chain, view_chain },
-        { "--count", count, view_count },
-        { "--tally", p.tally, view_tally },
-        { "--verify", verify, view_verify },
-        { "--tokens", tokens, view_tokens },
-        { "--tensors", tensors, view_tensors },
-        { "--diff", p.diff, view_diff },
-        { "--file", p.file, view_file },
-        { "--tensorboard", p.tensorboard, view_tensorboard },
-        { "--devices", devices, view_devices },
-        { "--from-jsonl", from_jsonl, make_stream },
+        { "--jsonl", jsonl, view_jsonl, false },
+        { "--text", p.text, view_text, false },
+        { "--tsv", p.tsv, view_tsv, false },
+        { "--csv", p.csv, view_csv, false },
+        { "--header", header, view_header, true },
+        { "--chain", chain, view_chain, true },
+        { "--count", count, view_count, false },
+        { "--tally", p.tally, view_tally, false },
+        { "--verify", verify, view_verify, true },
+        { "--tokens", tokens, view_tokens, false },
+        { "--tensors", tensors, view_tensors, true },
+        { "--diff", p.diff, view_diff, false },
+        { "--file", p.file, view_file, true },
+        { "--tensorboard", p.tensorboard, view_tensorboard, true },
+        { "--devices", devices, view_devices, true },
+        { "--from-jsonl", from_jsonl, make_stream, false },
     };
     const struct view_choice *one = chosen(choices, sizeof choices / sizeof *choices);
+    const struct view_choice by_default =
+        !one && holds_tensors(first_path(&p))
+            ? (struct view_choice){ "--tensors", true, view_tensors, true }
+            : (struct view_choice){ "--jsonl", true, view_jsonl, false };
+    const struct view_choice *view = one ? one : &by_default;
 
-    if (tokens && !p.model)
-        die(EXIT_USAGE, "--tokens needs --model, whose tokenizer made the ids");
+    if (tokens != !!p.model)
+        die(EXIT_USAGE, tokens ? "--tokens needs --model, whose tokenizer made the ids"
+                               : "--model goes with --tokens");
+    if (view->whole && (head >= 0 || chooses_records(&p)))
+        die(EXIT_USAGE,
+            "%s is about whole files; leave out --head, --limit, --limit-per and --only",
+            view->option);
     if (p.tensorboard)
-        check_log(&p, head);
+        check_log(&p);
     if (!from_jsonl && (p.kind || p.labels.n || p.header_from))
         die(EXIT_USAGE, "--kind, --labels and --header-from go with --from-jsonl");
     if (p.with_header && ((one && !jsonl && !from_jsonl) || p.header_from))
         die(EXIT_USAGE, "--with-header goes with --jsonl, or with --from-jsonl alone");
     if (head >= 0 && (p.common.limit < 0 || head < p.common.limit))
         p.common.limit = head;
-    const int rc = run(&p, one                             ? one->run
-                           : holds_tensors(first_path(&p)) ? view_tensors
-                                                           : view_jsonl);
+    const int rc = run(&p, view->run);
 
     if (rc < 0)
         die_err();

@@ -29,7 +29,7 @@ static int view_one(const struct peek *p,
     return rc;
 }
 
-/* Each file alone, with all of its records. TENSORS, where it is not NULL, is for models and adapters. */
+/* Each file alone. TENSORS, where it is not NULL, is for models and adapters. */
 static int view_each(const struct peek *p,
                      int (*show)(struct buf *b, struct reader *r, int64_t records),
                      int (*tensors)(const struct peek *p, const char *path))
@@ -43,8 +43,6 @@ static int view_each(const struct peek *p,
         struct peek one = *p;
 
         one.paths = paths;
-        one.common.limit = -1;
-        one.common.only.n = 0;
         rc = tensors && holds_tensors(*path) ? tensors(&one, *path) : view_one(&one, show);
     }
     return rc;

@@ -220,6 +220,9 @@ static int no_field(const struct record *rec, const char *name)
                       "there is no field '%s', which the template names; write {{ and "
                       "}} for braces",
                       name);
+    else if (!strcmp(name, "labels"))
+        (void)err_set(EXIT_DATA, "there is no field 'labels', which the template names, and the "
+                                 "input names no labels; give them with --labels a,b,c");
     else
         (void)err_set(EXIT_DATA,
                       "there is no field '%s', which the template names; there are: "

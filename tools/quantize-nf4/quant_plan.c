@@ -379,7 +379,9 @@ int plan_make(struct quant_plan *p, const struct tensors *model)
         add_pieces(p, it);
         quantised += it->quantised;
     }
-    return quantised ? make_rooms_to_expand(p) : err_set(EXIT_DATA, "no linear weight to quantise");
+    return quantised ? make_rooms_to_expand(p)
+                     : err_set(EXIT_DATA, "no linear weight is left to quantise; see --modules and "
+                                          "--skip-modules");
 }
 
 void plan_free(struct quant_plan *p)

@@ -21,7 +21,7 @@
 struct options {
     const char *quant_type, *compat, *compute, *modules, *skip, *report, *verify;
     int64_t block;
-    bool nested, dequantize;
+    bool nested, dequantize, given_type, given_block;
 };
 
 static enum nest_compat compat_of(const char *name)
@@ -29,6 +29,18 @@ static enum nest_compat compat_of(const char *name)
     if (!name || !strcmp(name, "cuda"))
         return NEST_CUDA;
     return strcmp(name, "midpoint") ? NEST_BNB_CPU : NEST_MIDPOINT;
+}
+
+/* An option that says nothing to --dequantize; NULL where none was given. */
+static const char *about_quantising(const struct options *o)
+{
+    return o->modules       ? "--modules"
+           : o->skip        ? "--skip-modules"
+           : o->report      ? "--report"
+           : o->nested      ? "--double-quant"
+           : o->given_block ? "--blocksize"
+           : o->given_type  ? "--quant-type"
+                            : NULL;
 }
 
 static void check_options(const struct options *o, const struct cli_common *common)
@@ -42,15 +54,13 @@ static void check_options(const struct options *o, const struct cli_common *comm
         die(EXIT_USAGE, "--nested-compat is about --double-quant; give both or neither");
     if (o->block & (o->block - 1))
         die(EXIT_USAGE, "--blocksize %lld is not a power of two", (long long)o->block);
-    if ((o->modules || o->skip) && o->dequantize)
-        die(EXIT_USAGE, "--modules and --skip-modules are about quantising; leave them out with "
-                        "--dequantize");
+    if (o->dequantize && about_quantising(o))
+        die(EXIT_USAGE, "%s is about quantising; leave it out with --dequantize",
+            about_quantising(o));
     if (o->verify && o->dequantize)
         die(EXIT_USAGE, "--verify and --dequantize exclude each other");
     if (o->verify && !to_stdout)
         die(EXIT_USAGE, "--verify writes no model; leave --output out");
-    if (o->report && o->dequantize)
-        die(EXIT_USAGE, "--report is about quantising; leave it out with --dequantize");
     if (o->report && !strcmp(o->report, "-") && to_stdout && !o->verify)
         die(EXIT_USAGE, "model and report cannot both go to standard output");
 }
@@ -186,9 +196,11 @@ int main(int argc, char **argv)
     struct cli_common common = CLI_COMMON_INIT;
     struct options o = { .quant_type = "nf4", .block = 64 };
     const struct cli_opt opts[] = {
-        { 0, "quant-type", CLI_CHOICE, &o.quant_type, "nf4", .help = "what the codes stand for" },
+        { 0, "quant-type", CLI_CHOICE, &o.quant_type, "nf4", .help = "what the codes stand for",
+          .given = &o.given_type },
         { 0, "blocksize", CLI_INT, &o.block, "N",
-          .help = "weights that share a scale, a power of two", .min = 32, .max = 4096 },
+          .help = "weights that share a scale, a power of two", .min = 32, .max = 4096,
+          .given = &o.given_block },
         { 0, "double-quant", CLI_FLAG, &o.nested,
           .help = "quantise the scales too, to 8 bits in blocks of 256" },
         { 0, "nested-compat", CLI_CHOICE, &o.compat, "cuda|midpoint|bnb-cpu",

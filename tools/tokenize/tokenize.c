@@ -255,8 +255,9 @@ static void check_usage(const struct options *o, const struct work *work,
                         "--add-special-tokens");
     if (o->trust && !work->decode)
         die(EXIT_USAGE, "--trust-tokens is about --decode; leave it out");
-    if (o->lines && (o->given_field || common->only.n))
-        die(EXIT_USAGE, "--lines goes with neither --field nor --only; a line has no fields");
+    if (o->lines && (o->given_field || common->only.n || common->limit_per))
+        die(EXIT_USAGE,
+            "--lines goes with none of --field, --only, --limit-per; a line has no fields");
     if (o->given_truncation && !o->given_max_length)
         die(EXIT_USAGE, "--truncation needs --max-length");
     if (o->lines && paths[0] && paths[1])
