@@ -127,7 +127,7 @@ struct memory_use {
     size_t stored;      /* adopted: weights as their files have them */
     size_t expanded;    /* copies of loaded weights that the device keeps for its products */
     size_t asked;       /* alloc */
-    size_t scratch;     /* of ops and of uploads */
+    size_t scratch;     /* of the ops themselves */
     size_t free, total; /* other programs take the rest */
 };
 

@@ -196,8 +196,9 @@ __device__ static inline float weight_value(const struct values &w, int64_t i)
     return f32_rounded(raw_value(w, i), w.round);
 }
 
-/* OUT (n; f32, or 16 bits of type TO) = elements FIRST.. of the weight, rounded. */
-int expand_to(void *out, enum dtype to, const struct weight *w, int64_t first, int64_t n);
+/* OUT (n; f32, or 16 bits of type TO) = elements FIRST.. of the weight, rounded; queued on STREAM. */
+int expand_to(void *out, enum dtype to, const struct weight *w, int64_t first, int64_t n,
+              cudaStream_t stream);
 
 /* ---- products ---- */
 
@@ -215,6 +216,25 @@ int kept_weight(const void **copy, const struct weight *w);
 bool kept_give_back(void);
 size_t kept_bytes(void);
 void kept_close(void);
+
+/* The number of a weight that was loaded, good until one is forgotten; -1: it was not. */
+int kept_number(const struct weight *w);
+/* That weight, or NULL where it is kept, or is none. */
+const struct weight *kept_at(int number);
+/* What ahead_cuda.cu knows of it: what came behind its product, forward and back, last time; -1: nothing. */
+int *kept_next(int number);
+
+/* Rows of a weight that are multiplied at a time. */
+int64_t strip_rows(const struct weight *w);
+/* N rows from FIRST on, such a strip, of a weight that is not kept, for a product (BACK: of the backward
+ * pass); NULL: no room. Good until memory is asked for, or the next call. */
+const void *expanded_rows(const struct weight *w, int64_t first, int64_t n, bool back);
+/* Gives back what it can do without; false where that is nothing. */
+bool ahead_give_back(void);
+/* Numbers of weights mean others from now on. */
+void ahead_forget(void);
+size_t ahead_bytes(void); /* beside cuda_scratch's */
+void ahead_close(void);
 
 /* x (n) f32 as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */
 const void *operand(const float *x, int64_t n, enum dtype to);

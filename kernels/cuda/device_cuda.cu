@@ -79,11 +79,11 @@ static int nothing(void)
     return 0;
 }
 
-/* Operand, dropped input and its gradient, expanded strip, logits: what linear_cuda.cu and head_cuda.cu
+/* Operand, dropped input and its gradient, two expanded strips, logits: what linear_cuda.cu and head_cuda.cu
  * take at most. */
 static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
 {
-    const size_t rows = (size_t)max_tokens * (size_t)max_width, strip = (size_t)1 << 27;
+    const size_t rows = (size_t)max_tokens * (size_t)max_width, strip = (size_t)2 << 27;
     const size_t logits = (size_t)1 << 28, all = (size_t)max_tokens * (size_t)vocab * 4;
 
     return rows * 8 + strip + (all < logits ? all : logits) * 2 + ((size_t)1 << 26);
@@ -100,6 +100,7 @@ static int open_device(struct ops *o, int number, plugin_fail *fail)
     if (cuda_stream) {
         (void)upload_end();
         cuda_scratch_free();
+        ahead_close();
         kept_close();
         blaslt_close();
         (void)cudaStreamDestroy(cuda_stream);

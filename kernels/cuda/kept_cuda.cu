@@ -3,7 +3,8 @@
  * reads 2 bytes an element (4 in f32) instead of expanding them each time. A weight is expanded when the
  * first product of many rows asks for it: what a model needs besides has been allocated by then. Room is
  * what leaves an eighth of the device free. If it is wanted later all the same, copies are given back,
- * the newest first, and no more are kept. Results are the same bytes either way.
+ * the newest first, and no more are kept (ahead_cuda.cu has those that are not). Results are the same
+ * bytes either way.
  */
 #include "cuda_impl.h"
 
@@ -16,6 +17,7 @@ struct kept {
     struct weight w;
     void *copy;  /* NULL: not expanded */
     bool refused; /* there was no room */
+    int next[2];
 };
 
 static struct kept *kept;
@@ -33,7 +35,7 @@ static struct kept *find(const struct weight *w)
 
 static int load(struct weight *w)
 {
-    const struct kept k = { *w, NULL, false };
+    const struct kept k = { *w, NULL, false, { -1, -1 } };
 
     if (w->dtype == operand_type(w))
         return 0;
@@ -58,6 +60,9 @@ static void forget(struct weight *w)
         return;
     (void)cudaFree(k->copy);
     memmove(k, k + 1, (size_t)(kept + --n_kept - k) * sizeof *k);
+    for (int i = 0; i < n_kept; i++)
+        kept[i].next[0] = kept[i].next[1] = -1;
+    ahead_forget();
     full = full && n_kept > 0;
 }
 
@@ -75,7 +80,7 @@ static int expand_all(struct kept *k)
     k->refused = cudaMemGetInfo(&free, &total) != cudaSuccess || free < total / RESERVE + bytes ||
                  cudaMalloc(&k->copy, bytes) != cudaSuccess;
     if (!k->refused)
-        return expand_to(k->copy, operand_type(&k->w), &k->w, 0, k->w.rows * k->w.cols);
+        return expand_to(k->copy, operand_type(&k->w), &k->w, 0, k->w.rows * k->w.cols, cuda_stream);
     (void)cudaGetLastError(); /* the device goes on */
     k->copy = NULL;
     return 0;
@@ -102,6 +107,23 @@ bool kept_give_back(void)
     (void)cudaFree(kept[i - 1].copy); /* waits for what reads it */
     kept[i - 1].copy = NULL;
     return full = true;
+}
+
+int kept_number(const struct weight *w)
+{
+    const struct kept *const k = find(w);
+
+    return k ? (int)(k - kept) : -1;
+}
+
+const struct weight *kept_at(int number)
+{
+    return number >= 0 && !kept[number].copy ? &kept[number].w : NULL;
+}
+
+int *kept_next(int number)
+{
+    return kept[number].next;
 }
 
 size_t kept_bytes(void)

@@ -1,13 +1,15 @@
 /*
  * The linear layer. Few rows are multiplied with the weight where it lies, by reading it once: bound by
  * memory, half a byte an element in NF4. Else it is multiplied as dense matrices are, a strip of it at a
- * time: its copy where one is kept (kept_cuda.cu), or expanded for this. To come: the next weight
- * expanded on a second stream, LoRA in the same product ([W | B; A | .]).
+ * time: its copy where one is kept (kept_cuda.cu), or expanded for this (ahead_cuda.cu). To come: LoRA
+ * in the same product ([W | B; A | .]).
  */
 #include "cuda_impl.h"
 
 enum { FEW = 4 };
-static const int64_t STRIP = 1 << 25;   /* elements of a weight that are multiplied at a time */
+#ifndef STRIP /* tests make it short */
+#define STRIP (1 << 25) /* elements of a weight that are multiplied at a time */
+#endif
 static const int64_t STRIP_ROWS = 128; /* strips are multiples of it, so that they begin at 256 bytes */
 
 /* A warp for each row of the weight. */
@@ -95,23 +97,19 @@ const void *operand(const float *x, int64_t n, enum dtype to)
 }
 
 /* N rows of the weight from row FIRST on, dense and of type T; NULL: no room. Good until memory is asked
- * for. */
-static const void *dense_rows(const struct weight *w, enum dtype t, int64_t first, int64_t n)
+ * for, or more rows. */
+static const void *dense_rows(const struct weight *w, enum dtype t, int64_t first, int64_t n, bool back)
 {
-    const int64_t C = w->cols;
     const size_t size = t == DT_F32 ? 4 : 2;
     const void *whole = w->data;
 
     if (w->dtype != t && kept_weight(&whole, w) < 0)
         return NULL;
-    if (whole)
-        return (const char *)whole + (size_t)(first * C) * size;
-    void *const out = cuda_scratch(SCRATCH_WEIGHT, (size_t)(n * C) * size);
-
-    return out && expand_to(out, t, w, first * C, n * C) == 0 ? out : NULL;
+    return whole ? (const char *)whole + (size_t)(first * w->cols) * size
+                 : expanded_rows(w, first, n, back);
 }
 
-static int64_t strip_rows(const struct weight *w)
+int64_t strip_rows(const struct weight *w)
 {
     const int64_t n = STRIP / w->cols / STRIP_ROWS * STRIP_ROWS;
 
@@ -129,7 +127,7 @@ int product(float *y, const float *x, const struct weight *w, int64_t N)
 
     for (int64_t first = 0; left && first < O; first += strip) {
         const int64_t n = least(strip, O - first);
-        const void *const right = dense_rows(w, t, first, n);
+        const void *const right = dense_rows(w, t, first, n, false);
 
         if (!right || gemm(y + first, O, { left, C, false }, { right, C, true }, t, N, n, C, 1, 0) < 0)
             return -1;
@@ -148,7 +146,7 @@ int product_back(float *dx, const void *dy, const struct weight *w, int64_t N, b
     for (int64_t first = 0; first < O; first += strip) {
         const int64_t n = least(strip, O - first);
         const void *const left = (const char *)dy + (size_t)first * size;
-        const void *const right = dense_rows(w, t, first, n);
+        const void *const right = dense_rows(w, t, first, n, true);
 
         if (!right || gemm(dx, C, { left, O, false }, { right, C, false }, t, N, C, n, 1,
                            more || first > 0 ? 1.0f : 0.0f) < 0)

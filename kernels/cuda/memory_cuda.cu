@@ -42,7 +42,7 @@ static struct dev *alloc_for(enum use use, size_t bytes)
             return (struct dev *)p;
         }
         (void)cudaGetLastError(); /* the device goes on */
-    } while (e == cudaErrorMemoryAllocation && kept_give_back());
+    } while (e == cudaErrorMemoryAllocation && (kept_give_back() || ahead_give_back()));
     size_t free = 0, total = 0;
 
     if (e != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess)
@@ -75,6 +75,7 @@ static void mem_use(struct memory_use *use)
 {
     *use = {};
     use->expanded = kept_bytes();
+    use->scratch = ahead_bytes();
     for (int i = 0; i < n_allocations; i++)
         *(allocations[i].use == STORED  ? &use->stored
           : allocations[i].use == ASKED ? &use->asked

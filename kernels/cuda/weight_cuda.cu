@@ -53,7 +53,8 @@ static __global__ void expand_nf4(T *out, enum dtype to, struct values w, int64_
 }
 
 template <class T>
-static int expand_as(T *out, enum dtype to, const struct weight *w, int64_t first, int64_t n)
+static int expand_as(T *out, enum dtype to, const struct weight *w, int64_t first, int64_t n,
+                     cudaStream_t stream)
 {
     const bool words = w->dtype == DT_NF4 && w->block % 8 == 0 && first % 8 == 0 && n % 8 == 0 &&
                        (uintptr_t)w->data % 4 == 0;
@@ -61,20 +62,22 @@ static int expand_as(T *out, enum dtype to, const struct weight *w, int64_t firs
     if (n == 0)
         return 0;
     if (words)
-        return LAUNCH(expand_nf4<T>, blocks_for(n / 8, THREADS), THREADS, 0, out, to, values_of(w), first,
-                      n);
-    return LAUNCH(expand_each<T>, blocks_for(n, THREADS), THREADS, 0, out, to, values_of(w), first, n);
+        return LAUNCH_ON(stream, expand_nf4<T>, blocks_for(n / 8, THREADS), THREADS, 0, out, to,
+                         values_of(w), first, n);
+    return LAUNCH_ON(stream, expand_each<T>, blocks_for(n, THREADS), THREADS, 0, out, to, values_of(w),
+                     first, n);
 }
 
-int expand_to(void *out, enum dtype to, const struct weight *w, int64_t first, int64_t n)
+int expand_to(void *out, enum dtype to, const struct weight *w, int64_t first, int64_t n,
+              cudaStream_t stream)
 {
-    return to == DT_F32 ? expand_as((float *)out, to, w, first, n)
-                        : expand_as((uint16_t *)out, to, w, first, n);
+    return to == DT_F32 ? expand_as((float *)out, to, w, first, n, stream)
+                        : expand_as((uint16_t *)out, to, w, first, n, stream);
 }
 
 static int expand(struct dev *out, const struct weight *w)
 {
-    return expand_to(out, DT_F32, w, 0, w->rows * w->cols);
+    return expand_to(out, DT_F32, w, 0, w->rows * w->cols, cuda_stream);
 }
 
 /* ---- what is not finite ---- */

@@ -2,7 +2,7 @@
  * it was loaded from. */
 #include "ops_test.h"
 
-enum { N = 6, O = 96, C = 512 };
+enum { N = 6, O = 200, C = 512 };
 
 struct results {
     float *y, *dx;
@@ -155,6 +155,139 @@ static void copies_make_room_for_what_is_asked_for_later(void **state)
     unsetenv("SLMTOOLS_EMULATE");
 }
 
+/* ---- what is expanded ahead ---- */
+
+enum { WEIGHTS = 3, PASSES = 3 };
+
+enum { MEMORY = 16 << 20 };
+
+/* So much that no copy is kept, and the ops have their own. */
+static struct dev *take_memory(const struct ops *o)
+{
+    struct memory_use has;
+
+    o->memory_use(&has);
+    struct dev *const d = o->alloc(has.free - MEMORY / 8 - O * C);
+
+    assert_non_null(d);
+    return d;
+}
+
+static void open_weights(const struct ops *o, struct weight w[WEIGHTS])
+{
+    for (int i = 0; i < WEIGHTS; i++)
+        w[i] = random_weight(o, DT_NF4, O, C, 64, DT_BF16, (uint64_t)i + 1);
+}
+
+static void load_weights(const struct ops *o, struct weight w[WEIGHTS], bool load)
+{
+    for (int i = 0; i < WEIGHTS; i++)
+        if (load)
+            assert_int_equal(o->weight_load(&w[i]), 0);
+        else
+            o->weight_free(&w[i]);
+}
+
+struct outputs_of_passes {
+    struct dev *y[PASSES][WEIGHTS], *dx[PASSES][WEIGHTS];
+};
+
+static struct outputs_of_passes rooms(const struct ops *o)
+{
+    struct outputs_of_passes r;
+
+    for (int k = 0; k < PASSES; k++)
+        for (int i = 0; i < WEIGHTS; i++) {
+            r.y[k][i] = room(o, N * O);
+            r.dx[k][i] = room(o, N * C);
+        }
+    return r;
+}
+
+/* Forward in order and backward in the other, again and again; all is queued before anything is
+ * waited for. */
+static void pass_through(const struct ops *o, const struct weight w[WEIGHTS],
+                         const struct outputs_of_passes *r)
+{
+    struct dev *const x = put_random(o, N * C, 2), *const dy = put_random(o, N * O, 3);
+
+    for (int k = 0; k < PASSES; k++) {
+        for (int i = 0; i < WEIGHTS; i++)
+            assert_int_equal(o->linear_forward(r->y[k][i], NULL, x, &w[i], NULL, NULL, NULL, N), 0);
+        for (int i = WEIGHTS; i-- > 0;)
+            assert_int_equal(o->linear_backward(r->dx[k][i], NULL, NULL, dy, x, NULL, NULL, &w[i],
+                                                NULL, NULL, N, false),
+                             0);
+    }
+}
+
+static void expanding_ahead_changes_no_byte(void **state)
+{
+    static const char *const order[] = { "forward", "reverse" };
+
+    (void)state;
+    if (use(CUDA) != CUDA || !limit_memory(&tables[CUDA], MEMORY))
+        skip();
+    const struct ops *const o = &tables[CUDA];
+    struct weight w[WEIGHTS];
+    struct results want[WEIGHTS];
+
+    open_weights(o, w);
+    for (int i = 0; i < WEIGHTS; i++)
+        want[i] = through(o, &w[i]);
+    (void)hold(o, take_memory(o));
+    load_weights(o, w, true);
+    for (int j = 0; j < COUNT(order); j++) {
+        const struct outputs_of_passes got = rooms(o);
+
+        setenv("SLMTOOLS_EMULATE_ORDER", order[j], 1);
+        pass_through(o, w, &got);
+        for (int k = 0; k < PASSES; k++)
+            for (int i = 0; i < WEIGHTS; i++) {
+                assert_floats("y", get_floats(o, got.y[k][i], N * O), want[i].y, N * O, 0);
+                assert_floats("dx", get_floats(o, got.dx[k][i], N * C), want[i].dx, N * C, 0);
+            }
+    }
+    load_weights(o, w, false);
+    unsetenv("SLMTOOLS_EMULATE_ORDER");
+    unsetenv("SLMTOOLS_EMULATE");
+}
+
+/* W[1] follows W[0]: as soon as that is done, changes to what it was loaded from come too late; but
+ * what was expanded is not another weight's that is loaded from there. */
+static void the_next_weight_is_expanded_ahead_and_forgotten_with_it(void **state)
+{
+    (void)state;
+    if (use(CUDA) != CUDA || !limit_memory(&tables[CUDA], MEMORY))
+        skip();
+    const struct ops *const o = &tables[CUDA];
+    struct weight w[WEIGHTS];
+    struct dev *const y = room(o, N * O), *const x = put_random(o, N * C, 2);
+
+    setenv("SLMTOOLS_EMULATE_ORDER", "reverse", 1);
+    for (int renewed = 0; renewed < 2; renewed++) {
+        open_weights(o, w);
+        const struct results want = through(o, &w[1]);
+        struct dev *const taken = take_memory(o);
+
+        load_weights(o, w, true);
+        for (int i = 0; i < 5; i++) /* it ends in W[0] */
+            assert_int_equal(o->linear_forward(y, NULL, x, &w[i % 2], NULL, NULL, NULL, N), 0);
+        (void)get_floats(o, y, 1);
+        change(o, &w[1]);
+        if (renewed) {
+            load_weights(o, w, false);
+            load_weights(o, w, true);
+        }
+        assert_int_equal(o->linear_forward(y, NULL, x, &w[1], NULL, NULL, NULL, N), 0);
+        assert_int_equal(!memcmp(get_floats(o, y, N * O), want.y, N * O * sizeof(float)), !renewed);
+        load_weights(o, w, false);
+        o->release(taken);
+    }
+    unsetenv("SLMTOOLS_EMULATE_ORDER");
+    unsetenv("SLMTOOLS_EMULATE");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +295,8 @@ int main(void)
         OP_TEST(few_rows_read_what_is_stored),
         OP_TEST(what_does_not_fit_is_expanded_each_time),
         OP_TEST(copies_make_room_for_what_is_asked_for_later),
+        OP_TEST(expanding_ahead_changes_no_byte),
+        OP_TEST(the_next_weight_is_expanded_ahead_and_forgotten_with_it),
     };
 
     return RUN_TESTS(tests);
