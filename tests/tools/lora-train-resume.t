@@ -90,6 +90,15 @@ go "$model" data -o bad --checkpoint run --resume
 exit_is 65
 err_has '--metrics was given and is not given'
 
+it "goes on with another interval between lines, unless evaluations follow it"
+rm got
+go "$model" data --metrics metrics -o got --checkpoint run --resume --logging-steps 2
+ok
+same want got
+go "$model" data --metrics metrics -o bad --checkpoint run --resume --eval-strategy steps --logging-steps 2
+exit_is 65
+err_has '--eval-strategy was '
+
 it "takes the same records from elsewhere"
 cp data elsewhere
 rm got

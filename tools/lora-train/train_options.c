@@ -124,8 +124,6 @@ static void check(struct train_options *o, const struct given *given)
         die(EXIT_USAGE, "--partial-adapter and --trust-adapter are about --init-adapter; give one");
     if (given->eval_steps && o->evaluate != EVALUATE_STEPS)
         die(EXIT_USAGE, "--eval-steps needs --eval-strategy steps");
-    if (!given->eval_steps)
-        o->eval_steps = o->logging_steps;
     if (o->plan_file && o->metrics_file)
         die(EXIT_USAGE, "--plan does not train, so there is nothing for --metrics");
     if (o->metrics_file && !strcmp(o->metrics_file, o->common.output))
@@ -140,14 +138,16 @@ static void check(struct train_options *o, const struct given *given)
 
 /* --logging-steps changes no adapter, but where it says when there are evaluations, one of which
  * may be the best. */
-static void record_eval_steps(const struct train_options *o, const struct given *given)
+static void choose_eval_steps(struct train_options *o, const struct given *given)
 {
     char option[48];
 
-    if (o->evaluate != EVALUATE_STEPS || given->eval_steps || !given->logging_steps)
+    if (o->evaluate != EVALUATE_STEPS || given->eval_steps)
         return;
+    o->eval_steps = o->logging_steps;
     (void)snprintf(option, sizeof option, "eval-steps=%lld", (long long)o->eval_steps);
-    cli_chain_add(option);
+    if (given->logging_steps)
+        cli_chain_add(option);
 }
 
 const char *options_about_evaluations(const struct train_options *o)
@@ -359,8 +359,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
         apply_preset(o, &t, &given);
     read_texts(o, &t);
     check(o, &given);
+    choose_eval_steps(o, &given);
     check_evaluations(o, &given);
-    record_eval_steps(o, &given);
     warn_of_idle(o, &given);
     check_checkpoint(o);
     check_picture(o);
