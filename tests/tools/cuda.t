@@ -119,6 +119,17 @@ with tempfile.TemporaryDirectory() as scratch:
     with open(path("again"), "rb") as a, open(path("cuda"), "rb") as b:
         check("twice the same bytes", a.read() == b.read())
 
+    def in_bfloat16(name, memory):
+        return run("lora-train", "-v", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "-o", path(name), "--force", "--r", "4", "--compute-dtype", "bfloat16",
+                   "--num-train-epochs", "1", "--gradient-accumulation-steps", "2", data=streams.stream(rows_of("phi-tiny", 12), "tokens"), machine=f"memory={memory}")
+
+    while (tight := in_bfloat16("tight", memory)).returncode == 71:
+        memory += memory // 8
+    good(tight)
+    good(roomy := in_bfloat16("roomy", 1 << 30))
+    with open(path("tight"), "rb") as a, open(path("roomy"), "rb") as b:
+        check("so little memory that weights are expanded ahead of their products gives the same adapter", told(tight)[1] < told(roomy)[1] and a.read() == b.read(), (told(tight), told(roomy)))
+
     good(run("quantize-nf4", "-q", "--device", "cuda", golden("phi-tiny", "model"), "-o", path("cuda.tar")))
     good(run("quantize-nf4", "-q", "--device", "cpu", golden("phi-tiny", "model"), "-o", path("cpu.tar")))
     with open(path("cuda.tar"), "rb") as a, open(path("cpu.tar"), "rb") as b:
