@@ -142,7 +142,7 @@ refused("an empty completion", 65, "the completion is empty; leave out --eval-la
         variant("c", lambda r: r.update(n_prompt=len(r["ids"]))))
 refused("an empty prompt", 65, "its prompt has no tokens", *go, variant("d", lambda r: r.update(n_prompt=0)))
 tool("mkmodel", "--hidden", "64", "--layers", "2", "--heads", "4", "--vocab", "512", "-o", "mute/")
-refused("a model without a tokenizer", 66, "the model has no tokenizer, which labels need", *[x if x != "phi" else "mute" for x in go], "plain",
+refused("a model without a tokenizer", 66, "mute: the model has no tokenizer, which labels need", *[x if x != "phi" else "mute" for x in go], "plain",
         "--trust-tokens")
 many = ["x"] + [f"label number {i}" for i in range(300)]
 refused("more answers than a batch takes", 65, "give them shorter answers", *go, stream("many", records(["x"]), many))

@@ -29,6 +29,17 @@ sh_run "printf '{\"label\":\"up\",\"pred\":\"up\"}\n' | peek --from-jsonl --kind
 exit_is 65
 err_has "not label 'up'"
 
+it "which model lacks a tokenizer"
+mkmodel --hidden 32 --layers 1 --heads 4 --partial-rotary-factor 0.5 --vocab 512 -o "$dir/mute/"
+for mode in '--mode labels' '--mode generate --stop x' '--preset seed'
+do
+	# shellcheck disable=SC2086
+	run predict -m "$dir/mute" $mode "$dir/three.tok" -o "$dir/no"
+	exit_is 66
+	err_has "$dir/mute: the model has no tokenizer, which"
+	absent "$dir/no"
+done
+
 it "a record that is chosen, but is not test"
 printf '{"id":%s,"ids":[1,2],"split":"%s"}\n' 5 train 6 test | peek --from-jsonl --kind tokens -o "$dir/parts.tok"
 run predict -m "$dir/m" --mode loss --only id=5 "$dir/parts.tok" -o "$dir/chosen"

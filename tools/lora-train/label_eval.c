@@ -29,6 +29,8 @@ static int open_choices(struct label_eval *e, const struct labels *l, const stru
     }
     const int rc = choices_encode(&e->choices, l->name, l->answer, l->n, tok);
 
+    if (!tok)
+        return err_in("%s", pack_name(model_pack(m)));
     tokenizer_close(tok);
     for (int i = 0; i < l->n && rc == 0; i++) {
         const struct choice *a = &e->choices.of[i];

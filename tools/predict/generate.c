@@ -29,8 +29,10 @@ static int begin(struct predictor *p)
 {
     if (!p->tok && (needs_text(p->opt) || p->opt->skip_special))
         return err_set(EXIT_NOINPUT,
-                       "the model has no tokenizer, which --stop, --stream, --skip-special-tokens "
-                       "and --preset need; copy tokenizer.json beside its config.json");
+                       "%s: the model has no tokenizer, which --stop, --stream, "
+                       "--skip-special-tokens and --preset need; copy tokenizer.json beside its "
+                       "config.json",
+                       pack_name(model_pack(p->model)));
     p->more = p->opt->max_new_tokens;
     return 0;
 }

@@ -222,7 +222,7 @@ static int begin(struct predictor *p)
     if (n > MODEL_SELECT_MAX)
         return err_set(EXIT_DATA, "%d labels are more than %d", n, MODEL_SELECT_MAX);
     if (choices_encode(&s->choices, p->labels->name, p->labels->answer, n, p->tok) < 0)
-        return -1;
+        return p->tok ? -1 : err_in("%s", pack_name(model_pack(p->model)));
     s->n = n;
     s->path = xnmalloc((size_t)n, sizeof(struct choice *));
     s->prior = xcalloc((size_t)n, sizeof *s->prior);
