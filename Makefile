@@ -46,7 +46,9 @@ CPPFLAGS += -D_GNU_SOURCE $(patsubst %/,-I%,$(wildcard libcommon/*/)) -Ikernels 
 # Each result is rounded where the code says so: contraction would make it depend on the compiler.
 CFLAGS   += -std=c11 $(WARN) $(CFLAGS.$(CONFIG)) -ffp-contract=off -fopenmp
 LDFLAGS  += -Wl,--as-needed
-LDLIBS   := -lzstd -lcjson -lcrypto -lpcre2-8 -lutf8proc -lm -lpthread -ldl
+# gcc's OpenMP is linked in where it is there as an archive: libcommon/base/threads.h says why.
+LDLIBS   := $(if $(findstring clang,$(shell $(CC) --version)),,$(wildcard $(shell $(CC) -print-file-name=libgomp.a))) \
+            -lzstd -lcjson -lcrypto -lpcre2-8 -lutf8proc -lm -lpthread -ldl
 
 # The GPU is a plug-in, built where nvcc is: machine code for the card aimed at, and code that the driver
 # translates for all others from 8.0 on. Tests have its kernels on the CPU too, where there is a C++ compiler.

@@ -25,7 +25,7 @@ MUST_USE int ref_check_act(enum activation act);
 MUST_USE int ref_check_norm(enum norm kind);
 
 /* Whether an op over N elements is worth more than the calling thread. Others take microseconds to
- * start (threads_sleep_soon), and milliseconds where the machine is busy and one of them has to wait
+ * start (threads.h), and milliseconds where the machine is busy and one of them has to wait
  * for its turn. */
 static inline bool worth_threads(int64_t n)
 {

@@ -4,9 +4,7 @@
 
 #include <omp.h>
 #include <pthread.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static void *pass(void *gate)
 {
@@ -46,14 +44,9 @@ int threads_use(int64_t wanted)
     return (int)n;
 }
 
-void threads_sleep_soon(char **argv)
+/* Before the constructor of libgomp, which reads it. */
+__attribute__((constructor(101))) static void sleep_soon(void)
 {
-    char self[PATH_MAX];
-    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-    if (n <= 0 || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") ||
-        setenv("GOMP_SPINCOUNT", "1000", 0) != 0)
-        return;
-    self[n] = '\0';
-    (void)execv(self, argv); /* it runs as it is where that is not possible */
+    if (!getenv("OMP_WAIT_POLICY"))
+        (void)setenv("GOMP_SPINCOUNT", "1000", 0);
 }

@@ -15,7 +15,6 @@
 #include "mem.h"
 #include "outfile.h"
 #include "pack.h"
-#include "threads.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -298,7 +297,6 @@ int main(int argc, char **argv)
     struct model *m;
     const struct ops *ops;
 
-    threads_sleep_soon(argv);
     options_parse(&o, argc, argv);
     if (create_output(&out, &o) < 0 || create_picture(&picture, &o) < 0)
         die_err();

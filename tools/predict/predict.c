@@ -10,7 +10,6 @@
 #include "cli.h"
 #include "digests.h"
 #include "json.h"
-#include "threads.h"
 #include "files/adapter.h"
 
 #include <math.h>
@@ -243,7 +242,6 @@ int main(int argc, char **argv)
 {
     struct predict_options opt;
 
-    threads_sleep_soon(argv);
     const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
     struct origin src = { 0 };

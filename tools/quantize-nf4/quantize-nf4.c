@@ -229,7 +229,6 @@ int main(int argc, char **argv)
                              &common,
                              1 };
 
-    threads_sleep_soon(argv);
     const char *const *operand = cli_parse(argc, argv, &cli);
 
     check_options(&o, &common);
