@@ -86,7 +86,7 @@ FUZZ := $(if $(wildcard /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer
 FUZZED := tests/fuzz/fuzz.c $(filter-out %/threads.c %/backends.c %/promptify.c,\
           $(wildcard libcommon/*/*.c kernels/*.c kernels/model/*.c kernels/model/*/*.c tools/promptify/*.c))
 FUZZFLAGS := -std=c11 $(WARN) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
-             -fno-sanitize=pointer-overflow -fno-sanitize-recover=all -DVERSION='"fuzz"' -Itools/promptify
+             -fno-sanitize=pointer-overflow -fno-sanitize-recover=all -DVERSION='"fuzz"'
 MAN    := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(wildcard tools/*/*.scd share/man/*.scd)))
 TESTS  ?= $(CTESTS) $(SCRIPTS)
 

@@ -57,7 +57,7 @@ static struct cli_opt *common_rows(struct cli_common *c)
           .help = "0: as many as there are; the result is the same for any", .max = 1024,
           .silent = true },
         { 0, "device", CLI_TEXT, &c->device, .arg = "auto|cpu|cuda[:N]|ref",
-          .offered = "auto|cpu|cuda|ref", .help = "where to compute", .silent = true },
+          .offered = "auto|cpu|cuda|ref", .help = "where models are computed", .silent = true },
         { 'l', "level", CLI_INT, &c->level, .arg = "N", .help = "zstd level of the output, 1 to 22",
           .min = 1, .max = 22, .silent = true },
         { 0, "progress", CLI_CHOICE, &c->progress, .arg = "auto|never|json",

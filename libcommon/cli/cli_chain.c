@@ -94,7 +94,7 @@ static void put_setting(struct buf *text, const struct cli_opt *o)
     else if (o->type == CLI_LIST)
         for (int i = 0; i < l->n; i++)
             buf_printf(text, "%s%s", i ? " and " : "", l->v[i]);
-    else if (o->type == CLI_INT || o->type == CLI_FLOAT || *(const char *const *)o->value)
+    else if (cli_has_value(o))
         cli_put_value(text, o);
 }
 

@@ -45,7 +45,7 @@ static bool is_set(const struct cli_opt *o, double v)
     return !isnan(v) && ((o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max));
 }
 
-static bool has_default(const struct cli_opt *o)
+bool cli_has_value(const struct cli_opt *o)
 {
     switch (o->type) {
     case CLI_INT:
@@ -70,7 +70,7 @@ static void put_help(struct buf *b, const struct cli_opt *o)
     buf_puts(b, o->help);
     if (o->required)
         buf_puts(b, " (required)");
-    if (!has_default(o))
+    if (!cli_has_value(o))
         return;
     buf_puts(b, " [");
     if (o->type == CLI_FLAG)

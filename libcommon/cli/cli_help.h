@@ -8,6 +8,9 @@
  * the tables' variables hold now. */
 void cli_help(struct buf *b, const struct cli *cli, const struct cli_opt *const *tables, int n);
 
+/* Whether O has a value to write: for a number a default outside the option's range means "not set". Not
+ * for lists; of flags those that can be taken back have one. */
+bool cli_has_value(const struct cli_opt *o);
 /* Appends the value of O as --help and the chain write it: numbers as short as they read back,
  * names without their folder. Not for flags and lists. */
 void cli_put_value(struct buf *b, const struct cli_opt *o);

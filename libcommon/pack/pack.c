@@ -303,10 +303,13 @@ const struct pack_file *pack_find(const struct pack *p, const char *name)
 
 int pack_no_model(const struct pack *p)
 {
+    if (pack_find(p, "adapter_config.json"))
+        return err_set(EXIT_DATA,
+                       "%s: is an adapter and no model; give the model that it was trained on, and "
+                       "the adapter to predict --adapter or lora-train --init-adapter",
+                       p->name);
     return err_set(EXIT_NOINPUT,
-                   pack_find(p, "adapter_config.json")
-                       ? "%s: is an adapter and no model; give the model that it was trained on"
-                       : "%s: there is no config.json in it; give the folder or archive of a model",
+                   "%s: there is no config.json in it; give the folder or archive of a model",
                    p->name);
 }
 

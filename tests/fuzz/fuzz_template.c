@@ -1,6 +1,6 @@
 /* A prompt template: the text, and behind the first 0 a text to fill in. */
+#include "../../tools/promptify/template.h"
 #include "fuzz.h"
-#include "template.h"
 #include "utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -84,10 +84,10 @@ does lora-train -q -m model tokens.zst --max-steps 1 --checkpoint other --resume
 it "a model, an adapter and neither"
 lora-train -q -m model tokens.zst --max-steps 1 --r 2 -o adapter/
 for word in "predict tokens.zst --model" "lora-train tokens.zst --model" quantize-nf4
-do says 66 'adapter: is an adapter and no model; give the model that it was trained on' $word adapter
+do says 65 'adapter: is an adapter and no model; give the model that it was trained on, and the adapter to predict --adapter or' $word adapter
 done
 says 66 'folder: there is no config.json in it; give the folder or archive of a model' predict tokens.zst --model folder
-says 65 'model: is a model and no adapter; give an adapter as lora-train' predict -m model -a model tokens.zst
+says 65 'model: is a model and no adapter; give an adapter as lora-train and PEFT write it, and the model to --model' predict -m model -a model tokens.zst
 does predict -m model -a adapter tokens.zst
 says 65 'nor a GGUF file; give a model or an adapter' quantize-nf4 "$data"
 says 66 'give a model that has one' tokenize -m adapter prompts.zst

@@ -41,6 +41,14 @@ do
 	exit_is 2
 	err_has 'is not FIELD=N'
 done
+it "an input is read to its end: what is broken behind the last record that is used is found"
+printf 'text,label\na,x\nb,y\nc,x,2,3\n' >broken.csv
+sh_run "promptify -t '$root/share/templates/financial-sentiment.txt' --limit 1 broken.csv -o none.zst"
+exit_is 65
+err_has 'broken.csv:'
+head -c 60 in.zst >cut.zst
+run peek --limit 1 --tsv id cut.zst
+exit_is 65
 it "is refused where there are no records"
 run mkmodel --limit-per label=1 -o m/
 exit_is 2

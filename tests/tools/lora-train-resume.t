@@ -74,7 +74,8 @@ differs 'a shorter run' '--max-steps was 6 and is 12;' "$model" data --max-steps
 differs 'another schedule' '--lr-scheduler-type was cosine and is linear;' "$model" data --lr-scheduler-type linear
 differs 'another optimiser' '--optim was adamw_bnb and is sgd;' "$model" data --optim sgd
 differs 'other evaluations' '--eval-strategy was epoch and is no;' "$model" data --eval-strategy no
-differs 'another filter' '--only was nothing and is split=train;' "$model" data --only split=train
+differs 'another filter' '--only was not set and is split=train;' "$model" data --only split=train
+differs 'fewer records' '--limit was not set and is 20;' "$model" data --limit 20
 differs 'an option that is off' '--group-by-length was no and is yes;' "$model" data --group-by-length
 seq 0 23 >order
 differs 'another order' 'order was ' "$model" data --order order

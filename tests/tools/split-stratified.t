@@ -163,6 +163,16 @@ it "the output is whole all the same"
 run peek --verify audit.zst
 ok
 
+it "says how many rows --max-memory has room for, however little it is"
+printf 'a,x\nb,y\nc,x\n' >three.csv
+for size in 1 100 191
+do
+	run split-stratified --max-memory $size three.csv -o none.zst
+	exit_is 71
+	err_has "split-stratified: error: --max-memory has room for $((size / 64)) rows, at 64 bytes each, and there are more; look"
+	absent none.zst
+done
+
 it "beyond --max-memory it grows by a few bytes a row, not with the length of the rows"
 case ${BUILD-} in
 *asan*) skip "the sanitizers keep memory of their own" ;;

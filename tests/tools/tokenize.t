@@ -186,6 +186,13 @@ run tokenize -m "$dir/no-such" --lines "$dir/text"
 exit_is 66
 err_has no-such
 
+it "takes --device as every tool does, and says the same with any"
+tokenize --lines -m "$model" "$dir/text" -o "$dir/plain.zst" && tokenize --lines -m "$model" --device cuda:3 "$dir/text" -o "$dir/cuda.zst"
+cmp "$dir/plain.zst" "$dir/cuda.zst"; report $? "other bytes"
+grep -q 'take it without effect' "$root/share/man/slmtools.7.scd"; report $? "the manual does not say so"
+run tokenize --lines -m "$model" --device gpu "$dir/text"
+exit_is 2
+
 it "keeps to the options there are"
 for wrong in '--train x' '--vocab-size 9' '--max-length 0' '--max-length 3x' '--truncation middle' \
 	'--truncation right' '--decode --lines' '--decode --count' '--lines --field text' '--lines --only text=a' '--lines --limit-per text=1' '--add-eos --decode'

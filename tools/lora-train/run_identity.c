@@ -137,7 +137,7 @@ static void put_value(struct buf *b, const char *value)
     if (strlen(value) == SHA256_HEX)
         buf_printf(b, "%.*s", SHORT, value);
     else
-        buf_puts(b, *value ? value : "nothing");
+        buf_puts(b, *value ? value : "not set");
 }
 
 /* Appends what differs of the members whose names begin with WHICH. */

@@ -85,9 +85,9 @@ static int make_room(struct rows *r)
     r->cap = twice < most ? twice : most;
     if (r->n >= r->cap)
         return err_set(EXIT_MEMORY,
-                       "more than %lld rows want more than %lld MiB of memory; look whether the "
-                       "input ends, and raise --max-memory",
-                       (long long)r->n, (long long)(r->most >> 20));
+                       "--max-memory has room for %lld rows, at %d bytes each, and there are more; "
+                       "look whether the input ends, and raise it",
+                       (long long)r->n, ROW_MEMORY);
     r->row = xnrealloc(r->row, (size_t)r->cap, sizeof *r->row);
     r->class_of = xnrealloc(r->class_of, (size_t)r->cap, sizeof *r->class_of);
     return 0;

@@ -297,9 +297,10 @@ int adapter_config_load(struct adapter_config *c, const struct pack *adapter)
 
     *c = (struct adapter_config){ 0 };
     if (!f)
-        return err_set(EXIT_DATA, "%s; give an adapter as lora-train and PEFT write it",
+        return err_set(EXIT_DATA, "%s; give an adapter as lora-train and PEFT write it%s",
                        pack_find(adapter, "config.json") ? "is a model and no adapter"
-                                                         : "no adapter_config.json");
+                                                         : "no adapter_config.json",
+                       pack_find(adapter, "config.json") ? ", and the model to --model" : "");
     cJSON *root = json_parse((const char *)f->data, f->size);
     const int rc = root ? read_config(c, root) : -1;
 
