@@ -9,9 +9,11 @@
  * heads, K key heads, D head size, V vocabulary, R LoRA rank. Row-major, last letter contiguous.
  *
  * Memory of a device is a `struct dev *`: a handle that only the backend may look behind. Parts of
- * it are made with slice, never by arithmetic. Activations (x, y, q, dy ...) have act_bytes an
- * element, 4 (f32) in ref and cpu; what is called f32, i32 or u32 here is that on every device.
- * Unless an op says otherwise, outputs are overwritten whole and must not overlap the inputs.
+ * it are made with slice, never by arithmetic. Activations (x, y, q, dy ... and the cache of keys
+ * and values) are of the type ACT, f32 in ref and cpu. On a device they may be bf16: ops compute
+ * with them in f32 and round what they store, once where nothing else is said, to nearest even.
+ * What is called f32, f64, i32 or u32 here is that on every device. Unless an op says otherwise,
+ * outputs are overwritten whole and must not overlap the inputs.
  *
  * Some activations are read and written in rows that stand LD elements apart (at least their
  * width), so that queries, keys and values, or gate and up, may be column ranges of one product's
@@ -43,7 +45,8 @@ struct dev; /* device memory; incomplete on purpose */
 
 /* A weight matrix (O, C), row-major, y = x W^T. In a product with it (linear, head) both operands,
  * its own elements and what they are multiplied with (x, dy; LoRA's products are none), are each
- * rounded once to ROUND, to nearest even, and the products are added in f32. */
+ * rounded once to ROUND, to nearest even, and the products are added in f32. Where activations are
+ * bf16, so is ROUND. */
 struct weight {
     enum dtype dtype; /* DT_F32, DT_F16, DT_BF16 dense; DT_NF4 packed; or a block format */
     /* Dense: O*C elements. NF4: (O*C+1)/2 bytes, the first element in the high nibble. Blocks: rows
@@ -66,7 +69,8 @@ struct dropout {
     uint32_t site; /* which call of which layer: layer * 16 + module */
 };
 
-/* LoRA on one linear: y += scale * (drop(x) A^T) B^T. */
+/* LoRA on one linear: y += scale * (drop(x) A^T) B^T. Where activations are bf16, a device may
+ * round A, B, u and the gradient of u to it as operands; sums stay in f32. */
 struct lora {
     const struct dev *a; /* (R, C) f32 */
     const struct dev *b; /* (O, R) f32 */
@@ -133,7 +137,8 @@ struct memory_use {
 
 struct ops {
     const char *name; /* "ref", "cpu", "cuda" */
-    size_t act_bytes; /* of an element of an activation */
+    enum dtype act;   /* of an activation's elements: DT_F32, or DT_BF16 */
+    size_t act_bytes; /* of one of them */
     size_t callers;   /* threads that may call ops at a time; 1 on a device */
 
     /* ---- one pass of a batch ---- */
@@ -199,7 +204,7 @@ struct ops {
                         int64_t C, float eps);
 
     /* y (N, O) = x (N, C) W^T + bias (O f32, or NULL) + LoRA (NULL: none).
-     * u (N, R) = drop(x) A^T is written for the backward pass; scratch otherwise, must be there
+     * u (N, R) f32 = drop(x) A^T is written for the backward pass; scratch otherwise, must be there
      * whenever LORA is. ROWS names the tokens for dropout; NULL is fine without LORA. */
     int (*linear_forward)(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
                           const struct dev *bias, const struct lora *lora,
@@ -251,11 +256,14 @@ struct ops {
     int (*head_smooth)(struct dev *nll, struct dev *dh, const struct dev *h, const struct weight *w,
                        const struct dev *bias, const struct dev *mean, const struct dev *target,
                        const struct dev *weight, float share, int64_t M);
+    /* logits (M, V) f32 = h (M, C) W^T + bias (V f32, or NULL). */
+    int (*head_logits)(struct dev *logits, const struct dev *h, const struct weight *w,
+                       const struct dev *bias, int64_t M);
     /* What is asked of the logits of M rows h (M, C), without a row of them leaving the device:
      * logp (M, n) f64 = log softmax(logits)[ids], ids (M, n) i32, 0 where the id is negative (n 0:
      * logp and ids NULL); best (M) i32 = first index of the largest logit (NULL: not wanted). A row
      * with a logit that is not finite has NaN for every logp and best -1. On the CPU a logit is
-     * what linear_forward would make of the row, and with top the largest of them logp is
+     * what head_logits would make of the row, and with top the largest of them logp is
      * logit - (top + log(sum of exp(logit - top))), in double, added in order of the vocabulary. */
     int (*head_select)(struct dev *logp, struct dev *best, const struct dev *h,
                        const struct weight *w, const struct dev *bias, const struct dev *ids,
@@ -270,7 +278,7 @@ struct ops {
                          enum norm kind, int64_t N, int64_t C, bool add);
     /* dx (N, C) = dy (N, O) W + LoRA's part; added to dx when ADD; dx NULL: not wanted (first
      * layer). da (R, C) and db (O, R) f32 are added to. u is what linear_forward left. scratch (N,
-     * R). */
+     * R) f32. */
     int (*linear_backward)(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy,
                            const struct dev *x, const struct dev *u, struct dev *scratch,
                            const struct weight *w, const struct lora *lora,
@@ -310,10 +318,12 @@ struct ops {
 };
 
 /* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. "auto" is the first card where there is a
- * plug-in for it and it can be used, else the cpu. NULL and err_set when the backend's plug-in or
- * such a device is not there (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One backend
- * is open at a time: the next call replaces the table. */
-const struct ops *ops_find(const char *device, int threads);
+ * plug-in for it and it can be used, else the cpu. COMPUTE: what the weights of products will round
+ * to; with DT_BF16 a device has its activations in it, too (in float16 they could overflow). NULL
+ * and err_set when the backend's plug-in or such a device is not there (EXIT_NODEVICE), or DEVICE
+ * is none of these (EXIT_USAGE). One backend is open at a time: the next call replaces the table.
+ */
+const struct ops *ops_find(const char *device, int threads, enum dtype compute);
 
 /* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */
 size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,

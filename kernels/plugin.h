@@ -11,7 +11,7 @@
 #include "kernels.h"
 
 /* Counted up whenever an op or what it is given changes its meaning. */
-enum { PLUGIN_VERSION = 3 };
+enum { PLUGIN_VERSION = 4 };
 #define PLUGIN_SYMBOL "slmtools_plugin"
 
 /* err_set of err.h. */
@@ -24,12 +24,12 @@ struct plugin {
     int (*count)(plugin_fail *fail);
     /* TEXT = one line on device NUMBER; -1 with FAIL called where it cannot be used. */
     int (*describe)(char *text, size_t size, int number, plugin_fail *fail);
-    /* Fills O with ops that compute on device NUMBER and fail by FAIL. */
-    int (*open)(struct ops *o, int number, plugin_fail *fail);
+    /* Fills O with ops that compute on device NUMBER and fail by FAIL; COMPUTE as ops_find has it. */
+    int (*open)(struct ops *o, int number, enum dtype compute, plugin_fail *fail);
 };
 
-/* The ops of device NUMBER of plug-in NAME ("cuda"); -1 and EXIT_NODEVICE with what to do. */
-MUST_USE int plugin_ops(struct ops *o, const char *name, int number);
+/* The ops of device NUMBER of plug-in NAME ("cuda"), open's COMPUTE; -1 and EXIT_NODEVICE with what to do. */
+MUST_USE int plugin_ops(struct ops *o, const char *name, int number, enum dtype compute);
 
 /* The plug-in itself, opened once and for good; NULL and EXIT_NODEVICE when it is not there, cannot be
  * opened, or is of another version. */

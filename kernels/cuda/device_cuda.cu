@@ -89,7 +89,7 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
     return rows * 8 + strip + (all < logits ? all : logits) * 2 + ((size_t)1 << 26);
 }
 
-static int open_device(struct ops *o, int number, plugin_fail *fail)
+static int open_device(struct ops *o, int number, enum dtype, plugin_fail *fail)
 {
     struct cudaDeviceProp p;
 
@@ -109,6 +109,7 @@ static int open_device(struct ops *o, int number, plugin_fail *fail)
     if (cuda_check(cudaStreamCreateWithFlags(&cuda_stream, cudaStreamNonBlocking), "opening it") < 0)
         return -1;
     o->name = "cuda";
+    o->act = DT_F32;
     o->act_bytes = sizeof(float);
     o->callers = 1;
     o->begin = begin;

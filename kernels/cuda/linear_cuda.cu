@@ -236,8 +236,15 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
     return kept ? gemm(f32(da), C, { down, R, true }, { kept, C, false }, DT_F32, R, C, N, 1, 1) : -1;
 }
 
+static int head_logits(struct dev *logits, const struct dev *h, const struct weight *w,
+                       const struct dev *bias, int64_t M)
+{
+    return linear_forward(logits, NULL, h, w, bias, NULL, NULL, M);
+}
+
 void cuda_linear_ops(struct ops *o)
 {
     o->linear_forward = linear_forward;
     o->linear_backward = linear_backward;
+    o->head_logits = head_logits;
 }

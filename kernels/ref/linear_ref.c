@@ -205,8 +205,15 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
     return 0;
 }
 
+static int head_logits(struct dev *logits, const struct dev *h, const struct weight *w,
+                       const struct dev *bias, int64_t M)
+{
+    return linear_forward(logits, NULL, h, w, bias, NULL, NULL, M);
+}
+
 void ref_linear_ops(struct ops *o)
 {
     o->linear_forward = linear_forward;
     o->linear_backward = linear_backward;
+    o->head_logits = head_logits;
 }

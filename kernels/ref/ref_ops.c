@@ -44,6 +44,7 @@ void ref_ops(struct ops *o)
 {
     memset(o, 0, sizeof *o);
     o->name = "ref";
+    o->act = DT_F32;
     o->act_bytes = sizeof(float);
     o->callers = SIZE_MAX;
     o->begin = nothing;

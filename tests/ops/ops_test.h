@@ -50,7 +50,7 @@ static inline bool open_cuda(void)
 
     (void)snprintf(folder, sizeof folder, "%s/emulated", build ? build : "build/release");
     setenv("SLMTOOLS_LIB", chosen ? chosen : folder, 1);
-    return plugin_is_there("cuda") && plugin_ops(&tables[CUDA], "cuda", 0) == 0;
+    return plugin_is_there("cuda") && plugin_ops(&tables[CUDA], "cuda", 0, DT_F32) == 0;
 }
 
 static inline bool open_cpu(int t)

@@ -245,7 +245,8 @@ int main(int argc, char **argv)
     const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
     struct origin src = { 0 };
-    const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads);
+    const struct ops *ops =
+        ops_find(opt.common.device, (int)opt.common.threads, dtype_of(opt.compute));
 
     if (!ops || origin_open(&src, opt.model, &opt.adapters) < 0 ||
         model_open(&p.model, src.pack[0], ops, dtype_of(opt.compute)) < 0)

@@ -122,7 +122,7 @@ static void carve_layers(struct acts *a, struct carve *p)
 {
     const struct acts_shape *s = p->shape;
     const int64_t most = s->lora ? lora_largest_rank(s->lora) : 0;
-    struct dev *shared_u = s->train ? NULL : carve_act(p, most);
+    struct dev *shared_u = s->train ? NULL : carve4(p, most);
 
     for (int i = 0; i < (int)s->config->layers; i++) {
         if (s->train || i == 0)
@@ -132,7 +132,7 @@ static void carve_layers(struct acts *a, struct carve *p)
         for (int j = 0; j < s->modules->n; j++) {
             const struct lora_tensor *t = s->lora ? lora_find(s->lora, i, j) : NULL;
 
-            a->layer[i].u[j] = !t ? NULL : s->train ? carve_act(p, t->rank) : shared_u;
+            a->layer[i].u[j] = !t ? NULL : s->train ? carve4(p, t->rank) : shared_u;
         }
     }
     a->x_out = s->train ? carve_act(p, s->config->dim) : a->layer[0].x;
@@ -147,7 +147,7 @@ static void carve_gradients(struct acts *a, struct carve *p)
     a->dx = carve_act(p, c->dim);
     a->dh = carve_act(p, c->dim);
     a->attn = carve4(p, c->heads);
-    a->low = carve_act(p, s->lora ? lora_largest_rank(s->lora) : 0);
+    a->low = carve4(p, s->lora ? lora_largest_rank(s->lora) : 0);
 
     const size_t overlay = p->used;
 

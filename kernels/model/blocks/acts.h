@@ -36,7 +36,7 @@ struct layer_acts {
     struct dev *lse;             /* (N, H) f32; NULL without training */
     struct dev *gate_up;         /* what gate and up are ranges of; NULL: of their own */
     struct rows gate, up;        /* (N, I) before the activation; gate.at NULL: there is none */
-    struct dev *u[MODULES_MAX];  /* (N, R); NULL where the linear is not adapted */
+    struct dev *u[MODULES_MAX];  /* (N, R) f32; NULL where the linear is not adapted */
 };
 
 struct acts {
@@ -59,12 +59,12 @@ struct acts {
     struct dev *do_, *dqkv;
     struct rows dq, dk, dv;
     struct dev *attn; /* (N, H) f32 */
-    struct dev *low;  /* (N, R) */
+    struct dev *low;  /* (N, R) f32 */
 
     struct dev *mean, *rstd; /* (N) f32 of the final norm */
     struct dev *batch;       /* (acts_batch_bytes) what the batch is, put at once */
     struct dev *result;      /* (N) twice 4 bytes a row: nll and best, fetched at once */
-    struct dev *logits;      /* (acts_logit_rows, V); NULL in training */
+    struct dev *logits;      /* (acts_logit_rows, V) f32; NULL in training */
     struct dev *select;      /* ACTS_SELECT bytes of what is asked of rows of logits */
 };
 

@@ -55,7 +55,7 @@ int block_head_logits(const struct pass *p, int64_t from, int64_t n)
 
     if (norm_rows(p, a->a, a->h, from, n) < 0)
         return -1;
-    return e->ops->linear_forward(a->logits, NULL, a->h, &head->w, head->bias, NULL, &p->rows, n);
+    return e->ops->head_logits(a->logits, a->h, &head->w, head->bias, n);
 }
 
 int block_head_select(const struct pass *p, int64_t from, int64_t M, struct dev *logp,

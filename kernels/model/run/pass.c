@@ -147,7 +147,7 @@ int pass_find_bad_layer(const struct pass *p, int *layer)
     for (*layer = 0; *layer <= layers; ++*layer) {
         const struct dev *x = *layer < layers ? e->acts.layer[*layer].x : e->acts.x_out;
 
-        if (e->ops->find_nonfinite(&bad, x, DT_F32, p->rows.tokens * e->config->dim) < 0)
+        if (e->ops->find_nonfinite(&bad, x, e->ops->act, p->rows.tokens * e->config->dim) < 0)
             return -1;
         if (bad >= 0)
             break;
