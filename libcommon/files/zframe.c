@@ -1,6 +1,9 @@
 #include "zframe.h"
 
-#include <string.h>
+#include "input.h"
+#include "mem.h"
+
+#include <stdlib.h>
 #include <zstd_errors.h>
 
 enum {
@@ -64,6 +67,42 @@ int zframe_decode(ZSTD_DCtx *zstd, ZSTD_outBuffer *out, ZSTD_inBuffer *in, size_
                        (unsigned long long)(window >> 20));
     return err_set(EXIT_DATA, "broken zstd data (%s); copy or make the file again",
                    ZSTD_getErrorName(*left));
+}
+
+/* What the N bytes at P, a file's first, decompress to, ROOM at most; returns how many. */
+static size_t beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
+{
+    ZSTD_inBuffer in = { p, n, 0 };
+    ZSTD_outBuffer out = { to, room, 0 };
+    ZSTD_DCtx *zstd = zframe_decoder();
+
+    size_t left = 1;
+
+    /* but for memory an error is no news here: what came out before it counts */
+    while (!ZSTD_isError(left) && in.pos < in.size && out.pos < out.size)
+        left = ZSTD_decompressStream(zstd, &out, &in);
+    if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+        die(EXIT_MEMORY, "out of memory: zstd cannot start");
+    (void)ZSTD_freeDCtx(zstd);
+    return out.pos;
+}
+
+int zframe_peek(const char *path, uint8_t *to, size_t room, size_t *n)
+{
+    uint8_t *bytes = xmalloc(INPUT_PEEK_MAX);
+    size_t got;
+    int rc = input_peek(path, bytes, INPUT_PEEK, &got);
+
+    *n = 0;
+    if (rc == 0 && (zframe_begins(bytes, got) || zframe_is_skippable(bytes, got))) {
+        *n = beginning(to, room, bytes, got);
+        if (*n < room && got == INPUT_PEEK) { /* a first block may be as large as that */
+            rc = input_peek(path, bytes, INPUT_PEEK_MAX, &got);
+            *n = rc == 0 ? beginning(to, room, bytes, got) : 0;
+        }
+    }
+    free(bytes);
+    return rc;
 }
 
 int zframe_fail(size_t code)

@@ -25,6 +25,10 @@ ZSTD_DCtx *zframe_decoder(void);
 MUST_USE int zframe_decode(ZSTD_DCtx *zstd, ZSTD_outBuffer *out, ZSTD_inBuffer *in, size_t *left,
                            bool first, const char *name);
 
+/* What the zstd file at PATH ("-": standard input, of which nothing is lost) uncompresses to in the
+ * beginning: *N bytes, ROOM at most; 0 when it is no zstd. Errors as input_peek. */
+MUST_USE int zframe_peek(const char *path, uint8_t *to, size_t room, size_t *n);
+
 /* -1 with a name for what zstd says in CODE: out of memory (EXIT_MEMORY), or a failure of ours. */
 int zframe_fail(size_t code);
 

@@ -1,7 +1,7 @@
 #include "stream.h"
 
 #include "stream_header.h"
-#include "zstream.h"
+#include "zframe.h"
 
 #include <string.h>
 
@@ -37,7 +37,7 @@ int stream_is_at(const char *path)
     uint8_t start[sizeof tag];
     size_t n;
 
-    if (zstd_peek(path, start, sizeof start, &n) < 0)
+    if (zframe_peek(path, start, sizeof start, &n) < 0)
         return -1;
     return n == sizeof tag && !memcmp(start, tag, sizeof tag);
 }

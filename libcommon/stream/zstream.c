@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd_errors.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -38,8 +37,6 @@ struct zin {
     uint64_t passed;    /* bytes of the file before data */
     bool eof;
     bool between;  /* at the beginning of a frame */
-    bool any;      /* there was a frame */
-    bool more;     /* zstd holds output back */
     bool promised; /* the seal must be there */
     uint8_t data[IN_BYTES];
 };
@@ -85,10 +82,15 @@ bool zin_can_reopen(const struct zin *z)
     return input_seek(z->file, 0, SEEK_CUR) >= 0;
 }
 
+/* The byte of the file that comes next. */
+static unsigned long long position(const struct zin *z)
+{
+    return z->passed + z->in.pos;
+}
+
 static int bad(const struct zin *z, const char *what)
 {
-    return err_set(EXIT_DATA, "%s: byte %llu: %s", zin_name(z),
-                   (unsigned long long)(z->passed + z->in.pos), what);
+    return err_set(EXIT_DATA, "%s: byte %llu: %s", zin_name(z), position(z), what);
 }
 
 const char *zin_advice(const struct zin *z, const char *advice)
@@ -98,8 +100,7 @@ const char *zin_advice(const struct zin *z, const char *advice)
 
 static int cut_short(const struct zin *z, const char *where)
 {
-    return err_set(EXIT_DATA, "%s: byte %llu: cut short%s; %s", zin_name(z),
-                   (unsigned long long)(z->passed + z->in.pos), where,
+    return err_set(EXIT_DATA, "%s: byte %llu: cut short%s; %s", zin_name(z), position(z), where,
                    zin_advice(z, "copy or make the file again"));
 }
 
@@ -108,28 +109,21 @@ static size_t available(const struct zin *z)
     return z->in.size - z->in.pos;
 }
 
-/* Reads more of the file behind what is there; sets eof at its end. */
-static int refill(struct zin *z)
-{
-    size_t got;
-
-    memmove(z->data, z->data + z->in.pos, available(z));
-    z->passed += z->in.pos;
-    z->in.size -= z->in.pos;
-    z->in.pos = 0;
-    if (input_read(z->file, z->data + z->in.size, sizeof z->data - z->in.size, &got) < 0)
-        return -1;
-    z->eof = got == 0;
-    z->in.size += got;
-    return 0;
-}
-
 /* At least WANT bytes, or all there are. */
 static int gather(struct zin *z, size_t want)
 {
-    while (available(z) < want && !z->eof)
-        if (refill(z) < 0)
+    while (available(z) < want && !z->eof) {
+        size_t got;
+
+        memmove(z->data, z->data + z->in.pos, available(z));
+        z->passed += z->in.pos;
+        z->in.size -= z->in.pos;
+        z->in.pos = 0;
+        if (input_read(z->file, z->data + z->in.size, sizeof z->data - z->in.size, &got) < 0)
             return -1;
+        z->eof = got == 0;
+        z->in.size += got;
+    }
     return 0;
 }
 
@@ -147,7 +141,8 @@ static int check_seal(struct zin *z)
             z,
             "the seal does not fit what is before it: the file was changed; copy or make it again");
     if (available(z) > SEAL_BYTES)
-        return bad(z, "there are bytes behind the seal; give joined streams one by one, or make it again");
+        return bad(
+            z, "there are bytes behind the seal; give joined streams one by one, or make it again");
     z->in.pos = z->in.size;
     z->promised = false;
     return 0;
@@ -172,7 +167,6 @@ static int first_frame(struct zin *z)
                        zin_name(z), what ? "is " : "does not begin with a zstd frame",
                        what ? (int)strcspn(what, ";") : 0, what ? what : "");
     }
-    z->any = true;
     z->promised = zframe_begins(p, n) && n >= PROMISE_AT + sizeof promise &&
                   !memcmp(p + PROMISE_AT, promise, sizeof promise);
     return 0;
@@ -181,7 +175,7 @@ static int first_frame(struct zin *z)
 /* Looks at what begins here: 1 a frame, 0 the end of the file. */
 static int next_frame(struct zin *z)
 {
-    if (gather(z, SEAL_BYTES + 1) < 0 || (!z->any && first_frame(z) < 0))
+    if (gather(z, SEAL_BYTES + 1) < 0 || (!position(z) && first_frame(z) < 0))
         return -1;
     if (!available(z))
         return z->promised ? cut_short(z, ": the seal is missing") : 0;
@@ -190,78 +184,36 @@ static int next_frame(struct zin *z)
     return 1;
 }
 
-/* One call of the decoder. */
+/* One call of the decoder, which may hold output back: it has its turn before more bytes are read
+ * for it. 1, or -1. */
 static int decompress(struct zin *z, ZSTD_outBuffer *out)
 {
-    const size_t before = z->in.pos;
+    const unsigned long long at = position(z);
+    const uint8_t *const p = z->data + z->in.pos;
     size_t left;
 
     if (zframe_decode(z->zstd, out, &z->in, &left, z->between, zin_name(z)) < 0)
-        return err_in("%s: byte %llu", zin_name(z), (unsigned long long)(z->passed + before));
-    sha256_add(z->sha, z->data + before, z->in.pos - before);
-    z->more = left && out->pos == out->size;
+        return err_in("%s: byte %llu", zin_name(z), at);
+    sha256_add(z->sha, p, (size_t)(position(z) - at));
     z->between = !left;
-    return 0;
+    if (left && !out->pos && gather(z, 1) < 0)
+        return -1;
+    return left && !out->pos && !available(z) ? cut_short(z, ": the file ends inside a zstd frame")
+                                              : 1;
 }
 
 int zin_read(struct zin *z, uint8_t *to, size_t room, size_t *got)
 {
     ZSTD_outBuffer out = { to, room, 0 };
+    int rc = 1;
 
-    while (!out.pos) {
-        if (z->between) {
-            const int rc = next_frame(z);
-
-            if (rc < 0)
-                return -1;
-            if (!rc)
-                break;
-        }
-        if (!z->more && gather(z, 1) < 0)
-            return -1;
-        if (!z->more && !available(z))
-            return cut_short(z, ": the file ends inside a zstd frame");
-        if (decompress(z, &out) < 0)
-            return -1;
+    while (rc > 0 && !out.pos) {
+        rc = z->between ? next_frame(z) : 1;
+        if (rc > 0)
+            rc = decompress(z, &out);
     }
     *got = out.pos;
-    return 0;
-}
-
-/* What the N bytes at P, a file's first, decompress to, ROOM at most; returns how many. */
-static size_t beginning(uint8_t *to, size_t room, const uint8_t *p, size_t n)
-{
-    ZSTD_inBuffer in = { p, n, 0 };
-    ZSTD_outBuffer out = { to, room, 0 };
-    ZSTD_DCtx *zstd = zframe_decoder();
-
-    size_t left = 1;
-
-    /* but for memory an error is no news here: what came out before it counts */
-    while (!ZSTD_isError(left) && in.pos < in.size && out.pos < out.size)
-        left = ZSTD_decompressStream(zstd, &out, &in);
-    if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
-        die(EXIT_MEMORY, "out of memory: zstd cannot start");
-    (void)ZSTD_freeDCtx(zstd);
-    return out.pos;
-}
-
-int zstd_peek(const char *path, uint8_t *to, size_t room, size_t *n)
-{
-    uint8_t *bytes = xmalloc(INPUT_PEEK_MAX);
-    size_t got;
-    int rc = input_peek(path, bytes, INPUT_PEEK, &got);
-
-    *n = 0;
-    if (rc == 0 && (zframe_begins(bytes, got) || zframe_is_skippable(bytes, got))) {
-        *n = beginning(to, room, bytes, got);
-        if (*n < room && got == INPUT_PEEK) { /* a first block may be as large as that */
-            rc = input_peek(path, bytes, INPUT_PEEK_MAX, &got);
-            *n = rc == 0 ? beginning(to, room, bytes, got) : 0;
-        }
-    }
-    free(bytes);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- writing ---- */

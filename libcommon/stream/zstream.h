@@ -46,8 +46,4 @@ MUST_USE int zout_flush(struct zout *z);
 MUST_USE int zout_end(struct zout *z);
 void zout_free(struct zout *z); /* NULL is fine */
 
-/* What the zstd file at PATH ("-": standard input, of which nothing is lost) uncompresses to in the
- * beginning: *N bytes, ROOM at most; 0 when it is no zstd. */
-MUST_USE int zstd_peek(const char *path, uint8_t *to, size_t room, size_t *n);
-
 #endif

@@ -3,7 +3,7 @@
 #include "provenance.h"
 #include "sha256.h"
 #include "view.h"
-#include "zstream.h"
+#include "zframe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ bool holds_tensors(const char *path)
         return false; /* whoever opens it says why it cannot */
     if (is_model(first, n))
         return true;
-    return zstd_peek(path, first, sizeof first, &n) == 0 && is_model(first, n);
+    return zframe_peek(path, first, sizeof first, &n) == 0 && is_model(first, n);
 }
 
 /* ---- opening ---- */
