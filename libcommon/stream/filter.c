@@ -86,12 +86,12 @@ static int equals(const struct field *f, const char *text)
     char number[24];
 
     switch (f->type) {
-    case FIELD_TEXT:
+    case ITEM_TEXT:
         return f->n == strlen(text) && !memcmp(f->data, text, f->n);
-    case FIELD_UINT:
+    case ITEM_UINT:
         (void)snprintf(number, sizeof number, "%llu", (unsigned long long)f->u);
         return !strcmp(number, text);
-    case FIELD_BOOL:
+    case ITEM_BOOL:
         return !strcmp(f->u ? "true" : "false", text);
     default:
         return err_set(EXIT_USAGE,

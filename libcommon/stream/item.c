@@ -51,12 +51,11 @@ static void float_or_simple(struct item *it, unsigned low)
     }
 }
 
-/* The text or bytes of IT, whose head is at P. Results as item_head. */
-static int content(struct item *it, const uint8_t *p, size_t n)
+/* The text or bytes of IT, whose head is the first of N bytes. Results as item_head. */
+static int content(struct item *it, size_t n)
 {
     if (it->u > n - it->len)
         return it->u > ITEM_BYTES_MAX - it->len ? too_large() : 0;
-    it->data = p + it->len;
     it->n = (size_t)it->u;
     it->len += it->n;
     if (it->kind == ITEM_TEXT && utf8_valid((const char *)it->data, it->n) != it->n)
@@ -80,12 +79,12 @@ int item_head(struct item *it, const uint8_t *p, size_t n)
         return err_set(EXIT_DATA, "byte 0x%02x begins no CBOR item that is allowed", p[0]);
     if (n <= more)
         return 0;
-    *it = (struct item){ .kind = major, .len = 1 + more };
+    *it = (struct item){ .kind = major, .len = 1 + more, .data = p + 1 + more };
     it->u = more ? big_endian(p + 1, more) : low;
     if (major == ITEM_FLOAT)
         float_or_simple(it, low);
     if (major == ITEM_BYTES || major == ITEM_TEXT)
-        return content(it, p, n);
+        return content(it, n);
     /* an element takes a byte at least */
     if ((major == ITEM_ARRAY || major == ITEM_MAP) && it->u > ITEM_BYTES_MAX)
         return too_large();
@@ -158,6 +157,14 @@ const char *item_kind_name(enum item_kind kind)
         "true or false",
         "null",
         "undefined",
+        "a uint8 array",
+        "a uint16 array",
+        "a uint32 array",
+        "a uint64 array",
+        "an int32 array",
+        "an int64 array",
+        "a float32 array",
+        "a float64 array",
     };
 
     return name[kind];

@@ -29,6 +29,14 @@ enum item_kind {
     ITEM_BOOL,
     ITEM_NULL,
     ITEM_UNDEFINED,
+    ITEM_U8, /* what a TAG with BYTES behind it says where it is a field's value (record.h) */
+    ITEM_U16,
+    ITEM_U32,
+    ITEM_U64,
+    ITEM_I32,
+    ITEM_I64,
+    ITEM_F32,
+    ITEM_F64,
 };
 
 struct item {
@@ -36,7 +44,7 @@ struct item {
     uint64_t u; /* UINT, TAG, BOOL; NEGINT: the value is -1 - u; ARRAY, MAP: elements, pairs; TEXT,
                  * BYTES: n */
     double f;   /* FLOAT */
-    const uint8_t *data; /* TEXT, BYTES: points into what was read */
+    const uint8_t *data; /* behind the head: the content of TEXT and BYTES, or what is inside */
     size_t n;
     size_t len; /* bytes of the item's head and, for TEXT and BYTES, its content */
 };
@@ -47,6 +55,7 @@ MUST_USE int item_head(struct item *it, const uint8_t *p, size_t n);
 /* The item at P with everything inside it: *FIRST its head, *LEN all of its bytes. 1, 0 or -1 as
  * item_head. */
 MUST_USE int item_whole(struct item *first, size_t *len, const uint8_t *p, size_t n);
+/* "a text", "a uint16 array", for messages. */
 const char *item_kind_name(enum item_kind kind);
 
 /* A sequence of items that is known to be whole. */

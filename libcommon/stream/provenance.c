@@ -59,14 +59,14 @@ static int put_each(struct buf *b, struct record *map, const char *key, const ch
 /* Bytes in an end map, their hexadecimal digits in a chain. */
 static int put_digest(struct buf *b, const struct field *f)
 {
-    const bool text = f && f->type == FIELD_TEXT && f->n == SHA256_HEX;
+    const bool text = f && f->type == ITEM_TEXT && f->n == SHA256_HEX;
     char hex[SHA256_HEX + 1];
 
     if (text && strspn(f->data, "0123456789abcdef") >= SHA256_HEX) { /* there is a byte behind it */
         buf_add(b, f->data, f->n);
         return 0;
     }
-    if (!f || f->type != FIELD_BYTES || f->n != SHA256_BYTES)
+    if (!f || f->type != ITEM_BYTES || f->n != SHA256_BYTES)
         return err_set(EXIT_DATA, "an input's 'sha256' is not %d bytes", SHA256_BYTES);
     sha256_hex(f->data, hex);
     buf_puts(b, hex);

@@ -1,12 +1,15 @@
 #include "record.h"
 
 #include "arena.h"
-#include "field.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "typed arrays are kept in the byte order of the stream, which is little-endian"
+#endif
 
 struct record {
     struct field *field;
@@ -131,6 +134,50 @@ static struct field *slot(struct record *r, const char *key, size_t n)
     return &r->field[at];
 }
 
+/* ---- what a value says ---- */
+
+/* RFC 8746; big-endian and rarer ones are tags like any other. */
+static const struct {
+    uint64_t tag;
+    size_t size; /* bytes of an element */
+} typed[] = {
+    [ITEM_U8] = { 64, 1 },  [ITEM_U16] = { 69, 2 }, [ITEM_U32] = { 70, 4 }, [ITEM_U64] = { 71, 8 },
+    [ITEM_I32] = { 78, 4 }, [ITEM_I64] = { 79, 8 }, [ITEM_F32] = { 85, 4 }, [ITEM_F64] = { 86, 8 },
+};
+
+/* F's value has the tag TAG: it may be a typed array. -1 when it has to be one and is none. */
+static int read_tagged(struct field *f, const struct item *tag)
+{
+    enum item_kind kind = ITEM_U8;
+    struct item bytes;
+
+    while (kind <= ITEM_F64 && typed[kind].tag != tag->u)
+        kind++;
+    if (kind > ITEM_F64)
+        return 0;
+    if (item_head(&bytes, tag->data, f->raw_len - tag->len) != 1 || bytes.kind != ITEM_BYTES ||
+        bytes.n % typed[kind].size)
+        return err_set(EXIT_DATA, "%s must be a byte string of whole elements",
+                       item_kind_name(kind));
+    f->type = kind;
+    f->data = bytes.data;
+    f->n = bytes.n / typed[kind].size;
+    return 0;
+}
+
+/* Fills in F from its value as CBOR, LEN bytes at P that begin with the item FIRST. */
+static int read_value(struct field *f, const struct item *first, const uint8_t *p, size_t len)
+{
+    f->type = first->kind;
+    f->u = first->u;
+    f->f = first->f;
+    f->data = first->data;
+    f->n = first->n;
+    f->raw = p;
+    f->raw_len = len;
+    return first->kind == ITEM_TAG ? read_tagged(f, first) : 0;
+}
+
 /* ---- setting ---- */
 
 /* A key and its value as CBOR, while they are made. */
@@ -150,8 +197,7 @@ static struct pair begin_pair(struct record *r, const char *key, size_t key_len,
 }
 
 /* The field of P, whose value takes N bytes; what they say is the caller's to fill in. */
-static struct field *end_pair(struct record *r, const struct pair *p, enum field_type type,
-                              size_t n)
+static struct field *end_pair(struct record *r, const struct pair *p, enum item_kind type, size_t n)
 {
     const char *key = (const char *)p->value - p->key_len;
     struct field *f = slot(r, key, p->key_len);
@@ -172,10 +218,10 @@ void record_set_raw(struct record *r, const char *key, size_t key_len, const uin
     size_t len;
 
     memcpy(p.value, raw, n);
-    struct field *f = end_pair(r, &p, FIELD_OTHER, n);
+    struct field *f = end_pair(r, &p, ITEM_TAG, n);
 
     if (item_whole(&first, &len, p.value, n) != 1 || len != n ||
-        field_read(f, &first, p.value, n) < 0)
+        read_value(f, &first, p.value, n) < 0)
         die(EXIT_NUMERIC, "field '%.*s': a value of our own is not valid", (int)key_len, key);
 }
 
@@ -183,7 +229,7 @@ void record_set_text(struct record *r, const char *key, const char *text, size_t
 {
     const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX + n);
     const size_t head = item_write_head(p.value, ITEM_TEXT, n);
-    struct field *f = end_pair(r, &p, FIELD_TEXT, head + n);
+    struct field *f = end_pair(r, &p, ITEM_TEXT, head + n);
 
     if (n)
         memcpy(p.value + head, text, n);
@@ -195,26 +241,25 @@ void record_set_uint(struct record *r, const char *key, uint64_t value)
 {
     const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
 
-    end_pair(r, &p, FIELD_UINT, item_write_head(p.value, ITEM_UINT, value))->u = value;
+    end_pair(r, &p, ITEM_UINT, item_write_head(p.value, ITEM_UINT, value))->u = value;
 }
 
 void record_set_float(struct record *r, const char *key, double value)
 {
     const struct pair p = begin_pair(r, key, strlen(key), ITEM_HEAD_MAX);
 
-    end_pair(r, &p, FIELD_FLOAT, item_write_double(p.value, value))->f = value;
+    end_pair(r, &p, ITEM_FLOAT, item_write_double(p.value, value))->f = value;
 }
 
 /* The field KEY with N elements, which go where the result points. */
-static uint8_t *set_array(struct record *r, const char *key, enum field_type type, size_t n)
+static uint8_t *set_array(struct record *r, const char *key, enum item_kind type, size_t n)
 {
-    size_t size;
-    const uint64_t tag = field_array_tag(type, &size);
-    const struct pair p = begin_pair(r, key, strlen(key), 2 * ITEM_HEAD_MAX + n * size);
-    size_t head = item_write_head(p.value, ITEM_TAG, tag);
+    const size_t bytes = n * typed[type].size;
+    const struct pair p = begin_pair(r, key, strlen(key), 2 * ITEM_HEAD_MAX + bytes);
+    size_t head = item_write_head(p.value, ITEM_TAG, typed[type].tag);
 
-    head += item_write_head(p.value + head, ITEM_BYTES, n * size);
-    struct field *f = end_pair(r, &p, type, head + n * size);
+    head += item_write_head(p.value + head, ITEM_BYTES, bytes);
+    struct field *f = end_pair(r, &p, type, head + bytes);
 
     f->data = p.value + head;
     f->n = n;
@@ -223,7 +268,7 @@ static uint8_t *set_array(struct record *r, const char *key, enum field_type typ
 
 void record_set_ids(struct record *r, const char *key, const uint32_t *ids, size_t n, bool wide)
 {
-    uint8_t *to = set_array(r, key, wide ? FIELD_U32 : FIELD_U16, n);
+    uint8_t *to = set_array(r, key, wide ? ITEM_U32 : ITEM_U16, n);
 
     if (wide && n)
         memcpy(to, ids, n * sizeof *ids);
@@ -237,7 +282,7 @@ void record_set_ids(struct record *r, const char *key, const uint32_t *ids, size
 
 void record_set_f32(struct record *r, const char *key, const float *v, size_t n)
 {
-    uint8_t *to = set_array(r, key, FIELD_F32, n);
+    uint8_t *to = set_array(r, key, ITEM_F32, n);
 
     if (n)
         memcpy(to, v, n * sizeof *v);
@@ -276,7 +321,7 @@ static int parse_field(struct record *r, const uint8_t *p, size_t n, size_t *len
         raw = own.value;
         rc = item_head(&value, raw, value_len);
     }
-    if (rc > 0 && field_read(f, &value, raw, value_len) < 0)
+    if (rc > 0 && read_value(f, &value, raw, value_len) < 0)
         rc = -1;
     if (rc < 0)
         return err_in("field '%.*s'", shown(key.n), (const char *)key.data);
@@ -349,13 +394,13 @@ static int get(const struct record *r, const char *key, unsigned types, const ch
     return types & 1u << (*f)->type
                ? 1
                : err_set(EXIT_DATA, "field '%.*s' is %s; it should be %s", shown((*f)->key_len),
-                         (*f)->key, field_type_name((*f)->type), want);
+                         (*f)->key, item_kind_name((*f)->type), want);
 }
 
 int record_get_text(struct record *r, const char *key, const char **text, size_t *n)
 {
     const struct field *f;
-    const int has = get(r, key, 1 << FIELD_TEXT, "a text", &f);
+    const int has = get(r, key, 1 << ITEM_TEXT, "a text", &f);
 
     if (has > 0) {
         *text = f->data;
@@ -367,16 +412,30 @@ int record_get_text(struct record *r, const char *key, const char **text, size_t
 int record_get_uint(struct record *r, const char *key, uint64_t *value)
 {
     const struct field *f;
-    const int has = get(r, key, 1 << FIELD_UINT, "an unsigned integer", &f);
+    const int has = get(r, key, 1 << ITEM_UINT, "an unsigned integer", &f);
 
     if (has > 0)
         *value = f->u;
     return has;
 }
 
+static void copy_ids(uint32_t *out, const struct field *f)
+{
+    const uint8_t *p = f->data;
+
+    if (f->type == ITEM_U32 && f->n)
+        memcpy(out, p, f->n * sizeof *out);
+    else if (f->type == ITEM_U16)
+        for (size_t i = 0; i < f->n; i++)
+            out[i] = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
+    else
+        for (size_t i = 0; i < f->n; i++)
+            out[i] = p[i];
+}
+
 int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n)
 {
-    const unsigned arrays = 1 << FIELD_U8 | 1 << FIELD_U16 | 1 << FIELD_U32;
+    const unsigned arrays = 1 << ITEM_U8 | 1 << ITEM_U16 | 1 << ITEM_U32;
     const struct field *f;
     const int has = get(r, key, arrays, "a uint8, uint16 or uint32 array", &f);
 
@@ -384,7 +443,7 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
         return has;
     uint32_t *out = arena_take(&r->arena, f->n * sizeof *out);
 
-    field_ids(f, out);
+    copy_ids(out, f);
     *ids = out;
     *n = f->n;
     return 1;
@@ -393,7 +452,7 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
 int record_get_f32(struct record *r, const char *key, const float **v, size_t *n)
 {
     const struct field *f;
-    const int has = get(r, key, 1 << FIELD_F32, "a float32 array", &f);
+    const int has = get(r, key, 1 << ITEM_F32, "a float32 array", &f);
 
     if (has <= 0)
         return has;
@@ -409,24 +468,20 @@ int record_get_f32(struct record *r, const char *key, const float **v, size_t *n
 int record_get_array(struct record *r, const char *key, struct items *elements, uint64_t *n)
 {
     const struct field *f;
-    struct item array;
-    const int has = get(r, key, 1 << FIELD_OTHER, "an array", &f);
+    const int has = get(r, key, 1 << ITEM_ARRAY, "an array", &f);
 
-    if (has <= 0)
-        return has;
-    if (item_head(&array, f->raw, f->raw_len) != 1 || array.kind != ITEM_ARRAY)
-        return err_set(EXIT_DATA, "field '%.*s' is %s; it should be an array", shown(f->key_len),
-                       f->key, item_kind_name(array.kind));
-    *elements = (struct items){ f->raw + array.len, f->raw + f->raw_len };
-    *n = array.u;
-    return 1;
+    if (has > 0) {
+        *elements = (struct items){ f->data, f->raw + f->raw_len };
+        *n = f->u;
+    }
+    return has;
 }
 
 const char *record_name(struct record *r)
 {
     const struct field *id = record_find(r, "id");
 
-    if (id && id->type == FIELD_UINT)
+    if (id && id->type == ITEM_UINT)
         (void)snprintf(r->name, sizeof r->name, "%llu", (unsigned long long)id->u);
     else
         (void)snprintf(r->name, sizeof r->name, "#%lld", (long long)r->position);
@@ -466,18 +521,6 @@ int record_fits(struct record *r, size_t *bytes)
         return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(r),
                        ITEM_BYTES_MAX >> 20);
     return 0;
-}
-
-int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, size_t n), void *user)
-{
-    uint8_t head[ITEM_HEAD_MAX];
-    int rc;
-
-    sort(r);
-    rc = put(user, head, item_write_head(head, ITEM_MAP, (uint64_t)r->n));
-    for (int i = 0; rc == 0 && i < r->n; i++)
-        rc = put(user, r->field[i].pair, pair_bytes(&r->field[i]));
-    return rc;
 }
 
 void record_append(struct record *r, struct buf *b)

@@ -9,25 +9,20 @@
 #define RECORD_H
 
 #include "err.h"
+#include "item.h"
 #include "mem.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum field_type {
-    FIELD_UINT, FIELD_NEGINT, FIELD_FLOAT, FIELD_TEXT, FIELD_BYTES, FIELD_BOOL, FIELD_NULL,
-    FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I32, FIELD_I64, FIELD_F32, FIELD_F64, /* typed arrays */
-    FIELD_OTHER,            /* any other well-formed CBOR: arrays, maps, other tags */
-};
-
 struct field {
     const char *key;        /* not 0-terminated */
     size_t key_len;
-    enum field_type type;
-    uint64_t u;             /* UINT; NEGINT: the value is -1 - u; BOOL: 0 or 1 */
+    enum item_kind type;    /* TAG: any but those of typed arrays, which have kinds of their own */
+    uint64_t u;             /* UINT; NEGINT: the value is -1 - u; BOOL: 0 or 1; ARRAY, MAP: elements, pairs */
     double f;               /* FLOAT */
-    const void *data;       /* TEXT, BYTES, typed arrays: little-endian, unaligned, N elements */
+    const void *data;       /* TEXT, BYTES, typed arrays: little-endian, unaligned, N elements; ARRAY, MAP: what is inside */
     size_t n;
     const uint8_t *raw;     /* the value as CBOR, RAW_LEN bytes */
     size_t raw_len;
@@ -56,7 +51,6 @@ MUST_USE int record_get_text(struct record *r, const char *key, const char **tex
 MUST_USE int record_get_uint(struct record *r, const char *key, uint64_t *value);
 MUST_USE int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size_t *n); /* u8, u16, u32 arrays */
 MUST_USE int record_get_f32(struct record *r, const char *key, const float **v, size_t *n);
-struct items;               /* item.h */
 /* The N elements of an array that is no typed one. */
 MUST_USE int record_get_array(struct record *r, const char *key, struct items *elements, uint64_t *n);
 
@@ -77,9 +71,8 @@ const char *record_name(struct record *r);
 /* Gives the BYTES that R takes as CBOR, or -1 when no stream takes it: too many of them, or of its fields
  * (EXIT_DATA, names the record). */
 MUST_USE int record_fits(struct record *r, size_t *bytes);
-/* The whole record as deterministic CBOR map, in pieces; -1 as soon as PUT gives that. */
-MUST_USE int record_pieces(struct record *r, int (*put)(void *user, const void *bytes, size_t n), void *user);
-void record_append(struct record *r, struct buf *b); /* the same, behind what B holds */
+/* Puts the whole record as deterministic CBOR map behind what B holds. */
+void record_append(struct record *r, struct buf *b);
 /* How many of these bytes end with the field F. Nothing may have been set since. */
 size_t record_end_of(const struct record *r, const struct field *f);
 

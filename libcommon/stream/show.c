@@ -1,6 +1,5 @@
 #include "show.h"
 
-#include "field.h"
 #include "json.h"
 
 #include <string.h>
@@ -32,7 +31,7 @@ static void show_negative(struct buf *b, uint64_t u)
 }
 
 /* The element of a typed array at P, which has SIZE bytes. */
-static void show_element(struct buf *b, enum field_type type, const uint8_t *p, size_t size)
+static void show_element(struct buf *b, enum item_kind type, const uint8_t *p, size_t size)
 {
     union {
         uint64_t u;
@@ -44,16 +43,16 @@ static void show_element(struct buf *b, enum field_type type, const uint8_t *p, 
 
     memcpy(&v, p, size);
     switch (type) {
-    case FIELD_I32:
+    case ITEM_I32:
         buf_printf(b, "%ld", (long)v.i32);
         break;
-    case FIELD_I64:
+    case ITEM_I64:
         buf_printf(b, "%lld", (long long)v.i64);
         break;
-    case FIELD_F32:
+    case ITEM_F32:
         json_put_float(b, v.f32);
         break;
-    case FIELD_F64:
+    case ITEM_F64:
         json_put_double(b, v.f64);
         break;
     default:
@@ -63,14 +62,14 @@ static void show_element(struct buf *b, enum field_type type, const uint8_t *p, 
 
 static void show_typed_array(struct buf *b, const struct field *f)
 {
-    size_t size;
+    const uint8_t *p = f->data;
+    const size_t size = f->n ? (size_t)(f->raw + f->raw_len - p) / f->n : 0;
 
-    (void)field_array_tag(f->type, &size);
     buf_putc(b, '[');
-    for (size_t i = 0; i < f->n; i++) {
+    for (size_t i = 0; i < f->n; i++, p += size) {
         if (i)
             buf_puts(b, ", ");
-        show_element(b, f->type, (const uint8_t *)f->data + size * i, size);
+        show_element(b, f->type, p, size);
     }
     buf_putc(b, ']');
 }
@@ -155,7 +154,7 @@ void show_item(struct buf *b, const uint8_t *p, size_t n)
 
 void show_field(struct buf *b, const struct field *f)
 {
-    if (f->type >= FIELD_U8 && f->type <= FIELD_F64)
+    if (f->type >= ITEM_U8)
         show_typed_array(b, f);
     else
         show_item(b, f->raw, f->raw_len);

@@ -28,7 +28,7 @@ int record_split(const struct record *r, const char **name)
 
     if (!f)
         return 0;
-    if (f->type != FIELD_TEXT)
+    if (f->type != ITEM_TEXT)
         return err_set(EXIT_DATA, "field 'split' is no text; write train, eval or test");
     *name = split_of(f->data, f->n);
     return *name ? 1 : -1;

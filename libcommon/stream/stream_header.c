@@ -311,7 +311,7 @@ int stream_end_read(struct stream_end *e, struct record *r)
     if (must_have(record_get_uint(r, "records", &e->records), "records") < 0 ||
         must_have(digest != NULL, "sha256") < 0)
         return err_in("the end map");
-    if (digest->type != FIELD_BYTES || digest->n != SHA256_BYTES)
+    if (digest->type != ITEM_BYTES || digest->n != SHA256_BYTES)
         return err_set(EXIT_DATA, "the end map's 'sha256' is not %d bytes", SHA256_BYTES);
     memcpy(e->digest, digest->data, SHA256_BYTES);
     return 0;

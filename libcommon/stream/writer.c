@@ -31,25 +31,16 @@ static void release(struct writer *w)
     free(w);
 }
 
-/* In pieces, which are hashed while they are in the cache for zstd. */
-static int put_bytes(struct writer *w, const void *bytes, size_t n)
-{
-    const char *p = bytes;
-
-    for (size_t some; n; p += some, n -= some) {
-        some = n < CHUNK_BYTES ? n : CHUNK_BYTES;
-        sha256_add(w->sha, p, some);
-        if (zout_write(w->z, p, some) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* BYTES goes into the file and is empty then. */
+/* BYTES go into the file, and the buffer is empty then: in pieces, which are hashed while they are
+ * in the cache for zstd. */
 static int put(struct writer *w, struct buf *bytes)
 {
-    if (put_bytes(w, bytes->p, bytes->n) < 0)
-        return -1;
+    for (size_t at = 0, some; at < bytes->n; at += some) {
+        some = bytes->n - at < CHUNK_BYTES ? bytes->n - at : CHUNK_BYTES;
+        sha256_add(w->sha, bytes->p + at, some);
+        if (zout_write(w->z, bytes->p + at, some) < 0)
+            return -1;
+    }
     buf_clear(bytes);
     return 0;
 }
@@ -127,19 +118,6 @@ int writer_open_adapted(struct writer **w, const struct cli_common *common,
                  &(struct stream_entry){ .chain = chain, .adapters = n });
 }
 
-/* What is large is not copied. */
-static int gather(void *writer, const void *bytes, size_t n)
-{
-    struct writer *const w = writer;
-
-    if (w->chunk.n + n >= CHUNK_BYTES && put(w, &w->chunk) < 0)
-        return -1;
-    if (n >= CHUNK_BYTES)
-        return put_bytes(w, bytes, n);
-    buf_add(&w->chunk, bytes, n);
-    return 0;
-}
-
 int writer_put(struct writer *w, struct record *rec)
 {
     size_t n;
@@ -147,8 +125,6 @@ int writer_put(struct writer *w, struct record *rec)
     if (record_fits(rec, &n) < 0)
         return -1;
     w->records++;
-    if (n >= CHUNK_BYTES)
-        return record_pieces(rec, gather, w);
     record_append(rec, &w->chunk);
     return w->chunk.n < CHUNK_BYTES ? 0 : put(w, &w->chunk);
 }
@@ -156,10 +132,7 @@ int writer_put(struct writer *w, struct record *rec)
 int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records)
 {
     w->records += (uint64_t)records;
-    if (gather(w, encoded->p, encoded->n) < 0)
-        return -1;
-    buf_clear(encoded);
-    return 0;
+    return put(w, &w->chunk) < 0 ? -1 : put(w, encoded);
 }
 
 static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])

@@ -341,8 +341,8 @@ static void values_come_back(void **unused)
     assert_int_equal(record_get_uint(b, "absent", &u), 0);
     assert_int_equal(record_get_uint(b, "text", &u), -1);
     assert_string_equal(err_text(), "field 'text' is a text; it should be an unsigned integer");
-    assert_int_equal(record_find(b, "wide")->type, FIELD_U32);
-    assert_int_equal(record_find(b, "neg")->type, FIELD_NEGINT);
+    assert_int_equal(record_find(b, "wide")->type, ITEM_U32);
+    assert_int_equal(record_find(b, "neg")->type, ITEM_NEGINT);
     buf_free(&bytes);
     record_free(a);
     record_free(b);

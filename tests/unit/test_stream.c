@@ -86,7 +86,7 @@ static void touch(struct record *rec)
         (void)snprintf(key, sizeof key, "%.*s", (int)f->key_len, f->key);
         if (record_get_ids(rec, key, &ids, &n) < 0 && record_get_f32(rec, key, &floats, &n) < 0 &&
             record_get_text(rec, key, &text, &n) < 0 && record_get_uint(rec, key, &u) < 0)
-            assert_true(f->type != FIELD_TEXT);
+            assert_true(f->type != ITEM_TEXT);
     }
     struct buf b = BUF_INIT;
 

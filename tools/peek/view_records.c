@@ -136,7 +136,7 @@ static int put_text(void *self, struct record *rec, struct buf *line)
 
     t->any = true;
     t->found |= f != NULL;
-    if (f && f->type == FIELD_TEXT)
+    if (f && f->type == ITEM_TEXT)
         buf_add(line, f->data, f->n);
     else if (f)
         show_field(line, f);
@@ -215,7 +215,7 @@ static int put_row(void *self, struct record *rec, struct buf *line)
 
         c->found[i] |= f != NULL;
         buf_clear(&value);
-        if (f && f->type == FIELD_TEXT)
+        if (f && f->type == ITEM_TEXT)
             buf_add(&value, f->data, f->n);
         else if (f)
             show_field(&value, f);

@@ -26,7 +26,7 @@ static int value_of(struct crosstab *t, const struct record *rec, int i)
     struct buf text = BUF_INIT;
 
     t->found[i] |= f != NULL;
-    if (f && f->type == FIELD_TEXT)
+    if (f && f->type == ITEM_TEXT)
         buf_add(&text, f->data, f->n);
     else if (f)
         show_field(&text, f);

@@ -244,9 +244,9 @@ static int put_field(struct buf *b, const struct record *rec, const struct templ
         buf_puts(b, given);
     else if (!f)
         return no_field(rec, key->text);
-    else if (f->type == FIELD_TEXT)
+    else if (f->type == ITEM_TEXT)
         buf_add(b, f->data, f->n);
-    else if (f->type == FIELD_UINT)
+    else if (f->type == ITEM_UINT)
         buf_printf(b, "%llu", (unsigned long long)f->u);
     else
         return err_set(EXIT_DATA, "field '%s' is neither text nor a whole number", key->text);

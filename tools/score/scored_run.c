@@ -41,11 +41,11 @@ static int value_of(const struct record *rec, const struct read_options *how, st
         return 0;
     if (!f)
         return err_set(EXIT_DATA, "has no field '%s'; give another to --by", how->by);
-    if (f->type == FIELD_TEXT && !memchr(f->data, 0, f->n))
+    if (f->type == ITEM_TEXT && !memchr(f->data, 0, f->n))
         buf_add(b, f->data, f->n);
-    else if (f->type == FIELD_UINT)
+    else if (f->type == ITEM_UINT)
         buf_printf(b, "%llu", (unsigned long long)f->u);
-    else if (f->type == FIELD_BOOL)
+    else if (f->type == ITEM_BOOL)
         buf_puts(b, f->u ? "true" : "false");
     else
         return err_set(EXIT_DATA, "field '%s' is neither text nor a whole number", how->by);
