@@ -59,7 +59,7 @@ NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=false $(if $(WERROR),-Werror all-wa
 EMULATE := -std=c++17 -O2 -g $(if $(filter asan,$(CONFIG)),-fsanitize=address) -U_FORTIFY_SOURCE -fPIC \
            -fvisibility=hidden -ffp-contract=off -Wall -Wextra $(if $(WERROR),-Werror) -Itests/emulate -DSTRIP=4096
 KERNELS := $(wildcard kernels/cuda/*.cu)
-STANDIN := tests/emulate/emulate.cc tests/emulate/streams.cc
+STANDIN := tests/emulate/emulate.cc tests/emulate/graphs.cc tests/emulate/streams.cc
 PLUGIN  := $(if $(NVCC),$(BUILD)/lib/slmtools/slmtools-cuda.so)
 ONHOST  := $(if $(shell command -v $(CXX)),$(BUILD)/emulated/slmtools-cuda.so)
 

@@ -143,9 +143,18 @@ struct ops {
 
     /* ---- one pass of a batch ---- */
 
-    /* Around all ops of a pass, so that a device may record them and play them again. */
-    int (*begin)(void);
-    int (*end)(void);
+    /*
+     * Around all ops of a pass, so that a device may record them and play them again. Passes with
+     * the same KEY queue the very same ops with the same arguments: what differs stands in device
+     * memory, and of struct packed's SEQ on the host only the longest q_len is looked at. Between
+     * the two nothing is allocated, released, put or fetched then. KEY 0: a pass that may do so.
+     *
+     * begin gives 0, or 1 where all is queued already and no op is to be asked for. end gives 1
+     * with err_set where nothing of the pass was done and it must be begun again, which it does a
+     * few times for a key at most. DONE: no op failed.
+     */
+    int (*begin)(uint64_t key);
+    int (*end)(bool done);
 
     /* ---- memory ---- */
 

@@ -47,7 +47,7 @@ bool ahead_give_back(void)
 {
     if (!buffer[1].p)
         return false;
-    (void)cudaFree(buffer[1].p); /* waits for what reads or writes it */
+    cuda_release(buffer[1].p);
     buffer[1].p = NULL;
     buffer[1].bytes = 0;
     buffer[1].ahead = false;
@@ -59,6 +59,8 @@ static bool second(size_t bytes)
 {
     if (narrow || buffer[1].bytes >= bytes)
         return !narrow;
+    if (graph_spoils("a buffer of expanded weights is to grow"))
+        return false;
     (void)ahead_give_back();
     narrow = cudaMalloc(&buffer[1].p, bytes) != cudaSuccess;
     if (narrow) {
@@ -166,6 +168,14 @@ const void *expanded_rows(const struct weight *w, int64_t first, int64_t n, bool
     now = at;
     remember(&p, back);
     return p.number >= 0 && expand_next(&p, back) < 0 ? NULL : buffer[at].p;
+}
+
+int ahead_settle(void)
+{
+    last = -1;
+    if (buffer[1].p && open_side() < 0)
+        return -1;
+    return wait_for(0) < 0 || wait_for(1) < 0 ? -1 : 0;
 }
 
 void ahead_forget(void)

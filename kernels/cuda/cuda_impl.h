@@ -99,11 +99,29 @@ static inline const int32_t *i32(const struct dev *d)
 enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOGITS, SCRATCH_SUMS, SCRATCH_GEMM, SCRATCHES };
 void *cuda_scratch(enum scratch which, size_t bytes);
 void cuda_scratch_free(void);
+/* Gives memory back that recordings may name; waits for what was queued. */
+void cuda_release(void *p);
+
+/* ---- passes that are recorded (graph_cuda.cu) ---- */
+
+/* begin and end of the op table. */
+int graph_begin(uint64_t key);
+int graph_end(bool done);
+/* True while a pass is captured: WHY, and that its ops are to be asked for again, is the error then. Who
+ * would allocate, release or wait asks first. */
+bool graph_spoils(const char *why);
+void graphs_forget(void);
+/* As SLMTOOLS_CUDA says; -1 where that is nothing known. */
+int graphs_open(void);
 
 /* A model's bytes to the device, through pinned memory where the host gives it; HOST may change then. */
 int upload(struct dev *to, const void *host, size_t bytes);
 /* Gives the pinned memory back, to be had again by the next upload. */
 int upload_end(void);
+/* put and get of the op table: an upload of a few bytes waits for nothing. */
+int stage_put(void *to, const void *host, size_t bytes);
+int stage_get(void *host, const void *from, size_t bytes);
+void stage_close(void);
 
 /* ---- reductions ---- */
 
@@ -234,6 +252,9 @@ bool ahead_give_back(void);
 /* Numbers of weights mean others from now on. */
 void ahead_forget(void);
 size_t ahead_bytes(void); /* beside cuda_scratch's */
+/* What is queued from now on waits for all that is expanded ahead, and nothing is remembered of it: where
+ * a recorded pass begins and ends. */
+int ahead_settle(void);
 void ahead_close(void);
 
 /* x (n) f32 as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */

@@ -68,15 +68,9 @@ static int describe(char *text, size_t size, int number, plugin_fail *fail)
 }
 
 /* The first pass finds the model on the device. */
-static int begin(void)
+static int begin(uint64_t key)
 {
-    return upload_end();
-}
-
-/* Nothing is recorded yet: ops are queued one by one. */
-static int nothing(void)
-{
-    return 0;
+    return upload_end() < 0 ? -1 : graph_begin(key);
 }
 
 /* Operand, dropped input and its gradient, two expanded strips, logits: what linear_cuda.cu and head_cuda.cu
@@ -98,7 +92,9 @@ static int open_device(struct ops *o, int number, enum dtype, plugin_fail *fail)
         check_card(&p, fail) < 0 || cuda_check(cudaSetDevice(number), "opening it") < 0)
         return -1;
     if (cuda_stream) {
+        graphs_forget();
         (void)upload_end();
+        stage_close();
         cuda_scratch_free();
         ahead_close();
         kept_close();
@@ -106,14 +102,15 @@ static int open_device(struct ops *o, int number, enum dtype, plugin_fail *fail)
         (void)cudaStreamDestroy(cuda_stream);
         cuda_stream = NULL;
     }
-    if (cuda_check(cudaStreamCreateWithFlags(&cuda_stream, cudaStreamNonBlocking), "opening it") < 0)
+    if (cuda_check(cudaStreamCreateWithFlags(&cuda_stream, cudaStreamNonBlocking), "opening it") < 0 ||
+        graphs_open() < 0)
         return -1;
     o->name = "cuda";
     o->act = DT_F32;
     o->act_bytes = sizeof(float);
     o->callers = 1;
     o->begin = begin;
-    o->end = nothing;
+    o->end = graph_end;
     o->scratch_bytes = scratch_bytes;
     cuda_memory_ops(o);
     cuda_weight_ops(o);

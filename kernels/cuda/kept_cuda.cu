@@ -58,7 +58,7 @@ static void forget(struct weight *w)
 
     if (!k)
         return;
-    (void)cudaFree(k->copy);
+    cuda_release(k->copy);
     memmove(k, k + 1, (size_t)(kept + --n_kept - k) * sizeof *k);
     for (int i = 0; i < n_kept; i++)
         kept[i].next[0] = kept[i].next[1] = -1;
@@ -77,6 +77,8 @@ static int expand_all(struct kept *k)
     const size_t bytes = copy_bytes(&k->w);
     size_t free = 0, total = 0;
 
+    if (graph_spoils("a weight is to be expanded"))
+        return -1;
     k->refused = cudaMemGetInfo(&free, &total) != cudaSuccess || free < total / RESERVE + bytes ||
                  cudaMalloc(&k->copy, bytes) != cudaSuccess;
     if (!k->refused)
@@ -104,7 +106,7 @@ bool kept_give_back(void)
         i--;
     if (i == 0)
         return false;
-    (void)cudaFree(kept[i - 1].copy); /* waits for what reads it */
+    cuda_release(kept[i - 1].copy);
     kept[i - 1].copy = NULL;
     return full = true;
 }

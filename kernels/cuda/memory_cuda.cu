@@ -1,5 +1,4 @@
-/* Memory of the device. One upload and one download a pass, so that both may wait; a model's upload is in
- * upload_cuda.cu. */
+/* Memory of the device. What crosses the bus is in upload_cuda.cu (a model) and stage_cuda.cu (a pass). */
 #include "cuda_impl.h"
 
 #include <stdlib.h>
@@ -33,7 +32,7 @@ static struct dev *alloc_for(enum use use, size_t bytes)
     void *p = NULL;
     cudaError_t e;
 
-    if (make_room() < 0)
+    if (graph_spoils("an op asks for memory") || make_room() < 0)
         return NULL;
     do {
         e = cudaMalloc(&p, bytes ? bytes : 256);
@@ -60,6 +59,14 @@ static struct dev *mem_alloc(size_t bytes)
     return alloc_for(ASKED, bytes);
 }
 
+void cuda_release(void *p)
+{
+    if (!p)
+        return;
+    graphs_forget();
+    (void)cudaFree(p);
+}
+
 /* The newest are looked at first: they go first. */
 static void mem_release(struct dev *d)
 {
@@ -68,7 +75,7 @@ static void mem_release(struct dev *d)
             allocations[i] = allocations[--n_allocations];
             break;
         }
-    (void)cudaFree(d); /* waits for what was queued */
+    cuda_release(d);
 }
 
 static void mem_use(struct memory_use *use)
@@ -112,29 +119,24 @@ static const struct dev *mem_slice_const(const struct dev *d, size_t offset)
 
 static int mem_put(struct dev *to, const void *host, size_t bytes)
 {
-    if (cuda_check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, cuda_stream),
-                   "an upload") < 0)
-        return -1;
-    return cuda_check(cudaStreamSynchronize(cuda_stream), "an upload"); /* HOST may change now */
+    return stage_put(to, host, bytes);
 }
 
 static int mem_get(void *host, const struct dev *from, size_t bytes)
 {
-    if (cuda_check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, cuda_stream),
-                   "a download") < 0)
-        return -1;
-    return cuda_check(cudaStreamSynchronize(cuda_stream), "what was queued before a download");
+    return stage_get(host, from, bytes);
 }
 
 static int mem_copy(struct dev *to, const struct dev *from, size_t bytes)
 {
-    return cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda_stream),
-                      "a copy");
+    return bytes ? cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda_stream),
+                              "a copy")
+                 : 0;
 }
 
 static int mem_zero(struct dev *d, size_t bytes)
 {
-    return cuda_check(cudaMemsetAsync(d, 0, bytes, cuda_stream), "a memset");
+    return bytes ? cuda_check(cudaMemsetAsync(d, 0, bytes, cuda_stream), "a memset") : 0;
 }
 
 /* ---- scratch ---- */
@@ -148,6 +150,8 @@ void *cuda_scratch(enum scratch which, size_t bytes)
 {
     if (kept[which].bytes >= bytes && kept[which].p)
         return kept[which].p;
+    if (graph_spoils("an op asks for memory"))
+        return NULL;
     mem_release(kept[which].p);
     kept[which].bytes = bytes;
     kept[which].p = alloc_for(SCRATCH, bytes);

@@ -14,8 +14,13 @@
  * streams beside the first run as early as events let them instead, which finds the waits that are
  * missing on their side.
  *
+ * A stream can be captured and played again (streams.cc). What CUDA does not take while it is captured is an
+ * error that spoils the capture, as there; a graph that is launched when memory that its work was given has
+ * been released ends the program.
+ *
  * SLMTOOLS_EMULATE describes the machine: words of "devices=N driver=N major=N memory=BYTES pinned=BYTES
- * fail=N" (the N-th launch fails). What is not said: one device of 9.0 with 8 GiB, and as much pinned.
+ * fail=N captures=N graphs=N" (the N-th launch fails; all but the first N captures, all but the first N
+ * launches of graphs do). What is not said: one device of 9.0 with 8 GiB, as much pinned, and nothing fails.
  */
 #ifndef EMULATED_CUDA_RUNTIME_H
 #define EMULATED_CUDA_RUNTIME_H
@@ -74,6 +79,8 @@ template <class T> T emulate_shuffle_xor(unsigned mask, T x, int with, const cha
 /* ---- launches ---- */
 
 void *emulate_shared(void);
+/* What is queued on STREAM next is given these BYTES, in which addresses of device memory may be. */
+void emulate_given(struct emulated_stream *stream, const void *bytes, size_t n);
 /* Queues CALL on STREAM, to be run as every thread of the grid. */
 void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block, size_t shared,
                  struct emulated_stream *stream, std::function<void()> call);
@@ -82,6 +89,7 @@ template <class... P, class... A>
 void emulate_launch(const char *name, dim3 grid, dim3 block, size_t shared, struct emulated_stream *stream,
                     void (*kernel)(P...), A... a)
 {
+    (emulate_given(stream, &a, sizeof a), ...);
     emulate_run(name, (const void *)kernel, grid, block, shared, stream, [=] { kernel(a...); });
 }
 
@@ -99,12 +107,20 @@ enum cudaError_t {
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorLaunchFailure = 719,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorStreamCaptureUnjoined = 904,
+    cudaErrorStreamCaptureIsolation = 905,
+    cudaErrorCapturedEvent = 907,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0 };
 enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 typedef struct emulated_stream *cudaStream_t;
 typedef struct emulated_event *cudaEvent_t;
+typedef struct emulated_graph *cudaGraph_t;
+typedef struct emulated_graph_exec *cudaGraphExec_t;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 struct cudaDeviceProp {
     char name[256];
     int major, minor;
@@ -131,6 +147,12 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned);
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t);
 cudaError_t cudaEventSynchronize(cudaEvent_t);
 cudaError_t cudaEventDestroy(cudaEvent_t);
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode);
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *g);
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t g, unsigned long long);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t);
+cudaError_t cudaGraphDestroy(cudaGraph_t g);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t emulate_allow_shared(const void *function, int bytes);
 
 template <class F> cudaError_t cudaFuncSetAttribute(F *kernel, int, int bytes)

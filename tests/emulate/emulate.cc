@@ -261,6 +261,28 @@ cudaError_t emulate_allow_shared(const void *function, int bytes)
     return cudaSuccess;
 }
 
+bool emulate_launches(void)
+{
+    if (++launches != machine("fail=", 0))
+        return true;
+    last_error = cudaErrorLaunchFailure;
+    return false;
+}
+
+bool emulate_captures(void)
+{
+    static int64_t made;
+
+    return made++ < machine("captures=", INT64_MAX);
+}
+
+bool emulate_graphs(void)
+{
+    static int64_t made;
+
+    return made++ < machine("graphs=", INT64_MAX);
+}
+
 static bool launch_is_valid(const void *function, dim3 grid, dim3 block, size_t shared)
 {
     const auto more = allowed.find(function);
@@ -299,10 +321,8 @@ static void run_grid(const char *kernel, dim3 grid, dim3 block, size_t shared, c
 void emulate_run(const char *kernel, const void *function, dim3 grid, dim3 block, size_t shared,
                  cudaStream_t stream, std::function<void()> call)
 {
-    if (++launches == machine("fail=", 0)) {
-        last_error = cudaErrorLaunchFailure;
+    if (!emulate_launches())
         return;
-    }
     if (!launch_is_valid(function, grid, block, shared)) {
         last_error = cudaErrorInvalidConfiguration;
         return;
@@ -355,12 +375,35 @@ cudaError_t cudaGetLastError(void)
 const char *cudaGetErrorString(cudaError_t e)
 {
     return e == cudaErrorLaunchFailure          ? "unspecified launch failure"
+           : e >= 900                           ? "operation not permitted when stream is capturing"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration argument"
                                                 : "invalid argument";
 }
 
-static std::map<void *, size_t> allocated;
+struct allocation {
+    size_t bytes;
+    int64_t number;
+};
+static std::map<void *, allocation> allocated;
 static size_t taken;
+
+int64_t emulate_allocation_at(const void *p)
+{
+    auto it = allocated.upper_bound((void *)p);
+
+    if (it == allocated.begin())
+        return 0;
+    --it;
+    return (const char *)p < (const char *)it->first + it->second.bytes ? it->second.number : 0;
+}
+
+bool emulate_allocation_lives(int64_t number)
+{
+    for (const auto &one : allocated)
+        if (one.second.number == number)
+            return true;
+    return false;
+}
 
 static size_t memory(void)
 {
@@ -369,10 +412,14 @@ static size_t memory(void)
 
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
+    static int64_t number;
+
+    if (emulate_not_captured())
+        return last_error = cudaErrorStreamCaptureUnsupported;
     if (memory() < taken || bytes > memory() - taken || posix_memalign(p, 256, bytes))
         return last_error = cudaErrorMemoryAllocation;
     memset(*p, 0xff, bytes);
-    allocated[*p] = bytes;
+    allocated[*p] = { bytes, ++number };
     taken += bytes;
     return cudaSuccess;
 }
@@ -385,8 +432,10 @@ cudaError_t cudaFree(void *p)
         return cudaSuccess;
     if (it == allocated.end())
         emulate_fail("a release of what was never allocated");
+    if (emulate_not_captured())
+        return last_error = cudaErrorStreamCaptureUnsupported;
     emulate_finish();
-    taken -= it->second;
+    taken -= it->second.bytes;
     allocated.erase(it);
     free(p);
     return cudaSuccess;
@@ -405,6 +454,8 @@ cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned)
 {
     size_t all = bytes;
 
+    if (emulate_not_captured())
+        return last_error = cudaErrorStreamCaptureUnsupported;
     for (const auto &one : pinned)
         all += one.second;
     if ((int64_t)all > machine("pinned=", (int64_t)8 << 30) || !(*p = malloc(bytes)))
@@ -420,20 +471,41 @@ cudaError_t cudaFreeHost(void *p)
 
     if (it == pinned.end())
         emulate_fail("a release of what was never pinned");
+    if (emulate_not_captured())
+        return last_error = cudaErrorStreamCaptureUnsupported;
     memset(p, 0xff, it->second);
     pinned.erase(it);
     free(p);
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t s)
+static bool is_pinned(const void *p)
 {
+    auto it = pinned.upper_bound((void *)p);
+
+    if (it == pinned.begin())
+        return false;
+    --it;
+    return (const char *)p < (const char *)it->first + it->second;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t s)
+{
+    const void *const host = kind == cudaMemcpyHostToDevice ? from : to;
+
+    if (kind != cudaMemcpyDeviceToDevice && emulate_capture_of(s) && !is_pinned(host)) {
+        (void)emulate_not_captured();
+        return last_error = cudaErrorStreamCaptureUnsupported;
+    }
+    emulate_given(s, &to, sizeof to);
+    emulate_given(s, &from, sizeof from);
     emulate_queue(s, [=] { memmove(to, from, bytes); });
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
+    emulate_given(s, &p, sizeof p);
     emulate_queue(s, [=] { memset(p, value, bytes); });
     return cudaSuccess;
 }

@@ -2,7 +2,6 @@
 #include "streams.h"
 
 #include <deque>
-#include <memory>
 #include <stdlib.h>
 #include <vector>
 
@@ -19,10 +18,13 @@ struct task {
 
 struct emulated_stream {
     std::deque<task> tasks;
+    std::shared_ptr<capture> captured; /* NULL: it runs */
 };
 
 struct emulated_event {
     std::shared_ptr<mark> last; /* NULL: never recorded, and nothing to wait for */
+    std::shared_ptr<capture> in; /* that it was recorded in last, and its number there */
+    int number;
 };
 
 static std::vector<cudaStream_t> streams; /* in the order of their making */
@@ -78,7 +80,35 @@ static void queue(cudaStream_t s, task t)
 
 void emulate_queue(cudaStream_t s, std::function<void()> work)
 {
-    queue(s, { std::move(work), NULL });
+    if (!s)
+        emulate_fail("work on the stream that waits for all others");
+    if (s->captured)
+        capture_work(s->captured.get(), s, std::move(work));
+    else
+        queue(s, { std::move(work), NULL });
+}
+
+std::shared_ptr<capture> emulate_capture_of(cudaStream_t s)
+{
+    return s->captured;
+}
+
+void emulate_set_capture(cudaStream_t s, std::shared_ptr<capture> c)
+{
+    s->captured = std::move(c);
+}
+
+std::shared_ptr<mark> emulate_mark(cudaStream_t s)
+{
+    const auto m = std::make_shared<mark>(mark{ s, false });
+
+    queue(s, { [=] { m->reached = true; }, NULL });
+    return m;
+}
+
+void emulate_wait(cudaStream_t s, std::shared_ptr<mark> m)
+{
+    queue(s, { NULL, std::move(m) });
 }
 
 static void finish(cudaStream_t s)
@@ -96,19 +126,33 @@ void emulate_finish(void)
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 {
     streams.push_back(*s = new emulated_stream);
-    return cudaSuccess;
+    return emulate_not_captured();
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
+    if (s->captured)
+        return emulate_not_captured();
     finish(s);
     return cudaSuccess;
 }
 
+/* A stream that waits for a place in a capture becomes part of it. */
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {
+    if (e->in && (s->captured ? s->captured == e->in : capture_goes_on(e->in.get()))) {
+        s->captured = e->in;
+        capture_wait(e->in.get(), s, e->number);
+        return cudaSuccess;
+    }
+    if (s->captured) {
+        capture_spoil(s->captured.get());
+        return cudaErrorStreamCaptureIsolation;
+    }
+    if (e->in)
+        return cudaErrorCapturedEvent;
     if (e->last)
-        queue(s, { NULL, e->last });
+        emulate_wait(s, e->last);
     return cudaSuccess;
 }
 
@@ -124,21 +168,24 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
 {
-    *e = new emulated_event;
-    return cudaSuccess;
+    *e = new emulated_event{};
+    return emulate_not_captured();
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
-    const auto m = std::make_shared<mark>(mark{ s, false });
-
-    e->last = m;
-    queue(s, { [=] { m->reached = true; }, NULL });
+    e->in = s->captured;
+    if (e->in)
+        e->number = capture_record(e->in.get(), s);
+    else
+        e->last = emulate_mark(s);
     return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
 {
+    if (e->in)
+        return cudaErrorCapturedEvent;
     if (e->last)
         reach(e->last);
     return cudaSuccess;

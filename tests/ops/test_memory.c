@@ -73,7 +73,7 @@ static void check_adopted(const struct ops *o, size_t bytes, bool copies, bool p
     if (copies)
         memset(from, 0xee, bytes);
     if (pass)
-        assert_int_equal(o->begin(), 0);
+        assert_int_equal(o->begin(0), 0);
     assert_int_equal(o->get(back, d, bytes), 0);
     assert_int_equal(o->get(from, small, 1000), 0);
     for (size_t i = 0; i < bytes; i++)
@@ -196,11 +196,11 @@ static void passes_and_weights_cost_nothing(void **state)
         const struct weight before = w;
 
         assert_int_equal(o->act_bytes, sizeof(float));
-        assert_int_equal(o->begin(), 0);
+        assert_int_equal(o->begin(7), 0);
         assert_int_equal(o->weight_load(&w), 0);
         assert_true(w.data == before.data && w.dtype == before.dtype);
         o->weight_free(&w);
-        assert_int_equal(o->end(), 0);
+        assert_int_equal(o->end(true), 0);
     }
 }
 

@@ -87,12 +87,22 @@ with tempfile.TemporaryDirectory() as scratch:
     check("training's optimiser too", len(used) == 7 and used[2] > 0, used)
     check("and nothing on the CPU", told(verbose("cpu", "predict", "--mode", "logits")) == [])
 
+    def generate(device, family="phi-tiny", switch=""):
+        os.environ["SLMTOOLS_CUDA"] = switch
+        done = run("predict", "-v", "--device", device, "-m", golden(family, "nf4"), "--mode", "generate",
+                   "--max-new-tokens", "12", data=streams.stream(rows_of(family, 8), "tokens"))
+        del os.environ["SLMTOOLS_CUDA"]
+        said = re.findall(r"(\d+) of (\d+) passes were played", done.stderr.decode())
+        return [streams.numbers(r["output_ids"]) for r in streams.records(good(done))[1]], [int(n) for line in said for n in line]
+
     def generated(device):
-        out = good(run("predict", "-q", "--device", device, "-m", golden("phi-tiny", "nf4"), "--mode", "generate",
-                       "--max-new-tokens", "12", data=streams.stream(rows_of("phi-tiny", 8), "tokens")))
-        return [streams.numbers(r["output_ids"]) for r in streams.records(out)[1]]
+        return generate(device)[0]
 
     check("greedy answers are the CPU's", generated("cuda") == generated("cpu"))
+    for family in "phi-tiny", "phi3-odd", "qwen3-odd":
+        with_graphs, played = generate("cuda", family)
+        check(f"{family}: most passes of a token each are played from a recording, which says the same",
+              played == [9, 12] and (with_graphs, []) == generate("cuda", family, "nograph"), played)
 
     def trained(family, device, name, *options, machine=""):
         return run("lora-train", "-q", "--device", device, "-m", golden(family, "nf4"), "-o", path(name), "--metrics", path(name + ".jsonl"),

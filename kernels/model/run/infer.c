@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t part_bytes(const struct model *m, int64_t rows)
 {
@@ -113,11 +114,102 @@ static void make_tail(struct batch *tail, int32_t *row, const struct batch *b, c
     free(wanted);
 }
 
-static int run_forward(struct pass *p)
+/* Where the parts of what a piece of M picks is asked for and worth are in acts.select. */
+struct said {
+    struct dev *logp, *best, *ids; /* best right behind logp, so that one download fetches both */
+};
+
+static struct said said_of(const struct pass *p, const struct selected *s, int64_t M)
 {
     const struct ops *ops = p->e->ops;
+    struct dev *room = p->e->acts.select;
+    struct dev *best = ops->slice(room, (size_t)(M * s->n) * sizeof *s->logp);
 
-    return ops->begin() < 0 || pass_forward(p) < 0 || ops->end() < 0 ? -1 : 0;
+    return (struct said){ room, best, ops->slice(best, (size_t)M * sizeof *s->best) };
+}
+
+static int64_t select_rows(const struct selected *s)
+{
+    return ACTS_SELECT / (s->n * (int64_t)(sizeof *s->logp + sizeof *s->ids) + 4);
+}
+
+/* Picks FIRST + FROM.. (M): their ids to the device, */
+static int put_ids(const struct pass *p, const struct selected *s, int64_t from, int64_t M)
+{
+    if (s->n == 0)
+        return 0;
+    return p->e->ops->put(said_of(p, s, M).ids, s->ids + from * s->n,
+                          (size_t)(M * s->n) * sizeof *s->ids);
+}
+
+/* the head, */
+static int queue_select(const struct pass *p, int64_t first, const struct selected *s, int64_t from,
+                        int64_t M)
+{
+    const struct said at = said_of(p, s, M);
+    const bool none = s->n == 0;
+
+    return block_head_select(p, first + from, M, none ? NULL : at.logp, at.best,
+                             none ? NULL : at.ids, s->n);
+}
+
+/* and what it said. */
+static int fetch_said(const struct pass *p, const struct selected *s, int64_t from, int64_t M)
+{
+    const struct said at = said_of(p, s, M);
+    const size_t logp = (size_t)(M * s->n) * sizeof *s->logp, best = (size_t)M * sizeof *s->best;
+
+    if (s->n == 0)
+        return p->e->ops->get(s->best + from, at.best, best);
+    char *both = xmalloc(logp + best);
+    const int rc = p->e->ops->get(both, at.logp, logp + best);
+
+    if (rc == 0) {
+        memcpy(s->logp + from * s->n, both, logp);
+        memcpy(s->best + from, both + logp, best);
+    }
+    free(both);
+    return rc;
+}
+
+static int check_best(const struct selected *s, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (s->best[i] < 0)
+            return not_finite();
+    return 0;
+}
+
+/* All layers and, unless S is NULL, what S asks of all picks. */
+static int queue_ops(struct pass *p, const struct selected *s)
+{
+    return pass_forward(p) < 0 || (s && queue_select(p, 0, s, 0, p->picks) < 0) ? -1 : 0;
+}
+
+/* The same as one pass, that the device may record and play again. */
+static int run_pass(struct model *m, const struct pass *p, const struct selected *s)
+{
+    const struct ops *ops = m->e.ops;
+    const uint64_t key = pass_key(p, s ? s->n + 1 : 0);
+    int again;
+
+    m->passes++;
+    do {
+        struct pass one = *p; /* the last layer narrows it */
+        const int begun = ops->begin(key);
+
+        if (begun < 0)
+            return -1;
+        const bool done = begun > 0 || queue_ops(&one, s) == 0;
+
+        m->played += begun;
+        again = ops->end(done);
+        if (again > 0)
+            note("a pass is queued op by op: %s", err_text());
+        else if (!done)
+            again = -1;
+    } while (again > 0);
+    return again;
 }
 
 static int fetch_logits(const struct pass *p, float *logits)
@@ -135,42 +227,30 @@ static int fetch_logits(const struct pass *p, float *logits)
     return check_finite(logits, p->picks * V);
 }
 
-/* Picks FIRST + FROM.. (M): ids to the device, what they are worth behind them, best ids last. */
-static int select_some(const struct pass *p, int64_t first, const struct selected *s, int64_t from,
-                       int64_t M)
-{
-    const struct ops *ops = p->e->ops;
-    struct dev *room = p->e->acts.select;
-    const size_t values = (size_t)(M * s->n);
-    struct dev *best = ops->slice(room, values * sizeof *s->logp);
-    struct dev *ids = ops->slice(best, (size_t)M * sizeof *s->best);
-
-    if (s->n == 0) {
-        if (block_head_select(p, first + from, M, NULL, best, NULL, 0) < 0)
-            return -1;
-        return ops->get(s->best + from, best, (size_t)M * sizeof *s->best);
-    }
-    if (ops->put(ids, s->ids + from * s->n, values * sizeof *s->ids) < 0 ||
-        block_head_select(p, first + from, M, room, best, ids, s->n) < 0 ||
-        ops->get(s->logp + from * s->n, room, values * sizeof *s->logp) < 0)
-        return -1;
-    return ops->get(s->best + from, best, (size_t)M * sizeof *s->best);
-}
-
 int pass_select(const struct pass *p, int64_t first, const struct selected *s)
 {
-    const int64_t n = p->picks - first,
-                  row = s->n * (int64_t)(sizeof *s->logp + sizeof *s->ids) + 4;
-    const int64_t chunk = ACTS_SELECT / row;
+    const int64_t n = p->picks - first, chunk = select_rows(s);
 
     assert(chunk > 0);
-    for (int64_t i = 0; i < n; i += chunk)
-        if (select_some(p, first, s, i, n - i < chunk ? n - i : chunk) < 0)
+    for (int64_t i = 0; i < n; i += chunk) {
+        const int64_t M = n - i < chunk ? n - i : chunk;
+
+        if (put_ids(p, s, i, M) < 0 || queue_select(p, first, s, i, M) < 0 ||
+            fetch_said(p, s, i, M) < 0)
             return -1;
-    for (int64_t i = 0; i < n; i++)
-        if (s->best[i] < 0)
-            return not_finite();
-    return 0;
+    }
+    return check_best(s, n);
+}
+
+/* The pass, and then what S asks: in the pass itself where there is room for all of it. */
+static int infer_select(struct model *m, const struct pass *p, const struct selected *s)
+{
+    if (p->picks > select_rows(s))
+        return run_pass(m, p, NULL) < 0 ? -1 : pass_select(p, 0, s);
+    if (put_ids(p, s, 0, p->picks) < 0 || run_pass(m, p, s) < 0 ||
+        fetch_said(p, s, 0, p->picks) < 0)
+        return -1;
+    return check_best(s, p->picks);
 }
 
 /* One pass; then LOGITS, or what S asks for. */
@@ -189,10 +269,10 @@ static int infer(struct model *m, const struct batch *b, struct kv_cache *kv,
                         &(struct extras){ kv_row, &tail, tail_row });
 
     p.kv = kv;
-    if (rc == 0)
-        rc = run_forward(&p);
-    if (rc == 0)
-        rc = s ? pass_select(&p, 0, s) : fetch_logits(&p, logits);
+    if (rc == 0 && s)
+        rc = infer_select(m, &p, s);
+    else if (rc == 0)
+        rc = run_pass(m, &p, NULL) < 0 ? -1 : fetch_logits(&p, logits);
     batch_free(&tail);
     free(at);
     free(tail_row);

@@ -99,12 +99,13 @@ static int run_pass(struct pass *p, const struct targets *t, float *nll, int32_t
 {
     const struct ops *ops = p->e->ops;
 
-    if (ops->begin() < 0 || pass_forward(p) < 0 || block_head_loss(p, best != NULL, p->train) < 0 ||
-        ops->end() < 0 || fetch(p, t, nll, best) < 0 || check_finite(p, nll) < 0)
+    if (ops->begin(0) < 0 || pass_forward(p) < 0 ||
+        block_head_loss(p, best != NULL, p->train) < 0 || ops->end(true) < 0 ||
+        fetch(p, t, nll, best) < 0 || check_finite(p, nll) < 0)
         return -1;
     if (!p->train)
         return 0;
-    return ops->begin() < 0 || pass_backward(p) < 0 ? -1 : ops->end();
+    return ops->begin(0) < 0 || pass_backward(p) < 0 ? -1 : ops->end(true);
 }
 
 static int run(struct model *m, const struct batch *b, bool train, uint64_t seed, float *nll,

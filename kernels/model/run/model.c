@@ -164,6 +164,9 @@ void model_note_memory(const struct model *m)
              (double)use.stored * mb, (double)use.expanded * mb, (double)lora * mb,
              (double)(use.asked - lora) * mb, (double)use.scratch * mb, (double)use.free * mb,
              (double)use.total * mb);
+    if (m->played > 0)
+        note("%lld of %lld passes were played from a recording", (long long)m->played,
+             (long long)m->passes);
 }
 
 int model_reserve(struct model *m, int64_t max_tokens, bool train)

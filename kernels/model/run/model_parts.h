@@ -13,6 +13,7 @@ struct model {
     struct dev *rotary; /* cosines, sines behind them */
     int64_t positions;  /* that it has */
     struct upload upload;
+    int64_t passes, played; /* of inference; those that the device played again */
 };
 
 /* Makes the cosines and sines of positions 0 .. N-1, where they are not there yet. -1 when an op fails, as
@@ -39,6 +40,9 @@ struct extras {
 /* Describes B in PASS and puts all that the device has to know of it there at once. */
 MUST_USE int pass_begin(struct pass *p, struct model *m, const struct batch *b,
                         const struct picked *k, const struct extras *x);
+/* What ops->begin is told of a forward pass whose ops are all those of pass_forward and what else
+ * ASKED tells apart. */
+uint64_t pass_key(const struct pass *p, int64_t asked);
 /* From ids to the stream that leaves the last layer, acts.x_out. */
 MUST_USE int pass_forward(struct pass *p);
 /* From the stream's gradient, acts.dx, to those of the lora_set. */

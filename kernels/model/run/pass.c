@@ -102,6 +102,55 @@ int pass_begin(struct pass *p, struct model *m, const struct batch *b, const str
                : m->e.ops->put(m->e.acts.batch, m->upload.host, m->upload.n);
 }
 
+static int32_t longest(const struct packed *rows)
+{
+    int32_t most = 0;
+
+    for (int64_t s = 0; s < rows->seqs; s++)
+        most = rows->seq[s].q_len > most ? rows->seq[s].q_len : most;
+    return most;
+}
+
+static uint64_t mixed(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+/* All that the host decides by: what blocks and ops look at, and where the device's arrays are. */
+uint64_t pass_key(const struct pass *p, int64_t asked)
+{
+    const struct engine *e = p->e;
+    const uint64_t words[] = {
+        (uint64_t)asked,
+        (uintptr_t)e,
+        (uintptr_t)e->lora,
+        (uintptr_t)e->cos,
+        (uintptr_t)e->acts.memory,
+        (uintptr_t)p->kv,
+        (uint64_t)p->rows.tokens,
+        (uint64_t)p->rows.seqs,
+        (uint64_t)longest(&p->rows),
+        (uint64_t)p->tail.tokens,
+        (uint64_t)p->tail.seqs,
+        (uint64_t)longest(&p->tail),
+        (uint64_t)p->picks,
+        (uintptr_t)p->ids,
+        (uintptr_t)p->rows.pos,
+        (uintptr_t)p->rows.seq_dev,
+        (uintptr_t)p->kv_rows,
+        (uintptr_t)p->tail.pos,
+        (uintptr_t)p->tail.seq_dev,
+        (uintptr_t)p->tail_row,
+        (uintptr_t)p->pick_row,
+    };
+    uint64_t h = 0;
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        h = mixed(h, words[i]);
+    return h ? h : 1;
+}
+
 int pass_forward(struct pass *p)
 {
     const struct engine *e = p->e;
