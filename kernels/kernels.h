@@ -56,7 +56,9 @@ struct weight {
     const struct dev *absmax;
     int64_t rows, cols; /* O, C */
     int block;          /* NF4: elements per scale; blocks run over the flattened matrix */
-    enum dtype round;   /* DT_F16 or DT_BF16; all else: not rounded */
+    /* DT_F16 or DT_BF16; all else: not rounded. DT_BF16X3: nor is it here, but the cpu may multiply
+     * the three bfloat16 that each operand is the sum of (bf16.h): as near as f32, in another order. */
+    enum dtype round;
 };
 
 /* Dropout drawn from Philox: element (token, channel) is kept when word channel%4 of

@@ -49,7 +49,7 @@ struct keys {
 
 static size_t tile_floats(int64_t D, size_t *work)
 {
-    *work = gemm_work(KEYS, max_i64(KEYS, D), 0) / sizeof(float);
+    *work = gemm_work(KEYS, max_i64(KEYS, D), 0, DT_F32) / sizeof(float);
     return 2 * QUERIES * KEYS + 2 * KEYS * (size_t)D + *work;
 }
 

@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    CHUNK = 256,      /* k of a panel of B: 16 KB, in the first cache while A streams through it */
+    CHUNK = 256,      /* k of a panel of B: 16 KB, in the first cache while A streams through it;
+                       * where operands are split 48 KB, of which a step has six products */
     CHUNK_MAX = 384,  /* a rest of at most half a chunk joins the one before: c is moved less */
     BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 393 KB, in the second */
     BLOCK_COLS = 256, /* of c at a time, as tiles one after another, 786 KB there: in place,
@@ -25,6 +26,7 @@ struct block {
     float *rest_packed;
     float *sums; /* BLOCK_COLS / TILE * panels tiles for each thread */
     uint16_t *packed;
+    int b_parts; /* of the weight that are not 0 */
     int64_t first, rows, panels;
     int64_t ngroup; /* columns of a task */
 };
@@ -44,17 +46,17 @@ static int64_t sums_size(int64_t panels)
     return BLOCK_COLS / BF16_TILE * panels * TILE_SIZE;
 }
 
-static size_t packed_size(int64_t panels, int64_t K)
+static size_t packed_size(const struct bf16_isa *isa, int64_t panels, int64_t K)
 {
-    return (size_t)(panels * BF16_TILE * round_up(K, BF16_STEP)) * sizeof(uint16_t);
+    return (size_t)(panels * BF16_TILE * round_up(K, BF16_STEP) * isa->parts) * sizeof(uint16_t);
 }
 
-size_t bf16_work(int64_t M, int64_t K, int64_t rest)
+size_t bf16_work(const struct bf16_isa *isa, int64_t M, int64_t K, int64_t rest)
 {
     const int64_t panels = parts(min_i64(M, BLOCK_ROWS), BF16_TILE);
 
     return (size_t)(omp_get_max_threads() * sums_size(panels)) * sizeof(float) +
-           packed_size(panels, K) + gemm_packed(panels * BF16_TILE, rest);
+           packed_size(isa, panels, K) + gemm_packed(panels * BF16_TILE, rest);
 }
 
 /* How much of the K behind a chunk's beginning the chunk takes. */
@@ -63,13 +65,19 @@ static int64_t chunk_of(int64_t K)
     return K <= CHUNK_MAX ? K : CHUNK;
 }
 
+/* Parts of a weight's elements that are not 0: bfloat16 is one, float16's 11 bits are two. */
+static int parts_of(const struct weight *w)
+{
+    return w->dtype == DT_BF16 ? 1 : w->dtype == DT_F16 ? 2 : BF16_PARTS;
+}
+
 /* Elements of packed A in front of the chunk that begins with K in the panel that begins with ROW.
  */
 static int64_t offset(const struct block *b, int64_t row, int64_t k)
 {
     const int64_t K = round_up(b->g->term[0].K, BF16_STEP);
 
-    return k * b->panels * BF16_TILE + row * chunk_of(K - k);
+    return (k * b->panels * BF16_TILE + row * chunk_of(K - k)) * b->isa->parts;
 }
 
 static const float *row_of_a(const struct gemm_term *t, int64_t m)
@@ -85,9 +93,11 @@ static void pack_row(const struct block *b, int64_t row)
     const bool there = row < b->rows;
     const float *const x = row_of_a(t, b->first + (there ? row : 0));
 
-    for (int64_t k = 0; k < t->K; k += chunk_of(t->K - k))
+    for (int64_t k = 0, kc; k < t->K; k += kc) {
+        kc = chunk_of(t->K - k);
         b->isa->pack_a(b->packed + offset(b, row - in_panel, k) + in_panel * BF16_STEP,
-                       BF16_STEP * BF16_TILE, x + k, chunk_of(t->K - k), there);
+                       BF16_STEP * BF16_TILE * b->isa->parts, x + k, kc, there);
+    }
 }
 
 /* CHUNK elements of k at most at a time. */
@@ -96,7 +106,7 @@ static void pack_panel(const struct block *b, uint16_t *panel, int64_t k, int64_
     const struct gemm_term *const t = &b->g->term[0];
 
     for (int64_t i = 0; i < kc; i += CHUNK)
-        b->isa->pack_b(panel + i * BF16_TILE, t->b, t->b_trans,
+        b->isa->pack_b(panel + i * BF16_TILE * b->isa->parts, t->b, t->b_trans,
                        t->b_trans ? k + i : t->b_first + k + i, min_i64(CHUNK, kc - i),
                        t->b_trans ? t->b_first + n : n);
 }
@@ -123,8 +133,9 @@ static void sweep(const struct block *b, float *sums, const uint16_t *panel, int
     for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += next) {
         const int64_t rows = min_i64(BF16_TILE, b->rows - row);
 
-        b->isa->tile((int)rows, parts(kc, BF16_STEP), b->packed + offset(b, row, k), panel, sums,
-                     k > 0, whole ? g->c + (b->first + row) * g->ldc + n : NULL, g->ldc);
+        b->isa->tile((int)rows, parts(kc, BF16_STEP), b->packed + offset(b, row, k), panel,
+                     b->b_parts, sums, k > 0, whole ? g->c + (b->first + row) * g->ldc + n : NULL,
+                     g->ldc);
         if (whole)
             finish(g, b->first + row, rows, sums, n);
     }
@@ -133,7 +144,7 @@ static void sweep(const struct block *b, float *sums, const uint16_t *panel, int
 static void run_task(const struct block *b, int64_t n0, int64_t n1)
 {
     const int64_t K = b->g->term[0].K;
-    _Alignas(64) uint16_t panel[CHUNK_MAX * BF16_TILE];
+    _Alignas(64) uint16_t panel[CHUNK_MAX * BF16_TILE * BF16_PARTS];
     float *const mine = b->sums + omp_get_thread_num() * sums_size(b->panels);
 
     for (int64_t k = 0; k < K; k += chunk_of(K - k)) {
@@ -196,7 +207,9 @@ static bool is_few(const struct bf16_isa *isa, const struct gemm *g)
 
 void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest, void *work)
 {
-    struct block b = { .isa = isa, .g = g, .rest = rest, .sums = work };
+    struct block b = {
+        .isa = isa, .g = g, .rest = rest, .sums = work, .b_parts = parts_of(g->term[0].b)
+    };
     const int64_t blocks = parts(g->M, BLOCK_ROWS), tasks = 4 * omp_get_max_threads();
 
     assert(g->terms == 1 && !g->term[0].a_trans && g->term[0].a_scale == 1);
@@ -212,7 +225,7 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gem
         b.panels = parts(b.rows, BF16_TILE);
         b.packed = (uint16_t *)(void *)(b.sums + omp_get_max_threads() * sums_size(b.panels));
         b.rest_packed =
-            (float *)(void *)((char *)(void *)b.packed + packed_size(b.panels, g->term[0].K));
+            (float *)(void *)((char *)(void *)b.packed + packed_size(isa, b.panels, g->term[0].K));
         run_block(&b);
     }
 }

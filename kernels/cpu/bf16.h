@@ -12,6 +12,13 @@
  * From 0 on in order of k, base (gemm.h) last, so that K products of size 1 differ by about sqrt(K)
  * 2^-24 between instances, and not at all between numbers of threads or with other rows. Subnormal
  * operands count as 0 in the first two.
+ *
+ * A float is also the sum of three bfloat16, each the rounded rest of those before it: high, middle
+ * and low hold its 24 bits (Henry, Tang and Heinecke, 2019). Of the nine products of two such floats
+ * six count, the others are 2^-27 of the whole; bf16_pairs has them, the small ones first. A machine
+ * with AMX takes six such products in less time than one multiply-add of floats, and since a step of
+ * 32 is summed before it joins the rest, the sums are nearer than a chain of multiply-adds. Parts
+ * below 2^-126 are lost, and from 3.39e38 on the high part is infinite.
  */
 #ifndef BF16_H
 #define BF16_H
@@ -21,25 +28,34 @@
 enum {
     BF16_STEP = 32, /* along k: a row of an A tile */
     BF16_TILE = 32, /* rows and columns of a tile of c */
+    BF16_PARTS = 3, /* of a float */
+    BF16_PAIRS = 6, /* of parts that are multiplied */
 };
+
+/* Parts of A and B, in the order in which their products are added. */
+static const struct {
+    int a, b;
+} bf16_pairs[BF16_PAIRS] = { { 0, 2 }, { 0, 1 }, { 1, 1 }, { 1, 0 }, { 2, 0 }, { 0, 0 } };
 
 struct bf16_isa {
     const char *name;
+    int parts; /* 1: operands are rounded; BF16_PARTS: they are split, and a step is so many */
     /* Each thread calls these around its tiles. */
     void (*begin)(void);
     void (*end)(void);
     /* A row of n floats, or of 0 where it is not THERE, rounded: step s at to + s * LD, the last
-     * filled up with 0. */
+     * filled up with 0; further parts STEP * TILE elements apart. */
     void (*pack_a)(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
-    /* dst (kc/2 up to whole steps, TILE, 2) = pairs along k of columns n0.. of the matrix B, rows
-     * k0..: B is w transposed (trans) or w. 0 behind kc, anything finite behind w's end. */
+    /* dst (kc/2 up to whole steps, TILE, 2), of parts (steps, parts, STEP/2, TILE, 2) = pairs along k
+     * of columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w. 0 behind kc,
+     * anything finite behind w's end. */
     void (*pack_b)(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                    int64_t n0);
-    /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, TILE,
-     * STEP), b (steps * STEP / 2, TILE, 2). SOON (NULL: nothing): where ROWS rows of TILE floats,
-     * LD apart, will be written next. */
-    void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add,
-                 const float *soon, int64_t ld);
+    /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, parts, TILE,
+     * STEP), b as pack_b leaves it, with B_PARTS parts that are not 0. SOON (NULL: nothing): where
+     * ROWS rows of TILE floats, LD apart, will be written next. */
+    void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
+                 float *c, bool add, const float *soon, int64_t ld);
     /* The same for rows <= FEW of A, rounded and LDA apart, with all of w's rows n0.. where they
      * lie; only if few_can_read(w, w->cols). NULL: not there. */
     void (*few)(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
@@ -56,16 +72,19 @@ static inline void bf16_ask(const float *soon, int64_t ld, int64_t from, int64_t
     }
 }
 
-extern const struct bf16_isa bf16_emulated; /* amx's in plain C, for tests */
+extern const struct bf16_isa bf16_emulated, bf16x3_emulated; /* amx's in plain C, for tests */
 #ifdef __x86_64__
-extern const struct bf16_isa bf16_avx512, bf16_amx;
+extern const struct bf16_isa bf16_avx512, bf16_amx, bf16x3_amx;
 /* Whether the system lets this process use the tile registers; asks for it. */
 bool bf16_amx_allowed(void);
 /* The first packs for the second. */
 void bf16_pack_a(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
 void bf16_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                  int64_t n0);
-/* The same for block formats, which it calls. */
+void bf16x3_pack_a(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
+void bf16x3_pack_b(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
+                   int64_t n0);
+/* bf16_pack_b for block formats, which it calls. */
 void bf16_pack_blocks(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                       int64_t n0);
 /* few, as each of them adds. */
@@ -79,6 +98,6 @@ void bf16_few_by_step(int rows, const uint16_t *a, int64_t lda, const struct wei
  * product in f32 that is added to it, of one term with another K. */
 void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest,
               void *work);
-size_t bf16_work(int64_t M, int64_t K, int64_t rest);
+size_t bf16_work(const struct bf16_isa *isa, int64_t M, int64_t K, int64_t rest);
 
 #endif

@@ -232,9 +232,10 @@ FORCE_INLINE void tile_rows(const int rows, int64_t steps, const uint16_t *a, co
     }
 }
 
-static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, float *c, bool add,
-                 const float *soon, int64_t ld)
+static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
+                 float *c, bool add, const float *soon, int64_t ld)
 {
+    (void)b_parts;
     bf16_ask(soon, ld, 0, rows);
     for (; rows > 2; rows -= 8, a += 8 * BF16_STEP, c += 8 * BF16_TILE)
         tile_rows(8, steps, a, b, c, add);
@@ -246,6 +247,7 @@ static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, 
 
 const struct bf16_isa bf16_avx512 = {
     .name = "avx512bf16",
+    .parts = 1,
     .begin = nothing,
     .end = nothing,
     .pack_a = bf16_pack_a,

@@ -6,9 +6,10 @@
 #include "ref/ref.h"
 
 /* The instruction set chosen at start: the fastest this machine has, or what the environment's
- * SLMTOOLS_CPU names. cpu_bf16: its instructions for bfloat16 (bf16.h), or NULL. */
+ * SLMTOOLS_CPU names. cpu_bf16: its instructions for products that round to DT_BF16, or are split
+ * for DT_BF16X3 (bf16.h); NULL where isa's are used. */
 const struct isa *cpu_isa(void);
-const struct bf16_isa *cpu_bf16(void);
+const struct bf16_isa *cpu_bf16(enum dtype round);
 
 /* Working memory of at least BYTES, 64-byte aligned, good until the next call: ops run one at a
  * time and share it. NULL and err_set when there is no room. */

@@ -19,6 +19,7 @@ struct cpu_choice {
     bool (*there)(void);
     const struct isa *isa;
     const struct bf16_isa *bf16; /* NULL: isa's float kernels round their panels */
+    const struct bf16_isa *split; /* NULL: floats are multiplied faster as they are */
 };
 
 #ifdef __x86_64__
@@ -60,14 +61,14 @@ static bool always(void)
 /* Fastest first. */
 static const struct cpu_choice choices[] = {
 #ifdef __x86_64__
-    { "amxbf16", has_amxbf16, &isa_avx512, &bf16_amx },
-    { "avx512bf16", has_avx512bf16, &isa_avx512, &bf16_avx512 },
-    { "avx512", has_avx512, &isa_avx512, NULL },
-    { "avx2", has_avx2, &isa_avx2, NULL },
+    { "amxbf16", has_amxbf16, &isa_avx512, &bf16_amx, &bf16x3_amx },
+    { "avx512bf16", has_avx512bf16, &isa_avx512, &bf16_avx512, NULL },
+    { "avx512", has_avx512, &isa_avx512, NULL, NULL },
+    { "avx2", has_avx2, &isa_avx2, NULL, NULL },
 #endif
-    { "portable", always, &isa_portable, NULL },
+    { "portable", always, &isa_portable, NULL, NULL },
     /* only by name */
-    { "amxbf16-emulated", always, &isa_portable, &bf16_emulated },
+    { "amxbf16-emulated", always, &isa_portable, &bf16_emulated, &bf16x3_emulated },
 };
 
 static const struct cpu_choice *chosen;
@@ -86,9 +87,9 @@ const struct isa *cpu_isa(void)
     return chosen->isa;
 }
 
-const struct bf16_isa *cpu_bf16(void)
+const struct bf16_isa *cpu_bf16(enum dtype round)
 {
-    return chosen->bf16;
+    return round == DT_BF16 ? chosen->bf16 : round == DT_BF16X3 ? chosen->split : NULL;
 }
 
 /* In large pages where it is large: packed panels are walked from end to end for every strip of

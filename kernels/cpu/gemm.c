@@ -54,11 +54,21 @@ size_t gemm_packed(int64_t rows, int64_t K)
     return (size_t)(rows + MR_MAX) * (size_t)K * sizeof(float);
 }
 
-size_t gemm_work(int64_t M, int64_t K, int64_t rest)
+size_t gemm_work(int64_t M, int64_t K, int64_t rest, enum dtype round)
 {
-    const size_t floats = gemm_packed(min_i64(M, block_rows(K + rest)), K + rest);
+    const struct bf16_isa *const isa = cpu_bf16(round);
 
-    return cpu_bf16() && bf16_work(M, K, rest) > floats ? bf16_work(M, K, rest) : floats;
+    return isa ? bf16_work(isa, M, K, rest)
+               : gemm_packed(min_i64(M, block_rows(K + rest)), K + rest);
+}
+
+size_t gemm_work_most(int64_t M, int64_t K, int64_t rest)
+{
+    const size_t floats = gemm_work(M, K, rest, DT_F32), rounded = gemm_work(M, K, rest, DT_BF16),
+                 split = gemm_work(M, K, rest, DT_BF16X3);
+    const size_t most = floats > rounded ? floats : rounded;
+
+    return most > split ? most : split;
 }
 
 static bool rounds(const struct weight *w)
@@ -454,8 +464,8 @@ static bool next_block(struct block *b, int threads)
     return true;
 }
 
-/* The first term in bfloat16, what follows added to it. */
-static void run_bf16(const struct gemm *g, float *work)
+/* The first term in bfloat16 with ISA, what follows added to it. */
+static void run_bf16(const struct bf16_isa *isa, const struct gemm *g, float *work)
 {
     struct gemm first = *g, rest = *g;
 
@@ -463,7 +473,7 @@ static void run_bf16(const struct gemm *g, float *work)
     rest.term[0] = g->term[1];
     rest.bias = NULL;
     rest.add = true;
-    bf16_run(cpu_bf16(), &first, g->terms > 1 ? &rest : NULL, work);
+    bf16_run(isa, &first, g->terms > 1 ? &rest : NULL, work);
 }
 
 int64_t gemm_pieces(const struct gemm *g, int64_t rows)
@@ -516,8 +526,10 @@ static int64_t pack_at_once(const struct block *b)
 
 void gemm_run(const struct gemm *g, float *work)
 {
-    if (cpu_bf16() && g->term[0].b->round == DT_BF16) {
-        run_bf16(g, work);
+    const struct bf16_isa *const isa = cpu_bf16(g->term[0].b->round);
+
+    if (isa) {
+        run_bf16(isa, g, work);
         return;
     }
     if (!worth_threads(elements(g))) {

@@ -59,7 +59,7 @@ static size_t layout(struct head *t, char *base, int64_t M, int64_t C, bool slop
         t->slope = (float *)(void *)(base + row + state + logits);
         t->work = (float *)(void *)(base + row + state + logits + slopes);
     }
-    return row + state + logits + slopes + gemm_work(ROWS, max_i64(C, CHUNK), 0);
+    return row + state + logits + slopes + gemm_work_most(ROWS, max_i64(C, CHUNK), 0);
 }
 
 size_t cpu_head_scratch(int64_t M, int64_t C)

@@ -14,11 +14,12 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* For products of N rows of K with LoRA's mask M on (N, C), NULL: without LoRA. No product: there
- * is no room. */
-static struct room room_for(int64_t N, int64_t K, int64_t R, int64_t C, const struct mask *m)
+/* For products of N rows of K with W and LoRA's mask M on (N, C), NULL: without LoRA. No product:
+ * there is no room. */
+static struct room room_for(const struct weight *w, int64_t N, int64_t K, int64_t R, int64_t C,
+                            const struct mask *m)
 {
-    const size_t product = aligned(gemm_work(N, K, R));
+    const size_t product = aligned(gemm_work(N, K, R, w->round));
     const size_t panels = m ? aligned(thin_panels(K, R)) : 0;
     char *const at = cpu_scratch(product + panels + (m ? kept_bytes(m, N, C) : 0));
 
@@ -34,7 +35,7 @@ size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R)
     const struct dropout drop = { .p = 0.5f };
     const struct mask m = { .drop = &drop };
 
-    return aligned(gemm_work(N, width, R)) + aligned(thin_panels(width, R)) +
+    return aligned(gemm_work_most(N, width, R)) + aligned(thin_panels(width, R)) +
            kept_bytes(&m, N, width);
 }
 
@@ -50,7 +51,7 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
     const struct mask mask = lora ? mask_of(&lora->drop, rows) : (struct mask){ 0 };
-    const struct room work = room_for(N, C, R, C, lora ? &mask : NULL);
+    const struct room work = room_for(w, N, C, R, C, lora ? &mask : NULL);
 
     if (!work.product)
         return -1;
@@ -103,7 +104,7 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
     const struct mask mask = lora ? mask_of(&lora->drop, rows) : (struct mask){ 0 };
-    const struct room work = room_for(N, O, R, C, lora ? &mask : NULL);
+    const struct room work = room_for(w, N, O, R, C, lora ? &mask : NULL);
     struct gemm g =
         product(f32(dx), N, C,
                 (struct gemm_term){ .a = const_f32(dy), .lda = O, .a_scale = 1, .b = w, .K = O });

@@ -30,7 +30,7 @@ static size_t logits_bytes(int64_t M, int64_t V)
 
 size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V)
 {
-    return logits_bytes(M, V) + gemm_work(block_rows(M, V), C, 0);
+    return logits_bytes(M, V) + gemm_work_most(block_rows(M, V), C, 0);
 }
 
 static double log_sum(const float *x, float most, int64_t n)

@@ -23,6 +23,7 @@ static const struct {
     [DT_I64] = { "I64", "int64", 8, 0 },
     [DT_U64] = { "U64", "uint64", 8, 0 },
     [DT_NF4] = { "NF4", "nf4", 0, 0 },
+    [DT_BF16X3] = { "BF16X3", "bf16x3", 0, 0 },
     [DT_Q4_0] = { "Q4_0", "q4_0", 18, 32 },
     [DT_Q4_1] = { "Q4_1", "q4_1", 20, 32 },
     [DT_Q5_0] = { "Q5_0", "q5_0", 22, 32 },
@@ -68,6 +69,11 @@ enum dtype dtype_of(const char *name)
         if (!strcmp(types[t].name, name) || !strcmp(types[t].torch, name))
             return (enum dtype)t;
     return DT_NONE;
+}
+
+enum dtype dtype_of_compute(const char *name)
+{
+    return strcmp(name, types[DT_BF16X3].torch) ? dtype_of(name) : DT_BF16X3;
 }
 
 int64_t f32_first_beyond(const float *x, int64_t n, enum dtype to)

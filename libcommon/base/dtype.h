@@ -11,6 +11,7 @@ enum dtype {
     DT_NONE, DT_BOOL, DT_U8, DT_I8, DT_F8_E5M2, DT_F8_E4M3, DT_I16, DT_U16, DT_F16, DT_BF16,
     DT_I32, DT_U32, DT_F32, DT_C64, DT_F64, DT_I64, DT_U64,
     DT_NF4,                     /* not in files: a weight of struct weight in kernels.h */
+    DT_BF16X3,                  /* of no tensor: a way to multiply floats, see there */
     /* Block formats of GGUF files (NUMERICS J): elements of a row in blocks of dtype_block, each block
      * with its scales. Not in safetensors. */
     DT_Q4_0, DT_Q4_1, DT_Q5_0, DT_Q5_1, DT_Q8_0, DT_Q2_K, DT_Q3_K, DT_Q4_K, DT_Q5_K, DT_Q6_K,
@@ -29,6 +30,7 @@ static inline int dtype_is_blocks(enum dtype t)
 const char *dtype_name(enum dtype t);       /* "F32", as safetensors writes it */
 const char *dtype_torch_name(enum dtype t); /* "float32", as torch and INTERFACE write it */
 enum dtype dtype_of(const char *name);      /* either spelling, no blocks; DT_NONE when it is neither */
+enum dtype dtype_of_compute(const char *name); /* the same, and "bf16x3" */
 
 static inline float f32_of_bf16(uint16_t h)
 {

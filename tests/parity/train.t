@@ -119,6 +119,17 @@ def check_bfloat16(model, instructions):
     check(f"{model} in bfloat16 by {instructions}: logits {far:.1e} of 0.01 of the largest", 1e-6 < far <= 0.01)
 
 
+def check_split(model, instructions):
+    """Three bfloat16 for each float hold what floats hold, and are not they."""
+    with open(path("adapter.tar"), "rb") as f:
+        floats = f.read()
+    os.environ["SLMTOOLS_CPU"] = instructions
+    check_curve(model, "cpu", "train.jsonl", ["--compute-dtype", "bf16x3"])
+    del os.environ["SLMTOOLS_CPU"]
+    with open(path("adapter.tar"), "rb") as f:
+        check(f"... which {instructions} adds in another order", f.read() != floats)
+
+
 with open("/proc/cpuinfo") as f:
     flags = f.read().split()
 for model in ("phi-tiny", "phi-odd"):
@@ -130,5 +141,7 @@ for model in ("phi-tiny", "phi-odd"):
         check_curve(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
     for instructions in ["portable"] + [i for i, flag in (("avx2", "avx2"), ("avx512bf16", "avx512_bf16")) if flag in flags]:
         check_bfloat16(model, instructions)
+    check_curve(model, "cpu", "train.jsonl", [])
+    check_split(model, "amxbf16" if "amx_bf16" in flags else "amxbf16-emulated")
 check_optimisers()
 finish()

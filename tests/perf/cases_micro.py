@@ -22,6 +22,13 @@ def gemm_bf16(p, names, threads, storage, way, M):
                 {f"bf16 peak {names['bf16']}": p["limits"].question("peak", names["bf16"], threads)})
 
 
+def gemm_split(p, names, threads, storage, way, M):
+    return Case(f"gemm/{storage}/bf16x3 compute/{way}/fc1/M={M}", "GFLOP/s",
+                p["ops"].question(way, storage, M, *FC1, threads, "bf16x3"),
+                {"PyTorch fp32": p["torch"].question("matmul", "float32", way, M, *FC1, threads)},
+                {f"FMA peak {names['fp32']}": p["limits"].question("peak", names["fp32"], threads)})
+
+
 def gemms(p, names, threads):
     for storage in ("nf4", "fp16", "fp32"):
         for M in (1, 128, 512, 2048):
@@ -38,6 +45,8 @@ def gemms(p, names, threads):
     if names["bf16"]:
         for way, M in (("forward", 128), ("forward", 512), ("dx", 512), ("forward", 2048)):
             yield gemm_bf16(p, names, threads, "nf4", way, M)
+    for storage, way in (("nf4", "forward"), ("nf4", "dx"), ("fp16", "forward"), ("bf16", "forward")):
+        yield gemm_split(p, names, threads, storage, way, 512)
 
 
 def nf4(p, threads):

@@ -10,6 +10,10 @@ LORA = ["--r", 16, "--lora-alpha", 16, "--lora-dropout", 0.05, "--per-device-tra
         "--optim", "adamw_torch", "--no-group-by-length", "--eval-strategy", "no", "--logging-steps", 1, "--force"]
 
 
+# What of ours is measured beside which of the rivals'; bf16x3 is float32 where there is no AMX.
+DTYPES = {"float32": "float32", "bf16x3": "float32", "bfloat16": "bfloat16"}
+
+
 class Tools:
     def __init__(self, data, threads):
         self.data, self.threads = data, threads
@@ -91,10 +95,10 @@ class Tools:
 
 def training(t, p):
     d = t.data
-    for dtype in ("float32", "bfloat16"):
+    for dtype, rival in DTYPES.items():
         yield Case(f"lora/step 8 x 95, {dtype}", "tokens/s", partial(t.step, dtype),
-                   {f"HF + PEFT {dtype}": p["hf"].question("step", dtype, d.model),
-                    f"bitsandbytes NF4 {dtype}": p["hf"].question("step", "nf4-" + dtype, d.model)}, runs=3)
+                   {f"HF + PEFT {rival}": p["hf"].question("step", rival, d.model),
+                    f"bitsandbytes NF4 {rival}": p["hf"].question("step", "nf4-" + rival, d.model)}, runs=3)
     yield Case("lora/step 8 x 95, float32, 1 thread", "tokens/s", partial(t.step, "float32", 1), runs=3)
     yield Case("lora-memory/1 x 512, float32", "MB", t.memory,
                {"HF + bitsandbytes NF4": lambda: run_alone(p["hf"], "memory", "nf4-float32", d.model())},
@@ -108,13 +112,14 @@ def small_model(t, p):
     d = t.data
     if not d.smollm2():
         return
-    for dtype in ("float32", "bfloat16"):
+    for dtype, rival in DTYPES.items():
         yield Case(f"smollm2/step 8 x 70, {dtype}", "tokens/s", partial(t.small_step, dtype),
-                   {f"HF + PEFT {dtype}": p["hf"].question("step_at_once", dtype, d.smollm2_folder, 8, 70)}, runs=5)
+                   {f"HF + PEFT {rival}": p["hf"].question("step_at_once", rival, d.smollm2_folder, 8, 70)}, runs=5)
         yield Case(f"smollm2/labels, 900 prompts, {dtype}", "prompts/s", partial(t.small_labels, dtype, 900),
-                   {"HF forward, 16 x 75": p["hf"].question("batched", dtype, d.smollm2_folder, 16, 75),
-                    "HF, these, 16 at once": p["hf"].question("padded", dtype, d.smollm2_folder, partial(
+                   {"HF forward, 16 x 75": p["hf"].question("batched", rival, d.smollm2_folder, 16, 75),
+                    "HF, these, 16 at once": p["hf"].question("padded", rival, d.smollm2_folder, partial(
                         d.prompt_ids, "small-prompts.zst", d.smollm2(), 240), 16)}, runs=3)
+    for dtype in ("float32", "bfloat16"):
         for case, ours, n in (("prefill", t.logits, 17), ("decode", t.decode, 128)):
             yield Case(f"smollm2/{case}, the file's own blocks, {dtype}", "tokens/s", partial(ours, dtype, n, d.smollm2()),
                        {"llama.cpp": p["llama"].question(case, "file", t.threads, d.smollm2)})
@@ -132,10 +137,11 @@ def run_alone(program, *words, timed=False):
 
 def prediction(t, p):
     d = t.data
-    for dtype in ("float32", "bfloat16"):
+    for dtype, rival in DTYPES.items():
         yield Case(f"predict/labels, 120 prompts, {dtype}", "prompts/s", partial(t.labels, dtype, 120),
-                   {"HF generate, one by one": p["hf"].question("generate", dtype, d.model, 6, 75, 3),
-                    "HF forward, 16 at once": p["hf"].question("batched", dtype, d.model, 16, 75)}, runs=3)
+                   {"HF generate, one by one": p["hf"].question("generate", rival, d.model, 6, 75, 3),
+                    "HF forward, 16 at once": p["hf"].question("batched", rival, d.model, 16, 75)}, runs=3)
+    for dtype in ("float32", "bfloat16"):
         yield Case(f"prefill/512 tokens, {dtype}", "tokens/s", partial(t.logits, dtype, 4),
                    {f"llama.cpp {q}": p["llama"].question("prefill", q, t.threads, d.path("llama")) for q in
                     (("f32",) if dtype == "float32" else ("bf16", "q4_0"))})

@@ -73,10 +73,11 @@ static enum dtype storage_of(const char *name)
     for (enum dtype t = DT_Q4_0; t <= DT_IQ4_XS; t++)
         if (strcmp(name, dtype_torch_name(t)) == 0)
             return t;
-    return strcmp(name, "nf4") == 0    ? DT_NF4
-           : strcmp(name, "fp16") == 0 ? DT_F16
-           : strcmp(name, "bf16") == 0 ? DT_BF16
-                                       : DT_F32;
+    return strcmp(name, "nf4") == 0      ? DT_NF4
+           : strcmp(name, "bf16x3") == 0 ? DT_BF16X3
+           : strcmp(name, "fp16") == 0   ? DT_F16
+           : strcmp(name, "bf16") == 0   ? DT_BF16
+                                         : DT_F32;
 }
 
 static int64_t weight_bytes(enum dtype dtype, int64_t n)
@@ -150,9 +151,9 @@ static void run_linear(void *context)
     must(rc);
 }
 
-/* forward|dx STORAGE M O C THREADS [bf16], rounded to that: GFLOP/s; with few rows GB/s of weights.
- * Those are bound by memory, so that each pass takes another copy: together they are more than any
- * cache holds. */
+/* forward|dx STORAGE M O C THREADS [bf16|bf16x3], rounded to that: GFLOP/s; with few rows GB/s of
+ * weights. Those are bound by memory, so that each pass takes another copy: together they are more
+ * than any cache holds. */
 static double linear(int argc, char **argv)
 {
     const int64_t M = perf_arg(argc, argv, 2), O = perf_arg(argc, argv, 3),
@@ -205,8 +206,8 @@ static void run_lora_backward(void *context)
                              &l->rows, l->M, false));
 }
 
-/* lora|lora-backward STORAGE M O C R PERCENT THREADS [bf16]: a linear under LoRA of rank R that
- * drops PERCENT of its input: GFLOP/s of the weight's product alone. */
+/* lora|lora-backward STORAGE M O C R PERCENT THREADS [bf16|bf16x3]: a linear under LoRA of rank R
+ * that drops PERCENT of its input: GFLOP/s of the weight's product alone. */
 static double lora(int argc, char **argv)
 {
     const int64_t M = perf_arg(argc, argv, 2), O = perf_arg(argc, argv, 3),

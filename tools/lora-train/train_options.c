@@ -62,7 +62,7 @@ static void read_texts(struct train_options *o, const struct texts *t)
     o->norm = (enum loss_norm)index_of(t->norm, norms);
     o->evaluate = (enum evaluate_when)index_of(t->evaluate, evaluations);
     o->schedule = schedule_kind_of(t->schedule);
-    o->compute = dtype_of(t->compute);
+    o->compute = dtype_of_compute(t->compute);
     o->flush = !strcmp(t->accum, "flush");
     o->completion_only = !strcmp(t->loss, "completion");
     o->best_is_accuracy = !strcmp(t->best, "eval_accuracy");
@@ -334,8 +334,8 @@ void options_parse(struct train_options *o, int argc, char **argv)
           .help = "take ids that another tokenizer than the model's has made" },
         { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X",
           .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
-        { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16",
-          .offered = "float32|bfloat16", .help = "what the matrix products round to" },
+        { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16|bf16x3",
+          .offered = "float32|bfloat16|bf16x3", .help = "how matrix products are computed" },
 
         { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE",
           .help = "JSON lines about the steps", .group = "Reports" },

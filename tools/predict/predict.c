@@ -249,7 +249,7 @@ int main(int argc, char **argv)
         ops_find(opt.common.device, (int)opt.common.threads, dtype_of(opt.compute));
 
     if (!ops || origin_open(&src, opt.model, &opt.adapters) < 0 ||
-        model_open(&p.model, src.pack[0], ops, dtype_of(opt.compute)) < 0)
+        model_open(&p.model, src.pack[0], ops, dtype_of_compute(opt.compute)) < 0)
         die_err();
     struct lora_set *lora = load_adapters(&src, p.model, &opt);
 

@@ -53,6 +53,9 @@ void options_suit(const struct predict_options *o, const char *mode)
         if (rows[i].given && strcmp(rows[i].mode, mode) != 0)
             die(EXIT_USAGE, "--%s is for --mode %s, but the mode is %s", rows[i].name, rows[i].mode,
                 mode);
+    if (dtype_of_compute(o->compute) == DT_BF16X3 && !strcmp(mode, "generate"))
+        die(EXIT_USAGE, "--compute-dtype bf16x3 is for many tokens at once; generate with float32, "
+                        "which is as exact, and faster for one");
 }
 
 const char *const *options_parse(struct predict_options *o, int argc, char **argv)
@@ -93,8 +96,8 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
         { 0, "loss", CLI_CHOICE, &o->loss, "completion|all", .group = "Loss",
           .help = "tokens that count", .given = &o->loss_given },
 
-        { 0, "compute-dtype", CLI_CHOICE, &o->compute, "float32|bfloat16|float16",
-          .offered = "float32|bfloat16", .help = "what the matrix products round to",
+        { 0, "compute-dtype", CLI_CHOICE, &o->compute, "float32|bfloat16|float16|bf16x3",
+          .offered = "float32|bfloat16|bf16x3", .help = "how matrix products are computed",
           .group = "Computing" },
         { 0, "batch-tokens", CLI_INT, &o->batch_tokens, "N", .silent = true,
           .help = "how many are computed at once", .min = 1, .max = 1 << 20 },

@@ -113,7 +113,8 @@ int loader_finite_blocks(const struct tensor *t)
 
 int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v, int64_t n)
 {
-    const int64_t i = ld->ops && ld->round == DT_BF16 ? f32_first_beyond(v, n, DT_BF16) : -1;
+    const bool brain = ld->ops && (ld->round == DT_BF16 || ld->round == DT_BF16X3);
+    const int64_t i = brain ? f32_first_beyond(v, n, DT_BF16) : -1;
 
     return i < 0 ? 0
                  : err_set(EXIT_NUMERIC,
