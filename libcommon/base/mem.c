@@ -74,6 +74,11 @@ int text_order(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+bool text_is(const void *p, size_t n, const char *s)
+{
+    return n == strlen(s) && !memcmp(p, s, n);
+}
+
 bool text_ends_with(const char *s, const char *end)
 {
     const size_t n = strlen(s), m = strlen(end);

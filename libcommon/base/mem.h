@@ -22,6 +22,7 @@ void *xaligned(size_t bytes);                       /* 64-byte aligned; release 
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 
+bool text_is(const void *p, size_t n, const char *s); /* the N bytes at P are those of S */
 bool text_ends_with(const char *s, const char *end);
 int text_order(const void *a, const void *b);       /* of two char *, for qsort */
 

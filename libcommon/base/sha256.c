@@ -7,6 +7,7 @@
 
 #include <openssl/sha.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct sha256 {
     SHA256_CTX ctx;
@@ -61,4 +62,13 @@ void sha256_hex(const uint8_t digest[SHA256_BYTES], char out[SHA256_HEX + 1])
         out[2 * i + 1] = digit[digest[i] & 15];
     }
     out[SHA256_HEX] = 0;
+}
+
+bool sha256_is_hex(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && memchr("0123456789abcdef", text[i], 16))
+        i++;
+    return i == n && n == SHA256_HEX;
 }

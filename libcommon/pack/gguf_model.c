@@ -47,7 +47,7 @@ static int find_arch(struct gguf_model *m)
         return err_set(EXIT_NODEVICE, "is a GGUF file of the kind '%.*s' and no model", (int)type_n,
                        type);
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-        if (n == strlen(archs[i].name) && !memcmp(name, archs[i].name, n))
+        if (text_is(name, n, archs[i].name))
             m->arch = &archs[i];
     return m->arch ? 0
                    : err_set(EXIT_NODEVICE,

@@ -52,7 +52,7 @@ static const char *find_part(const struct name_part *part, size_t parts, int arc
                              size_t n)
 {
     for (size_t i = 0; i < parts; i++)
-        if (part[i].archs & arch && strlen(part[i].gguf) == n && !memcmp(part[i].gguf, name, n))
+        if (part[i].archs & arch && text_is(name, n, part[i].gguf))
             return part[i].hf;
     return NULL;
 }

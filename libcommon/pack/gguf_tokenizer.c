@@ -32,7 +32,7 @@ static bool takes_space(const struct gguf_tokens *t, const char *text, size_t n)
     static const char *const others[] = { "<unk>", "<s>", "<|endoftext|>" };
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strlen(others[i]) == n && !memcmp(text, others[i], n))
+        if (text_is(text, n, others[i]))
             return false;
     return t->phi3;
 }

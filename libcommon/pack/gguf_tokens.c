@@ -35,11 +35,6 @@ static const struct gguf_pre pres[] = {
     { .name = "gpt-4o", .pattern = gpt4o },
 };
 
-static bool is(const char *text, size_t n, const char *name)
-{
-    return strlen(name) == n && !memcmp(text, name, n);
-}
-
 static int refuse(const char *what, const char *text, size_t n)
 {
     return err_set(EXIT_NODEVICE,
@@ -60,7 +55,7 @@ static int find_pre(struct gguf_tokens *t)
                                  "it does not say how text is cut ('tokenizer.ggml.pre'); use the "
                                  "folder with tokenizer.json that the file was made from");
     for (size_t i = 0; i < sizeof pres / sizeof *pres; i++)
-        if (is(name, n, pres[i].name))
+        if (text_is(name, n, pres[i].name))
             t->pre = &pres[i];
     return t->pre ? 0 : refuse("pre-tokenizer", name, n);
 }
@@ -147,16 +142,17 @@ int gguf_tokens_read(struct gguf_tokens *t, const struct gguf *g)
     const int got = gguf_text(g, "tokenizer.ggml.model", &model, &n);
 
     *t = (struct gguf_tokens){ .g = g };
-    if (got <= 0 || is(model, n, "none") || is(model, n, "no_vocab"))
+    if (got <= 0 || text_is(model, n, "none") || text_is(model, n, "no_vocab"))
         return got < 0 ? -1 : 0;
-    if (is(model, n, "gpt2")) {
+    if (text_is(model, n, "gpt2")) {
         if (find_pre(t) < 0)
             return -1;
-    } else if (!is(model, n, "llama")) {
+    } else if (!text_is(model, n, "llama")) {
         return refuse("tokenizer", model, n);
     }
     if (read_lists(t) < 0 || read_ids(t) < 0 || read_flags(t) < 0)
         return -1;
-    t->phi3 = !t->pre && gguf_text(g, "general.architecture", &arch, &n) > 0 && is(arch, n, "phi3");
+    t->phi3 =
+        !t->pre && gguf_text(g, "general.architecture", &arch, &n) > 0 && text_is(arch, n, "phi3");
     return 1;
 }

@@ -9,61 +9,67 @@
 
 /* ---- from JSON ---- */
 
-static int is_wrong(const char *key)
-{
-    return err_set(EXIT_DATA, "a program's '%s' is not as it should be", key);
-}
-
-/* The member KEY of O, a text, in CBOR. */
-static int take_text(struct buf *b, const cJSON *o, const char *key)
+/* The member KEY of O, for which IS holds; else NULL and an error. */
+static const cJSON *member(const cJSON *o, const char *key, cJSON_bool (*is)(const cJSON *))
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
 
-    if (!cJSON_IsString(v))
-        return is_wrong(key);
+    if (is(v))
+        return v;
+    (void)err_set(EXIT_DATA, "a program's '%s' is not as it should be", key);
+    return NULL;
+}
+
+static cJSON_bool is_digest(const cJSON *v)
+{
+    return cJSON_IsString(v) && sha256_is_hex(v->valuestring, strlen(v->valuestring));
+}
+
+static cJSON_bool is_texts(const cJSON *v)
+{
+    const cJSON *text = cJSON_IsArray(v) ? v->child : NULL;
+
+    while (text && cJSON_IsString(text))
+        text = text->next;
+    return cJSON_IsArray(v) && !text;
+}
+
+/* The member KEY of O in CBOR, a text for which IS holds. */
+static int take_text(struct buf *b, const cJSON *o, const char *key,
+                     cJSON_bool (*is)(const cJSON *))
+{
+    const cJSON *v = member(o, key, is);
+
+    if (!v)
+        return -1;
     item_put_pair(b, key, v->valuestring);
     return 0;
 }
 
 static int take_options(struct buf *b, const cJSON *entry)
 {
-    const cJSON *all = cJSON_GetObjectItemCaseSensitive(entry, "options"), *v;
+    const cJSON *all = member(entry, "options", is_texts), *v;
 
-    if (!cJSON_IsArray(all))
-        return is_wrong("options");
+    if (!all)
+        return -1;
     item_put_key(b, "options");
     item_put(b, ITEM_ARRAY, (uint64_t)cJSON_GetArraySize(all));
-    cJSON_ArrayForEach(v, all)
-    {
-        if (!cJSON_IsString(v))
-            return is_wrong("options");
-        item_put_key(b, v->valuestring);
-    }
+    cJSON_ArrayForEach(v, all) item_put_key(b, v->valuestring);
     return 0;
 }
 
-static bool is_digest(const cJSON *v)
+static int take_inputs(struct buf *b, const cJSON *entry)
 {
-    return cJSON_IsString(v) && strlen(v->valuestring) == SHA256_HEX &&
-           strspn(v->valuestring, "0123456789abcdef") == SHA256_HEX;
-}
+    const cJSON *all = member(entry, "inputs", cJSON_IsArray), *v;
 
-static int take_inputs(struct buf *b, const cJSON *all)
-{
-    const cJSON *v;
-
-    if (!cJSON_IsArray(all))
-        return is_wrong("inputs");
+    if (!all)
+        return -1;
     item_put_key(b, "inputs");
     item_put(b, ITEM_ARRAY, (uint64_t)cJSON_GetArraySize(all));
     cJSON_ArrayForEach(v, all)
     {
         item_put(b, ITEM_MAP, 2);
-        if (take_text(b, v, "what") < 0)
-            return -1;
-        if (!is_digest(cJSON_GetObjectItemCaseSensitive(v, "sha256")))
-            return is_wrong("sha256");
-        if (take_text(b, v, "sha256") < 0)
+        if (take_text(b, v, "what", cJSON_IsString) < 0 || take_text(b, v, "sha256", is_digest) < 0)
             return -1;
     }
     return 0;
@@ -71,14 +77,14 @@ static int take_inputs(struct buf *b, const cJSON *all)
 
 static int take_entry(struct buf *b, const cJSON *entry)
 {
-    const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(entry, "inputs");
-    const cJSON *tokenizer = cJSON_GetObjectItemCaseSensitive(entry, "tokenizer");
+    const bool inputs = cJSON_GetObjectItemCaseSensitive(entry, "inputs") != NULL;
+    const bool tokenizer = cJSON_GetObjectItemCaseSensitive(entry, "tokenizer") != NULL;
 
-    item_put(b, ITEM_MAP, 3 + (uint64_t)(inputs != NULL) + (tokenizer != NULL));
-    if (take_text(b, entry, "tool") < 0 || (inputs && take_inputs(b, inputs) < 0) ||
-        take_options(b, entry) < 0 || take_text(b, entry, "version") < 0)
+    item_put(b, ITEM_MAP, 3 + (uint64_t)inputs + tokenizer);
+    if (take_text(b, entry, "tool", cJSON_IsString) < 0 || (inputs && take_inputs(b, entry) < 0) ||
+        take_options(b, entry) < 0 || take_text(b, entry, "version", cJSON_IsString) < 0)
         return -1;
-    return tokenizer ? take_text(b, entry, "tokenizer") : 0;
+    return tokenizer ? take_text(b, entry, "tokenizer", cJSON_IsString) : 0;
 }
 
 /* Appends the entries of JSON to B; how many, or -1. */
@@ -116,21 +122,6 @@ int chain_parse(struct buf *cbor, const char *json)
 
 /* ---- to JSON ---- */
 
-/* The entry of this process, with what went in. */
-static void sign(struct buf *b, const struct reader *r, const struct stream_input *input, int n)
-{
-    const int streams = reader_digests(r);
-    struct stream_input *const all = xnmalloc((size_t)(n + streams), sizeof *all);
-
-    memcpy(all, input, (size_t)n * sizeof *all);
-    for (int i = 0; i < streams; i++) {
-        all[n + i].what = "stream";
-        memcpy(all[n + i].digest, reader_digest(r, i), SHA256_BYTES);
-    }
-    stream_entry_put(b, &(struct stream_entry){ .input = all, .inputs = n + streams });
-    free(all);
-}
-
 int chain_put(struct buf *json, const char *before, const struct reader *r,
               const struct stream_input *input, int n)
 {
@@ -144,9 +135,12 @@ int chain_put(struct buf *json, const char *before, const struct reader *r,
                        "more than its chain can hold",
                        made + data->chain_n);
     if (made >= 0) {
-        for (int i = 0; i < data->chain_n; i++)
-            buf_add(&entries, data->chain[i].p, data->chain[i].n);
-        sign(&entries, r, input, n);
+        struct stream_input *in;
+        const int inputs = reader_inputs(r, input, n, &in);
+
+        buf_add(&entries, data->chain.p, data->chain.n);
+        stream_entry_put(&entries, &(struct stream_entry){ .input = in, .inputs = inputs });
+        free(in);
         put_array(&all, &entries, made + data->chain_n + 1);
         show_item(json, (const uint8_t *)all.p, all.n);
     }

@@ -87,7 +87,7 @@ static int equals(const struct field *f, const char *text)
 
     switch (f->type) {
     case ITEM_TEXT:
-        return f->n == strlen(text) && !memcmp(f->data, text, f->n);
+        return text_is(f->data, f->n, text);
     case ITEM_UINT:
         (void)snprintf(number, sizeof number, "%llu", (unsigned long long)f->u);
         return !strcmp(number, text);

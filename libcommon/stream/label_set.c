@@ -9,7 +9,7 @@
 int labels_find(const struct labels *l, const char *text, size_t n)
 {
     for (int i = 0; i < l->n; i++)
-        if (!strncmp(l->name[i], text, n) && strlen(l->name[i]) == n)
+        if (text_is(text, n, l->name[i]))
             return i;
     return -1;
 }

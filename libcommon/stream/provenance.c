@@ -59,10 +59,9 @@ static int put_each(struct buf *b, struct record *map, const char *key, const ch
 /* Bytes in an end map, their hexadecimal digits in a chain. */
 static int put_digest(struct buf *b, const struct field *f)
 {
-    const bool text = f && f->type == ITEM_TEXT && f->n == SHA256_HEX;
     char hex[SHA256_HEX + 1];
 
-    if (text && strspn(f->data, "0123456789abcdef") >= SHA256_HEX) { /* there is a byte behind it */
+    if (f && f->type == ITEM_TEXT && sha256_is_hex(f->data, f->n)) {
         buf_add(b, f->data, f->n);
         return 0;
     }

@@ -4,6 +4,7 @@
 #include "reader.h"
 #include "stream_source.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,12 +164,12 @@ int reader_next(struct reader *r, struct record **rec)
 int reader_check_tokenizer(const struct reader *r, const uint8_t tokenizer[SHA256_BYTES])
 {
     char want[SHA256_HEX + 1];
-    const char *other;
+    char other[SHA256_HEX + 1];
 
     sha256_hex(tokenizer, want);
     for (int i = 0; i < r->sources; i++) {
         const struct stream_source *s = &r->source[i];
-        const int got = stream_header_other_tokenizer(&s->header, want, &other);
+        const int got = stream_header_other_tokenizer(&s->header, want, other);
 
         if (got > 0)
             err_set(EXIT_DATA,
@@ -220,12 +221,19 @@ const struct stream_header *reader_joined(const struct reader *r)
     return &r->joined;
 }
 
-int reader_digests(const struct reader *r)
+int reader_inputs(const struct reader *r, const struct stream_input *own, int n,
+                  struct stream_input **all)
 {
-    return r->at == r->sources ? r->sources : -1;
-}
+    const int streams = r ? r->sources : 0;
+    struct stream_input *const in = xnmalloc((size_t)(n + streams), sizeof *in);
 
-const uint8_t *reader_digest(const struct reader *r, int i)
-{
-    return r->source[i].digest;
+    assert(!r || r->at == r->sources);
+    if (n)
+        memcpy(in, own, (size_t)n * sizeof *in);
+    for (int i = 0; i < streams; i++) {
+        in[n + i].what = "stream";
+        memcpy(in[n + i].digest, r->source[i].digest, SHA256_BYTES);
+    }
+    *all = in;
+    return n + streams;
 }

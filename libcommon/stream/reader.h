@@ -6,9 +6,9 @@
 
 /* Kind, labels and chain of all files together; lent until reader_close. */
 const struct stream_header *reader_joined(const struct reader *r);
-/* Number of files, or -1 while they are not read to their ends. */
-int reader_digests(const struct reader *r);
-/* SHA-256 of all uncompressed bytes of file I, below reader_digests; lent until reader_close. */
-const uint8_t *reader_digest(const struct reader *r, int i);
+/* Of what is made of R's records (NULL: none), once they are read to the end: the N inputs OWN, and
+ * behind them R's files. *ALL is the caller's to free; their number. */
+int reader_inputs(const struct reader *r, const struct stream_input *own, int n,
+                  struct stream_input **all);
 
 #endif

@@ -54,7 +54,7 @@ size_t record_copy(struct record *to, const struct record *from, const char *exc
     for (int i = 0; i < from->n; i++) {
         const struct field *f = &from->field[i];
 
-        if (except && f->key_len == strlen(except) && !memcmp(f->key, except, f->key_len))
+        if (except && text_is(f->key, f->key_len, except))
             continue;
         record_set_raw(to, f->key, f->key_len, f->raw, f->raw_len);
         bytes += f->key_len + f->raw_len;

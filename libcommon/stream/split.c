@@ -42,7 +42,7 @@ int record_name_split(struct record *r)
     if (has > 0) {
         const struct field *f = record_find(r, "split");
 
-        if (f->n != strlen(name) || memcmp(f->data, name, f->n) != 0)
+        if (!text_is(f->data, f->n, name))
             record_set_text(r, "split", name, strlen(name));
     }
     return has < 0 ? -1 : 0;

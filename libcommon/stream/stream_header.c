@@ -1,14 +1,10 @@
 #include "stream_header.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char format_name[] = "slmtools stream";
-
-static bool is(const char *text, size_t n, const char *want)
-{
-    return n == strlen(want) && !memcmp(text, want, n);
-}
 
 /* What record_get_... said of KEY, which has to be there. */
 static int must_have(int has, const char *key)
@@ -27,7 +23,7 @@ static int take_format(struct record *r)
     if (must_have(record_get_text(r, "format", &text, &n), "format") < 0 ||
         must_have(record_get_uint(r, "version", &version), "version") < 0)
         return -1;
-    if (!is(text, n, format_name))
+    if (!text_is(text, n, format_name))
         return err_set(EXIT_DATA, "the format is not '%s'", format_name);
     return version == STREAM_VERSION
                ? 0
@@ -97,13 +93,6 @@ static int take_labels(struct stream_header *h, struct record *r)
     return rc;
 }
 
-static void chain_add(struct stream_header *h, const void *entry, size_t n)
-{
-    h->chain = xnrealloc(h->chain, (size_t)h->chain_n + 1, sizeof *h->chain);
-    h->chain[h->chain_n] = (struct buf)BUF_INIT;
-    buf_add(&h->chain[h->chain_n++], entry, n);
-}
-
 static int take_chain(struct stream_header *h, struct record *r)
 {
     struct items s;
@@ -116,12 +105,10 @@ static int take_chain(struct stream_header *h, struct record *r)
     struct record *entry = record_new();
     int rc = 0;
 
-    for (uint64_t i = 0; i < n && rc == 0; i++) {
-        const uint8_t *const begin = s.p;
-
+    buf_add(&h->chain, s.p, (size_t)(s.end - s.p));
+    while (rc == 0 && h->chain_n < (int)n) {
         rc = record_of_items(entry, &s);
-        if (rc == 0)
-            chain_add(h, begin, (size_t)(s.p - begin));
+        h->chain_n++;
     }
     record_free(entry);
     return rc < 0 ? err_in("the chain") : 0;
@@ -143,57 +130,71 @@ int stream_header_parse(struct stream_header *h, const uint8_t *p, size_t n)
 
 void stream_header_free(struct stream_header *h)
 {
-    for (int i = 0; i < h->chain_n; i++)
-        buf_free(&h->chain[i]);
-    free(h->chain);
+    buf_free(&h->chain);
     labels_free(&h->labels);
     *h = (struct stream_header){ 0 };
 }
 
-static bool chain_has(const struct stream_header *h, const struct buf *entry)
+/* Bytes of the entry that the chain AT begins with. */
+static size_t entry_bytes(const struct buf *chain, size_t at)
 {
-    for (int i = 0; i < h->chain_n; i++)
-        if (h->chain[i].n == entry->n && !memcmp(h->chain[i].p, entry->p, entry->n))
+    struct item first;
+    size_t n = 0;
+
+    if (item_whole(&first, &n, (const uint8_t *)chain->p + at, chain->n - at) != 1)
+        die_err(); /* it was parsed, or is ours: cannot be */
+    return n;
+}
+
+static bool chain_has(const struct buf *chain, const char *entry, size_t n)
+{
+    size_t is;
+
+    for (size_t at = 0; at < chain->n; at += is) {
+        is = entry_bytes(chain, at);
+        if (is == n && !memcmp(chain->p + at, entry, n))
             return true;
+    }
     return false;
 }
 
 void stream_header_join(struct stream_header *to, const struct stream_header *from)
 {
-    for (int i = 0; i < from->chain_n; i++)
-        if (!chain_has(to, &from->chain[i]))
-            chain_add(to, from->chain[i].p, from->chain[i].n);
-}
-
-/* The digest "tokenizer" of an entry of the chain: 1, 0 when it has none. */
-static int entry_tokenizer(struct record *entry, const char **hex)
-{
     size_t n;
-    const int has = record_get_text(entry, "tokenizer", hex, &n);
 
-    /* behind the entry's bytes is a 0 */
-    if (has > 0 && (n != SHA256_HEX || strspn(*hex, "0123456789abcdef") < n))
-        return err_set(EXIT_DATA, "the chain's 'tokenizer' is not %d hexadecimal digits",
-                       SHA256_HEX);
-    return has;
+    for (size_t at = 0; at < from->chain.n; at += n) {
+        const char *entry = from->chain.p + at;
+
+        n = entry_bytes(&from->chain, at);
+        if (chain_has(&to->chain, entry, n))
+            continue;
+        buf_add(&to->chain, entry, n);
+        to->chain_n++;
+    }
 }
 
 int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
-                                  const char **other)
+                                  char other[SHA256_HEX + 1])
 {
+    const uint8_t *const p = (const uint8_t *)h->chain.p;
+    struct items s = { p, p + h->chain.n };
     struct record *entry = record_new();
+    const char *hex;
     int rc = 0;
+    size_t n;
 
-    for (int i = 0; i < h->chain_n && rc == 0; i++) {
-        const uint8_t *p = (const uint8_t *)h->chain[i].p;
-        struct items s = { p, p + h->chain[i].n };
-
+    while (rc == 0 && s.p < s.end) {
         rc = record_of_items(entry, &s);
         if (rc == 0)
-            rc = entry_tokenizer(entry, other);
-        if (rc > 0 && !memcmp(*other, want, SHA256_HEX))
-            rc = 0;
+            rc = record_get_text(entry, "tokenizer", &hex, &n);
+        if (rc > 0 && !sha256_is_hex(hex, n))
+            rc = err_set(EXIT_DATA, "the chain's 'tokenizer' is not %d hexadecimal digits",
+                         SHA256_HEX);
+        if (rc > 0)
+            rc = memcmp(hex, want, SHA256_HEX) != 0;
     }
+    if (rc > 0)
+        (void)snprintf(other, SHA256_HEX + 1, "%.*s", SHA256_HEX, hex);
     record_free(entry);
     return rc;
 }
@@ -256,18 +257,14 @@ void stream_entry_put(struct buf *b, const struct stream_entry *says)
     item_put_pair(b, "version", slmtools_version);
     if (adapted)
         put_adapters(b, says);
-    if (says->tokenizer) {
+    if (says->tokenizer)
         item_put_pair(b, "tokenizer", says->tokenizer);
-    }
 }
 
 void stream_header_sign(struct stream_header *h, const struct stream_entry *says)
 {
-    struct buf b = BUF_INIT;
-
-    stream_entry_put(&b, says);
-    chain_add(h, b.p, b.n);
-    buf_free(&b);
+    stream_entry_put(&h->chain, says);
+    h->chain_n++;
 }
 
 static void put_names(struct buf *b, const char *key, char *const *name, int n)
@@ -287,8 +284,7 @@ void stream_header_put(struct buf *b, const struct stream_header *h)
     item_put_pair(b, "kind", stream_kind_name(h->kind));
     item_put_key(b, "chain");
     item_put(b, ITEM_ARRAY, (uint64_t)h->chain_n);
-    for (int i = 0; i < h->chain_n; i++)
-        buf_add(b, h->chain[i].p, h->chain[i].n);
+    buf_add(b, h->chain.p, h->chain.n);
     item_put_pair(b, "format", format_name);
     if (has_labels)
         put_names(b, "labels", h->labels.name, h->labels.n);
@@ -306,7 +302,7 @@ int stream_end_read(struct stream_end *e, struct record *r)
     const char *mark;
     size_t n;
 
-    if (record_get_text(r, "", &mark, &n) < 0 || !is(mark, n, "end"))
+    if (record_get_text(r, "", &mark, &n) < 0 || !text_is(mark, n, "end"))
         return err_set(EXIT_DATA, "the end map's mark is not 'end'");
     if (must_have(record_get_uint(r, "records", &e->records), "records") < 0 ||
         must_have(digest != NULL, "sha256") < 0)

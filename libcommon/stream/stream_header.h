@@ -14,7 +14,7 @@ enum {
 struct stream_header {
     enum stream_kind kind;
     struct labels labels;
-    struct buf *chain; /* each entry as it came, oldest first */
+    struct buf chain; /* its entries as they came, oldest first, one behind the other */
     int chain_n;
 };
 
@@ -24,10 +24,10 @@ MUST_USE int stream_header_parse(struct stream_header *h, const uint8_t *p, size
 void stream_header_free(struct stream_header *h);
 /* Appends those entries of FROM's chain that TO's does not have yet. */
 void stream_header_join(struct stream_header *to, const struct stream_header *from);
-/* The first digest of a tokenizer in H's chain that is not WANT (hexadecimal): 1 and *OTHER, 0 when
+/* The first digest of a tokenizer in H's chain that is not WANT, both hexadecimal: 1 and OTHER, 0 when
  * there is none, -1 when one is no digest. */
 MUST_USE int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
-                                           const char **other);
+                                           char other[SHA256_HEX + 1]);
 /* What the entry of this process says besides tool, options and version. */
 struct stream_entry {
     const char *tokenizer;            /* digest of the one whose ids it makes, in hexadecimal; NULL: none */

@@ -135,31 +135,25 @@ int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records)
     return put(w, &w->chunk) < 0 ? -1 : put(w, encoded);
 }
 
-static void add_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
+void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
 {
     w->input = xnrealloc(w->input, (size_t)w->inputs + 1, sizeof *w->input);
     w->input[w->inputs].what = what;
     memcpy(w->input[w->inputs++].digest, digest, SHA256_BYTES);
 }
 
-void writer_input(struct writer *w, const char *what, const uint8_t digest[SHA256_BYTES])
-{
-    add_input(w, what, digest);
-}
-
 static int put_end(struct writer *w)
 {
     struct stream_end e = { .records = w->records };
-    const int streams = w->from ? reader_digests(w->from) : 0;
+    struct stream_input *all;
 
-    if (streams < 0)
-        return err_set(EXIT_NUMERIC, "the input was not read to its end");
-    for (int i = 0; i < streams; i++)
-        add_input(w, "stream", reader_digest(w->from, i));
     if (put(w, &w->chunk) < 0)
         return -1;
     sha256_peek(w->sha, e.digest);
-    stream_end_put(&w->chunk, &e, w->input, w->inputs);
+    const int n = reader_inputs(w->from, w->input, w->inputs, &all);
+
+    stream_end_put(&w->chunk, &e, all, n);
+    free(all);
     return zout_write(w->z, w->chunk.p, w->chunk.n);
 }
 

@@ -12,7 +12,7 @@
 
 static bool is_called(const struct table *t, int column, const struct cell *name)
 {
-    return strlen(t->name[column]) == name->n && !memcmp(t->name[column], name->p, name->n);
+    return text_is(name->p, name->n, t->name[column]);
 }
 
 int table_column_of(const struct table *t, const struct cell *name, int hint)

@@ -13,7 +13,7 @@ import cbor2
 import zstandard
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from tap import check, finish  # noqa: E402
+from tap import check, finish, root  # noqa: E402
 
 SEAL = bytes.fromhex("5e2a4d1820000000")
 HEADER = {"format": "slmtools stream", "version": 1, "kind": "examples", "chain": []}
@@ -115,6 +115,12 @@ refused("fewer answers than labels", stream(head=header(labels=["a", "b"], answe
 refused("answers without labels", stream(head=header(answers=[" a"])), "1 answers for 0 labels")
 refused("a header key twice", stream(head=b"\xd9\xd9\xf7\xa6" + cbor2.dumps(HEADER)[1:] + b"\x64kind\x66tokens" * 2), "the header: field 'kind' is there twice")
 refused("a header with 2^63 keys", frame(b"\xd9\xd9\xf7\xbb\x80" + b"\0" * 7), "larger than 64 MiB")
+
+# The digest is told, and its key is longer than it needs to be: the text must outlive what it is read with.
+other = header(kind="tokens", chain=[{"tool": "x", "options": [], "version": "1", "tokenizer": "abcd" * 16}])
+other = stream(b"\xa1\x63ids\xd8\x45\x42\x01\x00", other.replace(b"\x69tokenizer", b"\x78\x09tokenizer"))
+got = subprocess.run(["tokenize", "--decode", "-m", os.path.join(root, "pipelines/tiny")], input=other, capture_output=True)
+check("the tokenizer of a chain", got.returncode == 65 and b"another tokenizer (abcdabcd...)" in got.stderr, got.stderr)
 
 refused("a field twice", stream(b"\xa2\x61a\x01\x61a\x02"), "field 'a' is there twice")
 refused("a field without a name", stream(b"\xa2\x61a\x01\x60\x02"), "name is empty")

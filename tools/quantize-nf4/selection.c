@@ -27,7 +27,7 @@ static bool next_name(const char **list, struct name *name)
 
 static bool is(const struct name *name, const char *text)
 {
-    return name->n == strlen(text) && !memcmp(name->p, text, name->n);
+    return text_is(name->p, name->n, text);
 }
 
 /* The part of the model that T belongs to. */
