@@ -96,6 +96,19 @@ def check_optimisers():
         compare(f"{run['optim']}, micro-batches of {run['batch']}, {run['norm']}", got, run["steps"])
 
 
+def logits(model, dtype, records):
+    """Of the last tokens, by the instructions that the environment names."""
+    subprocess.run(["predict", "-q", "-m", os.path.join(golden, model, "nf4"), path(model), "--mode", "logits", "--compute-dtype",
+                    dtype, "--limit", str(records), "--force", "-o", path("logits")], check=True)
+    rows = subprocess.run(["peek", "--jsonl", path("logits")], check=True, capture_output=True).stdout.splitlines()
+    return [x for r in rows for x in json.loads(r)["logits"]]
+
+
+def apart(got, want):
+    """Largest difference, in units of the largest."""
+    return max(abs(a - b) for a, b in zip(got, want, strict=True)) / max(map(abs, want))
+
+
 def check_bfloat16(model, instructions):
     """The curve stays within 2 % of float32's at every step, and logits within 1 % of the largest."""
     base = os.path.join(golden, model)
@@ -108,26 +121,20 @@ def check_bfloat16(model, instructions):
     want = lines(os.path.join(base, "train.jsonl"))
     far = [abs(g["loss"] - w["loss"]) / w["loss"] for g, w in zip(got, want, strict=True)]
     check(f"{model} in bfloat16 by {instructions}: loss {max(far):.1e} of 0.02", 1e-6 < max(far) <= 0.02)
-    logits = []
-    for dtype in "float32", "bfloat16":
-        subprocess.run(["predict", "-q", "-m", os.path.join(base, "nf4"), path(model), "--mode", "logits", "--compute-dtype",
-                        dtype, "--limit", "4", "--force", "-o", path("logits")], check=True)
-        rows = subprocess.run(["peek", "--jsonl", path("logits")], check=True, capture_output=True).stdout.splitlines()
-        logits.append([json.loads(r)["logits"] for r in rows])
+    far = apart(logits(model, "bfloat16", 4), logits(model, "float32", 4))
     del os.environ["SLMTOOLS_CPU"]
-    far = max(abs(a - b) for x, y in zip(*logits, strict=True) for a, b in zip(x, y)) / max(abs(a) for x in logits[0] for a in x)
     check(f"{model} in bfloat16 by {instructions}: logits {far:.1e} of 0.01 of the largest", 1e-6 < far <= 0.01)
 
 
-def check_split(model, instructions):
-    """Three bfloat16 for each float hold what floats hold, and are not they."""
-    with open(path("adapter.tar"), "rb") as f:
-        floats = f.read()
-    os.environ["SLMTOOLS_CPU"] = instructions
-    check_curve(model, "cpu", "train.jsonl", ["--compute-dtype", "bf16x3"])
+def check_split(model):
+    """Three bfloat16 for each float hold what floats hold, and are added in another order."""
+    want = logits(model, "float32", 4)
+    os.environ["SLMTOOLS_CPU"] = "amxbf16-emulated"
+    far = apart(logits(model, "bf16x3", 4), want)
+    check(f"{model} in bf16x3, emulated: logits {far:.1e} of {LOSS:g} of the largest", 0 < far <= LOSS)
     del os.environ["SLMTOOLS_CPU"]
-    with open(path("adapter.tar"), "rb") as f:
-        check(f"... which {instructions} adds in another order", f.read() != floats)
+    if "amx_bf16" in flags:  # a whole curve takes minutes where it is emulated
+        check_curve(model, "cpu", "train.jsonl", ["--compute-dtype", "bf16x3"])
 
 
 with open("/proc/cpuinfo") as f:
@@ -141,7 +148,6 @@ for model in ("phi-tiny", "phi-odd"):
         check_curve(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
     for instructions in ["portable"] + [i for i, flag in (("avx2", "avx2"), ("avx512bf16", "avx512_bf16")) if flag in flags]:
         check_bfloat16(model, instructions)
-    check_curve(model, "cpu", "train.jsonl", [])
-    check_split(model, "amxbf16" if "amx_bf16" in flags else "amxbf16-emulated")
+    check_split(model)
 check_optimisers()
 finish()
