@@ -57,7 +57,7 @@ CUDA_CODE ?= -gencode arch=compute_90,code=sm_90 -gencode arch=compute_80,code=c
 NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=false $(if $(WERROR),-Werror all-warnings) \
              -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off
 EMULATE := -std=c++17 -O2 -g $(if $(filter asan,$(CONFIG)),-fsanitize=address) -U_FORTIFY_SOURCE -fPIC \
-           -fvisibility=hidden -ffp-contract=off -Wall -Wextra $(if $(WERROR),-Werror) -Itests/emulate -DSTRIP=4096
+           -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra $(if $(WERROR),-Werror) -Itests/emulate -DSTRIP=4096
 KERNELS := $(wildcard kernels/cuda/*.cu)
 STANDIN := tests/emulate/emulate.cc tests/emulate/graphs.cc tests/emulate/streams.cc
 PLUGIN  := $(if $(NVCC),$(BUILD)/lib/slmtools/slmtools-cuda.so)

@@ -35,19 +35,22 @@ __device__ static float power_for(float largest)
 }
 
 /* times (S, K), and along (N, H) = dout times it, rounded, . y. */
-template <enum dtype T> static __global__ void prepare(struct call c)
+template <enum dtype T, class X> static __global__ void prepare(struct call<X> c)
 {
     SHARED(float, warps);
     const struct seq s = c.seqs[blockIdx.x];
     const int64_t D = c.a.head_dim, K = c.a.kv_heads, group = c.a.heads / K, kh = blockIdx.y;
     const int64_t n = s.q_len * group, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    float largest = 0;
+    float slope[GROUP], y[GROUP], largest = 0;
 
     for (int64_t r = warp; r < n; r += ROW_THREADS / WARP) {
         const int64_t at = (s.q_start + r / group) * c.a.heads + kh * group + r % group;
 
-        for (int64_t d = lane; d < D; d += WARP)
-            largest = fmaxf(largest, fabsf(c.dout[at * D + d]));
+        for (int64_t d = GROUP * lane; d < D; d += GROUP * WARP) {
+            load_whole(slope, c.dout + at * D + d);
+            for (int i = 0; i < GROUP; i++)
+                largest = fmaxf(largest, fabsf(slope[i]));
+        }
     }
     const float times = power_for(block_all(largest, larger(), warps));
 
@@ -55,8 +58,12 @@ template <enum dtype T> static __global__ void prepare(struct call c)
         const int64_t at = (s.q_start + r / group) * c.a.heads + kh * group + r % group;
         float sum = 0;
 
-        for (int64_t d = lane; d < D; d += WARP)
-            sum = madd(f32_rounded(c.dout[at * D + d] * times, T), c.y[at * D + d], sum);
+        for (int64_t d = GROUP * lane; d < D; d += GROUP * WARP) {
+            load_whole(slope, c.dout + at * D + d);
+            load_whole(y, c.y + at * D + d);
+            for (int i = 0; i < GROUP; i++)
+                sum = madd(f32_rounded(slope[i] * times, T), y[i], sum);
+        }
         sum = warp_all(sum, add());
         if (lane == 0)
             c.along[at] = sum;
@@ -67,22 +74,23 @@ template <enum dtype T> static __global__ void prepare(struct call c)
 
 /* queries, slopes (N, D) = those of head H from query FIRST of S on, zeros from its end on, slopes times
  * TIMES; their lse and along stand beside them. By all warps. */
-template <enum dtype T>
-__device__ static void load_queries(uint16_t *queries, uint16_t *slopes, const struct call &c,
+template <enum dtype T, class X>
+__device__ static void load_queries(uint16_t *queries, uint16_t *slopes, const struct call<X> &c,
                                     const struct seq &s, int64_t h, int first, int n, float times)
 {
-    const int D = (int)c.a.head_dim;
+    const int D = (int)c.a.head_dim, threads = WARPS * WARP;
 
-    for (int r = threadIdx.x / WARP; r < n; r += WARPS) {
-        const bool none = first + r >= s.q_len;
-        const int64_t row = s.q_start + (none ? 0 : first + r), at = row * c.a.heads + h;
+    round_rows<T>(queries, n, D, threadIdx.x, threads, 1, [&](int r) -> const X * {
+        return first + r < s.q_len ? c.q + (int64_t)(s.q_start + first + r) * c.a.q_ld + h * D : NULL;
+    });
+    round_rows<T>(slopes, n, D, threadIdx.x, threads, times, [&](int r) -> const X * {
+        return first + r < s.q_len ? c.dout + ((int64_t)(s.q_start + first + r) * c.a.heads + h) * D : NULL;
+    });
+    for (int r = threadIdx.x; r < n; r += threads) {
+        const int64_t at = (int64_t)(s.q_start + (first + r < s.q_len ? first + r : 0)) * c.a.heads + h;
 
-        round_row<T>(queries + r * (D + PAD), none ? NULL : c.q + row * c.a.q_ld + h * D, 1, D);
-        round_row<T>(slopes + r * (D + PAD), none ? NULL : c.dout + at * D, times, D);
-        if (threadIdx.x % WARP == 0) {
-            *beside(queries, r, D) = c.lse[at];
-            *beside(slopes, r, D) = c.along[at];
-        }
+        *beside(queries, r, D) = c.lse[at];
+        *beside(slopes, r, D) = c.along[at];
     }
 }
 
@@ -100,8 +108,8 @@ __device__ static float softmax(float score, float lse, float scale, int query, 
     return sees ? expf(scale * score - lse) : 0;
 }
 
-template <enum dtype T, int CHANNELS>
-static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct call c, int tiles)
+template <enum dtype T, int CHANNELS, class X>
+static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct call<X> c, int tiles)
 {
     SHARED(uint16_t, shared);
     const int D = (int)c.a.head_dim, ld = D + PAD, mine = threadIdx.x / WARP * MINE;
@@ -146,8 +154,8 @@ static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct ca
     }
 }
 
-template <enum dtype T, int CHANNELS, int WHAT>
-static __global__ void __launch_bounds__(WARPS *WARP) backward_keys(struct call c, int tiles)
+template <enum dtype T, int CHANNELS, int WHAT, class X>
+static __global__ void __launch_bounds__(WARPS *WARP) backward_keys(struct call<X> c, int tiles)
 {
     SHARED(uint16_t, shared);
     const int D = (int)c.a.head_dim, ld = D + PAD, mine = threadIdx.x / WARP * MINE;
@@ -208,33 +216,33 @@ static __global__ void __launch_bounds__(WARPS *WARP) backward_keys(struct call 
 
 /* ---- launches ---- */
 
-static dim3 grid_of(const struct call *c, int64_t heads)
+template <class X> static dim3 grid_of(const struct call<X> *c, int64_t heads)
 {
     return dim3((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)heads);
 }
 
-static size_t shared_bytes(const struct call *c)
+template <class X> static size_t shared_bytes(const struct call<X> *c)
 {
     return rows_bytes(2 * OWN + 2 * TILE, c->a.head_dim);
 }
 
-template <enum dtype T, int CHANNELS> static int run_queries(const struct call *c)
+template <enum dtype T, int CHANNELS, class X> static int run_queries(const struct call<X> *c)
 {
-    if (allow(backward_queries<T, CHANNELS>, shared_bytes(c)) < 0)
+    if (allow(backward_queries<T, CHANNELS, X>, shared_bytes(c)) < 0)
         return -1;
-    return LAUNCH((backward_queries<T, CHANNELS>), grid_of(c, c->a.heads), WARPS * WARP, shared_bytes(c), *c,
+    return LAUNCH((backward_queries<T, CHANNELS, X>), grid_of(c, c->a.heads), WARPS * WARP, shared_bytes(c), *c,
                   tiles_of(c));
 }
 
-template <enum dtype T, int CHANNELS, int WHAT> static int run_keys(const struct call *c)
+template <enum dtype T, int CHANNELS, int WHAT, class X> static int run_keys(const struct call<X> *c)
 {
-    if (allow(backward_keys<T, CHANNELS, WHAT>, shared_bytes(c)) < 0)
+    if (allow(backward_keys<T, CHANNELS, WHAT, X>, shared_bytes(c)) < 0)
         return -1;
-    return LAUNCH((backward_keys<T, CHANNELS, WHAT>), grid_of(c, c->a.kv_heads), WARPS * WARP,
+    return LAUNCH((backward_keys<T, CHANNELS, WHAT, X>), grid_of(c, c->a.kv_heads), WARPS * WARP,
                   shared_bytes(c), *c, tiles_of(c));
 }
 
-template <enum dtype T, int CHANNELS> static int run(const struct call *c)
+template <enum dtype T, int CHANNELS, class X> static int run(const struct call<X> *c)
 {
     if (run_queries<T, CHANNELS>(c) < 0)
         return -1;
@@ -244,12 +252,12 @@ template <enum dtype T, int CHANNELS> static int run(const struct call *c)
         return run_keys<T, CHANNELS, KEYS>(c) < 0 ? -1 : run_keys<T, CHANNELS, VALUES>(c);
 }
 
-template <enum dtype T> static int run_of(struct call *c)
+template <enum dtype T, class X> static int run_of(struct call<X> *c)
 {
     const dim3 heads((unsigned)c->n_seqs, (unsigned)c->a.kv_heads);
 
     c->times = (float *)cuda_scratch(SCRATCH_SUMS, (size_t)(c->n_seqs * c->a.kv_heads) * sizeof(float));
-    if (!c->times || LAUNCH(prepare<T>, heads, ROW_THREADS, WARP * sizeof(float), *c) < 0)
+    if (!c->times || LAUNCH((prepare<T, X>), heads, ROW_THREADS, WARP * sizeof(float), *c) < 0)
         return -1;
     return c->a.head_dim <= 64    ? run<T, 64>(c)
            : c->a.head_dim <= 96  ? run<T, 96>(c)
@@ -257,7 +265,12 @@ template <enum dtype T> static int run_of(struct call *c)
                                   : run<T, 256>(c);
 }
 
-int attention_back_by_mma(struct call *c)
+template <> int attention_back_by_mma(struct call<float> *c)
 {
     return c->a.round == DT_F16 ? run_of<DT_F16>(c) : run_of<DT_BF16>(c);
+}
+
+template <> int attention_back_by_mma(struct call<bf16> *c)
+{
+    return run_of<DT_BF16>(c);
 }

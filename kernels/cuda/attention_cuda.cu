@@ -13,20 +13,20 @@
 enum { TILE = WARP, WARPS = THREADS / WARP, HEAD_MAX = 512 };
 
 /* Every dot product here is made in this order: a softmax made again has the same bytes. */
-__device__ static float dot(const float *a, const float *b, int64_t D)
+template <class X> __device__ static float dot(const X *a, const X *b, int64_t D)
 {
     float sum = 0;
 
     for (int64_t d = 0; d < D; d++)
-        sum = madd(a[d], b[d], sum);
+        sum = madd(load(a + d), load(b + d), sum);
     return sum;
 }
 
 /* to (D) = from (D), by the lanes of a warp. */
-__device__ static void copy_row(float *to, const float *from, int64_t D)
+template <class X> __device__ static void copy_row(float *to, const X *from, int64_t D)
 {
     for (int64_t d = threadIdx.x % WARP; d < D; d += WARP)
-        to[d] = from[d];
+        to[d] = load(from + d);
 }
 
 /* What a block keeps in shared memory; rows of tiles are an element longer, so that lanes that read the
@@ -56,7 +56,8 @@ static size_t room_bytes(int64_t D)
 }
 
 /* Keys J.. below END of one key head into the tiles, by all warps. */
-__device__ static void load_keys(const struct room &r, const float *k, const float *v,
+template <class X>
+__device__ static void load_keys(const struct room &r, const X *k, const X *v,
                                  const struct seq &s, const struct attention &a, int64_t j, int64_t end,
                                  int64_t kh)
 {
@@ -97,8 +98,8 @@ __device__ static struct query query_of(const struct seq *seqs, const struct att
     return me;
 }
 
-template <int EACH>
-static __global__ void forward(float *out, float *lse, const float *q, const float *k, const float *v,
+template <int EACH, class X>
+static __global__ void forward(X *out, float *lse, const X *q, const X *k, const X *v,
                                const struct seq *seqs, struct attention a, int tiles)
 {
     SHARED(float, shared);
@@ -141,13 +142,14 @@ static __global__ void forward(float *out, float *lse, const float *q, const flo
         return;
     for (int e = 0; e < EACH; e++)
         if (lane + e * WARP < D)
-            out[(me.row * a.heads + h) * D + lane + e * WARP] = sum[e] / total;
+            store(out + (me.row * a.heads + h) * D + lane + e * WARP, sum[e] / total);
     if (lane == 0 && lse)
         lse[me.row * a.heads + h] = most + logf(total);
 }
 
 /* along (N, H) = dout . out: what the softmax takes off every entry's gradient. */
-static __global__ void along_rows(float *along, const float *dout, const float *out, int64_t n, int64_t D)
+template <class X>
+static __global__ void along_rows(float *along, const X *dout, const X *out, int64_t n, int64_t D)
 {
     const int64_t i = thread_of_all();
 
@@ -160,9 +162,9 @@ static __global__ void along_rows(float *along, const float *dout, const float *
  *   dv_j = sum_i p_ij do_i,  ds_ij = scale p_ij (do_i . v_j - along_i),
  *   dq_i = sum_j ds_ij k_j,  dk_j = sum_i ds_ij q_i.
  */
-template <int EACH>
-static __global__ void backward_queries(float *dq, const float *dout, const float *along, const float *lse,
-                                        const float *q, const float *k, const float *v,
+template <int EACH, class X>
+static __global__ void backward_queries(X *dq, const X *dout, const float *along, const float *lse,
+                                        const X *q, const X *k, const X *v,
                                         const struct seq *seqs, struct attention a, int tiles)
 {
     SHARED(float, shared);
@@ -202,13 +204,13 @@ static __global__ void backward_queries(float *dq, const float *dout, const floa
     }
     for (int e = 0; me.live && e < EACH; e++)
         if (lane + e * WARP < D)
-            dq[me.row * a.q_ld + h * D + lane + e * WARP] = sum[e];
+            store(dq + me.row * a.q_ld + h * D + lane + e * WARP, sum[e]);
 }
 
 /* A warp for each key: over the query heads that share it, tile after tile of their queries. */
-template <int EACH>
-static __global__ void backward_keys(float *dk, float *dv, const float *dout, const float *along,
-                                     const float *lse, const float *q, const float *k, const float *v,
+template <int EACH, class X>
+static __global__ void backward_keys(X *dk, X *dv, const X *dout, const float *along,
+                                     const float *lse, const X *q, const X *k, const X *v,
                                      const struct seq *seqs, struct attention a, int tiles)
 {
     SHARED(float, shared);
@@ -259,45 +261,45 @@ static __global__ void backward_keys(float *dk, float *dv, const float *dout, co
         }
     for (int e = 0; live && e < EACH; e++)
         if (lane + e * WARP < D) {
-            dk[to + lane + e * WARP] = key_sum[e];
-            dv[to + lane + e * WARP] = value_sum[e];
+            store(dk + to + lane + e * WARP, key_sum[e]);
+            store(dv + to + lane + e * WARP, value_sum[e]);
         }
 }
 
 /* ---- launches: a kernel for each number of channels a lane has ---- */
 
 /* Blocks that the longest sequence needs; each sequence gets as many, and those behind its end leave. */
-static int tiles_of(const struct call *c)
+template <class X> static int tiles_of(const struct call<X> *c)
 {
     return (int)blocks_for(c->longest, WARPS);
 }
 
-template <int EACH> static int run_forward(const struct call *c)
+template <int EACH, class X> static int run_forward(const struct call<X> *c)
 {
     const size_t bytes = room_bytes(c->a.head_dim);
     const dim3 grid((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads);
 
-    if (allow(forward<EACH>, bytes) < 0)
+    if (allow(forward<EACH, X>, bytes) < 0)
         return -1;
-    return LAUNCH(forward<EACH>, grid, THREADS, bytes, c->out, c->lse_out, c->q, c->k, c->v, c->seqs, c->a,
+    return LAUNCH((forward<EACH, X>), grid, THREADS, bytes, c->out, c->lse_out, c->q, c->k, c->v, c->seqs, c->a,
                   tiles_of(c));
 }
 
-template <int EACH> static int run_backward(const struct call *c)
+template <int EACH, class X> static int run_backward(const struct call<X> *c)
 {
     const size_t bytes = room_bytes(c->a.head_dim);
     const dim3 queries((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads),
         keys((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.kv_heads);
 
-    if (allow(backward_queries<EACH>, bytes) < 0 || allow(backward_keys<EACH>, bytes) < 0 ||
-        LAUNCH(backward_queries<EACH>, queries, THREADS, bytes, c->dq, c->dout, c->along, c->lse, c->q, c->k,
+    if (allow(backward_queries<EACH, X>, bytes) < 0 || allow(backward_keys<EACH, X>, bytes) < 0 ||
+        LAUNCH((backward_queries<EACH, X>), queries, THREADS, bytes, c->dq, c->dout, c->along, c->lse, c->q, c->k,
                c->v, c->seqs, c->a, tiles_of(c)) < 0)
         return -1;
-    return LAUNCH(backward_keys<EACH>, keys, THREADS, bytes, c->dk, c->dv, c->dout, c->along, c->lse, c->q,
+    return LAUNCH((backward_keys<EACH, X>), keys, THREADS, bytes, c->dk, c->dv, c->dout, c->along, c->lse, c->q,
                   c->k, c->v, c->seqs, c->a, tiles_of(c));
 }
 
-static int run(const struct call *c, bool back)
+template <class X> static int run(const struct call<X> *c, bool back)
 {
     const int64_t D = c->a.head_dim;
 
@@ -313,12 +315,13 @@ static int run(const struct call *c, bool back)
                      (long long)D, HEAD_MAX);
 }
 
-static struct call call_of(const struct dev *q, const struct dev *k, const struct dev *v,
+template <class X>
+static struct call<X> call_of(const struct dev *q, const struct dev *k, const struct dev *v,
                            const struct packed *rows, const struct attention *shape)
 {
-    struct call c = {};
+    struct call<X> c = {};
 
-    c.q = f32(q), c.k = f32(k), c.v = f32(v);
+    c.q = act<X>(q), c.k = act<X>(k), c.v = act<X>(v);
     c.seqs = (const struct seq *)rows->seq_dev, c.n_seqs = rows->seqs;
     c.a = *shape;
     for (int64_t s = 0; s < rows->seqs; s++)
@@ -327,41 +330,48 @@ static struct call call_of(const struct dev *q, const struct dev *k, const struc
 }
 
 /* Whether C is for tensor cores. */
-static bool by_mma(const struct call *c)
+template <class X> static bool by_mma(const struct call<X> *c)
 {
-    return (c->a.round == DT_F16 || c->a.round == DT_BF16) && attention_mma_fits(c);
+    return (c->a.round == DT_BF16 || (c->a.round == DT_F16 && cuda_act == DT_F32)) && attention_mma_fits(c);
 }
 
+template <class X>
 static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
                              const struct dev *k, const struct dev *v, const struct packed *rows,
                              const struct attention *shape)
 {
-    struct call c = call_of(q, k, v, rows, shape);
+    struct call<X> c = call_of<X>(q, k, v, rows, shape);
 
-    c.out = f32(out), c.lse_out = f32(lse);
+    c.out = act<X>(out), c.lse_out = f32(lse);
     return by_mma(&c) ? attention_by_mma(&c) : run(&c, false);
 }
 
+template <class X>
 static int attention_backward(struct dev *dq, struct dev *dk, struct dev *dv, struct dev *scratch,
                               const struct dev *dout, const struct dev *out, const struct dev *lse,
                               const struct dev *q, const struct dev *k, const struct dev *v,
                               const struct packed *rows, const struct attention *shape)
 {
     const int64_t n = rows->tokens * shape->heads;
-    struct call c = call_of(q, k, v, rows, shape);
+    struct call<X> c = call_of<X>(q, k, v, rows, shape);
 
-    c.dq = f32(dq), c.dk = f32(dk), c.dv = f32(dv), c.along = f32(scratch);
-    c.dout = f32(dout), c.lse = f32(lse), c.y = f32(out);
+    c.dq = act<X>(dq), c.dk = act<X>(dk), c.dv = act<X>(dv), c.along = f32(scratch);
+    c.dout = act<X>(dout), c.lse = f32(lse), c.y = act<X>(out);
     if (by_mma(&c))
         return attention_back_by_mma(&c);
-    if (LAUNCH(along_rows, blocks_for(n, THREADS), THREADS, 0, f32(scratch), f32(dout), f32(out), n,
+    if (LAUNCH(along_rows<X>, blocks_for(n, THREADS), THREADS, 0, f32(scratch), c.dout, c.y, n,
                shape->head_dim) < 0)
         return -1;
     return run(&c, true);
 }
 
+template <class X> static void fill(struct ops *o)
+{
+    o->attention_forward = attention_forward<X>;
+    o->attention_backward = attention_backward<X>;
+}
+
 void cuda_attention_ops(struct ops *o)
 {
-    o->attention_forward = attention_forward;
-    o->attention_backward = attention_backward;
+    FILL_FOR_ACT(fill, o);
 }

@@ -2,7 +2,7 @@
 #ifndef ATTENTION_CUDA_H
 #define ATTENTION_CUDA_H
 
-#include "cuda_impl.h"
+#include "elements_cuda.h"
 
 /* The first key behind those that query i of S sees, and the first that it sees. */
 __device__ static inline int64_t visible(const struct seq &s, int64_t i)
@@ -32,19 +32,22 @@ template <class F> static int allow(F *kernel, size_t bytes)
                       "asking for shared memory");
 }
 
-/* One call of attention, whichever. */
-struct call {
-    float *out, *lse_out, *dq, *dk, *dv, *along, *times;
-    const float *dout, *y, *lse, *q, *k, *v; /* y: what forward gave */
+/* One call of attention, whichever, with activations of type X. */
+template <class X> struct call {
+    X *out, *dq, *dk, *dv;
+    const X *dout, *y, *q, *k, *v; /* y: what forward gave */
+    float *lse_out, *along, *times;
+    const float *lse;
     const struct seq *seqs;
     struct attention a; /* round: what this call rounds to, DT_F32 where not */
     int64_t n_seqs, longest; /* of their queries */
 };
 
-/* On tensor cores; a.round says of which type. Backward gives C's times a place and fills it and along. */
-int attention_by_mma(const struct call *c);
-int attention_back_by_mma(struct call *c);
+/* On tensor cores; a.round says of which type, DT_BF16 where X is bf16. Backward gives C's times a place and
+ * fills it and along. For float and bf16. */
+template <class X> int attention_by_mma(const struct call<X> *c);
+template <class X> int attention_back_by_mma(struct call<X> *c);
 /* Whether the shapes and addresses of C allow it. */
-bool attention_mma_fits(const struct call *c);
+template <class X> bool attention_mma_fits(const struct call<X> *c);
 
 #endif

@@ -9,13 +9,14 @@
 
 static const int64_t FEW = 8; /* queries that are better off with a warp each */
 
-bool attention_mma_fits(const struct call *c)
+template <class X> bool attention_mma_fits(const struct call<X> *c)
 {
+    const int64_t each = sizeof(uint4) / sizeof(X); /* elements in 16 bytes */
     const uintptr_t bytes = (uintptr_t)c->q | (uintptr_t)c->k | (uintptr_t)c->v | (uintptr_t)c->dout;
     const int64_t D = c->a.head_dim;
 
-    return D % 16 == 0 && D <= 256 && c->longest > FEW && bytes % sizeof(float4) == 0 &&
-           c->a.q_ld % 4 == 0 && c->a.kv_ld % 4 == 0;
+    return D % 16 == 0 && D <= 256 && c->longest > FEW && bytes % sizeof(uint4) == 0 &&
+           c->a.q_ld % each == 0 && c->a.kv_ld % each == 0;
 }
 
 /* Over the four lanes that have a row's columns. */
@@ -61,8 +62,8 @@ __device__ static void exponentials(float s[TILE / 8][4], struct softmax *x, flo
     }
 }
 
-template <enum dtype T, int CHANNELS>
-static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call c, int tiles)
+template <enum dtype T, int CHANNELS, class X>
+static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call<X> c, int tiles)
 {
     SHARED(uint16_t, shared);
     const struct attention &a = c.a;
@@ -86,11 +87,11 @@ static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call c,
         from[r] = first_visible(s, a, i);
         end[r] = i < s.q_len ? visible(s, i) : 0;
     }
-    for (int r = 0; r < MINE; r++) {
+    round_rows<T>(mine, MINE, D, threadIdx.x % WARP, WARP, 1, [&](int r) -> const X * {
         const int64_t i = first + warp * MINE + r;
 
-        round_row<T>(mine + r * ld, i < s.q_len ? c.q + (s.q_start + i) * a.q_ld + h * D : NULL, 1, D);
-    }
+        return i < s.q_len ? c.q + (s.q_start + i) * a.q_ld + h * D : NULL;
+    });
     for (int64_t j = first_visible(s, a, first) / TILE * TILE; j < last_end; j += TILE) {
         float p[TILE / 8][4], shrink[2];
 
@@ -115,24 +116,32 @@ static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call c,
     }
 }
 
-template <enum dtype T, int CHANNELS> static int run(const struct call *c)
+template <enum dtype T, int CHANNELS, class X> static int run(const struct call<X> *c)
 {
     const size_t bytes = rows_bytes(OWN + 2 * TILE, c->a.head_dim);
     const dim3 grid((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads);
 
-    if (allow(forward_mma<T, CHANNELS>, bytes) < 0)
+    if (allow(forward_mma<T, CHANNELS, X>, bytes) < 0)
         return -1;
-    return LAUNCH((forward_mma<T, CHANNELS>), grid, WARPS * WARP, bytes, *c, tiles_of(c));
+    return LAUNCH((forward_mma<T, CHANNELS, X>), grid, WARPS * WARP, bytes, *c, tiles_of(c));
 }
 
-template <enum dtype T> static int run_of(const struct call *c)
+template <enum dtype T, class X> static int run_of(const struct call<X> *c)
 {
     return c->a.head_dim <= 64    ? run<T, 64>(c)
            : c->a.head_dim <= 128 ? run<T, 128>(c)
                                   : run<T, 256>(c);
 }
 
-int attention_by_mma(const struct call *c)
+template <> int attention_by_mma(const struct call<float> *c)
 {
     return c->a.round == DT_F16 ? run_of<DT_F16>(c) : run_of<DT_BF16>(c);
 }
+
+template <> int attention_by_mma(const struct call<bf16> *c)
+{
+    return run_of<DT_BF16>(c);
+}
+
+template bool attention_mma_fits(const struct call<float> *c);
+template bool attention_mma_fits(const struct call<bf16> *c);

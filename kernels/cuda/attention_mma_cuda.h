@@ -28,32 +28,39 @@ __device__ static inline float *beside(uint16_t *rows, int row, int D)
     return (float *)(rows + row * (D + PAD) + D);
 }
 
-/* to (D) = from (D) times TIMES, rounded; FROM NULL: zeros. By the lanes of a warp, four channels each. */
-template <enum dtype T>
-__device__ static inline void round_row(uint16_t *to, const float *from, float times, int D)
+/* to (N, D) = rows times TIMES, rounded; ROW gives where each of them is, NULL: zeros. By THREADS threads, of
+ * which this is number ME. */
+template <enum dtype T, class F>
+__device__ static inline void round_rows(uint16_t *to, int n, int D, int me, int threads, float times, F row)
 {
-    for (int d = 4 * (threadIdx.x % WARP); d < D; d += 4 * WARP) {
-        const float4 x = from ? *(const float4 *)(from + d) : float4{ 0, 0, 0, 0 };
+    const int groups = D / GROUP;
 
-        *(uint64_t *)(to + d) = halves<T>(x.x * times, x.y * times) |
-                                (uint64_t)halves<T>(x.z * times, x.w * times) << 32;
+    for (int i = me; i < n * groups; i += threads) {
+        const int r = i / groups, d = i % groups * GROUP;
+        const auto *const from = row(r);
+        float v[GROUP] = { 0 };
+
+        if (from)
+            load_whole(v, from + d);
+        *(uint4 *)(to + r * (D + PAD) + d) = uint4{ halves<T>(v[0] * times, v[1] * times),
+                                                    halves<T>(v[2] * times, v[3] * times),
+                                                    halves<T>(v[4] * times, v[5] * times),
+                                                    halves<T>(v[6] * times, v[7] * times) };
     }
 }
 
 /* keys, values (N, D) = those of key head KH from key FIRST of S on, zeros from END on; by all warps. */
-template <enum dtype T>
-__device__ static inline void load_keys(uint16_t *keys, uint16_t *values, const struct call &c,
+template <enum dtype T, class X>
+__device__ static inline void load_keys(uint16_t *keys, uint16_t *values, const struct call<X> &c,
                                         const struct seq &s, int64_t kh, int64_t first, int n, int64_t end)
 {
     const int D = (int)c.a.head_dim;
+    const auto row = [&](const X *of, int r) -> const X * {
+        return first + r < end ? of + key_row(s, first + r) * c.a.kv_ld + kh * D : NULL;
+    };
 
-    for (int r = threadIdx.x / WARP; r < n; r += WARPS) {
-        const bool none = first + r >= end;
-        const int64_t at = none ? 0 : key_row(s, first + r) * c.a.kv_ld + kh * D;
-
-        round_row<T>(keys + r * (D + PAD), none ? NULL : c.k + at, 1, D);
-        round_row<T>(values + r * (D + PAD), none ? NULL : c.v + at, 1, D);
-    }
+    round_rows<T>(keys, n, D, threadIdx.x, WARPS * WARP, 1, [&](int r) { return row(c.k, r); });
+    round_rows<T>(values, n, D, threadIdx.x, WARPS * WARP, 1, [&](int r) { return row(c.v, r); });
 }
 
 /* s (MINE, TILE) = mine tile^T, both of D channels. Lane l names row l % 16 of mine, and of the tile so
@@ -123,18 +130,28 @@ __device__ static inline void add_product(float sum[CHANNELS / 8][4], const floa
     }
 }
 
+__device__ static inline void store_two(float *to, float first, float second)
+{
+    to[0] = first;
+    to[1] = second;
+}
+
+__device__ static inline void store_two(bf16 *to, float first, float second)
+{
+    *(uint32_t *)to = two_bf16(first, second);
+}
+
 /* to (D) = the lane's channels of its row g (R 0) or g + 8 (R 1) of SUM, times TIMES. */
-template <int CHANNELS>
-__device__ static inline void store_row(float *to, const float sum[CHANNELS / 8][4], int r, float times, int D)
+template <int CHANNELS, class X>
+__device__ static inline void store_row(X *to, const float sum[CHANNELS / 8][4], int r, float times, int D)
 {
     for (int n = 0; n < CHANNELS / 8; n++)
         if (8 * n < D)
-            for (int i = 0; i < 2; i++)
-                to[8 * n + 2 * (threadIdx.x % 4) + i] = sum[n][2 * r + i] * times;
+            store_two(to + 8 * n + 2 * (threadIdx.x % 4), sum[n][2 * r] * times, sum[n][2 * r + 1] * times);
 }
 
 /* Blocks that the longest sequence needs; each sequence gets as many, and those behind its end leave. */
-static inline int tiles_of(const struct call *c)
+template <class X> static inline int tiles_of(const struct call<X> *c)
 {
     return (int)blocks_for(c->longest, OWN);
 }

@@ -28,7 +28,7 @@ enum { WORKSPACE = 32 << 20, KEPT = 512 };
 /* What the choice of an algorithm depends on. */
 struct shape {
     int64_t M, N, K, lda, ldb, ldc;
-    int32_t t, turned, align, plus;
+    int32_t t, to, turned, align, plus; /* t, to: types of the operands, and of the result */
 };
 
 static struct {
@@ -61,9 +61,14 @@ struct call {
     cublasLtMatrixLayout_t a, b, c;
 };
 
+static cudaDataType_t type_of(int32_t t)
+{
+    return t == DT_F16 ? CUDA_R_16F : t == DT_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+}
+
 static bool describe(struct call *d, const struct shape *s)
 {
-    const cudaDataType_t type = s->t == DT_F16 ? CUDA_R_16F : s->t == DT_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+    const cudaDataType_t type = type_of(s->t);
     const cublasOperation_t on_a = s->turned & 1 ? CUBLAS_OP_T : CUBLAS_OP_N,
                             on_b = s->turned & 2 ? CUBLAS_OP_T : CUBLAS_OP_N;
     const bool a = s->turned & 1, b = s->turned & 2;
@@ -77,7 +82,7 @@ static bool describe(struct call *d, const struct shape *s)
                                  s->ldb) == CUBLAS_STATUS_SUCCESS &&
            lt.MatrixLayoutCreate(&d->a, type, (uint64_t)(a ? s->M : s->K), (uint64_t)(a ? s->K : s->M),
                                  s->lda) == CUBLAS_STATUS_SUCCESS &&
-           lt.MatrixLayoutCreate(&d->c, CUDA_R_32F, (uint64_t)s->N, (uint64_t)s->M, s->ldc) ==
+           lt.MatrixLayoutCreate(&d->c, type_of(s->to), (uint64_t)s->N, (uint64_t)s->M, s->ldc) ==
                CUBLAS_STATUS_SUCCESS;
 }
 
@@ -155,8 +160,8 @@ int blaslt_ready(void)
     return cuda_scratch(SCRATCH_GEMM, WORKSPACE) ? 0 : -1;
 }
 
-int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M,
-                int64_t N, int64_t K, float alpha, float beta)
+int blaslt_gemm(struct product_to c, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N,
+                int64_t K, float alpha)
 {
     const int ready = blaslt_ready();
 
@@ -165,8 +170,9 @@ int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dt
     struct shape s;
 
     memset(&s, 0, sizeof s);
-    s.M = M, s.N = N, s.K = K, s.lda = a.ld, s.ldb = b.ld, s.ldc = ldc;
-    s.t = t, s.turned = a.turned | b.turned << 1, s.align = alignment(a.p, b.p, c), s.plus = beta != 0;
+    s.M = M, s.N = N, s.K = K, s.lda = a.ld, s.ldb = b.ld, s.ldc = c.ld;
+    s.t = t, s.to = c.type, s.turned = a.turned | b.turned << 1;
+    s.align = alignment(a.p, b.p, c.p), s.plus = c.beta != 0;
     const int at = place_of(&s);
     const bool known = kept[at].set && !memcmp(&kept[at].shape, &s, sizeof s);
     struct call d = { 0 };
@@ -177,7 +183,7 @@ int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dt
         return 1;
     if (describe(&d, &s) && (known || choose(at, &d, &s))) {
         const cublasStatus_t status =
-            lt.Matmul(lt.handle, d.op, &alpha, b.p, d.b, a.p, d.a, &beta, c, d.c, c, d.c,
+            lt.Matmul(lt.handle, d.op, &alpha, b.p, d.b, a.p, d.a, &c.beta, c.p, d.c, c.p, d.c,
                       &kept[at].algo, workspace, kept[at].workspace, cuda_stream);
 
         rc = status == CUBLAS_STATUS_SUCCESS
@@ -205,8 +211,7 @@ int blaslt_ready(void)
     return 1;
 }
 
-int blaslt_gemm(float *, int64_t, struct matrix, struct matrix, enum dtype, int64_t, int64_t, int64_t,
-                float, float)
+int blaslt_gemm(struct product_to, struct matrix, struct matrix, enum dtype, int64_t, int64_t, int64_t, float)
 {
     return 1;
 }

@@ -33,6 +33,10 @@ extern "C" {
 /* The device that is open. One caller at a time, so there is one of each. */
 extern cudaStream_t cuda_stream;
 extern plugin_fail *cuda_fail;
+extern enum dtype cuda_act; /* of the table's activations */
+
+/* FILL<T>(o), with the T of elements_cuda.h that activations are. */
+#define FILL_FOR_ACT(fill, o) (cuda_act == DT_BF16 ? fill<bf16>(o) : fill<float>(o))
 
 /* 0, or -1 with an error that says where: of the device, or of its memory. */
 int cuda_check(cudaError_t e, const char *where);
@@ -96,7 +100,7 @@ static inline const int32_t *i32(const struct dev *d)
 
 /* Memory that an op needs by itself, kept and grown from op to op; NULL and an error where there is no
  * room. What stood there is lost when it grows, and so may be what kept_weight gave. */
-enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOGITS, SCRATCH_SUMS, SCRATCH_GEMM, SCRATCHES };
+enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOW, SCRATCH_LOGITS, SCRATCH_SUMS, SCRATCH_GEMM, SCRATCHES };
 void *cuda_scratch(enum scratch which, size_t bytes);
 void cuda_scratch_free(void);
 /* Gives memory back that recordings may name; waits for what was queued. */
@@ -257,8 +261,10 @@ size_t ahead_bytes(void); /* beside cuda_scratch's */
 int ahead_settle(void);
 void ahead_close(void);
 
-/* x (n) f32 as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */
-const void *operand(const float *x, int64_t n, enum dtype to);
+/* out (n) = x (n) f32, rounded to the 16 bits of TO. */
+int round_all(void *out, const float *x, int64_t n, enum dtype to);
+/* The activations x (n) as an operand of type TO: x itself, or a rounded copy in scratch; NULL: no room. */
+const void *operand(const struct dev *x, int64_t n, enum dtype to);
 
 /* A matrix in memory, rows LD elements apart; turned: what is meant is its transpose. */
 struct matrix {
@@ -267,21 +273,41 @@ struct matrix {
     bool turned;
 };
 
-/* c (M, N) f32, rows LDC apart = alpha a b + beta c; a (M, K), b (K, N) of type T. */
-int gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N,
-         int64_t K, float alpha, float beta);
+/* What a product is written to: of type TYPE (DT_F32 or DT_BF16), rows LD apart; BETA times what stands
+ * there is added. */
+struct product_to {
+    void *p;
+    enum dtype type;
+    int64_t ld;
+    float beta;
+};
+
+/* c (M, N) = alpha a b + beta c; a (M, K), b (K, N) of type T. */
+int gemm(struct product_to c, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N, int64_t K,
+         float alpha);
 /* The same by cuBLASLt: 0, -1, or 1 when it is not there, or has nothing for these shapes. */
-int blaslt_gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M,
-                int64_t N, int64_t K, float alpha, float beta);
+int blaslt_gemm(struct product_to c, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N,
+                int64_t K, float alpha);
 /* Opens it and takes its memory: 0, -1, or 1 when it is not there. The first product does so too, but
  * where an operand is a kept weight it must have been done before. */
 int blaslt_ready(void);
 void blaslt_close(void);
 
-/* y (N, O) = x (N, C) W^T. */
-int product(float *y, const float *x, const struct weight *w, int64_t N);
-/* dx (N, C) = dy (N, O) W, dy an operand of the weight's type; added to dx when MORE. */
-int product_back(float *dx, const void *dy, const struct weight *w, int64_t N, bool more);
+/* y (N, O) of type TYPE = x (N, C) W^T. */
+int product(void *y, enum dtype type, const struct dev *x, const struct weight *w, int64_t N);
+/* dx (N, C) of type TYPE = dy (N, O) W, dy an operand of the weight's type; added to dx when MORE. */
+int product_back(void *dx, enum dtype type, const void *dy, const struct weight *w, int64_t N, bool more);
+
+/* y (N, O) of type TYPE += bias (O); NULL: none. */
+int add_bias(void *y, enum dtype type, const struct dev *bias, int64_t N, int64_t O);
+
+/* ---- LoRA: what it adds to a linear and its gradients, the bias among it; arguments of the ops ---- */
+
+int lora_forward(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
+                 const struct dev *bias, const struct lora *lora, const struct packed *rows, int64_t N);
+int lora_backward(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy, const struct dev *x,
+                  const struct dev *u, struct dev *scratch, const struct weight *w, const struct lora *lora,
+                  const struct packed *rows, int64_t N);
 
 /* ---- dropout ---- */
 
@@ -296,21 +322,9 @@ struct mask {
 
 struct mask mask_of(const struct dropout *d, const struct packed *rows);
 
-/* v[i] = channel 4 * GROUP + i of TOKEN as dropout leaves it. */
-__device__ static inline void drop4(float v[4], const struct mask &m, int64_t token, int64_t group)
-{
-    if (!m.on)
-        return;
-    const uint32_t counter[4] = { (uint32_t)group, (uint32_t)m.pos[token], m.sample[token], m.site };
-    uint32_t word[4];
-
-    philox4x32(word, counter, m.seed);
-    for (int i = 0; i < 4; i++)
-        v[i] = word[i] >= m.least ? v[i] * m.scale : 0;
-}
-
-/* out (N, C) = drop(x), added to out when MORE. */
-int drop_rows(float *out, const float *x, const struct mask *m, int64_t N, int64_t C, bool more);
+/* out (N, C) = drop(x), or that added to it; both activations. */
+int drop_rows(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C);
+int add_dropped(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C);
 
 /* ---- the table ---- */
 

@@ -3,6 +3,7 @@
 
 cudaStream_t cuda_stream;
 plugin_fail *cuda_fail;
+enum dtype cuda_act;
 
 enum { OLDEST = 80 }; /* compute capability 8.0: bfloat16 */
 
@@ -80,10 +81,10 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
     const size_t rows = (size_t)max_tokens * (size_t)max_width, strip = (size_t)2 << 27;
     const size_t logits = (size_t)1 << 28, all = (size_t)max_tokens * (size_t)vocab * 4;
 
-    return rows * 8 + strip + (all < logits ? all : logits) * 2 + ((size_t)1 << 26);
+    return rows * (cuda_act == DT_BF16 ? 4 : 8) + strip + (all < logits ? all : logits) * 2 + ((size_t)1 << 26);
 }
 
-static int open_device(struct ops *o, int number, enum dtype, plugin_fail *fail)
+static int open_device(struct ops *o, int number, enum dtype compute, plugin_fail *fail)
 {
     struct cudaDeviceProp p;
 
@@ -106,8 +107,8 @@ static int open_device(struct ops *o, int number, enum dtype, plugin_fail *fail)
         graphs_open() < 0)
         return -1;
     o->name = "cuda";
-    o->act = DT_F32;
-    o->act_bytes = sizeof(float);
+    o->act = cuda_act = compute == DT_BF16 ? DT_BF16 : DT_F32;
+    o->act_bytes = cuda_act == DT_BF16 ? 2 : 4;
     o->callers = 1;
     o->begin = begin;
     o->end = graph_end;

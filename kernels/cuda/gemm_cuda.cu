@@ -1,5 +1,5 @@
 /* Products of dense matrices: cuBLASLt's where it is there, else by plain tiles. */
-#include "cuda_impl.h"
+#include "elements_cuda.h"
 
 enum { TILE = 32, STEP = 16, EACH = 4, ACROSS = TILE / EACH };
 
@@ -24,9 +24,9 @@ __device__ static float at(const struct matrix &m, int64_t row, int64_t col, int
 }
 
 /* A block for each TILE x TILE of c, EACH x EACH a thread. Sums of STEP products are added in order. */
-template <enum dtype T>
-static __global__ void by_tiles(float *c, int64_t ldc, struct matrix a, struct matrix b, int64_t M,
-                                int64_t N, int64_t K, float alpha, float beta)
+template <enum dtype T, class C>
+static __global__ void by_tiles(C *c, int64_t ldc, float beta, struct matrix a, struct matrix b, int64_t M,
+                                int64_t N, int64_t K, float alpha)
 {
     SHARED(struct tiles, t);
     const int64_t row = (int64_t)blockIdx.y * TILE, col = (int64_t)blockIdx.x * TILE;
@@ -55,27 +55,34 @@ static __global__ void by_tiles(float *c, int64_t ldc, struct matrix a, struct m
     for (int i = 0; i < EACH; i++)
         for (int j = 0; j < EACH; j++)
             if (row + y + i < M && col + x + j < N) {
-                float *const to = c + (row + y + i) * ldc + col + x + j;
+                C *const to = c + (row + y + i) * ldc + col + x + j;
 
-                *to = beta == 0 ? alpha * sum[i][j] : alpha * sum[i][j] + beta * *to;
+                store(to, beta == 0 ? alpha * sum[i][j] : alpha * sum[i][j] + beta * load(to));
             }
 }
 
-int gemm(float *c, int64_t ldc, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N,
-         int64_t K, float alpha, float beta)
+template <enum dtype T>
+static int by_tiles_of(const struct product_to *c, const struct matrix *a, const struct matrix *b, int64_t M,
+                       int64_t N, int64_t K, float alpha)
 {
-    const int rc = M > 0 && N > 0 ? blaslt_gemm(c, ldc, a, b, t, M, N, K, alpha, beta) : 0;
     const dim3 grid(blocks_for(N, TILE), blocks_for(M, TILE));
     const int block = ACROSS * ACROSS;
 
+    if (c->type == DT_BF16)
+        return LAUNCH((by_tiles<T, bf16>), grid, block, sizeof(struct tiles), (bf16 *)c->p, c->ld, c->beta, *a,
+                      *b, M, N, K, alpha);
+    return LAUNCH((by_tiles<T, float>), grid, block, sizeof(struct tiles), (float *)c->p, c->ld, c->beta, *a, *b,
+                  M, N, K, alpha);
+}
+
+int gemm(struct product_to c, struct matrix a, struct matrix b, enum dtype t, int64_t M, int64_t N, int64_t K,
+         float alpha)
+{
+    const int rc = M > 0 && N > 0 ? blaslt_gemm(c, a, b, t, M, N, K, alpha) : 0;
+
     if (rc <= 0)
         return rc;
-    switch (t) {
-    case DT_F16:
-        return LAUNCH(by_tiles<DT_F16>, grid, block, sizeof(struct tiles), c, ldc, a, b, M, N, K, alpha, beta);
-    case DT_BF16:
-        return LAUNCH(by_tiles<DT_BF16>, grid, block, sizeof(struct tiles), c, ldc, a, b, M, N, K, alpha, beta);
-    default:
-        return LAUNCH(by_tiles<DT_F32>, grid, block, sizeof(struct tiles), c, ldc, a, b, M, N, K, alpha, beta);
-    }
+    return t == DT_F16    ? by_tiles_of<DT_F16>(&c, &a, &b, M, N, K, alpha)
+           : t == DT_BF16 ? by_tiles_of<DT_BF16>(&c, &a, &b, M, N, K, alpha)
+                          : by_tiles_of<DT_F32>(&c, &a, &b, M, N, K, alpha);
 }

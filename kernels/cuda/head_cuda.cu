@@ -3,7 +3,7 @@
  * Bound by the two products; the rows between are read twice and written once. To come: sums of the
  * softmax as the product makes its tiles.
  */
-#include "cuda_impl.h"
+#include "elements_cuda.h"
 
 static const int64_t CHUNK = 1 << 26; /* logits that exist at a time */
 
@@ -65,8 +65,10 @@ static __global__ void losses(float *nll, int32_t *best, float *logits, uint16_t
     }
 }
 
-/* dh (M, C) times each row's weight, after the row of the target was taken off where that is to do. */
-static __global__ void finish(float *dh, struct values w, bool take, const int32_t *target,
+/* dh (M, C) = sum times each row's weight, after the row of the target was taken off where that is to do;
+ * sum may be dh. */
+template <class T>
+static __global__ void finish(T *dh, const float *sum, struct values w, bool take, const int32_t *target,
                               const float *weight, int64_t M, int64_t C)
 {
     const int64_t i = thread_of_all(), row = i / C, c = i % C;
@@ -75,7 +77,7 @@ static __global__ void finish(float *dh, struct values w, bool take, const int32
         return;
     const float off = take && target[row] >= 0 ? weight_value(w, target[row] * C + c) : 0;
 
-    dh[i] = weight[row] * (dh[i] - off);
+    store(dh + i, weight[row] * (sum[i] - off));
 }
 
 static int64_t chunk_rows(int64_t M, int64_t V)
@@ -85,18 +87,23 @@ static int64_t chunk_rows(int64_t M, int64_t V)
     return n < 1 ? 1 : n < M ? n : M;
 }
 
-/* dh from slopes (n, V). */
-static int gradient(float *dh, const void *slope, const struct weight *w, const int32_t *target,
+/* dh from slopes (n, V), by sums in f32. */
+template <class T>
+static int gradient(T *dh, const void *slope, const struct weight *w, const int32_t *target,
                     const float *weight, int64_t n)
 {
     const int64_t C = w->cols;
+    float *const sum = cuda_act == DT_F32
+                           ? (float *)dh
+                           : (float *)cuda_scratch(SCRATCH_KEPT, (size_t)(n * C) * sizeof *sum);
 
-    if (product_back(dh, slope, w, n, false) < 0)
+    if (!sum || product_back(sum, DT_F32, slope, w, n, false) < 0)
         return -1;
-    return LAUNCH(finish, blocks_for(n * C, THREADS), THREADS, 0, dh, values_of(w),
+    return LAUNCH(finish<T>, blocks_for(n * C, THREADS), THREADS, 0, dh, sum, values_of(w),
                   operand_type(w) != DT_F32, target, weight, n, C);
 }
 
+template <class T>
 static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const struct dev *h,
                      const struct weight *w, const struct dev *bias, const struct dev *target,
                      const struct dev *weight, int64_t M)
@@ -111,7 +118,7 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
     for (int64_t at = 0; at < M; at += chunk) {
         const int64_t n = chunk < M - at ? chunk : M - at;
 
-        if (product(logits, f32(h) + at * C, w, n) < 0)
+        if (product(logits, DT_F32, (const struct dev *)(act<T>(h) + at * C), w, n) < 0)
             return -1;
         if (dh && to != DT_F32) { /* the operand of the product is free again */
             half = (uint16_t *)cuda_scratch(SCRATCH_OPERAND, (size_t)(chunk * V) * sizeof *half);
@@ -121,7 +128,7 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
         if (LAUNCH(losses, (unsigned)n, THREADS, WARP * sizeof(float), f32(nll) + at,
                    best ? (int32_t *)best + at : NULL, logits, half, to, dh != NULL, f32(bias),
                    i32(target) + at, V) < 0 ||
-            (dh && gradient(f32(dh) + at * C, half ? (const void *)half : logits, w, i32(target) + at,
+            (dh && gradient(act<T>(dh) + at * C, half ? (const void *)half : logits, w, i32(target) + at,
                             f32(weight) + at, n) < 0))
             return -1;
     }
@@ -153,6 +160,7 @@ static __global__ void select(double *logp, int32_t *best, float *logits, const 
     }
 }
 
+template <class T>
 static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
                        const struct weight *w, const struct dev *bias, const struct dev *ids,
                        int64_t M, int64_t n)
@@ -165,7 +173,7 @@ static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
     for (int64_t at = 0; at < M; at += chunk) {
         const int64_t rows = chunk < M - at ? chunk : M - at;
 
-        if (product(logits, f32(h) + at * C, w, rows) < 0 ||
+        if (product(logits, DT_F32, (const struct dev *)(act<T>(h) + at * C), w, rows) < 0 ||
             LAUNCH(select, (unsigned)rows, THREADS, WARP * sizeof(double), n ? (double *)logp + at * n : NULL,
                    best ? (int32_t *)best + at : NULL, logits, f32(bias), n ? i32(ids) + at * n : NULL, V,
                    n) < 0)
@@ -174,8 +182,20 @@ static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
     return 0;
 }
 
+static int head_logits(struct dev *logits, const struct dev *h, const struct weight *w,
+                       const struct dev *bias, int64_t M)
+{
+    return product(logits, DT_F32, h, w, M) < 0 ? -1 : add_bias(logits, DT_F32, bias, M, w->rows);
+}
+
+template <class T> static void fill(struct ops *o)
+{
+    o->head_loss = head_loss<T>;
+    o->head_select = head_select<T>;
+}
+
 void cuda_head_ops(struct ops *o)
 {
-    o->head_loss = head_loss;
-    o->head_select = head_select;
+    o->head_logits = head_logits;
+    FILL_FOR_ACT(fill, o);
 }

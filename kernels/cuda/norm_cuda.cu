@@ -1,35 +1,48 @@
 /* LayerNorm and RMSNorm: a block for each row. Bound by memory: x once from DRAM (again from cache), y
  * once to it. */
-#include "cuda_impl.h"
+#include "elements_cuda.h"
 
-/* Whole warps, about four elements a thread. */
+/* Whole warps, about a group a thread. */
 static unsigned threads_for(int64_t C)
 {
-    const int64_t warps = (C / 4 + WARP - 1) / WARP;
+    const int64_t warps = (groups_of(C) + WARP - 1) / WARP, most = 512 / WARP;
 
-    return (unsigned)(warps < 1 ? 1 : warps > THREADS / WARP ? THREADS / WARP : warps) * WARP;
+    return (unsigned)(warps < 1 ? 1 : least(warps, most)) * WARP;
 }
 
-static __global__ void forward(float *y, float *mean, float *rstd, const float *x, const float *gain,
-                        const float *bias, bool rms, int64_t C, float eps)
+template <class T>
+static __global__ void forward(T *y, float *mean, float *rstd, const T *x, const float *gain,
+                               const float *bias, bool rms, int64_t C, float eps)
 {
     SHARED(float, warps);
     const int64_t row = blockIdx.x;
-    const float *const in = x + row * C;
-    float sum = 0, m = 0;
+    const T *const in = x + row * C;
+    float v[GROUP], g[GROUP], b[GROUP] = { 0 }, sum = 0, m = 0;
 
-    if (!rms) {
-        for (int64_t c = threadIdx.x; c < C; c += blockDim.x)
-            sum += in[c];
-        m = block_all(sum, add(), warps) / (float)C;
+    for (int64_t c = GROUP * threadIdx.x; !rms && c < C; c += GROUP * blockDim.x) {
+        load_group(v, in + c, C - c);
+        for (int i = 0; i < GROUP; i++)
+            sum += v[i];
     }
+    if (!rms)
+        m = block_all(sum, add(), warps) / (float)C;
     sum = 0;
-    for (int64_t c = threadIdx.x; c < C; c += blockDim.x)
-        sum += (in[c] - m) * (in[c] - m);
+    for (int64_t c = GROUP * threadIdx.x; c < C; c += GROUP * blockDim.x) {
+        load_group(v, in + c, C - c);
+        for (int i = 0; i < GROUP && i < C - c; i++)
+            sum += (v[i] - m) * (v[i] - m);
+    }
     const float r = 1 / sqrtf(block_all(sum, add(), warps) / (float)C + eps);
 
-    for (int64_t c = threadIdx.x; c < C; c += blockDim.x)
-        y[row * C + c] = (in[c] - m) * r * gain[c] + (rms ? 0 : bias[c]);
+    for (int64_t c = GROUP * threadIdx.x; c < C; c += GROUP * blockDim.x) {
+        load_group(v, in + c, C - c);
+        load_group(g, gain + c, C - c);
+        if (!rms)
+            load_group(b, bias + c, C - c);
+        for (int i = 0; i < GROUP; i++)
+            v[i] = (v[i] - m) * r * g[i] + b[i];
+        store_group(y + row * C + c, v, C - c);
+    }
     if (threadIdx.x == 0 && mean && !rms)
         mean[row] = m;
     if (threadIdx.x == 0 && rstd)
@@ -38,28 +51,39 @@ static __global__ void forward(float *y, float *mean, float *rstd, const float *
 
 /* With h = (x - mean) rstd and e = dy gain:  dx = rstd (e - mean(e) - h mean(e h)). What is left of e
  * may be small beside it, hence double. dx may be dy. */
-static __global__ void backward(float *dx, const float *dy, const float *x, const float *mean,
-                                const float *rstd, const float *gain, bool rms, int64_t C, bool more)
+template <class T>
+static __global__ void backward(T *dx, const T *dy, const T *x, const float *mean, const float *rstd,
+                                const float *gain, bool rms, int64_t C, bool more)
 {
     SHARED(double, warps);
     const int64_t row = blockIdx.x;
-    const float *const in = x + row * C, *const up = dy + row * C;
+    const T *const in = x + row * C, *const up = dy + row * C;
     const double m = rms ? 0 : mean[row], r = rstd[row];
+    float v[GROUP], d[GROUP], g[GROUP], old[GROUP] = { 0 };
     double sum = 0, along = 0;
 
-    for (int64_t c = threadIdx.x; c < C; c += blockDim.x) {
-        const double e = (double)up[c] * gain[c];
+    for (int64_t c = GROUP * threadIdx.x; c < C; c += GROUP * blockDim.x) {
+        load_group(v, in + c, C - c);
+        load_group(d, up + c, C - c);
+        load_group(g, gain + c, C - c);
+        for (int i = 0; i < GROUP; i++) { /* behind the row's end e is 0 */
+            const double e = (double)d[i] * g[i];
 
-        sum += e;
-        along += e * ((in[c] - m) * r);
+            sum += e;
+            along += e * ((v[i] - m) * r);
+        }
     }
     sum = rms ? 0 : block_all(sum, add(), warps) / (double)C;
     along = block_all(along, add(), warps) / (double)C;
-    for (int64_t c = threadIdx.x; c < C; c += blockDim.x) {
-        const double d = r * ((double)up[c] * gain[c] - sum - (in[c] - m) * r * along);
-        float *const out = dx + row * C + c;
-
-        *out = (float)(more ? *out + d : d);
+    for (int64_t c = GROUP * threadIdx.x; c < C; c += GROUP * blockDim.x) {
+        load_group(v, in + c, C - c);
+        load_group(d, up + c, C - c);
+        load_group(g, gain + c, C - c);
+        if (more)
+            load_group(old, dx + row * C + c, C - c);
+        for (int i = 0; i < GROUP; i++)
+            d[i] = (float)(old[i] + r * ((double)d[i] * g[i] - sum - (v[i] - m) * r * along));
+        store_group(dx + row * C + c, d, C - c);
     }
 }
 
@@ -70,28 +94,35 @@ static int check(enum norm kind)
     return cuda_fail(EX_UNAVAILABLE, "norm %d is not one that this build has", (int)kind);
 }
 
+template <class T>
 static int norm_forward(struct dev *y, struct dev *mean, struct dev *rstd, const struct dev *x,
                         const struct dev *gain, const struct dev *bias, enum norm kind, int64_t N,
                         int64_t C, float eps)
 {
     if (check(kind) < 0)
         return -1;
-    return LAUNCH(forward, (unsigned)N, threads_for(C), WARP * sizeof(float), f32(y), f32(mean),
-                  f32(rstd), f32(x), f32(gain), f32(bias), kind == NORM_RMS, C, eps);
+    return LAUNCH(forward<T>, (unsigned)N, threads_for(C), WARP * sizeof(float), act<T>(y), f32(mean),
+                  f32(rstd), act<T>(x), f32(gain), f32(bias), kind == NORM_RMS, C, eps);
 }
 
+template <class T>
 static int norm_backward(struct dev *dx, const struct dev *dy, const struct dev *x,
                          const struct dev *mean, const struct dev *rstd, const struct dev *gain,
                          enum norm kind, int64_t N, int64_t C, bool more)
 {
     if (check(kind) < 0)
         return -1;
-    return LAUNCH(backward, (unsigned)N, threads_for(C), WARP * sizeof(double), f32(dx), f32(dy), f32(x),
-                  f32(mean), f32(rstd), f32(gain), kind == NORM_RMS, C, more);
+    return LAUNCH(backward<T>, (unsigned)N, threads_for(C), WARP * sizeof(double), act<T>(dx), act<T>(dy),
+                  act<T>(x), f32(mean), f32(rstd), f32(gain), kind == NORM_RMS, C, more);
+}
+
+template <class T> static void fill(struct ops *o)
+{
+    o->norm_forward = norm_forward<T>;
+    o->norm_backward = norm_backward<T>;
 }
 
 void cuda_norm_ops(struct ops *o)
 {
-    o->norm_forward = norm_forward;
-    o->norm_backward = norm_backward;
+    FILL_FOR_ACT(fill, o);
 }

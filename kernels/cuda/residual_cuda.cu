@@ -1,6 +1,5 @@
-/* Dropout, and the residual sum it stands in: four channels a thread, which share a counter. Bound by
- * memory: every array once. */
-#include "cuda_impl.h"
+/* Dropout, and the residual sum it stands in. Bound by memory: every array once. */
+#include "elements_cuda.h"
 
 struct mask mask_of(const struct dropout *d, const struct packed *rows)
 {
@@ -14,62 +13,74 @@ struct mask mask_of(const struct dropout *d, const struct packed *rows)
     return m;
 }
 
-/* v = channels 4 * GROUP.. of a row of C, zero behind its end. */
-__device__ static void load4(float v[4], const float *row, int64_t group, int64_t C)
+template <class T>
+static __global__ void drop(T *out, const T *x, struct mask m, int64_t N, int64_t C)
 {
-    for (int i = 0; i < 4; i++)
-        v[i] = 4 * group + i < C ? row[4 * group + i] : 0;
+    const struct place p = place_in_rows(C);
+    const int64_t at = p.row * C + p.at;
+    float v[GROUP];
+
+    if (p.row >= N)
+        return;
+    load_group(v, x + at, p.left);
+    drop_group(v, m, p.row, p.at);
+    store_group(out + at, v, p.left);
 }
 
-static __global__ void drop(float *out, const float *x, struct mask m, int64_t N, int64_t C, bool more)
+/* B NULL: left out. */
+template <class T>
+static __global__ void residual(T *out, const T *x, const T *a, const T *b, struct mask ma, struct mask mb,
+                                int64_t N, int64_t C)
 {
-    const int64_t groups = (C + 3) / 4, token = thread_of_all() / groups,
-                  group = thread_of_all() % groups;
-    float v[4];
+    const struct place p = place_in_rows(C);
+    const int64_t at = p.row * C + p.at;
+    float sum[GROUP], v[GROUP];
 
-    if (token >= N)
+    if (p.row >= N)
         return;
-    load4(v, x + token * C, group, C);
-    drop4(v, m, token, group);
-    for (int i = 0; i < 4 && 4 * group + i < C; i++) {
-        float *const to = out + token * C + 4 * group + i;
-
-        *to = more ? *to + v[i] : v[i];
-    }
-}
-
-static __global__ void residual(float *out, const float *x, const float *a, const float *b, struct mask ma,
-                         struct mask mb, int64_t N, int64_t C)
-{
-    const int64_t groups = (C + 3) / 4, token = thread_of_all() / groups,
-                  group = thread_of_all() % groups;
-    float left[4], right[4] = { 0, 0, 0, 0 };
-
-    if (token >= N)
-        return;
-    load4(left, a + token * C, group, C);
-    drop4(left, ma, token, group);
+    load_group(sum, a + at, p.left);
+    drop_group(sum, ma, p.row, p.at);
     if (b) {
-        load4(right, b + token * C, group, C);
-        drop4(right, mb, token, group);
+        load_group(v, b + at, p.left);
+        drop_group(v, mb, p.row, p.at);
+        for (int i = 0; i < GROUP; i++)
+            sum[i] += v[i];
     }
-    for (int i = 0; i < 4 && 4 * group + i < C; i++)
-        out[token * C + 4 * group + i] = left[i] + right[i] + x[token * C + 4 * group + i];
+    load_group(v, x + at, p.left);
+    for (int i = 0; i < GROUP; i++)
+        sum[i] += v[i];
+    store_group(out + at, sum, p.left);
 }
 
-int drop_rows(float *out, const float *x, const struct mask *m, int64_t N, int64_t C, bool more)
+int drop_rows(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C)
 {
-    return LAUNCH(drop, blocks_for(N * ((C + 3) / 4), THREADS), THREADS, 0, out, x, *m, N, C, more);
+    const unsigned grid = blocks_for_rows(N, C);
+
+    if (cuda_act == DT_BF16)
+        return LAUNCH(drop<bf16>, grid, THREADS, 0, act<bf16>(out), act<bf16>(x), *m, N, C);
+    return LAUNCH(drop<float>, grid, THREADS, 0, act<float>(out), act<float>(x), *m, N, C);
 }
 
+int add_dropped(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C)
+{
+    const unsigned grid = blocks_for_rows(N, C);
+
+    if (cuda_act == DT_BF16)
+        return LAUNCH(residual<bf16>, grid, THREADS, 0, act<bf16>(out), act<bf16>(out), act<bf16>(x),
+                      (const bf16 *)NULL, *m, *m, N, C);
+    return LAUNCH(residual<float>, grid, THREADS, 0, act<float>(out), act<float>(out), act<float>(x),
+                  (const float *)NULL, *m, *m, N, C);
+}
+
+template <class T>
 static int residual_forward(struct dev *out, const struct dev *x, const struct dev *a,
                             const struct dev *m, const struct dropout *da, const struct dropout *dm,
                             const struct packed *rows, int64_t N, int64_t C)
 {
     const struct mask left = mask_of(da, rows), right = m ? mask_of(dm, rows) : left;
 
-    return LAUNCH(residual, blocks_for(N * ((C + 3) / 4), THREADS), THREADS, 0, f32(out), f32(x), f32(a),
-                  f32(m), left, right, N, C);
+    return LAUNCH(residual<T>, blocks_for_rows(N, C), THREADS, 0, act<T>(out), act<T>(x), act<T>(a), act<T>(m),
+                  left, right, N, C);
 }
 
 static int drop_all(struct dev *out, const struct dev *dout, const struct dropout *d,
@@ -77,7 +88,7 @@ static int drop_all(struct dev *out, const struct dev *dout, const struct dropou
 {
     const struct mask m = mask_of(d, rows);
 
-    return !m.on && out == dout ? 0 : drop_rows(f32(out), f32(dout), &m, N, C, false);
+    return !m.on && out == dout ? 0 : drop_rows(out, dout, &m, N, C);
 }
 
 static int residual_backward(struct dev *da, struct dev *dm, const struct dev *dout,
@@ -89,8 +100,13 @@ static int residual_backward(struct dev *da, struct dev *dm, const struct dev *d
     return dm ? drop_all(dm, dout, drop_m, rows, N, C) : 0;
 }
 
+template <class T> static void fill(struct ops *o)
+{
+    o->residual_forward = residual_forward<T>;
+}
+
 void cuda_residual_ops(struct ops *o)
 {
-    o->residual_forward = residual_forward;
+    FILL_FOR_ACT(fill, o);
     o->residual_backward = residual_backward;
 }

@@ -47,6 +47,9 @@ struct dim3 {
 struct float4 {
     float x, y, z, w;
 };
+struct uint4 {
+    unsigned x, y, z, w;
+};
 
 extern dim3 gridDim, blockDim, blockIdx, threadIdx;
 

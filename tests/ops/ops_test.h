@@ -29,28 +29,41 @@
 #define RUN_TESTS(tests) cmocka_run_group_tests(tests, NULL, NULL)
 #define COUNT(array)     ((int)(sizeof(array) / sizeof *(array)))
 
-/* The reference, the CPU backend with each instruction set it has, and CUDA: on a card, or its kernels
- * on the CPU (tests/emulate). What CPU_TABLES promise beyond the others: a row's bytes do not depend
- * on the rows beside it. */
+/* The reference, the CPU backend with each instruction set it has, and CUDA: on a card, or its
+ * kernels on the CPU (tests/emulate). What CPU_TABLES promise beyond the others: a row's bytes do
+ * not depend on the rows beside it. CUDA_BF16, whose activations are bf16, is for check_op alone.
+ */
 enum {
-    REF, PORTABLE, AVX2, AVX512, AVX512BF16, AMXBF16, CPU_TABLES,
-    CUDA = CPU_TABLES, TABLES, EMULATED = TABLES
+    REF,
+    PORTABLE,
+    AVX2,
+    AVX512,
+    AVX512BF16,
+    AMXBF16,
+    CPU_TABLES,
+    CUDA = CPU_TABLES,
+    TABLES,
+    EMULATED = TABLES,
+    CUDA_BF16,
+    ALL_TABLES
 };
 
-static const char *const sets[TABLES + 1] = {
-    "ref", "portable", "avx2", "avx512", "avx512bf16", "amxbf16", "cuda", "amxbf16-emulated"
-};
-static struct ops tables[TABLES + 1];
+static const char *const sets[ALL_TABLES] = { "ref",    "portable",         "avx2",
+                                              "avx512", "avx512bf16",       "amxbf16",
+                                              "cuda",   "amxbf16-emulated", "cuda in bf16" };
+static struct ops tables[ALL_TABLES];
 
-/* The plug-in in the folder that CUDA_PLUGIN names, else the one for the CPU, where it was built. */
-static inline bool open_cuda(void)
+/* The plug-in in the folder that CUDA_PLUGIN names, else the one for the CPU, where it was built.
+ */
+static inline bool open_cuda(int t)
 {
     const char *const build = getenv("BUILD"), *const chosen = getenv("CUDA_PLUGIN");
     char folder[512];
 
     (void)snprintf(folder, sizeof folder, "%s/emulated", build ? build : "build/release");
     setenv("SLMTOOLS_LIB", chosen ? chosen : folder, 1);
-    return plugin_is_there("cuda") && plugin_ops(&tables[CUDA], "cuda", 0, DT_F32) == 0;
+    return plugin_is_there("cuda") &&
+           plugin_ops(&tables[t], "cuda", 0, t == CUDA_BF16 ? DT_BF16 : DT_F32) == 0;
 }
 
 static inline bool open_cpu(int t)
@@ -66,7 +79,7 @@ static inline bool open_cpu(int t)
  * when there is none. One is open at a time:  for (int t = use(REF); t < TABLES; t = use(t + 1)) */
 static inline int use(int t)
 {
-    while (t > REF && t < TABLES && !(t == CUDA ? open_cuda() : open_cpu(t)))
+    while (t > REF && t < TABLES && !(t == CUDA ? open_cuda(t) : open_cpu(t)))
         t++;
     if (t == REF)
         ref_ops(&tables[REF]);
@@ -164,6 +177,43 @@ static inline float *get_floats(const struct ops *o, const struct dev *d, int64_
     return x;
 }
 
+/* ---- activations ---- */
+
+/* What they are rounded to before any table gets them: the inputs of a table that has them in bf16,
+ * and ref's that it is compared with. Weights round to it too. */
+static enum dtype act_round = DT_F32;
+
+static inline struct dev *put_act(const struct ops *o, const float *x, int64_t n)
+{
+    float *const rounded = host((size_t)n * sizeof *rounded);
+    uint16_t *const half = host((size_t)n * sizeof *half);
+
+    for (int64_t i = 0; i < n; i++) {
+        rounded[i] = f32_rounded(x[i], act_round);
+        half[i] = bf16_of_f32(x[i]);
+    }
+    return o->act == DT_F32 ? put_floats(o, rounded, n)
+                            : put_bytes(o, half, (size_t)n * sizeof *half);
+}
+
+static inline struct dev *act_room(const struct ops *o, int64_t n)
+{
+    return room(o, o->act == DT_F32 ? n : (n + 1) / 2);
+}
+
+static inline float *get_act(const struct ops *o, const struct dev *d, int64_t n)
+{
+    float *const x = host((size_t)n * sizeof *x);
+    uint16_t *const half = host((size_t)n * sizeof *half);
+
+    if (o->act == DT_F32)
+        return get_floats(o, d, n);
+    assert_int_equal(o->get(half, d, (size_t)n * sizeof *half), 0);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = f32_of_bf16(half[i]);
+    return x;
+}
+
 /* ---- random data ---- */
 
 /* Uniform in [-1, 1) (splitmix64). */
@@ -189,6 +239,11 @@ static inline float *random_floats(int64_t n, uint64_t seed)
 static inline struct dev *put_random(const struct ops *o, int64_t n, uint64_t seed)
 {
     return put_floats(o, random_floats(n, seed), n);
+}
+
+static inline struct dev *put_random_act(const struct ops *o, int64_t n, uint64_t seed)
+{
+    return put_act(o, random_floats(n, seed), n);
 }
 
 /* N blocks of format T: random bytes, and halves of both signs so that elements are about SIZE. */
@@ -234,9 +289,11 @@ static inline struct weight random_weight(const struct ops *o, enum dtype dtype,
 {
     const int64_t n = rows * cols, blocks = (n + block - 1) / block;
     float *const x = random_floats(n, seed);
-    struct weight w = {
-        .dtype = dtype, .rows = rows, .cols = cols, .block = block, .round = round
-    };
+    struct weight w = { .dtype = dtype,
+                        .rows = rows,
+                        .cols = cols,
+                        .block = block,
+                        .round = act_round == DT_F32 ? round : act_round };
 
     if (dtype_is_blocks(dtype)) {
         w.data =
@@ -367,6 +424,26 @@ static inline void give(struct outputs *out, const struct ops *o, const char *na
     out->of[out->n++] = (struct output){ name, get_floats(o, d, n), n };
 }
 
+static inline void give_act(struct outputs *out, const struct ops *o, const char *name,
+                            const struct dev *d, int64_t n)
+{
+    assert_true(out->n < COUNT(out->of));
+    out->of[out->n++] = (struct output){ name, get_act(o, d, n), n };
+}
+
+/* Rows of WIDTH, LD apart, of an activation. */
+static inline void give_rows(struct outputs *out, const struct ops *o, const char *name,
+                             const struct dev *x, int64_t rows, int64_t width, int64_t ld)
+{
+    const float *const all = get_act(o, x, rows * ld);
+    float *const some = host((size_t)(rows * width) * sizeof *some);
+
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(some + i * width, all + i * ld, (size_t)width * sizeof *some);
+    assert_true(out->n < COUNT(out->of));
+    out->of[out->n++] = (struct output){ name, some, rows * width };
+}
+
 /* Runs an op of O on data that depends on SHAPE alone. */
 typedef void op_run(struct outputs *out, const struct ops *o, const void *shape);
 
@@ -392,36 +469,57 @@ static inline bool vary(int t, int k)
     static const int threads[] = { 1, 2, 3, 8 };
     static const char *const order[] = { "forward", "reverse" };
 
-    if (k == (t == CUDA ? COUNT(order) : COUNT(threads)))
+    const bool cuda = t == CUDA || t == CUDA_BF16;
+
+    if (k == (cuda ? COUNT(order) : COUNT(threads)))
         return false;
-    if (t == CUDA)
+    if (cuda)
         setenv("SLMTOOLS_EMULATE_ORDER", order[k], 1);
     else
         omp_set_num_threads(threads[k]);
     return true;
 }
 
-/* Every table agrees with ref to an NMSE of TOLERANCE, and has the same bytes however it works. */
+/* Table T agrees with WANT to an NMSE of TOLERANCE, and has the same bytes however it works. */
+static inline void check_table(int t, op_run *run, const void *shape, int number, double tolerance,
+                               const struct outputs *want)
+{
+    (void)vary(t, 0);
+    const struct outputs first = run_op(run, &tables[t], shape);
+
+    for (int i = 0; i < first.n; i++) {
+        const double e = nmse(first.of[i].x, want->of[i].x, first.of[i].n);
+
+        /* of a few numbers the mean may be far from what roundings make of many */
+        const int64_t n = first.of[i].n;
+        const double allowed = n < 128 ? tolerance * (1 + 5 / sqrt((double)n)) : tolerance;
+
+        if (!(e <= allowed))
+            fail_msg("%s: %s of shape %d is off by NMSE %g, allowed %g", sets[t], first.of[i].name,
+                     number, e, allowed);
+    }
+    for (int k = 1; vary(t, k); k++) {
+        const struct outputs again = run_op(run, &tables[t], shape);
+
+        check_bytes(t, &again, &first, "on other threads");
+    }
+}
+
+/* Every table agrees with ref, and where activations are bf16 with ref on inputs that are rounded
+ * to it: each of four roundings is off by 2^-9 at most, 2e-6 of its square. */
 static inline void check_op(op_run *run, const void *shape, int number, double tolerance)
 {
     const size_t before = n_held;
-    struct outputs first[TABLES];
+    const struct outputs want = run_op(run, &tables[use(REF)], shape);
 
-    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
-        (void)vary(t, 0);
-        first[t] = run_op(run, &tables[t], shape);
-        for (int i = 0; i < first[t].n; i++) {
-            const double e = nmse(first[t].of[i].x, first[REF].of[i].x, first[t].of[i].n);
+    for (int t = REF; t < TABLES; t = use(t + 1))
+        check_table(t, run, shape, number, tolerance, &want);
+    if (open_cuda(CUDA_BF16)) {
+        act_round = DT_BF16;
+        const struct outputs rounded = run_op(run, &tables[REF], shape);
 
-            if (!(e <= tolerance))
-                fail_msg("%s: %s of shape %d is off by NMSE %g, allowed %g", sets[t],
-                         first[t].of[i].name, number, e, tolerance);
-        }
-        for (int k = 1; vary(t, k); k++) {
-            const struct outputs again = run_op(run, &tables[t], shape);
-
-            check_bytes(t, &again, &first[t], "on other threads");
-        }
+        check_table(CUDA_BF16, run, shape, number, fmax(tolerance, 1e-5), &rounded);
+        act_round = DT_F32;
     }
     omp_set_num_threads(omp_get_num_procs());
     release_from(before);

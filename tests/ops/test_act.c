@@ -28,16 +28,17 @@ static void run_act(struct outputs *out, const struct ops *o, const void *shape)
 {
     const int64_t n = *(const int64_t *)shape;
     float *const x = random_floats(n, 1);
-    struct dev *const y = room(o, n), *const dx = room(o, n), *const dy = put_random(o, n, 2);
+    struct dev *const y = act_room(o, n), *const dx = act_room(o, n);
+    struct dev *const dy = put_random_act(o, n, 2);
 
     for (int64_t i = 0; i < n; i++)
         x[i] *= 8;
-    assert_int_equal(o->act_forward(y, put_floats(o, x, n), ACT_GELU_NEW, n), 0);
-    give(out, o, "y", y, n);
-    assert_int_equal(o->act_backward(dx, dy, put_floats(o, x, n), ACT_GELU_NEW, n), 0);
-    give(out, o, "dx", dx, n);
-    assert_int_equal(o->act_backward(dy, dy, put_floats(o, x, n), ACT_GELU_NEW, n), 0);
-    give(out, o, "dx in place", dy, n);
+    assert_int_equal(o->act_forward(y, put_act(o, x, n), ACT_GELU_NEW, n), 0);
+    give_act(out, o, "y", y, n);
+    assert_int_equal(o->act_backward(dx, dy, put_act(o, x, n), ACT_GELU_NEW, n), 0);
+    give_act(out, o, "dx", dx, n);
+    assert_int_equal(o->act_backward(dy, dy, put_act(o, x, n), ACT_GELU_NEW, n), 0);
+    give_act(out, o, "dx in place", dy, n);
 }
 
 /* A float tanh of 2 ulp. */

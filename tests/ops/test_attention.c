@@ -31,16 +31,16 @@ static float *attend(const struct ops *o, const struct inputs *in, const struct 
     const int64_t n = in->q_rows * in->H * in->D;
     const struct packed rows = pack(o, seq, seqs);
     const struct attention shape = shape_of(in);
-    struct dev *const out = room(o, n), *const log_sums = room(o, in->q_rows * in->H);
+    struct dev *const out = act_room(o, n), *const log_sums = room(o, in->q_rows * in->H);
 
-    assert_int_equal(o->attention_forward(out, lse ? log_sums : NULL, put_floats(o, in->q, n),
-                                          put_floats(o, in->k, in->k_rows * in->K * in->D),
-                                          put_floats(o, in->v, in->k_rows * in->K * in->D), &rows,
+    assert_int_equal(o->attention_forward(out, lse ? log_sums : NULL, put_act(o, in->q, n),
+                                          put_act(o, in->k, in->k_rows * in->K * in->D),
+                                          put_act(o, in->v, in->k_rows * in->K * in->D), &rows,
                                           &shape),
                      0);
     if (lse)
         assert_int_equal(o->get(lse, log_sums, (size_t)(in->q_rows * in->H) * sizeof *lse), 0);
-    return get_floats(o, out, n);
+    return get_act(o, out, n);
 }
 
 /* Two tokens, one head of 1. The first sees itself; the second sees scores 0 and log 3: 1/4 and
@@ -186,15 +186,15 @@ static struct gradients backward(const struct ops *o, const struct inputs *in,
                                  const struct packed *rows, const float *g)
 {
     const int64_t nq = in->q_rows * in->H * in->D, nk = in->k_rows * in->K * in->D;
-    const struct dev *const q = put_floats(o, in->q, nq), *const k = put_floats(o, in->k, nk),
-                            *const v = put_floats(o, in->v, nk);
-    struct dev *const out = room(o, nq), *const lse = room(o, in->q_rows * in->H);
-    const struct gradients d = { room(o, nq), room(o, nk), room(o, nk) };
+    const struct dev *const q = put_act(o, in->q, nq), *const k = put_act(o, in->k, nk),
+                            *const v = put_act(o, in->v, nk);
+    struct dev *const out = act_room(o, nq), *const lse = room(o, in->q_rows * in->H);
+    const struct gradients d = { act_room(o, nq), act_room(o, nk), act_room(o, nk) };
     const struct attention shape = shape_of(in);
 
     assert_int_equal(o->attention_forward(out, lse, q, k, v, rows, &shape), 0);
     assert_int_equal(o->attention_backward(d.dq, d.dk, d.dv, room(o, in->q_rows * in->H),
-                                           put_floats(o, g, nq), out, lse, q, k, v, rows, &shape),
+                                           put_act(o, g, nq), out, lse, q, k, v, rows, &shape),
                      0);
     return d;
 }
@@ -209,11 +209,11 @@ static void run_attention(struct outputs *out, const struct ops *o, const void *
     const float *const y = attend(o, &in, rows.seq, s->n, lse);
     const struct gradients d = backward(o, &in, &rows, random_floats(nq, 5));
 
-    give(out, o, "out", put_floats(o, y, nq), nq);
+    give_act(out, o, "out", put_act(o, y, nq), nq);
     give(out, o, "lse", put_floats(o, lse, N * s->H), N * s->H);
-    give(out, o, "dq", d.dq, nq);
-    give(out, o, "dk", d.dk, nk);
-    give(out, o, "dv", d.dv, nk);
+    give_act(out, o, "dq", d.dq, nq);
+    give_act(out, o, "dk", d.dk, nk);
+    give_act(out, o, "dv", d.dv, nk);
 }
 
 /* Float scores of size 10 make exponentials good to 1e-6 of themselves. */

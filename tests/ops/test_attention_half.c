@@ -55,9 +55,9 @@ static struct inputs inputs_of(const struct ops *o, const struct shape *s)
     }
     in.rows = pack(o, seq, s->n);
     in.N = in.rows.tokens;
-    in.q = put_random(o, in.N * in.a.q_ld, 1);
-    in.k = put_random(o, (in.N + s->shared) * in.a.kv_ld, 2);
-    in.v = put_random(o, (in.N + s->shared) * in.a.kv_ld, 3);
+    in.q = put_random_act(o, in.N * in.a.q_ld, 1);
+    in.k = put_random_act(o, (in.N + s->shared) * in.a.kv_ld, 2);
+    in.v = put_random_act(o, (in.N + s->shared) * in.a.kv_ld, 3);
     return in;
 }
 
@@ -69,30 +69,18 @@ struct results {
 static struct results attend(const struct ops *o, const struct inputs *in, const struct dev *g)
 {
     const int64_t N = in->N, H = in->a.heads, D = in->a.head_dim;
-    struct results r = { .out = room(o, N * H * D), .lse = room(o, N * H) };
+    struct results r = { .out = act_room(o, N * H * D), .lse = room(o, N * H) };
 
     assert_int_equal(o->attention_forward(r.out, r.lse, in->q, in->k, in->v, &in->rows, &in->a), 0);
     if (!g)
         return r;
-    r.dq = room(o, N * in->a.q_ld);
-    r.dk = room(o, N * in->a.kv_ld);
-    r.dv = room(o, N * in->a.kv_ld);
+    r.dq = act_room(o, N * in->a.q_ld);
+    r.dk = act_room(o, N * in->a.kv_ld);
+    r.dv = act_room(o, N * in->a.kv_ld);
     assert_int_equal(o->attention_backward(r.dq, r.dk, r.dv, room(o, N * H), g, r.out, r.lse, in->q,
                                            in->k, in->v, &in->rows, &in->a),
                      0);
     return r;
-}
-
-/* Rows of WIDTH, LD apart. */
-static void give_rows(struct outputs *out, const struct ops *o, const char *name,
-                      const struct dev *x, int64_t rows, int64_t width, int64_t ld)
-{
-    const float *const all = get_floats(o, x, rows * ld);
-    float *const some = host((size_t)(rows * width) * sizeof *some);
-
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(some + i * width, all + i * ld, (size_t)width * sizeof *some);
-    give(out, o, name, put_floats(o, some, rows * width), rows * width);
 }
 
 static void run_half(struct outputs *out, const struct ops *o, const void *shape)
@@ -100,9 +88,9 @@ static void run_half(struct outputs *out, const struct ops *o, const void *shape
     const struct shape *const s = shape;
     const struct inputs in = inputs_of(o, s);
     const int64_t N = in.N, HD = s->H * s->D, KD = s->K * s->D;
-    const struct results r = attend(o, &in, s->shared ? NULL : put_random(o, N * HD, 4));
+    const struct results r = attend(o, &in, s->shared ? NULL : put_random_act(o, N * HD, 4));
 
-    give(out, o, "out", r.out, N * HD);
+    give_act(out, o, "out", r.out, N * HD);
     give(out, o, "lse", r.lse, N * s->H);
     if (s->shared)
         return;

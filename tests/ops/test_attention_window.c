@@ -117,22 +117,22 @@ static void run_window(struct outputs *out, const struct ops *o, const void *sha
     const struct attention a = shape_of(s);
     const struct packed rows = pack_lengths(o, s->lengths, s->n);
     const int64_t N = rows.tokens, HD = s->H * s->D, KD = s->K * s->D;
-    const struct dev *const q = put_random(o, N * a.q_ld, 1),
-                            *const k = put_random(o, N * a.kv_ld, 2),
-                            *const v = put_random(o, N * a.kv_ld, 3),
-                            *const g = put_random(o, N * HD, 4);
-    struct dev *const y = room(o, N * HD), *const lse = room(o, N * s->H);
-    struct dev *const dq = room(o, N * a.q_ld), *const dk = room(o, N * a.kv_ld),
-                      *const dv = room(o, N * a.kv_ld);
+    const struct dev *const q = put_random_act(o, N * a.q_ld, 1),
+                            *const k = put_random_act(o, N * a.kv_ld, 2),
+                            *const v = put_random_act(o, N * a.kv_ld, 3),
+                            *const g = put_random_act(o, N * HD, 4);
+    struct dev *const y = act_room(o, N * HD), *const lse = room(o, N * s->H);
+    struct dev *const dq = act_room(o, N * a.q_ld), *const dk = act_room(o, N * a.kv_ld),
+                      *const dv = act_room(o, N * a.kv_ld);
 
     assert_int_equal(o->attention_forward(y, lse, q, k, v, &rows, &a), 0);
     assert_int_equal(
         o->attention_backward(dq, dk, dv, room(o, N * s->H), g, y, lse, q, k, v, &rows, &a), 0);
-    give(out, o, "out", y, N * HD);
+    give_act(out, o, "out", y, N * HD);
     give(out, o, "lse", lse, N * s->H);
-    give(out, o, "dq", packed_rows(o, dq, N, HD, a.q_ld), N * HD);
-    give(out, o, "dk", packed_rows(o, dk, N, KD, a.kv_ld), N * KD);
-    give(out, o, "dv", packed_rows(o, dv, N, KD, a.kv_ld), N * KD);
+    give_rows(out, o, "dq", dq, N, HD, a.q_ld);
+    give_rows(out, o, "dk", dk, N, KD, a.kv_ld);
+    give_rows(out, o, "dv", dv, N, KD, a.kv_ld);
 }
 
 /* Rounding of one result to float, and a little for the scores. */

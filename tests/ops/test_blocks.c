@@ -99,10 +99,11 @@ static const int32_t *some(int64_t n, int64_t below, bool none)
 static void run_all(struct outputs *out, const struct ops *o, const struct weight *w, int64_t M)
 {
     const int64_t O = w->rows, C = w->cols;
-    const struct dev *const x = put_random(o, M * C, 2), *const dy = put_random(o, M * O, 3);
-    struct dev *const y = room(o, M * O), *const dx = put_random(o, M * C, 4),
-                      *const rows = room(o, M * C);
-    struct dev *const nll = room(o, M), *const dh = room(o, M * C), *const best = room(o, M);
+    const struct dev *const x = put_random_act(o, M * C, 2), *const dy =
+                                                                 put_random_act(o, M * O, 3);
+    struct dev *const y = act_room(o, M * O), *const dx = put_random_act(o, M * C, 4),
+                      *const rows = act_room(o, M * C);
+    struct dev *const nll = room(o, M), *const dh = act_room(o, M * C), *const best = room(o, M);
 
     assert_int_equal(o->linear_forward(y, NULL, x, w, put_random(o, O, 5), NULL, NULL, M), 0);
     assert_int_equal(o->linear_backward(dx, NULL, NULL, dy, x, NULL, NULL, w, NULL, NULL, M, true),
@@ -111,11 +112,11 @@ static void run_all(struct outputs *out, const struct ops *o, const struct weigh
     assert_int_equal(o->head_loss(nll, dh, best, x, w, NULL, put_ints(o, some(M, O, true), M),
                                   put_random(o, M, 6), M),
                      0);
-    give(out, o, "y", y, M * O);
-    give(out, o, "dx", dx, M * C);
-    give(out, o, "rows", rows, M * C);
+    give_act(out, o, "y", y, M * O);
+    give_act(out, o, "dx", dx, M * C);
+    give_act(out, o, "rows", rows, M * C);
     give(out, o, "nll", nll, M);
-    give(out, o, "dh", dh, M * C);
+    give_act(out, o, "dh", dh, M * C);
     give(out, o, "best", best, M);
 }
 

@@ -72,35 +72,24 @@ static float *steep_floats(int64_t n, uint64_t seed)
     return x;
 }
 
-/* x (N, I) out of rows LD apart. */
-static struct dev *packed_rows(const struct ops *o, const struct dev *x, const struct shape *s)
-{
-    const int64_t ld = s->I + s->gap;
-    const float *const all = get_floats(o, x, s->N * ld);
-    float *const some = host((size_t)(s->N * s->I) * sizeof *some);
-
-    for (int64_t i = 0; i < s->N; i++)
-        memcpy(some + i * s->I, all + i * ld, (size_t)s->I * sizeof *some);
-    return put_floats(o, some, s->N * s->I);
-}
-
 static void run_gate(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct shape *const s = shape;
     const int64_t ld = s->I + s->gap, n = s->N * s->I, all = s->N * ld;
-    struct dev *const gate = put_floats(o, steep_floats(all, 1), all), *const up =
-                                                                           put_random(o, all, 2);
-    struct dev *const y = room(o, n), *const dgate = room(o, all), *const dup = room(o, all);
-    const struct dev *const dy = put_random(o, n, 3);
+    struct dev *const gate = put_act(o, steep_floats(all, 1), all), *const up =
+                                                                        put_random_act(o, all, 2);
+    struct dev *const y = act_room(o, n), *const dgate = act_room(o, all),
+                      *const dup = act_room(o, all);
+    const struct dev *const dy = put_random_act(o, n, 3);
 
     assert_int_equal(o->gate_forward(y, gate, up, ld, s->act, s->N, s->I), 0);
     assert_int_equal(o->gate_backward(dgate, dup, dy, gate, up, ld, s->act, s->N, s->I), 0);
-    give(out, o, "y", y, n);
-    give(out, o, "dgate", packed_rows(o, dgate, s), n);
-    give(out, o, "dup", packed_rows(o, dup, s), n);
+    give_act(out, o, "y", y, n);
+    give_rows(out, o, "dgate", dgate, s->N, s->I, ld);
+    give_rows(out, o, "dup", dup, s->N, s->I, ld);
     assert_int_equal(o->gate_backward(gate, up, dy, gate, up, ld, s->act, s->N, s->I), 0);
-    give(out, o, "dgate in place", packed_rows(o, gate, s), n);
-    give(out, o, "dup in place", packed_rows(o, up, s), n);
+    give_rows(out, o, "dgate in place", gate, s->N, s->I, ld);
+    give_rows(out, o, "dup in place", up, s->N, s->I, ld);
 }
 
 static double act(enum activation kind, double x)

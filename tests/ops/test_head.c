@@ -105,17 +105,18 @@ static void run_head(struct outputs *out, const struct ops *o, const void *shape
 {
     const struct shape *const s = shape;
     const struct weight w = random_weight(o, s->dtype, s->V, s->C, 64, s->round, 1);
-    struct dev *const nll = room(o, s->M), *const dh = room(o, s->M * s->C),
+    struct dev *const nll = room(o, s->M), *const dh = act_room(o, s->M * s->C),
                       *const only = room(o, s->M), *const logits = room(o, s->M * s->V);
-    const struct dev *const h = put_random(o, s->M * s->C, 2), *const bias =
-                                                                   s->bias ? put_random(o, s->V, 3)
+    const struct dev *const h = put_random_act(o, s->M * s->C, 2), *const bias =
+                                                                       s->bias
+                                                                           ? put_random(o, s->V, 3)
                                                                            : NULL;
     const struct dev *const target = put_ints(o, targets(s->M, s->V), s->M);
 
     assert_int_equal(o->head_loss(nll, dh, NULL, h, &w, bias, target, put_random(o, s->M, 4), s->M),
                      0);
     give(out, o, "nll", nll, s->M);
-    give(out, o, "dh", dh, s->M * s->C);
+    give_act(out, o, "dh", dh, s->M * s->C);
     assert_int_equal(o->head_loss(only, NULL, NULL, h, &w, bias, target, NULL, s->M), 0);
     give(out, o, "nll alone", only, s->M);
     assert_int_equal(o->head_logits(logits, h, &w, bias, s->M), 0);

@@ -65,7 +65,7 @@ static struct layer layer_of(const struct ops *o, const struct shape *s)
 
     l.N = l.rows.tokens;
     l.w = random_weight(o, s->dtype, s->O, s->C, s->block ? s->block : 64, s->round, 1);
-    l.x = put_random(o, l.N * s->C, 2);
+    l.x = put_random_act(o, l.N * s->C, 2);
     l.bias = s->bias ? put_random(o, s->O, 3) : NULL;
     if (s->R)
         l.lora = (struct lora){ put_random(o, s->R * s->C, 4),
@@ -79,7 +79,7 @@ static struct layer layer_of(const struct ops *o, const struct shape *s)
 /* y (N, O); u may be NULL where there is no LoRA. */
 static struct dev *forward(const struct layer *l, struct dev *u)
 {
-    struct dev *const y = room(l->o, l->N * l->w.rows);
+    struct dev *const y = act_room(l->o, l->N * l->w.rows);
 
     assert_int_equal(l->o->linear_forward(y, u, l->x, &l->w, l->bias,
                                           l->lora.rank ? &l->lora : NULL, &l->rows, l->N),
@@ -296,7 +296,7 @@ static struct gradients backward(const struct layer *l, const struct dev *dy, bo
     const struct ops *const o = l->o;
     const int64_t N = l->N, O = l->w.rows, C = l->w.cols, R = l->lora.rank;
     struct dev *const u = room(o, N * R + 1), *const scratch = room(o, N * R + 1);
-    const struct gradients g = { add ? put_random(o, N * C, 11) : room(o, N * C),
+    const struct gradients g = { add ? put_random_act(o, N * C, 11) : act_room(o, N * C),
                                  put_random(o, R * C, 12), put_random(o, O * R, 13) };
 
     (void)forward(l, u);
@@ -310,12 +310,12 @@ static void run_linear(struct outputs *out, const struct ops *o, const void *sha
 {
     const struct shape *const s = shape;
     const struct layer l = layer_of(o, s);
-    const struct dev *const dy = put_random(o, l.N * s->O, 6);
+    const struct dev *const dy = put_random_act(o, l.N * s->O, 6);
     struct dev *const u = room(o, l.N * s->R + 1);
     const struct gradients g = backward(&l, dy, s->add, true);
 
-    give(out, o, "y", forward(&l, u), l.N * s->O);
-    give(out, o, "dx", g.dx, l.N * s->C);
+    give_act(out, o, "y", forward(&l, u), l.N * s->O);
+    give_act(out, o, "dx", g.dx, l.N * s->C);
     if (!s->R)
         return;
     give(out, o, "u", u, l.N * s->R);

@@ -84,20 +84,20 @@ static void run_norm(struct outputs *out, const struct ops *o, const void *shape
 {
     const struct shape *const s = shape;
     const int64_t n = s->N * s->C;
-    const struct dev *const x = put_random(o, n, 1), *const gain = put_random(o, s->C, 2);
-    struct dev *const y = room(o, n), *const mean = room(o, s->N), *const rstd = room(o, s->N);
-    struct dev *const dx = s->add ? put_random(o, n, 5) : room(o, n);
+    const struct dev *const x = put_random_act(o, n, 1), *const gain = put_random(o, s->C, 2);
+    struct dev *const y = act_room(o, n), *const mean = room(o, s->N), *const rstd = room(o, s->N);
+    struct dev *const dx = s->add ? put_random_act(o, n, 5) : act_room(o, n);
 
     assert_int_equal(o->norm_forward(y, mean, rstd, x, gain, put_random(o, s->C, 3), NORM_LAYER,
                                      s->N, s->C, eps),
                      0);
-    give(out, o, "y", y, n);
+    give_act(out, o, "y", y, n);
     give(out, o, "mean", mean, s->N);
     give(out, o, "rstd", rstd, s->N);
-    assert_int_equal(o->norm_backward(dx, put_random(o, n, 4), x, mean, rstd, gain, NORM_LAYER,
+    assert_int_equal(o->norm_backward(dx, put_random_act(o, n, 4), x, mean, rstd, gain, NORM_LAYER,
                                       s->N, s->C, s->add),
                      0);
-    give(out, o, "dx", dx, n);
+    give_act(out, o, "dx", dx, n);
 }
 
 /* Float sums over C: relative errors of some 2^-24, squared. */

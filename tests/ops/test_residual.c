@@ -163,16 +163,18 @@ static void run_residual(struct outputs *out, const struct ops *o, const void *s
     const struct packed rows = pack_lengths(o, s->lengths, s->n);
     const struct dropout da = { s->pa, 7, 1 }, dm = { s->pm, 7, 2 };
     const int64_t n = rows.tokens * s->C;
-    struct dev *const y = room(o, n), *const ga = room(o, n), *const gm = room(o, n);
+    struct dev *const y = act_room(o, n), *const ga = act_room(o, n), *const gm = act_room(o, n);
 
-    assert_int_equal(o->residual_forward(y, put_random(o, n, 1), put_random(o, n, 2),
-                                         put_random(o, n, 3), &da, &dm, &rows, rows.tokens, s->C),
+    assert_int_equal(o->residual_forward(y, put_random_act(o, n, 1), put_random_act(o, n, 2),
+                                         put_random_act(o, n, 3), &da, &dm, &rows, rows.tokens,
+                                         s->C),
                      0);
-    give(out, o, "out", y, n);
+    give_act(out, o, "out", y, n);
     assert_int_equal(
-        o->residual_backward(ga, gm, put_random(o, n, 4), &da, &dm, &rows, rows.tokens, s->C), 0);
-    give(out, o, "da", ga, n);
-    give(out, o, "dm", gm, n);
+        o->residual_backward(ga, gm, put_random_act(o, n, 4), &da, &dm, &rows, rows.tokens, s->C),
+        0);
+    give_act(out, o, "da", ga, n);
+    give_act(out, o, "dm", gm, n);
 }
 
 /* Two sums and a product in float. */

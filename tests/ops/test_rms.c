@@ -46,19 +46,20 @@ static void run_rms(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct shape *const s = shape;
     const int64_t n = s->N * s->C;
-    const struct dev *const x = put_random(o, n, 1), *const gain = put_random(o, s->C, 2);
-    struct dev *const y = room(o, n), *const rstd = room(o, s->N);
-    struct dev *const dx = s->add ? put_random(o, n, 5) : room(o, n), *const dy =
-                                                                          put_random(o, n, 4);
+    const struct dev *const x = put_random_act(o, n, 1), *const gain = put_random(o, s->C, 2);
+    struct dev *const y = act_room(o, n), *const rstd = room(o, s->N);
+    struct dev *const dx = s->add ? put_random_act(o, n, 5) : act_room(o, n), *const dy =
+                                                                                  put_random_act(
+                                                                                      o, n, 4);
 
     assert_int_equal(o->norm_forward(y, NULL, rstd, x, gain, NULL, NORM_RMS, s->N, s->C, eps), 0);
-    give(out, o, "y", y, n);
+    give_act(out, o, "y", y, n);
     give(out, o, "rstd", rstd, s->N);
     assert_int_equal(o->norm_backward(dx, dy, x, NULL, rstd, gain, NORM_RMS, s->N, s->C, s->add),
                      0);
-    give(out, o, "dx", dx, n);
+    give_act(out, o, "dx", dx, n);
     assert_int_equal(o->norm_backward(dy, dy, x, NULL, rstd, gain, NORM_RMS, s->N, s->C, false), 0);
-    give(out, o, "dx in place", dy, n);
+    give_act(out, o, "dx in place", dy, n);
 }
 
 static double rstd_of(const float *x, int64_t n)

@@ -75,7 +75,7 @@ static struct dev *turned(const struct ops *o, const struct shape *s, const floa
     float *const c = host((size_t)(POSITIONS * half) * sizeof *c), *const sn = host(
                                                                        (size_t)(POSITIONS * half) *
                                                                        sizeof *sn);
-    struct dev *const d = put_floats(o, x, n);
+    struct dev *const d = put_act(o, x, n);
 
     angles(c, sn, half);
     assert_int_equal(o->rope(d, s->H * s->D, put_floats(o, c, POSITIONS * half),
@@ -98,8 +98,8 @@ static void run_rope(struct outputs *out, const struct ops *o, const void *shape
 {
     const float *const x = random_floats(size_of(shape), 1);
 
-    give(out, o, "forward", turned(o, shape, x, 1), size_of(shape));
-    give(out, o, "backward", turned(o, shape, x, -1), size_of(shape));
+    give_act(out, o, "forward", turned(o, shape, x, 1), size_of(shape));
+    give_act(out, o, "backward", turned(o, shape, x, -1), size_of(shape));
 }
 
 /* Two products and a sum in float: 2^-24 each. */

@@ -85,17 +85,33 @@ static int32_t *row_numbers(int64_t M, int64_t rows)
     return at;
 }
 
+static int32_t *every_other(int64_t M)
+{
+    int32_t *const at = host((size_t)M * sizeof *at);
+
+    for (int64_t i = 0; i < M; i++)
+        at[i] = (int32_t)(2 * (M - 1 - i) + 1);
+    return at;
+}
+
 static void run_rows(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct shape *const s = shape;
     const struct weight w = random_weight(o, DT_F16, s->rows, s->C, 64, DT_F32, 1);
     const struct dev *const at = put_ints(o, row_numbers(s->M, s->rows), s->M);
-    struct dev *const embedded = room(o, s->M * s->C), *const gathered = room(o, s->M * s->C);
+    struct dev *const scattered = put_random_act(o, 2 * s->M * s->C, 3);
+    struct dev *const embedded = act_room(o, s->M * s->C), *const gathered =
+                                                               act_room(o, s->M * s->C);
 
     assert_int_equal(o->embed(embedded, &w, at, s->M), 0);
-    give(out, o, "embed", embedded, s->M * s->C);
-    assert_int_equal(o->gather_rows(gathered, put_random(o, s->rows * s->C, 2), at, s->M, s->C), 0);
-    give(out, o, "gather_rows", gathered, s->M * s->C);
+    give_act(out, o, "embed", embedded, s->M * s->C);
+    assert_int_equal(o->gather_rows(gathered, put_random_act(o, s->rows * s->C, 2), at, s->M, s->C),
+                     0);
+    give_act(out, o, "gather_rows", gathered, s->M * s->C);
+    assert_int_equal(o->scatter_rows(scattered, gathered, s->C,
+                                     put_ints(o, every_other(s->M), s->M), s->M, s->C),
+                     0);
+    give_act(out, o, "scatter_rows", scattered, 2 * s->M * s->C);
 }
 
 static void rows_agree(void **state)

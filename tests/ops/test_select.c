@@ -67,7 +67,7 @@ static void check_row(int t, const float *x, const struct shape *s, const int32_
     }
 }
 
-/* What linear_forward's rows say, at any number of threads. */
+/* What head_logits' rows say, at any number of threads. */
 static void answers_are_those_of_the_rows(void **state)
 {
     (void)state;
@@ -86,7 +86,7 @@ static void answers_are_those_of_the_rows(void **state)
                 struct dev *const y = room(o, s->M * s->V);
 
                 omp_set_num_threads(threads);
-                assert_int_equal(o->linear_forward(y, NULL, h, &w, bias, NULL, NULL, s->M), 0);
+                assert_int_equal(o->head_logits(y, h, &w, bias, s->M), 0);
                 const float *const rows = get_floats(o, y, s->M * s->V);
                 const struct answers a = ask(o, h, &w, bias, ids, s->M, s->n);
 
@@ -94,6 +94,26 @@ static void answers_are_those_of_the_rows(void **state)
                     check_row(t, rows + i * s->V, s, ids + i * s->n, a.logp + i * s->n, a.best[i]);
             }
     omp_set_num_threads(omp_get_num_procs());
+}
+
+static void run_select(struct outputs *out, const struct ops *o, const void *shape)
+{
+    const struct shape *const s = shape;
+    const struct weight w = random_weight(o, s->dtype, s->V, s->C, 64, s->round, 1);
+    const struct dev *const h = put_random_act(o, s->M * s->C, 2);
+    const struct answers a =
+        ask(o, h, &w, s->bias ? put_random(o, s->V, 3) : NULL, ids_of(s), s->M, s->n);
+    float *const logp = host((size_t)(s->M * s->n + 1) * sizeof *logp);
+
+    for (int64_t i = 0; i < s->M * s->n; i++)
+        logp[i] = (float)a.logp[i];
+    give(out, o, "logp", put_floats(o, logp, s->M * s->n), s->M * s->n);
+}
+
+static void tables_agree(void **state)
+{
+    (void)state;
+    CHECK_OP(run_select, shapes, 1e-11);
 }
 
 /* Logits 0, 1, 2, 3 and a tie. */
@@ -174,9 +194,8 @@ static void either_may_be_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OP_TEST(answers_are_those_of_the_rows),
-        OP_TEST(four_logits_by_hand),
-        OP_TEST(a_row_that_is_not_finite_says_so),
+        OP_TEST(answers_are_those_of_the_rows), OP_TEST(tables_agree),
+        OP_TEST(four_logits_by_hand),           OP_TEST(a_row_that_is_not_finite_says_so),
         OP_TEST(either_may_be_left_out),
     };
 

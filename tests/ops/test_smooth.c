@@ -87,7 +87,7 @@ static struct case_of random_case(const struct ops *o, const struct shape *s)
         .M = s->M,
         .V = s->V,
         .C = s->C,
-        .h = put_random(o, s->M * s->C, 2),
+        .h = put_random_act(o, s->M * s->C, 2),
         .bias = s->bias ? put_random(o, s->V, 3) : NULL,
         .target = put_ints(o, targets(s->M, s->V), s->M),
         .weight = put_random(o, s->M, 4),
@@ -99,11 +99,11 @@ static struct case_of random_case(const struct ops *o, const struct shape *s)
 static void run_smooth(struct outputs *out, const struct ops *o, const void *shape)
 {
     const struct case_of c = random_case(o, shape);
-    struct dev *const nll = room(o, c.M), *const dh = room(o, c.M * c.C);
+    struct dev *const nll = room(o, c.M), *const dh = act_room(o, c.M * c.C);
 
     run_case(o, &c, nll, dh);
     give(out, o, "nll", nll, c.M);
-    give(out, o, "dh", dh, c.M * c.C);
+    give_act(out, o, "dh", dh, c.M * c.C);
 }
 
 /* As head_loss does, of which it is a part. */

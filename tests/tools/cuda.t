@@ -59,10 +59,11 @@ with tempfile.TemporaryDirectory() as scratch:
     for family in families:
         adapter = golden(family, "adapter-final")
         options = ["-a", adapter] if os.path.exists(adapter) else []
-        e = nmse(logits(family, "cuda", *options), logits(family, "cpu", *options))
+        want = logits(family, "cpu", *options)
+        e = nmse(logits(family, "cuda", *options), want)
         check(f"{family}: logits are the CPU's", e < 1e-9, e)
-    e = nmse(logits("phi-tiny", "cuda", "--compute-dtype", "bfloat16"), logits("phi-tiny", "cpu", "--compute-dtype", "bfloat16"))
-    check("in bfloat16 too", e < 1e-4, e)
+        e = nmse(logits(family, "cuda", *options, "--compute-dtype", "bfloat16"), want)
+        check(f"{family}: in bfloat16, activations too, nearly", 1e-9 < e < 3e-4, e)
 
     def labelled(memory):
         return run("predict", "-q", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", "--compute-dtype", "bfloat16",
@@ -119,11 +120,11 @@ with tempfile.TemporaryDirectory() as scratch:
             good(trained(family, device, device))
         a, b = curve("cuda"), curve("cpu")
         check(f"{family}: training has the CPU's losses, with dropout", len(a) == len(b) > 3 and all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(a, b)), (a, b))
-    good(trained("phi-tiny", "cpu", "cpu"))
-    good(trained("phi-tiny", "cuda", "cuda", "--compute-dtype", "bfloat16"))
-    for what in "loss", "grad_norm":
-        a, b = curve("cuda", what), curve("cpu", what)
-        check(f"in bfloat16 {what} is nearly float32's", len(a) == len(b) > 3 and all(math.isclose(x, y, rel_tol=0.01) for x, y in zip(a, b)), (a, b))
+        good(trained(family, "cuda", "cuda", "--compute-dtype", "bfloat16"))
+        for what in "loss", "grad_norm":
+            a, b = curve("cuda", what), curve("cpu", what)
+            off = max(abs(x / y - 1) for x, y in zip(a, b))
+            check(f"{family}: in bfloat16 {what} is nearly float32's", len(a) == len(b) > 3 and 0 < off < 0.03, off)
     good(trained("phi-tiny", "cuda", "again"))
     good(trained("phi-tiny", "cuda", "cuda"))
     with open(path("again"), "rb") as a, open(path("cuda"), "rb") as b:
