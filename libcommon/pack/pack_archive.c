@@ -155,13 +155,14 @@ static int read_bare(struct reading *r, const uint8_t *p, size_t n)
 {
     struct content c = { 0 };
 
+    if (!n)
+        return err_set(EXIT_NOINPUT, "empty; the program that should have written it has failed");
     if (!gguf_is(p, n))
         return filetype_refuse(p, n) < 0
                    ? -1
                    : err_set(EXIT_DATA,
-                             n ? "neither a folder nor a tar, tar.zst, tgz or zip archive, nor a GGUF "
-                                 "file; give a model or an adapter"
-                               : "empty; the program that should have written it has failed");
+                             "neither a folder nor a tar, tar.zst, tgz or zip archive, nor a GGUF "
+                             "file; give a model or an adapter");
     while (n) {
         if (check_total(r, n) < 0)
             goto failed;

@@ -45,7 +45,7 @@ void record_clear(struct record *r)
     arena_clear(&r->arena);
 }
 
-size_t record_copy(struct record *to, const struct record *from, const char *except)
+size_t record_copy(struct record *to, const struct record *from)
 {
     size_t bytes = 0;
 
@@ -54,8 +54,6 @@ size_t record_copy(struct record *to, const struct record *from, const char *exc
     for (int i = 0; i < from->n; i++) {
         const struct field *f = &from->field[i];
 
-        if (except && text_is(f->key, f->key_len, except))
-            continue;
         record_set_raw(to, f->key, f->key_len, f->raw, f->raw_len);
         bytes += f->key_len + f->raw_len;
     }
@@ -132,6 +130,18 @@ static struct field *slot(struct record *r, const char *key, size_t n)
     memmove(&r->field[at + 1], &r->field[at], (size_t)(r->n - at) * sizeof *r->field);
     r->n++;
     return &r->field[at];
+}
+
+void record_remove(struct record *r, const char *key)
+{
+    const struct field *f = record_find(r, key);
+
+    if (!f)
+        return;
+    const ptrdiff_t at = f - r->field;
+
+    r->n--;
+    memmove(&r->field[at], f + 1, (size_t)(r->n - at) * sizeof *f);
 }
 
 /* ---- what a value says ---- */

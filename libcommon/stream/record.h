@@ -36,9 +36,8 @@ enum { RECORD_FIELDS_MAX = 1024 };
 struct record *record_new(void);        /* without fields; the caller's */
 void record_free(struct record *r);     /* NULL is fine; not one that reader_next lent */
 void record_clear(struct record *r);    /* no fields, arena empty */
-/* TO becomes FROM, whose name in messages it keeps too, without the field EXCEPT (NULL: with all). The
- * bytes of keys and values. */
-size_t record_copy(struct record *to, const struct record *from, const char *except);
+/* TO becomes FROM, whose name in messages it keeps too. The bytes of keys and values. */
+size_t record_copy(struct record *to, const struct record *from);
 
 /* Fields are lent until R is changed. */
 int record_count(const struct record *r);
@@ -54,6 +53,7 @@ MUST_USE int record_get_f32(struct record *r, const char *key, const float **v, 
 /* The N elements of an array that is no typed one. */
 MUST_USE int record_get_array(struct record *r, const char *key, struct items *elements, uint64_t *n);
 
+void record_remove(struct record *r, const char *key);  /* one that is not there is fine */
 /* Writers: replace the field or put it where the deterministic order has it. TEXT must be UTF-8
  * (checked by whoever read it). */
 void record_set_text(struct record *r, const char *key, const char *text, size_t n);

@@ -90,6 +90,8 @@ says 66 'folder: there is no config.json in it; give the folder or archive of a 
 says 65 'model: is a model and no adapter; give an adapter as lora-train and PEFT write it, and the model to --model' predict -m model -a model tokens.zst
 does predict -m model -a adapter tokens.zst
 says 65 'nor a GGUF file; give a model or an adapter' quantize-nf4 "$data"
+: >nothing
+says 66 'nothing: empty; the program that should have written it has failed' predict tokens.zst --model nothing
 says 66 'give a model that has one' tokenize -m adapter prompts.zst
 echo '{"a":1}' >some.json
 says 65 "there is no 'model'; give a tokenizer.json" tokenize -m some.json prompts.zst

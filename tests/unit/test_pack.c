@@ -247,7 +247,7 @@ static void hostile_archives_are_refused(void **state)
     refused("cut.tar", EXIT_DATA, "");
     refused("end.tar", EXIT_DATA, "no end mark");
     refused("cut.tar.zst", EXIT_DATA, "");
-    refused("nothing", EXIT_DATA, "");
+    refused("nothing", EXIT_NOINPUT, "empty");
     refused("noise", EXIT_DATA, "neither a folder nor");
     refused("absent", EXIT_NOINPUT, "No such file");
 }

@@ -48,7 +48,7 @@ static int take(struct pending *item, struct record *rec, size_t *size)
     if (n)
         memcpy(item->ids, ids, n * sizeof *ids);
     *size += n * sizeof *ids;
-    *size += record_copy(item->rec, rec, NULL);
+    *size += record_copy(item->rec, rec);
     return 0;
 }
 

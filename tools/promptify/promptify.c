@@ -200,11 +200,10 @@ static int find_answer(const struct job *j, struct record *rec, const char **ans
 
 struct scratch {
     struct buf prompt, completion;
-    struct record *rec;
 };
 
-/* REC with prompt and completion, or NULL. */
-static struct record *complete(const struct job *j, struct record *rec, struct scratch *s)
+/* Gives REC its prompt and completion. */
+static int complete(const struct job *j, struct record *rec, struct scratch *s)
 {
     const char *answer;
     size_t n;
@@ -212,28 +211,25 @@ static struct record *complete(const struct job *j, struct record *rec, struct s
 
     if (has < 0 || template_prompt(j->template, rec, &j->values, &s->prompt) < 0 ||
         (has && template_completion(j->template, rec, &j->values, answer, n, &s->completion) < 0))
-        return NULL;
-    if (!has && record_find(rec, "completion")) {
-        (void)record_copy(s->rec, rec, "completion");
-        rec = s->rec;
-    }
+        return -1;
     record_set_text(rec, "prompt", s->prompt.p, s->prompt.n);
     if (has)
         record_set_text(rec, "completion", s->completion.p, s->completion.n);
-    return rec;
+    else
+        record_remove(rec, "completion");
+    return 0;
 }
 
 static int put_all(struct writer *w, struct examples *in, const struct job *j)
 {
     struct progress *progress = progress_open(&o.common, "records", -1);
-    struct scratch s = { .rec = record_new() };
+    struct scratch s = { 0 };
     struct record *rec;
     int64_t n = 0;
     int got;
 
     while ((got = examples_next(in, &rec)) > 0) {
-        rec = complete(j, rec, &s);
-        if (!rec)
+        if (complete(j, rec, &s) < 0)
             got = err_in("%s", examples_place(in));
         else
             got = writer_put(w, rec);
@@ -244,7 +240,6 @@ static int put_all(struct writer *w, struct examples *in, const struct job *j)
     progress_close(progress);
     buf_free(&s.prompt);
     buf_free(&s.completion);
-    record_free(s.rec);
     return got;
 }
 
