@@ -130,17 +130,24 @@ static void head_agrees(void **state)
     CHECK_OP(run_head, shapes, 1e-11);
 }
 
-/* The softmax is rounded to bfloat16 at two scales: each term of dh to 2^-9 of itself. */
-static void head_agrees_in_bfloat16(void **state)
+/* The softmax is rounded at two scales: each term of dh to 2^-9 of itself in bfloat16, 2^-12 in
+ * float16. */
+static void head_agrees_in_16_bits(void **state)
 {
     static const struct shape rounded[] = {
         { 5, 33, 7, DT_F32, true, DT_BF16 },
         { 37, 1025, 64, DT_F16, true, DT_BF16 },
         { 70, 2500, 90, DT_F16, true, DT_BF16 },
+    },
+                              half[] = {
+        { 5, 33, 7, DT_F32, true, DT_F16 },
+        { 37, 1025, 64, DT_F16, true, DT_F16 },
+        { 9, 2500, 96, DT_NF4, true, DT_F16 },
     };
 
     (void)state;
     CHECK_OP(run_head, rounded, 1e-6);
+    CHECK_OP(run_head, half, 1e-7);
 }
 
 /* The argmax is that of the logits, and rows do not see each other. */
@@ -221,7 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OP_TEST(three_words_by_hand),          OP_TEST(the_first_of_equals_is_best),
         OP_TEST(large_logits_do_not_overflow), OP_TEST(head_agrees),
-        OP_TEST(head_agrees_in_bfloat16),      OP_TEST(best_is_the_largest_logit),
+        OP_TEST(head_agrees_in_16_bits),       OP_TEST(best_is_the_largest_logit),
         OP_TEST(the_gradient_is_the_slope),
     };
 

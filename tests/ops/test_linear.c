@@ -47,6 +47,10 @@ static const struct shape shapes[] = {
     { { 70, 61 }, 2, 131, 512, 16, DT_Q5_K, DT_F32, 0.05f, true, false, 0 },
     { { 50, 43 }, 2, 131, 256, 8, DT_Q6_K, DT_BF16, 0.05f, true, false, 0 },
     { { 4 }, 1, 65, 2560, 3, DT_IQ4_XS, DT_F32, 0.1f, true, true, 0 },
+    { { 21 }, 1, 70, 95, 3, DT_F32, DT_F16, 0, false, true, 0 },
+    { { 50, 43 }, 2, 131, 656, 8, DT_F16, DT_F16, 0.05f, true, false, 0 },
+    { { 1 }, 1, 100, 320, 0, DT_NF4, DT_F16, 0, true, false, 0 },
+    { { 60, 41 }, 2, 130, 256, 16, DT_Q4_K, DT_F16, 0.05f, true, true, 0 },
 };
 
 /* Everything one linear is called with. */
@@ -148,6 +152,43 @@ static void operands_are_rounded(void **state)
                          0);
         assert_floats("dx", get_floats(o, dx, 2), (float[]){ 2 + 0x1p-9f, 256 }, 2, 0);
         assert_floats("db", get_floats(o, db, 1), (float[]){ 1 + 0x1p-8f + 0x1p-18f }, 1, 0x1p-23);
+    }
+}
+
+/* float16 as IEEE 754 has it: below 2^-14 multiples of 2^-24, ties to even; 65520 and beyond is
+ * infinite. An operand on either side of a product with 1, of one row and of many. */
+static void float16_has_subnormals_and_infinity(void **state)
+{
+    enum { N = 6 };
+    static const float value[N] = { 3 * 0x1p-25f, -0x1p-25f, 0x1.002p-15f, 65519, 65520, -1e30f },
+                       want[N] = { 0x1p-23f, -0.0f, 0x1p-15f, 65504, INFINITY, -INFINITY },
+                       ones[N] = { 1, 1, 1, 1, 1, 1 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        const struct weight one = {
+            .dtype = DT_F32, .data = put_floats(o, ones, 1), .rows = 1, .cols = 1, .round = DT_F16
+        };
+        struct weight many = one;
+        struct dev *const y = room(o, N), *const dx = room(o, N);
+
+        many.data = put_floats(o, value, N);
+        many.rows = N;
+        assert_int_equal(
+            o->linear_forward(y, NULL, put_floats(o, value, N), &one, NULL, NULL, NULL, N), 0);
+        assert_floats("x", get_floats(o, y, 3), want, 3, 0);
+        assert_memory_equal(get_floats(o, y, N) + 3, want + 3, 3 * sizeof *want);
+        assert_int_equal(
+            o->linear_forward(y, NULL, put_floats(o, ones, 1), &many, NULL, NULL, NULL, 1), 0);
+        assert_floats("W", get_floats(o, y, 3), want, 3, 0);
+        assert_memory_equal(get_floats(o, y, N) + 3, want + 3, 3 * sizeof *want);
+        assert_int_equal(o->linear_backward(dx, NULL, NULL, put_floats(o, value, N),
+                                            put_floats(o, ones, N), NULL, NULL, &one, NULL, NULL, N,
+                                            false),
+                         0);
+        assert_floats("dy", get_floats(o, dx, 3), want, 3, 0);
+        assert_memory_equal(get_floats(o, dx, N) + 3, want + 3, 3 * sizeof *want);
     }
 }
 
@@ -403,6 +444,7 @@ int main(void)
         OP_TEST(one_token_by_hand),
         OP_TEST(one_token_backward_by_hand),
         OP_TEST(operands_are_rounded),
+        OP_TEST(float16_has_subnormals_and_infinity),
         OP_TEST(a_weight_equals_its_expansion),
         OP_TEST(rows_do_not_see_each_other),
         OP_TEST(dropout_is_on_the_input_of_a),

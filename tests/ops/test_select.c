@@ -12,7 +12,7 @@ static const struct shape shapes[] = {
     { 1, 7, 5, 2, DT_F32, DT_F32, false },      { 3, 64, 131, 4, DT_F16, DT_F32, true },
     { 70, 48, 1001, 3, DT_F32, DT_F32, true },  { 5, 640, 300, 1, DT_NF4, DT_F32, false },
     { 9, 96, 517, 6, DT_BF16, DT_BF16, false }, { 2, 32, 40, 0, DT_F32, DT_F32, false },
-    { 150, 16, 33, 2, DT_F16, DT_BF16, true },
+    { 150, 16, 33, 2, DT_F16, DT_BF16, true },  { 9, 640, 300, 3, DT_NF4, DT_F16, true },
 };
 
 static int32_t *ids_of(const struct shape *s)

@@ -69,6 +69,7 @@ static const struct shape shapes[] = {
     { 1, 2, 1, DT_F32, false, DT_F32 },      { 5, 33, 7, DT_F32, true, DT_F32 },
     { 20, 509, 160, DT_BF16, true, DT_F32 }, { 37, 1025, 64, DT_F16, true, DT_BF16 },
     { 9, 70, 128, DT_NF4, false, DT_F32 },   { 9, 70, 96, DT_Q8_0, false, DT_BF16 },
+    { 20, 509, 160, DT_F32, true, DT_F16 },
 };
 
 /* Every third row has no target. */

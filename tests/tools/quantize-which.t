@@ -114,6 +114,15 @@ do
 	exit_is 70
 	err_has "tensor '$fc1"
 done
+for m in large large4 large5 # float32, 4 bits, bfloat16
+do
+	it "70000 is beyond float16 where that is computed with: $m"
+	run predict --compute-dtype float16 -m "$dir/$m" --mode loss "$dir/tok" -o "$dir/made"
+	exit_is 70
+	err_has "tensor '$fc1"
+	err_has "beyond what float16 can hold; use --compute-dtype bfloat16 or float32"
+done
+it "65519 is not"; run predict --compute-dtype float16 -m "$dir/edge4" --mode loss "$dir/tok" -o "$dir/made"; ok
 it "scales whose 8 bits would be beyond float32"
 made scales "$(for i in $(seq 0 64 16320); do printf "$fc1:$i=-3.4e38 "; done) $fc1:6400=1e30"
 refused 70 "scales of tensor '$fc1' in 8 bits" quantize-nf4 --double-quant --nested-compat bnb-cpu "$dir/scales"

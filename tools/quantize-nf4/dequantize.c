@@ -152,10 +152,11 @@ static int write_nf4(struct tensors_writer *out, const struct ops *ops, struct t
 {
     struct weights owner = { .ops = ops, .files = all };
     const struct tensor *used[8];
-    struct loader loader = { .w = &owner, .ops = ops, .round = o->dtype, .used = used };
+    struct loader loader = { .w = &owner, .ops = ops, .round = DT_F32, .used = used };
     struct weight w;
     int rc = load_nf4(&loader, &w, o->stem, o->state, o->q.rows, o->q.cols);
 
+    w.round = o->dtype; /* values that it cannot hold are named, not their scales */
     if (!rc)
         rc = write_pieces(out, ops, &w, o->t->name);
     owner.files = NULL; /* they are the caller's */

@@ -111,16 +111,44 @@ int loader_finite_blocks(const struct tensor *t)
     return say_finite(t, bad < 0 ? bad : bad * block);
 }
 
+/* The type whose range products need; DT_NONE: they round to none. */
+static enum dtype range_of(const struct loader *ld)
+{
+    if (ld->ops && ld->round == DT_BF16X3)
+        return DT_BF16;
+    return ld->ops && (ld->round == DT_F16 || ld->round == DT_BF16) ? ld->round : DT_NONE;
+}
+
+static int say_beyond(const struct tensor *t, float x, int64_t i, enum dtype range)
+{
+    return err_set(EXIT_NUMERIC,
+                   "tensor '%s' has %g at element %lld, beyond what %s can hold; use "
+                   "--compute-dtype %s",
+                   t->name, (double)x, (long long)i, dtype_torch_name(range),
+                   range == DT_F16 ? "bfloat16 or float32" : "float32");
+}
+
 int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v, int64_t n)
 {
-    const bool brain = ld->ops && (ld->round == DT_BF16 || ld->round == DT_BF16X3);
-    const int64_t i = brain ? f32_first_beyond(v, n, DT_BF16) : -1;
+    const enum dtype range = range_of(ld);
+    const int64_t i = range != DT_NONE ? f32_first_beyond(v, n, range) : -1;
 
-    return i < 0 ? 0
-                 : err_set(EXIT_NUMERIC,
-                           "tensor '%s' has %g at element %lld, beyond what bfloat16 can hold; use "
-                           "--compute-dtype float32",
-                           t->name, (double)v[i], (long long)i);
+    return i < 0 ? 0 : say_beyond(t, v[i], i, range);
+}
+
+int loader_rounds_matrix(const struct loader *ld, const struct tensor *t)
+{
+    enum { beyond = 0x4780 }; /* 65536, next to 65280 */
+    const uint16_t *const half = (const void *)t->data;
+
+    if (t->dtype == DT_F32)
+        return loader_rounds(ld, t, (const void *)t->data, t->n);
+    if (t->dtype != DT_BF16 || range_of(ld) != DT_F16)
+        return 0;
+    for (int64_t i = 0; i < t->n; i++)
+        if ((half[i] & 0x7fff) >= beyond)
+            return say_beyond(t, f32_of_bf16(half[i]), i, DT_F16);
+    return 0;
 }
 
 int loader_check_shape(const struct tensor *t, int64_t rows, int64_t cols)

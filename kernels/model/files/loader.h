@@ -46,6 +46,8 @@ MUST_USE int loader_finite_blocks(const struct tensor *t);
  * round to. */
 MUST_USE int loader_rounds(const struct loader *ld, const struct tensor *t, const float *v,
                            int64_t n);
+/* The same of T's own elements, all finite, where it is dense. */
+MUST_USE int loader_rounds_matrix(const struct loader *ld, const struct tensor *t);
 /* A bias or a gain of N, float32 on the device whatever it is in the file. */
 MUST_USE int loader_vector(struct loader *ld, const struct dev **out, const char *stem,
                            const char *suffix, int64_t n);

@@ -32,8 +32,7 @@ static int load_dense(struct loader *ld, struct weight *w, const char *stem, int
         return ld->ops ? loader_finite_blocks(t) : 0;
     if (loader_finite(ld, t, w->data, t->dtype, t->n) < 0)
         return -1;
-    return t->dtype == DT_F32 ? loader_rounds(ld, t, (const float *)(const void *)t->data, t->n)
-                              : 0;
+    return loader_rounds_matrix(ld, t);
 }
 
 static int load_linear(struct loader *ld, struct linear_weights *l, const char *stem, int64_t rows,

@@ -11,7 +11,7 @@ int model_open(struct model **out, const struct pack *p, const struct ops *ops, 
     struct model *m = xcalloc(1, sizeof *m);
     struct weights *w = &m->weights;
 
-    assert(compute == DT_F32 || compute == DT_BF16 || compute == DT_BF16X3);
+    assert(compute == DT_F32 || compute == DT_BF16 || compute == DT_F16 || compute == DT_BF16X3);
     if (weights_open(w, p, ops, compute) < 0) {
         free(m);
         return -1;
