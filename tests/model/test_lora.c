@@ -292,12 +292,14 @@ static void clipping_scales_only_what_is_too_long(void **state)
     struct lora_set *l = golden_adapter(&g, "adapter-init", true);
 
     must(lora_zero_grad(l));
-    must(lora_step(l, 1, 0.3, &step));
+    must(lora_step(l, 1, 0.3, 1, &step));
     assert_true(step.clip == 0.3 / (1 + 1e-6) && step.t == 1);
-    must(lora_step(l, 0.2, 0.3, &step));
+    must(lora_step(l, 0.2, 0.3, 1, &step));
     assert_true(step.clip == 1 && step.t == 2);
-    must(lora_step(l, 9, 0, &step));
+    must(lora_step(l, 9, 0, 1, &step));
     assert_true(step.clip == 1);
+    must(lora_step(l, 9, 0, 1024, &step));
+    assert_true(step.clip == 0x1p-10);
     lora_free(l);
     golden_close(&g);
 }

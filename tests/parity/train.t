@@ -109,21 +109,21 @@ def apart(got, want):
     return max(abs(a - b) for a, b in zip(got, want, strict=True)) / max(map(abs, want))
 
 
-def check_bfloat16(model, instructions):
-    """The curve stays within 2 % of float32's at every step, and logits within 1 % of the largest."""
+def check_rounded(model, dtype, instructions, bound):
+    """The curve stays within BOUND of float32's at every step, and logits within half of that of the largest."""
     base = os.path.join(golden, model)
     with open(os.path.join(base, "oracle.json")) as f:
         args = json.load(f)["args"]
     os.environ["SLMTOOLS_CPU"] = instructions
     got = train(model, "cpu", "nf4", [
-        "--compute-dtype", "bfloat16", "--learning-rate", args["lr"], "--max-steps", args["steps"], "--warmup-ratio",
+        "--compute-dtype", dtype, "--learning-rate", args["lr"], "--max-steps", args["steps"], "--warmup-ratio",
         args["warmup"], "--weight-decay", args["wd"], "--max-grad-norm", args["clip"], "--gradient-accumulation-steps", args["accum"]])
     want = lines(os.path.join(base, "train.jsonl"))
     far = [abs(g["loss"] - w["loss"]) / w["loss"] for g, w in zip(got, want, strict=True)]
-    check(f"{model} in bfloat16 by {instructions}: loss {max(far):.1e} of 0.02", 1e-6 < max(far) <= 0.02)
-    far = apart(logits(model, "bfloat16", 4), logits(model, "float32", 4))
+    check(f"{model} in {dtype} by {instructions}: loss {max(far):.1e} of {bound:g}", 1e-6 < max(far) <= bound)
+    far = apart(logits(model, dtype, 4), logits(model, "float32", 4))
     del os.environ["SLMTOOLS_CPU"]
-    check(f"{model} in bfloat16 by {instructions}: logits {far:.1e} of 0.01 of the largest", 1e-6 < far <= 0.01)
+    check(f"{model} in {dtype} by {instructions}: logits {far:.1e} of {bound / 2:g} of the largest", 1e-6 < far <= bound / 2)
 
 
 def check_split(model):
@@ -147,7 +147,8 @@ for model in ("phi-tiny", "phi-odd"):
         check_curve(model, device, "train-completion.jsonl", ["--loss", "completion"])
         check_curve(model, device, "train-tokens.jsonl", ["--loss-norm", "tokens"])
     for instructions in ["portable"] + [i for i, flag in (("avx2", "avx2"), ("avx512bf16", "avx512_bf16")) if flag in flags]:
-        check_bfloat16(model, instructions)
+        check_rounded(model, "bfloat16", instructions, 0.02)
+        check_rounded(model, "float16", instructions, 0.002)
     check_split(model)
 check_optimisers()
 finish()

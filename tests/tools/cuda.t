@@ -64,6 +64,8 @@ with tempfile.TemporaryDirectory() as scratch:
         check(f"{family}: logits are the CPU's", e < 1e-9, e)
         e = nmse(logits(family, "cuda", *options, "--compute-dtype", "bfloat16"), want)
         check(f"{family}: in bfloat16, activations too, nearly", 1e-9 < e < 3e-4, e)
+        e = nmse(logits(family, "cuda", *options, "--compute-dtype", "float16"), want)
+        check(f"{family}: in float16 more nearly", 1e-9 < e < 5e-6, e)
 
     def labelled(memory):
         return run("predict", "-q", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", "--compute-dtype", "bfloat16",

@@ -47,7 +47,7 @@ static int find_start(const struct trainer *t, struct trainer_state *at, const c
 {
     int got = 0;
 
-    *at = (struct trainer_state){ 0 };
+    *at = (struct trainer_state){ .scale = LOSS_SCALE_INIT };
     *metrics = NULL;
     if (t->checkpoint && t->opt->resume)
         got = checkpoint_read(t->checkpoint, t->lora, &at->best.weights, state);

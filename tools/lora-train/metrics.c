@@ -176,6 +176,10 @@ int metrics_step(struct metrics *m, const struct step_report *r)
     put(&b, "lr", r->lr);
     put(&b, "loss", m->open.loss / (double)m->open.steps);
     put(&b, "grad_norm", r->grad_norm);
+    if (r->scale > 0) {
+        put(&b, "loss_scale", r->scale);
+        put_count(&b, "skipped_steps", r->skipped);
+    }
     put_count(&b, "tokens", m->open.tokens);
     put(&b, "tokens_per_s", m->open.seconds > 0 ? (double)m->open.tokens / m->open.seconds : 0);
     m->open.steps = m->open.tokens = 0;

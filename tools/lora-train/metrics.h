@@ -16,7 +16,9 @@ struct step_report {
     double epoch;     /* done after it */
     double lr;        /* that it used */
     double loss;      /* that was differentiated */
-    double grad_norm; /* before clipping */
+    double grad_norm; /* before clipping; NAN: the step was skipped */
+    double scale;     /* of the loss; 0: it is not scaled, and no step is skipped */
+    int64_t skipped;  /* steps so far */
     int64_t tokens;   /* that it learned from, prompts included */
     double seconds;
     bool last; /* or it may be the last one */

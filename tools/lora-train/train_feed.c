@@ -53,9 +53,12 @@ int64_t feed_largest(const struct train_set *set, const int64_t *record, int64_t
 void feed_init(struct train_feed *f, struct model *m, int64_t budget, uint64_t seed,
                struct label_eval *labels)
 {
-    *f = (struct train_feed){
-        .model = m, .budget = budget, .seed = seed, .labels = labels, .batch = BATCH_INIT
-    };
+    *f = (struct train_feed){ .model = m,
+                              .budget = budget,
+                              .seed = seed,
+                              .scale = 1,
+                              .labels = labels,
+                              .batch = BATCH_INIT };
 }
 
 void feed_free(struct train_feed *f)
@@ -127,7 +130,7 @@ int feed_run(struct train_feed *f, const struct train_set *set, const int64_t *r
         }
         tokens += rows;
         batch_add(&f->batch, train_record_ids(set, x), x->n, x->first_target,
-                  weight ? (float)weight[i] : 0, (uint32_t)(first_sample + i));
+                  weight ? (float)(weight[i] * f->scale) : 0, (uint32_t)(first_sample + i));
     }
     return n ? run_batch(f, set, record, start, weight != NULL, sum) : 0;
 }

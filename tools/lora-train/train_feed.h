@@ -14,6 +14,7 @@ struct train_feed {
     struct model *model;
     int64_t budget; /* tokens of a batch; a longer record is a batch by itself */
     uint64_t seed;  /* of dropout */
+    double scale;   /* gradients are so many times larger */
     struct batch batch;
     float *nll;                         /* (tokens of the batch) */
     struct label_eval *labels;          /* NULL: accuracy is not asked for */
@@ -35,8 +36,8 @@ void feed_free(struct train_feed *f);
 
 /*
  * SUM[i] = summed nll of record RECORD[i] of SET, i < N (RECORD NULL: record i). With WEIGHT, the
- * gradients of sum(WEIGHT[i] * SUM[i]) are added to the model's lora_set, under dropout, where
- * record i is sample FIRST_SAMPLE + i; without it nothing is learned, F->right is
+ * gradients of sum(WEIGHT[i] * SUM[i]), times F->scale, are added to the model's lora_set, under
+ * dropout, where record i is sample FIRST_SAMPLE + i; without it nothing is learned, F->right is
  * counted, and 1 is returned, SUM half done, when the process is asked to stop meanwhile.
  * EXIT_NUMERIC: a loss is not finite; feed_blame says whose. The model has room for the budget and
  * for the longest record.

@@ -111,9 +111,6 @@ static void check_standard_input(const struct train_options *o)
 
 static void check(struct train_options *o, const struct given *given)
 {
-    if (o->compute == DT_F16)
-        die(EXIT_NODEVICE,
-            "--compute-dtype float16 is not there on this device; use bfloat16 or float32");
     if (o->order_file && given->epochs)
         die(EXIT_USAGE,
             "--order says how long the run is; leave out --num-train-epochs or stop earlier with "
@@ -335,7 +332,7 @@ void options_parse(struct train_options *o, int argc, char **argv)
         { 0, "resid-pdrop", CLI_FLOAT, &o->resid_pdrop, .arg = "X",
           .help = "residual dropout; the model's own where it is not given", .max = 0.999999 },
         { 0, "compute-dtype", CLI_CHOICE, &t.compute, .arg = "float32|bfloat16|float16|bf16x3",
-          .offered = "float32|bfloat16|bf16x3", .help = "how matrix products are computed" },
+          .help = "how matrix products are computed" },
 
         { 0, "metrics", CLI_FILE, &o->metrics_file, .arg = "FILE",
           .help = "JSON lines about the steps", .group = "Reports" },

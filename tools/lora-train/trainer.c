@@ -125,6 +125,34 @@ static double now(void)
     return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
+/* Whether gradients are scaled up, and steps skipped where that was too much. */
+static bool scales(const struct trainer *t)
+{
+    return t->opt->compute == DT_F16;
+}
+
+/* NORM: of the gradient; NAN where the step is skipped, as accelerate does it: neither the weights
+ * nor the optimiser's count of steps change, and the next step has this one's rate. */
+static int update(struct run *r, double *norm)
+{
+    const struct trainer *t = r->t;
+    struct loss_scale *s = &r->at->scale;
+    const double scale = r->feed.scale;
+    const bool finite = lora_grad_norm(t->lora, norm) == 0;
+
+    *norm = finite ? *norm / scale : NAN;
+    if ((!finite && !(scales(t) && err_code() == EXIT_NUMERIC)) ||
+        (finite && lora_step(t->lora, *norm, t->opt->max_grad_norm, scale, &r->optim) < 0))
+        return -1;
+    if (scales(t))
+        loss_scale_next(s, finite);
+    return s->now >= 1 ? 0
+                       : err_set(EXIT_NUMERIC,
+                                 "%" PRId64 " steps were skipped, and the gradient is not finite "
+                                 "without scaling either; use --compute-dtype bfloat16 or float32",
+                                 s->skipped);
+}
+
 static int do_step(struct run *r, int64_t i, struct step_report *report)
 {
     const struct trainer *t = r->t;
@@ -134,9 +162,11 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
 
     *report = (struct step_report){ .step = i + 1,
                                     .epoch = s->epoch,
-                                    .lr = schedule_rate(t->schedule, i),
-                                    .tokens = count_tokens(t, s) };
+                                    .lr = schedule_rate(t->schedule, i - r->at->scale.skipped),
+                                    .tokens = count_tokens(t, s),
+                                    .scale = scales(t) ? r->at->scale.now : 0 };
     weigh(t, s, r->weight);
+    r->feed.scale = scales(t) ? r->at->scale.now : 1;
     if (lora_zero_grad(t->lora) < 0)
         return -1;
     if (feed_run(&r->feed, &t->sets->train, t->order->record + first, n, r->weight, first, r->sum) <
@@ -145,9 +175,9 @@ static int do_step(struct run *r, int64_t i, struct step_report *report)
     for (int64_t k = 0; k < n; k++)
         report->loss += r->weight[k] * r->sum[k];
     r->optim.lr = report->lr;
-    if (lora_grad_norm(t->lora, &report->grad_norm) < 0 ||
-        lora_step(t->lora, report->grad_norm, t->opt->max_grad_norm, &r->optim) < 0)
+    if (update(r, &report->grad_norm) < 0)
         return -1;
+    report->skipped = r->at->scale.skipped;
     report->seconds = now() - start;
     return 0;
 }
@@ -188,6 +218,26 @@ static int evaluate(struct run *r)
 
 /* ---- what is kept ---- */
 
+static void put_scale(struct buf *b, const struct loss_scale *s)
+{
+    buf_printf(b, ",\"loss_scale\":{\"good\":%" PRId64 ",\"skipped\":%" PRId64 ",\"now\":", s->good,
+               s->skipped);
+    json_put_double(b, s->now);
+    buf_putc(b, '}');
+}
+
+static int take_scale(struct loss_scale *s, const cJSON *state, int64_t steps)
+{
+    const cJSON *o;
+
+    return json_object(state, "loss_scale", &o) > 0 &&
+                   json_int(o, "good", &s->good, 0, steps) > 0 &&
+                   json_int(o, "skipped", &s->skipped, 0, steps) > 0 &&
+                   json_double(o, "now", &s->now) > 0 && s->now >= 1
+               ? 0
+               : -1;
+}
+
 int trainer_keep(const struct trainer *t, const struct trainer_state *s,
                  const struct metrics *metrics)
 {
@@ -196,6 +246,8 @@ int trainer_keep(const struct trainer *t, const struct trainer_state *s,
     buf_printf(&b, "{\"step\":%" PRId64 ",\"evaluate\":%s,", s->step,
                s->evaluate ? "true" : "false");
     best_put(&s->best, &b);
+    if (scales(t))
+        put_scale(&b, &s->scale);
     buf_puts(&b, ",\"metrics\":");
     int rc = metrics_put_state(metrics, &b);
 
@@ -219,6 +271,7 @@ int trainer_take(const struct trainer *t, struct trainer_state *s, const cJSON *
     if (json_int(state, "step", &s->step, 0, t->order->steps) <= 0 ||
         json_bool(state, "evaluate", &s->evaluate) <= 0 || !cJSON_IsObject(*metrics) ||
         (s->evaluate && !is_evaluated(t, s->step)) || best_take(&s->best, state, s->step) < 0 ||
+        (scales(t) && take_scale(&s->scale, state, s->step) < 0) ||
         (t->opt->load_best && s->best.step > 0) != (s->best.weights != NULL))
         return err_set(EXIT_DATA, "%s: does not say how far the run was", t->checkpoint->path);
     s->resumed = true;
@@ -322,7 +375,7 @@ int trainer_run(const struct trainer *t, struct trainer_state *s, struct metrics
 
         room = uses > room ? uses : room;
     }
-    r.optim.t = s->step;
+    r.optim.t = s->step - s->scale.skipped;
     progress_from(progress, s->step);
     r.weight = xnmalloc((size_t)room, sizeof *r.weight);
     r.sum = xnmalloc((size_t)room, sizeof *r.sum);

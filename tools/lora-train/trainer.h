@@ -9,6 +9,7 @@
 #include "label_eval.h"
 #include "metrics.h"
 #include "files/adapter.h"
+#include "lora/loss_scale.h"
 #include "order.h"
 #include "schedule.h"
 
@@ -39,6 +40,7 @@ struct trainer_state {
     bool evaluate; /* the evaluation behind the last of them is not */
     bool resumed;  /* by an earlier process; adapters saved behind STEP are replaced */
     struct best best;
+    struct loss_scale scale; /* stays as it began but in float16 */
 };
 
 /* Whether all is done that a run does, early as it may be. */
@@ -57,7 +59,8 @@ MUST_USE int trainer_take(const struct trainer *t, struct trainer_state *s, cons
 
 /*
  * Trains T->lora from S on. The model already uses it and has room for trainer_batch_tokens. A loss or
- * a gradient that is not finite is EXIT_NUMERIC and names the step. Where a checkpoint is kept, it is
+ * a gradient that is not finite is EXIT_NUMERIC and names the step; in float16 such a gradient is
+ * one only where the loss is not scaled up any more, and skips the step else. Where a checkpoint is kept, it is
  * written after every --save-steps steps (0: at the end of each epoch), at the end, and when the
  * process is asked to stop: then this fails with EXIT_STOPPED, within a step or a batch of an
  * evaluation.

@@ -17,9 +17,6 @@ static void check(const struct predict_options *o, const char *input)
 {
     if (o->temperature != 0 || o->top_p != 1 || o->top_k != 0)
         die(EXIT_USAGE, "generation is greedy: only --temperature 0, --top-p 1 and --top-k 0");
-    if (dtype_of(o->compute) == DT_F16)
-        die(EXIT_NODEVICE,
-            "--compute-dtype float16 is not there on this device; use bfloat16 or float32");
     if ((o->partial_adapter || o->trust_adapter) && !o->adapters.n)
         die(EXIT_USAGE, "--partial-adapter and --trust-adapter are about --adapter; give one");
     if (o->stream && !strcmp(o->common.progress, "json"))
@@ -97,8 +94,7 @@ const char *const *options_parse(struct predict_options *o, int argc, char **arg
           .help = "tokens that count", .given = &o->loss_given },
 
         { 0, "compute-dtype", CLI_CHOICE, &o->compute, "float32|bfloat16|float16|bf16x3",
-          .offered = "float32|bfloat16|bf16x3", .help = "how matrix products are computed",
-          .group = "Computing" },
+          .help = "how matrix products are computed", .group = "Computing" },
         { 0, "batch-tokens", CLI_INT, &o->batch_tokens, "N", .silent = true,
           .help = "how many are computed at once", .min = 1, .max = 1 << 20 },
         { .type = CLI_END },

@@ -69,8 +69,9 @@ MUST_USE int lora_same(const struct lora_set *a, const struct lora_set *b);
 MUST_USE int lora_zero_grad(struct lora_set *l);
 /* Root of the sum of squares of all gradients; EXIT_NUMERIC names the tensor that is not finite. */
 MUST_USE int lora_grad_norm(const struct lora_set *l, double *norm);
-/* Clips by max_norm / (norm + 1e-6) when that is below 1 (max_norm <= 0: never), counts step->t up
- * and updates. */
-MUST_USE int lora_step(struct lora_set *l, double norm, double max_norm, struct optim_step *step);
+/* Updates by the gradients over SCALE, whose norm then is NORM: clips by max_norm / (norm + 1e-6) when
+ * that is below 1 (max_norm <= 0: never) and counts step->t up. */
+MUST_USE int lora_step(struct lora_set *l, double norm, double max_norm, double scale,
+                       struct optim_step *step);
 
 #endif

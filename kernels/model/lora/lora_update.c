@@ -89,11 +89,12 @@ int lora_grad_norm(const struct lora_set *l, double *norm)
     return 0;
 }
 
-int lora_step(struct lora_set *l, double norm, double max_norm, struct optim_step *step)
+int lora_step(struct lora_set *l, double norm, double max_norm, double scale,
+              struct optim_step *step)
 {
     const double factor = max_norm / (norm + 1e-6);
 
-    step->clip = max_norm > 0 && factor < 1 ? factor : 1;
+    step->clip = (max_norm > 0 && factor < 1 ? factor : 1) / scale;
     step->t++;
     return l->ops->optim(l->p, l->m, l->v, l->g, l->params, step);
 }

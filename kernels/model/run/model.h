@@ -25,8 +25,8 @@ struct weights;  /* files/weights.h */
  * Loads config and weights of P (float32, float16, bfloat16 or bitsandbytes 4-bit; kept as stored,
  * mapped where the device allows) for OPS. Names and shapes are checked against the config, values
  * for NaN and infinity (the tensor is named). P must outlive M. COMPUTE, DT_F32,
- * DT_BF16 or DT_F16: what all linears and the head round to (struct weight). Errors are those of
- * weights_open.
+ * DT_BF16, DT_F16 or DT_BF16X3: what all linears and the head round to (struct weight). Errors are
+ * those of weights_open.
  */
 MUST_USE int model_open(struct model **m, const struct pack *p, const struct ops *ops,
                         enum dtype compute);
