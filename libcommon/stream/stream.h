@@ -75,22 +75,24 @@ MUST_USE int reader_of_header(struct reader **r, const uint8_t *p, size_t n);
  * standard input is not lost: reader_open opens its paths through input.h. */
 MUST_USE int stream_is_at(const char *path);
 
+/* What the entry of this process in the chain says besides tool, options and version, where a reader
+ * knows it before the first record. */
+struct stream_entry {
+    const uint8_t *tokenizer;   /* (SHA256_BYTES) of the one whose ids it makes; NULL: none */
+    const struct buf *chain;    /* (adapters) of those it used, each as chain_parse makes it, or empty */
+    int adapters;
+    const struct stream_input *input;   /* (inputs) of what has no end map to name them; NULL: none */
+    int inputs;
+};
+
 /*
  * Starts a stream on COMMON->output. The chain is FROM's (NULL: none) plus one entry for this
- * process, made from cli_chain_options. LABELS NULL: FROM's. FROM must outlive W. Nothing has the
- * output's name before writer_commit.
+ * process, made from cli_chain_options and SAYS (NULL: nothing). LABELS NULL: FROM's. FROM must outlive
+ * W. Nothing has the output's name before writer_commit.
  */
 MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
-                         const struct labels *labels, const struct reader *from);
-/* The same for KIND_TOKENS whose ids this process makes: the TOKENIZER's digest goes into its entry of
- * the chain, where a reader knows it before the first record. */
-MUST_USE int writer_open_tokens(struct writer **w, const struct cli_common *common,
-                                const struct reader *from,
-                                const uint8_t tokenizer[SHA256_BYTES]);
-/* The same for KIND_PREDICTIONS of N adapters, whose chains go into its entry: each as chain_parse makes
- * it, empty where an adapter keeps none. */
-MUST_USE int writer_open_adapted(struct writer **w, const struct cli_common *common,
-                                 const struct reader *from, const struct buf *chain, int n);
+                         const struct labels *labels, const struct reader *from,
+                         const struct stream_entry *says);
 /* REC stays the caller's. EXIT_DATA: no reader would take it; EXIT_IO: it cannot be written. After an
  * error of this or the next W is good for writer_abort alone. */
 MUST_USE int writer_put(struct writer *w, struct record *rec);

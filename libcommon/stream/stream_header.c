@@ -242,6 +242,7 @@ static bool has_chains(const struct stream_entry *says)
 void stream_entry_put(struct buf *b, const struct stream_entry *says)
 {
     const bool adapted = has_chains(says);
+    char hex[SHA256_HEX + 1];
     int n;
     const char *const *option = cli_chain_options(&n);
 
@@ -257,14 +258,10 @@ void stream_entry_put(struct buf *b, const struct stream_entry *says)
     item_put_pair(b, "version", slmtools_version);
     if (adapted)
         put_adapters(b, says);
-    if (says->tokenizer)
-        item_put_pair(b, "tokenizer", says->tokenizer);
-}
-
-void stream_header_sign(struct stream_header *h, const struct stream_entry *says)
-{
-    stream_entry_put(&h->chain, says);
-    h->chain_n++;
+    if (says->tokenizer) {
+        sha256_hex(says->tokenizer, hex);
+        item_put_pair(b, "tokenizer", hex);
+    }
 }
 
 static void put_names(struct buf *b, const char *key, char *const *name, int n)

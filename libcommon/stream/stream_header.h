@@ -28,17 +28,8 @@ void stream_header_join(struct stream_header *to, const struct stream_header *fr
  * there is none, -1 when one is no digest. */
 MUST_USE int stream_header_other_tokenizer(const struct stream_header *h, const char *want,
                                            char other[SHA256_HEX + 1]);
-/* What the entry of this process says besides tool, options and version. */
-struct stream_entry {
-    const char *tokenizer;            /* digest of the one whose ids it makes, in hexadecimal; NULL: none */
-    const struct stream_input *input; /* (inputs) of what has no end map to name them; NULL: none */
-    int inputs;
-    const struct buf *chain; /* (adapters) of those it used, each an array of entries or empty */
-    int adapters;
-};
-/* Appends that entry as CBOR; the second to H's chain. */
+/* Appends the entry of this process as CBOR. */
 void stream_entry_put(struct buf *b, const struct stream_entry *says);
-void stream_header_sign(struct stream_header *h, const struct stream_entry *says);
 /* Appends the header as CBOR. */
 void stream_header_put(struct buf *b, const struct stream_header *h);
 

@@ -64,7 +64,8 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
         labels_copy(&h.labels, labels);
     if (before)
         stream_header_join(&h, before);
-    stream_header_sign(&h, says);
+    stream_entry_put(&h.chain, says);
+    h.chain_n++;
     stream_header_put(&w->chunk, &h);
     stream_header_free(&h);
     if (w->chunk.n > ITEM_BYTES_MAX)
@@ -73,11 +74,11 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
     return put(w, &w->chunk) < 0 ? -1 : zout_flush(w->z);
 }
 
-static int begin(struct writer **out, const struct cli_common *common, enum stream_kind kind,
-                 const struct labels *labels, const struct reader *from,
-                 const struct stream_entry *says)
+int writer_open(struct writer **out, const struct cli_common *common, enum stream_kind kind,
+                const struct labels *labels, const struct reader *from,
+                const struct stream_entry *says)
 {
-    const struct stream_header *before = from ? reader_joined(from) : NULL;
+    const struct stream_entry nothing = { 0 };
     struct outfile *f;
 
     if (outfile_open(&f, common->output, common->force, true) < 0)
@@ -88,34 +89,13 @@ static int begin(struct writer **out, const struct cli_common *common, enum stre
     w->z = zout_new(f, (int)common->level, common->threads);
     w->sha = sha256_new();
     w->from = from;
-    if (put_header(w, kind, labels, before, says) < 0) {
+    if (put_header(w, kind, labels, from ? reader_joined(from) : NULL, says ? says : &nothing) <
+        0) {
         writer_abort(w);
         return -1;
     }
     *out = w;
     return 0;
-}
-
-int writer_open(struct writer **w, const struct cli_common *common, enum stream_kind kind,
-                const struct labels *labels, const struct reader *from)
-{
-    return begin(w, common, kind, labels, from, &(struct stream_entry){ 0 });
-}
-
-int writer_open_tokens(struct writer **w, const struct cli_common *common,
-                       const struct reader *from, const uint8_t tokenizer[SHA256_BYTES])
-{
-    char hex[SHA256_HEX + 1];
-
-    sha256_hex(tokenizer, hex);
-    return begin(w, common, KIND_TOKENS, NULL, from, &(struct stream_entry){ .tokenizer = hex });
-}
-
-int writer_open_adapted(struct writer **w, const struct cli_common *common,
-                        const struct reader *from, const struct buf *chain, int n)
-{
-    return begin(w, common, KIND_PREDICTIONS, NULL, from,
-                 &(struct stream_entry){ .chain = chain, .adapters = n });
 }
 
 int writer_put(struct writer *w, struct record *rec)

@@ -123,7 +123,7 @@ static void write_stream(void *context)
     struct streaming *const s = context;
     struct writer *w;
 
-    must(writer_open(&w, &s->common, KIND_EXAMPLES, NULL, NULL));
+    must(writer_open(&w, &s->common, KIND_EXAMPLES, NULL, NULL, NULL));
     for (int64_t i = 0; i < s->records; i++)
         must(writer_put(w, records[i]));
     must(writer_commit(w));

@@ -58,7 +58,7 @@ static void write_stream(const char *to, enum stream_kind kind, int records, int
     labels_add(&labels, "good", 4);
     labels_add(&labels, "bad", 3);
     claim_spare(to); /* read in an earlier test */
-    assert_int_equal(writer_open(&w, &c, kind, &labels, NULL), 0);
+    assert_int_equal(writer_open(&w, &c, kind, &labels, NULL, NULL), 0);
     for (int i = 0; i < records; i++) {
         record_clear(r);
         record_set_uint(r, "id", (uint64_t)i);
@@ -223,9 +223,9 @@ static void every_flip_and_cut_is_found(void **unused)
 static void make_content(struct buf *b, size_t *header)
 {
     struct record *r = record_new();
-    struct stream_header h = { .kind = KIND_TOKENS };
+    struct stream_header h = { .kind = KIND_TOKENS, .chain_n = 1 };
 
-    stream_header_sign(&h, &(struct stream_entry){ 0 });
+    stream_entry_put(&h.chain, &(struct stream_entry){ 0 });
     stream_header_put(b, &h);
     stream_header_free(&h);
     *header = b->n;
@@ -369,7 +369,7 @@ static void write_encoded(const char *to, int records, int at_once, int threads)
     c.force = true;
     c.threads = threads;
     claim_spare(c.output);
-    assert_int_equal(writer_open(&w, &c, KIND_EXAMPLES, NULL, NULL), 0);
+    assert_int_equal(writer_open(&w, &c, KIND_EXAMPLES, NULL, NULL, NULL), 0);
     for (int i = 0; i < records; i++) {
         record_clear(r);
         record_set_uint(r, "id", (uint64_t)i);

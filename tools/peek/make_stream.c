@@ -75,7 +75,7 @@ static int start(struct maker *m)
                                   : m->from  ? reader_kind(m->from)
                                              : KIND_EXAMPLES;
 
-    return writer_open(&m->w, &m->p->common, kind, &m->labels, m->from);
+    return writer_open(&m->w, &m->p->common, kind, &m->labels, m->from, NULL);
 }
 
 /* Before the first record: the header where it is known, else a place for records to wait. */

@@ -222,7 +222,9 @@ static void run(struct predictor *p, const struct origin *src, const char *const
     if ((p->opt->preset && labels_check_seed(p->labels, reader_name(r)) < 0) ||
         (mode->begin && mode->begin(p) < 0))
         die_err();
-    if (writer_open_adapted(&w, common, r, src->chain + 1, src->n - 1) < 0)
+    const struct stream_entry says = { .chain = src->chain + 1, .adapters = src->n - 1 };
+
+    if (writer_open(&w, common, KIND_PREDICTIONS, NULL, r, &says) < 0)
         die_err();
     p->progress = progress_open(common, "records", records_to_come(p->opt, paths));
     if (window_run(p, mode, r, w) < 0)

@@ -283,7 +283,7 @@ int main(int argc, char **argv)
     list_answers(&job);
     if (check_fit(&job) < 0 || note_answers(&job) < 0)
         die_err();
-    if (writer_open(&out, &o.common, KIND_PROMPTS, &job.labels, examples_reader(in)) < 0)
+    if (writer_open(&out, &o.common, KIND_PROMPTS, &job.labels, examples_reader(in), NULL) < 0)
         die_err();
     writer_input(out, "template", job.template_digest);
     if (o.verbalizer)

@@ -260,7 +260,7 @@ int main(int argc, char **argv)
         die_err();
     }
     if (writer_open(&out, &o.common, KIND_EXAMPLES, rule.none ? &no_labels : &rows.labels,
-                    examples_reader(in)) < 0 ||
+                    examples_reader(in), NULL) < 0 ||
         put(out, &rows, &sample) < 0 || examples_finish(in, out) < 0)
         die_err();
     if (rows.labels.n == 1 && !rule.none)

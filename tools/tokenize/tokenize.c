@@ -209,7 +209,7 @@ static int open_decoded(struct writer **w, struct input *in, const uint8_t token
 {
     if (!o->trust && reader_check_tokenizer(in->reader, tokenizer) < 0)
         return -1;
-    return writer_open(w, common, reader_kind(in->reader), NULL, in->reader);
+    return writer_open(w, common, reader_kind(in->reader), NULL, in->reader, NULL);
 }
 
 static void write_stream(struct input *in, const struct work *work, struct totals *t,
@@ -219,8 +219,9 @@ static void write_stream(struct input *in, const struct work *work, struct total
     struct writer *w;
 
     tokenizer_digest(work->tokenizer, digest);
+    const struct stream_entry says = { .tokenizer = digest };
     const int rc = work->decode ? open_decoded(&w, in, digest, o, common)
-                                : writer_open_tokens(&w, common, in->reader, digest);
+                                : writer_open(&w, common, KIND_TOKENS, NULL, in->reader, &says);
 
     if (rc < 0 || run(in, work, w, t, common) < 0 || tell_inputs(w, in, work) < 0 ||
         writer_commit(w) < 0)
