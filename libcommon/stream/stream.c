@@ -5,29 +5,23 @@
 
 #include <string.h>
 
-static const struct {
-    enum stream_kind kind;
-    const char *name;
-} kinds[] = {
-    { KIND_EXAMPLES, "examples" },
-    { KIND_PROMPTS, "prompts" },
-    { KIND_TOKENS, "tokens" },
-    { KIND_PREDICTIONS, "predictions" },
-};
+/* In the order of their bits. */
+static const char *const kinds[] = { "examples", "prompts", "tokens", "predictions" };
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
 const char *stream_kind_name(enum stream_kind kind)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].kind == kind)
-            return kinds[i].name;
+    for (unsigned i = 0; i < KINDS; i++)
+        if (kind == 1u << i)
+            return kinds[i];
     return "records";
 }
 
-enum stream_kind stream_kind_of(const char *name)
+enum stream_kind stream_kind_of(const char *name, size_t n)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(kinds[i].name, name))
-            return kinds[i].kind;
+    for (unsigned i = 0; i < KINDS; i++)
+        if (text_is(name, n, kinds[i]))
+            return 1u << i;
     return 0;
 }
 

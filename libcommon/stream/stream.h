@@ -25,8 +25,8 @@ enum stream_kind {
     KIND_ANY = 15,
 };
 const char *stream_kind_name(enum stream_kind kind);
-/* 0 when NAME is no kind. */
-enum stream_kind stream_kind_of(const char *name);
+/* 0 when the N bytes at NAME are no kind. */
+enum stream_kind stream_kind_of(const char *name, size_t n);
 
 struct reader;
 struct writer;

@@ -38,14 +38,12 @@ static int take_kind(struct stream_header *h, struct record *r)
 
     if (must_have(record_get_text(r, "kind", &text, &n), "kind") < 0)
         return -1;
-    char *name = xstrndup(text, n); /* with a zero byte in it it is none */
-
-    h->kind = strlen(name) == n ? stream_kind_of(name) : 0;
-    if (!h->kind)
-        err_set(EXIT_DATA,
-                "the unknown kind '%.32s'; there are examples, prompts, tokens, predictions", name);
-    free(name);
-    return h->kind ? 0 : -1;
+    h->kind = stream_kind_of(text, n);
+    return h->kind ? 0
+                   : err_set(EXIT_DATA,
+                             "the unknown kind '%.*s'; there are examples, prompts, tokens, "
+                             "predictions",
+                             n < 32 ? (int)n : 32, text);
 }
 
 /* The texts of the array KEY, if it is there. */

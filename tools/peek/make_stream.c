@@ -71,7 +71,7 @@ static int take_label(struct maker *m)
 
 static int start(struct maker *m)
 {
-    const enum stream_kind kind = m->p->kind ? stream_kind_of(m->p->kind)
+    const enum stream_kind kind = m->p->kind ? stream_kind_of(m->p->kind, strlen(m->p->kind))
                                   : m->from  ? reader_kind(m->from)
                                              : KIND_EXAMPLES;
 
