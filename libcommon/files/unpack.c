@@ -17,7 +17,6 @@ struct unpack {
     bool failed;      /* the feed */
     ZSTD_DCtx *zstd;  /* NULL: it is not zstd */
     bool between;     /* at the beginning of a frame */
-    bool more;        /* zstd holds output back */
     uint8_t *room;
     struct archive *gzip; /* NULL: it is not gzip */
     struct archive_entry *entry;
@@ -89,20 +88,22 @@ static int read_zstd(struct unpack *u, const uint8_t **bytes, size_t *n)
     while (!out.pos) {
         size_t left;
 
-        if (!u->more && refill(u) < 0)
+        if (u->between && refill(u) < 0)
             return -1;
-        if (!u->more && !u->n && u->between)
+        if (u->between && !u->n)
             break;
-        if (!u->more && !u->n)
-            return err_set(EXIT_DATA, "cut short: it ends inside a zstd frame; get it again");
         ZSTD_inBuffer in = { u->p, u->n, 0 };
 
         if (zframe_decode(u->zstd, &out, &in, &left, u->between, u->feed.name) < 0)
             return -1;
         u->p += in.pos;
         u->n -= in.pos;
-        u->more = left && out.pos == out.size;
         u->between = !left;
+        /* it may hold output back: more is read only when nothing came */
+        if (left && !out.pos && refill(u) < 0)
+            return -1;
+        if (left && !out.pos && !u->n)
+            return err_set(EXIT_DATA, "cut short: it ends inside a zstd frame; get it again");
     }
     *bytes = u->room;
     *n = out.pos;
