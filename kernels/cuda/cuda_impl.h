@@ -63,6 +63,13 @@ static inline bool cuda_empty(dim3 grid)
     type *const name = (type *)cuda_shared
 #endif
 
+/* In front of a loop over what must stay in registers. */
+#ifdef __CUDACC__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL
+#endif
+
 enum { THREADS = 256, WARP = 32 };
 
 static inline unsigned blocks_for(int64_t n, int64_t each)
@@ -293,7 +300,8 @@ int blaslt_gemm(struct product_to c, struct matrix a, struct matrix b, enum dtyp
 int blaslt_ready(void);
 void blaslt_close(void);
 
-/* y (N, O) of type TYPE = x (N, C) W^T. */
+/* y (N, O) of type TYPE = x (N, C) W^T; of so few rows, W is read where it lies. */
+enum { FEW_ROWS = 4 };
 int product(void *y, enum dtype type, const struct dev *x, const struct weight *w, int64_t N);
 /* dx (N, C) of type TYPE = dy (N, O) W, dy an operand of the weight's type; added to dx when MORE. */
 int product_back(void *dx, enum dtype type, const void *dy, const struct weight *w, int64_t N, bool more);

@@ -6,16 +6,15 @@
  */
 #include "elements_cuda.h"
 
-enum { FEW = 4 };
 #ifndef STRIP /* tests make it short */
 #define STRIP (1 << 25) /* elements of a weight that are multiplied at a time */
 #endif
 static const int64_t STRIP_ROWS = 128; /* strips are multiples of it, so that they begin at 256 bytes */
 
 /* Writes what the lanes of a warp have of N sums, for row O of the weight. */
-template <class Y> __device__ static void finish_few(Y *y, const float sum[FEW], int N, int64_t o, int64_t O)
+template <class Y> __device__ static void finish_few(Y *y, const float sum[FEW_ROWS], int N, int64_t o, int64_t O)
 {
-    for (int r = 0; r < FEW; r++) {
+    for (int r = 0; r < FEW_ROWS; r++) {
         const float all = warp_all(sum[r], add());
 
         if (threadIdx.x % WARP == 0 && r < N)
@@ -28,14 +27,14 @@ template <class Y, class X>
 static __global__ void few_rows(Y *y, const X *x, struct values w, int N, int64_t O, int64_t C)
 {
     const int64_t o = thread_of_all() / WARP;
-    float sum[FEW] = { 0 };
+    float sum[FEW_ROWS] = { 0 };
 
     if (o >= O)
         return;
     for (int64_t c = threadIdx.x % WARP; c < C; c += WARP) {
         const float v = weight_value(w, o * C + c);
 
-        for (int r = 0; r < FEW; r++) /* as many as N; a fixed number stays in registers */
+        for (int r = 0; r < FEW_ROWS; r++) /* as many as N; a fixed number stays in registers */
             if (r < N)
                 sum[r] = madd(f32_rounded(load(x + r * C + c), w.round), v, sum[r]);
     }
@@ -47,7 +46,7 @@ template <class Y, class X>
 static __global__ void few_rows_nf4(Y *y, const X *x, struct values w, int N, int64_t O, int64_t C)
 {
     const int64_t o = thread_of_all() / WARP;
-    float sum[FEW] = { 0 };
+    float sum[FEW_ROWS] = { 0 };
 
     if (o >= O)
         return;
@@ -58,7 +57,7 @@ static __global__ void few_rows_nf4(Y *y, const X *x, struct values w, int N, in
 
         for (int j = 0; j < GROUP; j++)
             v[j] = f32_rounded(nf4_value(word >> (8 * (j / 2) + (j % 2 ? 0 : 4)) & 15) * scale, w.round);
-        for (int r = 0; r < FEW; r++) {
+        for (int r = 0; r < FEW_ROWS; r++) {
             if (r >= N)
                 continue;
             load_group(in, x + r * C + c, GROUP);
@@ -134,7 +133,7 @@ int product(void *y, enum dtype type, const struct dev *x, const struct weight *
     const size_t size = type == DT_F32 ? 4 : 2;
     const enum dtype t = operand_type(w);
 
-    if (N <= FEW)
+    if (N <= FEW_ROWS)
         return few_of(y, type, x, w, N);
     const void *const left = blaslt_ready() >= 0 ? operand(x, N * C, t) : NULL;
 

@@ -120,7 +120,7 @@ template <bool TURNED> static __global__ void __launch_bounds__(THREADS) add_low
         __syncthreads();
         multiply<TURNED>(sum, room);
     }
-    for (int n = 0; n < COLS / PART; n++)
+    UNROLL for (int n = 0; n < COLS / PART; n++)
         add_part(p, room->sum[threadIdx.x / WARP], sum + n * (PART / 8), row + threadIdx.x / WARP * MINE,
                  col + n * PART);
 }
@@ -204,19 +204,33 @@ static const struct dev *thinned(float *times, const struct dev *x, const struct
     return dropped(x, &bare, N, C);
 }
 
+/* u = drop(x) A^T. */
+static int project_bf16(struct dev *u, const struct dev *x, const struct lora *lora, const struct mask *m, int64_t N,
+                        int64_t C)
+{
+    const int64_t R = lora->rank;
+    float times;
+
+    if (N <= FEW_ROWS && !m->on) {
+        const struct weight a = { DT_F32, lora->a, NULL, R, C, 0, DT_BF16 };
+
+        return product(u, DT_F32, x, &a, N);
+    }
+    void *const a = cuda_scratch(SCRATCH_LOW, halves_bytes(R * C));
+    const struct dev *const kept = thinned(&times, x, m, N, C);
+
+    if (!a || !kept || round_all(a, f32(lora->a), R * C, DT_BF16) < 0)
+        return -1;
+    return gemm({ u, DT_F32, R, 0 }, { kept, C, false }, { a, C, true }, DT_BF16, N, R, C, times);
+}
+
 static int forward_bf16(struct dev *y, struct dev *u, const struct dev *x, const struct dev *bias,
                         const struct lora *lora, const struct mask *m, int64_t N, int64_t O, int64_t C)
 {
-    const int64_t R = lora->rank;
-    void *const a = cuda_scratch(SCRATCH_LOW, halves_bytes(R * C));
-    float times;
-    const struct dev *const kept = thinned(&times, x, m, N, C);
-    const struct low_rank more = { (bf16 *)y, f32(u), f32(lora->b), f32(bias), N, O, R, lora->scale, {} };
+    const struct low_rank more = { (bf16 *)y,   f32(u), f32(lora->b), f32(bias), N, O, lora->rank,
+                                   lora->scale, {} };
 
-    if (!a || !kept || round_all(a, f32(lora->a), R * C, DT_BF16) < 0 ||
-        gemm({ u, DT_F32, R, 0 }, { kept, C, false }, { a, C, true }, DT_BF16, N, R, C, times) < 0)
-        return -1;
-    return run_low_rank<false>(&more);
+    return project_bf16(u, x, lora, m, N, C) < 0 ? -1 : run_low_rank<false>(&more);
 }
 
 static int backward_bf16(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy,
