@@ -378,8 +378,7 @@ int label_refuse(const struct labels *known, const char *label, size_t n, const 
 {
     struct buf names = BUF_INIT;
 
-    for (int i = 0; i < known->n && names.n < 200; i++)
-        buf_printf(&names, "%s%s", i ? ", " : "", known->name[i]);
+    labels_list(known, &names);
     (void)err_set(EXIT_DATA, "label '%.*s' is not one of %s; %s", (int)n, label, names.p,
                   what_to_do);
     buf_free(&names);

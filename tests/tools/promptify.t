@@ -112,6 +112,9 @@ it "refuses a label that is not in the set"
 run promptify -t financial-sentiment moves.csv -o none.zst
 exit_is 65
 err_has "moves.csv:1: label 'up' is not one of positive, neutral, negative"
+run promptify -t say.txt --labels "$(seq -s , 100 199)" moves.csv -o x.zst
+err_has "label 'up' is not one of 100, 101, "
+err_has "139, 140 and 59 more; correct it"
 absent none.zst
 it "refuses a label without an answer"
 printf 'up\tyes\nx\ty\n' >half
