@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -68,29 +69,6 @@ with tempfile.TemporaryDirectory() as scratch:
         e = nmse(logits(family, "cuda", *options, "--compute-dtype", "float16"), want)
         check(f"{family}: in float16 more nearly", 1e-9 < e < 5e-6, e)
 
-    def labelled(memory):
-        return run("predict", "-q", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", "--compute-dtype", "bfloat16",
-                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine=f"memory={memory}")
-
-    memory = 1 << 21
-    while (tight := labelled(memory)).returncode == 71:
-        memory += memory // 8
-    check("and the same bytes with little memory, where no weight is kept expanded", memory > 1 << 21 and good(tight) == good(labelled(1 << 30)), memory)
-
-    def told(done):
-        line = [at for at in done.stderr.decode().splitlines() if "memory of the device" in at]
-        return [float(n) for n in re.findall(r"[0-9.]+(?= |;)", line[0])] if len(line) == 1 else []
-
-    def verbose(device, *words):
-        return run(*words, "-v", "--device", device, "-m", golden("phi-tiny", "nf4"), "--compute-dtype", "bfloat16",
-                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine="memory=50000000")
-
-    used = told(verbose("cuda", "predict", "--mode", "logits"))
-    check("-v says what takes the memory", len(used) == 7 and used[0] > 0 and used[1] > 0 and used[2] == 0 and 0 < used[5] < used[6] == 50, used)
-    used = told(verbose("cuda", "lora-train", "-o", path("verbose"), "--num-train-epochs", "1"))
-    check("training's optimiser too", len(used) == 7 and used[2] > 0, used)
-    check("and nothing on the CPU", told(verbose("cpu", "predict", "--mode", "logits")) == [])
-
     def generate(device, family="phi-tiny", switch=""):
         os.environ["SLMTOOLS_CUDA"] = switch
         done = run("predict", "-v", "--device", device, "-m", golden(family, "nf4"), "--mode", "generate",
@@ -133,6 +111,55 @@ with tempfile.TemporaryDirectory() as scratch:
     with open(path("again"), "rb") as a, open(path("cuda"), "rb") as b:
         check("twice the same bytes", a.read() == b.read())
 
+    good(run("quantize-nf4", "-q", "--device", "cuda", golden("phi-tiny", "model"), "-o", path("cuda.tar")))
+    good(run("quantize-nf4", "-q", "--device", "cpu", golden("phi-tiny", "model"), "-o", path("cpu.tar")))
+    with open(path("cuda.tar"), "rb") as a, open(path("cpu.tar"), "rb") as b:
+        check("quantising gives the CPU's bytes", a.read() == b.read())
+
+    if card:  # what follows makes the machine another one
+        finish()
+
+    def labelled(memory):
+        return run("predict", "-q", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", "--compute-dtype", "bfloat16",
+                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine=f"memory={memory}")
+
+    memory = 1 << 21
+    while (tight := labelled(memory)).returncode == 71:
+        memory += memory // 8
+    check("and the same bytes with little memory, where no weight is kept expanded", memory > 1 << 21 and good(tight) == good(labelled(1 << 30)), memory)
+
+    def told(done):
+        line = [at for at in done.stderr.decode().splitlines() if "memory of the device" in at]
+        return [float(n) for n in re.findall(r"[0-9.]+(?= |;)", line[0])] if len(line) == 1 else []
+
+    def verbose(device, *words):
+        return run(*words, "-v", "--device", device, "-m", golden("phi-tiny", "nf4"), "--compute-dtype", "bfloat16",
+                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine="memory=50000000")
+
+    used = told(verbose("cuda", "predict", "--mode", "logits"))
+    check("-v says what takes the memory", len(used) == 7 and used[0] > 0 and used[1] > 0 and used[2] == 0 and 0 < used[5] < used[6] == 50, used)
+    used = told(verbose("cuda", "lora-train", "-o", path("verbose"), "--num-train-epochs", "1"))
+    check("training's optimiser too", len(used) == 7 and used[2] > 0, used)
+    check("and nothing on the CPU", told(verbose("cpu", "predict", "--mode", "logits")) == [])
+
+    # a step's micro-batches: one pass where activations have room, else several
+    longer = [{"ids": [(i * i + k * k * 7 + i * k) % 71 for k in range(100)]} for i in range(8)]
+
+    def packed(name, memory):
+        done = run("lora-train", "-v", "--device", "cuda", "-m", golden("llama-odd", "nf4"), "-o", path(name + "/"), "--r", "4", "--gradient-accumulation-steps", "4",
+                   "--max-steps", "2", "--learning-rate", "1e-3", "--warmup-ratio", "0", "--logging-steps", "1", "--metrics", path(name + ".jsonl"),
+                   data=streams.stream(longer, "tokens"), machine=f"memory={memory}")
+        good(done)
+        with open(path(name + "/adapter_model.safetensors"), "rb") as f:
+            data = f.read()
+        return int(re.search(rb"activations of (\d+) tokens", done.stderr)[1]), curve(name), data[8 + int.from_bytes(data[:8], "little"):]
+
+    several, one = packed("several", 3 << 20), packed("one", 1 << 30)
+    floats = [[x for x, in struct.iter_unpack("<f", w[2])] for w in (several, one)]
+    check("four micro-batches are one pass where there is room", (several[0], one[0]) == (198, 396), (several[0], one[0]))
+    check("... with the losses of two passes", all(math.isclose(x, y, rel_tol=1e-6) for x, y in zip(several[1], one[1], strict=True)), (several[1], one[1]))
+    check("... and the adapter, but for rounding", 0 < nmse(*floats) < 1e-7, nmse(*floats))
+
     def in_bfloat16(name, memory):
         return run("lora-train", "-v", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "-o", path(name), "--force", "--r", "4", "--compute-dtype", "bfloat16",
                    "--num-train-epochs", "1", "--gradient-accumulation-steps", "2", data=streams.stream(rows_of("phi-tiny", 12), "tokens"), machine=f"memory={memory}")
@@ -143,14 +170,6 @@ with tempfile.TemporaryDirectory() as scratch:
     good(roomy := in_bfloat16("roomy", 1 << 30))
     with open(path("tight"), "rb") as a, open(path("roomy"), "rb") as b:
         check("so little memory that weights are expanded ahead of their products gives the same adapter", told(tight)[1] < told(roomy)[1] and a.read() == b.read(), (told(tight), told(roomy)))
-
-    good(run("quantize-nf4", "-q", "--device", "cuda", golden("phi-tiny", "model"), "-o", path("cuda.tar")))
-    good(run("quantize-nf4", "-q", "--device", "cpu", golden("phi-tiny", "model"), "-o", path("cpu.tar")))
-    with open(path("cuda.tar"), "rb") as a, open(path("cpu.tar"), "rb") as b:
-        check("quantising gives the CPU's bytes", a.read() == b.read())
-
-    if card:  # what follows makes the machine another one
-        finish()
 
     def refuses(name, code, why, device="cuda", **where):
         done = run("predict", "--device", device, "-m", golden("phi-tiny", "nf4"), "-o", path("none"), data=streams.stream(rows_of("phi-tiny", 2), "tokens"), **where)

@@ -8,18 +8,34 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { BUDGET_MIN = 256, BUDGET_MAX = 1024, BUDGET_STEP = 64 };
+enum { BUDGET_MIN = 256, BUDGET_MAX = 1024, BUDGET_MAX_DEVICE = 16384, BUDGET_STEP = 64 };
 #define KEPT_BYTES ((size_t)1 << 30)
+
+/* Bytes for the activations of a batch: on a device a quarter of what model and optimiser leave of
+ * its memory. Of all of it, not of what is free, so that the same card has the same batches. */
+static size_t kept_bytes(const struct memory_use *use, const struct memory_plan *plan)
+{
+    const size_t taken = use->stored + plan->lora;
+
+    if (!use->total)
+        return KEPT_BYTES;
+    return taken < use->total ? (use->total - taken) / 4 : 0;
+}
 
 int64_t feed_budget(const struct model *m, const struct lora_set *l)
 {
+    struct memory_use use;
     struct memory_plan plan;
     int64_t tokens = BUDGET_MIN;
 
-    for (int64_t more = BUDGET_MIN; more <= BUDGET_MAX; more += BUDGET_STEP) {
+    model_ops(m)->memory_use(&use);
+    const int64_t most = use.total ? BUDGET_MAX_DEVICE : BUDGET_MAX;
+
+    for (int64_t more = BUDGET_MIN; more <= most; more += BUDGET_STEP) {
         model_plan(m, more, true, l, &plan);
-        if (plan.activations <= KEPT_BYTES)
-            tokens = more;
+        if (plan.activations > kept_bytes(&use, &plan))
+            break;
+        tokens = more;
     }
     return tokens;
 }

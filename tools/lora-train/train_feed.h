@@ -2,7 +2,8 @@
  * train_feed.h - sends records through the model in packed batches of a bounded number of tokens.
  *
  * How records are put into batches depends on their lengths and on the model's shape alone, so the
- * sums come out the same on any machine and for any number of threads.
+ * sums come out the same on any machine and for any number of threads. On a device it also depends on
+ * the size of its memory, and with it the order of sums.
  */
 #ifndef TRAIN_FEED_H
 #define TRAIN_FEED_H
@@ -22,7 +23,8 @@ struct train_feed {
     const struct train_record *culprit; /* whose loss is not finite; NULL: nobody's */
 };
 
-/* Tokens that the kept activations of about one GB have room for: 256 to 1024. */
+/* Tokens that the kept activations of about one GB have room for: 256 to 1024; on a device up to
+ * 16384, whose activations take a quarter of the memory that model and optimiser leave. */
 int64_t feed_budget(const struct model *m, const struct lora_set *l);
 
 /* Tokens of the largest batch that feed_run makes of these records under BUDGET, each with MORE
