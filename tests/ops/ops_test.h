@@ -69,7 +69,7 @@ static inline bool open_cuda(int t)
 static inline bool open_cpu(int t)
 {
     setenv("SLMTOOLS_CPU", sets[t], 1);
-    const bool opened = cpu_ops(&tables[t]) == 0;
+    const bool opened = cpu_ops(&tables[t], DT_F32) == 0;
 
     unsetenv("SLMTOOLS_CPU");
     return opened;

@@ -455,6 +455,6 @@ int main(void)
         { NULL, NULL },
     };
 
-    must(cpu_ops(&ops));
+    must(cpu_ops(&ops, DT_F32));
     return perf_main(cases);
 }

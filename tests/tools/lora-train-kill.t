@@ -51,6 +51,7 @@ KINDS = {
     "saves": SIXTY + ["-o", "out/", "--plot", "out.svg", "--save-total-limit", "2", "--group-by-length", "--optim", "adamw_torch"],
     "order": SIXTY + ["-o", "out.tar", "--order", at("order"), "--compute-dtype", "bfloat16", "--resid-pdrop", "0.2"],
     "adapter": ["-m", at("model"), "--init-adapter", at("init"), *SIXTY, "-o", "out.tar.zst", "--loss-norm", "tokens"],
+    "half": SIXTY + ["-o", "out.tar.zst", "--compute-dtype", "float16", "--max-steps", "40"],
     "sgd": SIXTY + ["-o", "out.tar", "--optim", "sgd", "--eval-strategy", "no", "--logging-steps", "100"],
 }
 
