@@ -45,7 +45,7 @@ const struct ops *ops_find(const char *device, int threads, enum dtype compute)
     if (strcmp(device, "auto") == 0 && any_card(&table, compute))
         return &table;
     if (strcmp(device, "cpu") == 0 || strcmp(device, "auto") == 0)
-        return cpu_ops(&table) < 0 ? NULL : &table;
+        return cpu_ops(&table, compute) < 0 ? NULL : &table;
     if (strcmp(device, "ref") == 0) {
         ref_ops(&table);
         return &table;

@@ -27,10 +27,10 @@ bool cpu_any_nonfinite(const uint8_t *x, enum dtype dtype, int64_t n);
 
 /* Working memory these take: N rows of the widest input or output and a rank; all threads' for
  * heads of D; M rows of C channels; the same and V logits of some. */
-size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R);
+size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R, enum dtype round);
 size_t cpu_attention_scratch(int64_t D);
-size_t cpu_head_scratch(int64_t M, int64_t C);
-size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V);
+size_t cpu_head_scratch(int64_t M, int64_t C, enum dtype round);
+size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V, enum dtype round);
 
 static inline float *f32(struct dev *d)
 {

@@ -18,7 +18,7 @@ struct cpu_choice {
     const char *name;
     bool (*there)(void);
     const struct isa *isa;
-    const struct bf16_isa *bf16; /* NULL: isa's float kernels round their panels */
+    const struct bf16_isa *bf16;  /* NULL: isa's float kernels round their panels */
     const struct bf16_isa *split; /* NULL: floats are multiplied faster as they are */
 };
 
@@ -72,6 +72,7 @@ static const struct cpu_choice choices[] = {
 };
 
 static const struct cpu_choice *chosen;
+static enum dtype planned; /* what scratch_bytes takes weights to round to */
 
 /* The fastest that this machine has, or the one called NAME; NULL when it has none. */
 static const struct cpu_choice *fastest(const char *name)
@@ -135,15 +136,16 @@ static size_t max_size(size_t a, size_t b)
 static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
 {
     enum { HEAD_SIZE = 256, RANK = 256 };
-    const size_t linear = cpu_linear_scratch(max_tokens, max_width, RANK);
-    const size_t head = vocab > 0 ? max_size(cpu_head_scratch(max_tokens, max_width),
-                                             cpu_select_scratch(max_tokens, max_width, vocab))
-                                  : 0;
+    const size_t linear = cpu_linear_scratch(max_tokens, max_width, RANK, planned);
+    const size_t head = vocab > 0
+                            ? max_size(cpu_head_scratch(max_tokens, max_width, planned),
+                                       cpu_select_scratch(max_tokens, max_width, vocab, planned))
+                            : 0;
 
     return max_size(max_size(linear, head), cpu_attention_scratch(HEAD_SIZE));
 }
 
-int cpu_ops(struct ops *o)
+int cpu_ops(struct ops *o, enum dtype compute)
 {
     const char *const name = getenv("SLMTOOLS_CPU");
     const struct cpu_choice *const choice = fastest(name);
@@ -154,6 +156,7 @@ int cpu_ops(struct ops *o)
             "SLMTOOLS_CPU=%s: this machine has no such instructions; unset it, or use portable",
             name);
     chosen = choice;
+    planned = compute;
     ref_ops(o);
     o->name = "cpu";
     o->scratch_bytes = scratch_bytes;

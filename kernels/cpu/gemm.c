@@ -62,15 +62,6 @@ size_t gemm_work(int64_t M, int64_t K, int64_t rest, enum dtype round)
                : gemm_packed(min_i64(M, block_rows(K + rest)), K + rest);
 }
 
-size_t gemm_work_most(int64_t M, int64_t K, int64_t rest)
-{
-    const size_t floats = gemm_work(M, K, rest, DT_F32), rounded = gemm_work(M, K, rest, DT_BF16),
-                 split = gemm_work(M, K, rest, DT_BF16X3);
-    const size_t most = floats > rounded ? floats : rounded;
-
-    return most > split ? most : split;
-}
-
 static bool rounds(const struct weight *w)
 {
     return w->round == DT_F16 || w->round == DT_BF16;

@@ -51,9 +51,8 @@ struct gemm {
 };
 
 /* Bytes of WORK for products of up to M rows whose terms have K and REST (0: one term), with a
- * weight that rounds to ROUND; and with any. */
+ * weight that rounds to ROUND. */
 size_t gemm_work(int64_t M, int64_t K, int64_t rest, enum dtype round);
-size_t gemm_work_most(int64_t M, int64_t K, int64_t rest);
 /* With all threads. WORK: 64-byte aligned. */
 void gemm_run(const struct gemm *g, float *work);
 /* With the calling thread alone, for parts of a task. */

@@ -44,7 +44,7 @@ static size_t aligned(size_t bytes)
 
 /* Points T's memory into BASE for M rows of C channels and returns its size; BASE NULL only
  * measures. */
-static size_t layout(struct head *t, char *base, int64_t M, int64_t C, bool slope)
+static size_t layout(struct head *t, char *base, int64_t M, int64_t C, bool slope, enum dtype round)
 {
     const size_t rows = (size_t)min_i64(M, ROWS), C_ = (size_t)C;
     const size_t row = aligned((size_t)M * sizeof *t->row),
@@ -59,14 +59,14 @@ static size_t layout(struct head *t, char *base, int64_t M, int64_t C, bool slop
         t->slope = (float *)(void *)(base + row + state + logits);
         t->work = (float *)(void *)(base + row + state + logits + slopes);
     }
-    return row + state + logits + slopes + gemm_work_most(ROWS, max_i64(C, CHUNK), 0);
+    return row + state + logits + slopes + gemm_work(ROWS, max_i64(C, CHUNK), 0, round);
 }
 
-size_t cpu_head_scratch(int64_t M, int64_t C)
+size_t cpu_head_scratch(int64_t M, int64_t C, enum dtype round)
 {
     struct head t;
 
-    return layout(&t, NULL, M, C, true);
+    return layout(&t, NULL, M, C, true, round);
 }
 
 /* Row I of the block takes in the logits V.. (n of them), which become exponentials. */
@@ -177,12 +177,12 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
                       .nll = f32(nll),
                       .dh = dh ? f32(dh) : NULL,
                       .best = (int32_t *)(void *)best };
-    char *const memory = cpu_scratch(layout(&t, NULL, M, w->cols, dh != NULL));
+    char *const memory = cpu_scratch(layout(&t, NULL, M, w->cols, dh != NULL, w->round));
     int64_t n = 0;
 
     if (!memory)
         return -1;
-    layout(&t, memory, M, w->cols, dh != NULL);
+    layout(&t, memory, M, w->cols, dh != NULL, w->round);
     for (int64_t i = 0; i < M; i++)
         if (best || t.target[i] >= 0)
             t.row[n++] = (int32_t)i;

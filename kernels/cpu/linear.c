@@ -30,12 +30,12 @@ static struct room room_for(const struct weight *w, int64_t N, int64_t K, int64_
                           .bits = (uint8_t *)(at + product + panels) };
 }
 
-size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R)
+size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R, enum dtype round)
 {
     const struct dropout drop = { .p = 0.5f };
     const struct mask m = { .drop = &drop };
 
-    return aligned(gemm_work_most(N, width, R)) + aligned(thin_panels(width, R)) +
+    return aligned(gemm_work(N, width, R, round)) + aligned(thin_panels(width, R)) +
            kept_bytes(&m, N, width);
 }
 

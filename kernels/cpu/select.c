@@ -28,9 +28,9 @@ static size_t logits_bytes(int64_t M, int64_t V)
     return ((size_t)(block_rows(M, V) * V) * sizeof(float) + 63) / 64 * 64;
 }
 
-size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V)
+size_t cpu_select_scratch(int64_t M, int64_t C, int64_t V, enum dtype round)
 {
-    return logits_bytes(M, V) + gemm_work_most(block_rows(M, V), C, 0);
+    return logits_bytes(M, V) + gemm_work(block_rows(M, V), C, 0, round);
 }
 
 static double log_sum(const float *x, float most, int64_t n)
@@ -61,7 +61,7 @@ static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
                        int64_t M, int64_t n)
 {
     const int64_t C = w->cols, V = w->rows, rows = block_rows(M, V);
-    char *const memory = cpu_scratch(cpu_select_scratch(M, C, V));
+    char *const memory = cpu_scratch(cpu_select_scratch(M, C, V, w->round));
     struct select t = { .ids = n ? const_i32(ids) : NULL,
                         .n = n,
                         .vocab = V,
