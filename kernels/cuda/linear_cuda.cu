@@ -57,7 +57,7 @@ static __global__ void few_rows_nf4(Y *y, const X *x, struct values w, int N, in
 
         for (int j = 0; j < GROUP; j++)
             v[j] = f32_rounded(nf4_value(word >> (8 * (j / 2) + (j % 2 ? 0 : 4)) & 15) * scale, w.round);
-        for (int r = 0; r < FEW_ROWS; r++) {
+        UNROLL for (int r = 0; r < FEW_ROWS; r++) {
             if (r >= N)
                 continue;
             load_group(in, x + r * C + c, GROUP);
