@@ -205,9 +205,30 @@ static void the_third_pass_of_a_key_is_played(void **state)
     }
 }
 
-/* So little memory that weights are expanded ahead, on a stream beside. */
+enum { MEMORY = 16 << 20 };
+
+/* A device of which so much is taken already that no copy of a weight is kept; NULL: not this one.
+ */
+static struct dev *take_memory(const struct ops *o)
+{
+    struct memory_use has;
+
+    o->memory_use(&has);
+    return has.total == MEMORY ? o->alloc(has.free - MEMORY / 8) : NULL;
+}
+
+static void limit_memory(void)
+{
+    char machine[64];
+
+    (void)snprintf(machine, sizeof machine, "memory=%d", MEMORY);
+    setenv("SLMTOOLS_EMULATE", machine, 1);
+}
+
+/* Weights are expanded ahead, on a stream beside. */
 static void streams_beside_are_recorded_too(void **state)
 {
+    limit_memory();
     const struct ops *const o = on_device();
 
     (void)state;
@@ -216,10 +237,10 @@ static void streams_beside_are_recorded_too(void **state)
         struct setup s = set_up(o, MOST, MANY);
         struct result want[STEPS], got;
 
-        o->memory_use(&has);
-        struct dev *const taken = o->alloc(has.free - has.total / 16);
+        struct dev *const taken = take_memory(o);
 
-        assert_non_null(taken);
+        if (!taken)
+            skip();
         plainly(&s, want);
         count.played = 0;
         for (int round = 0; round < 2; round++)
@@ -237,6 +258,7 @@ static void streams_beside_are_recorded_too(void **state)
         load(&s, false);
         release_from(0);
     }
+    unsetenv("SLMTOOLS_EMULATE");
 }
 
 static void keys_are_told_apart(void **state)
@@ -261,7 +283,10 @@ static void keys_are_told_apart(void **state)
 /* The cache of keys, a kept copy, scratch: whichever goes, what names it is not played. */
 static void what_names_memory_that_is_released_is_forgotten(void **state)
 {
-    enum { EVENTS = 4 };
+    enum { EVENTS = 5 };
+    struct memory_use has;
+
+    limit_memory();
     const struct ops *const o = on_device();
     struct setup s = set_up(o, MOST, MANY);
     struct weight large = random_weight(o, DT_NF4, 64, 4096, 64, DT_BF16, 3);
@@ -295,10 +320,19 @@ static void what_names_memory_that_is_released_is_forgotten(void **state)
                     held[i].p = fresh;
             o->release(s.k_cache);
             s.k_cache = fresh;
-            got = step(&s, 5, 3);
-            assert_result(&got, &want[3], 3);
+        } else { /* copies of weights make room */
+            o->memory_use(&has);
+            if (has.total != MEMORY)
+                break;
+            o->release(o->alloc(has.free + has.expanded / 2));
         }
+        got = step(&s, 5, STEPS - 1);
+        assert_result(&got, &want[STEPS - 1], STEPS - 1);
+        assert_int_equal(count.played, 0);
+        load(&s, false); /* none is known any more */
+        load(&s, true);
     }
+    unsetenv("SLMTOOLS_EMULATE");
     load(&s, false);
 }
 
@@ -427,13 +461,13 @@ static void keys_may_be_many(void **state)
 
     (void)state;
     for (int round = 0; round < 3; round++)
-        for (uint64_t key = 1; key <= 100; key++) {
+        for (uint64_t key = 1; key <= 40; key++) {
             const struct result often = step(&s, 1000, 0), rare = step(&s, key, 0);
 
             assert_result(&often, &want, 0);
             assert_result(&rare, &want, 0);
         }
-    assert_int_equal(count.played, 300 - 2);
+    assert_int_equal(count.played, 120 - 2);
     load(&s, false);
 }
 

@@ -42,6 +42,30 @@ static void bytes_survive_the_way(void **state)
     }
 }
 
+/* More than a device has room for on the way, and none may be another's. */
+static void uploads_follow_one_another(void **state)
+{
+    enum { UPLOADS = 30, EACH = 1000 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1)) {
+        const struct ops *const o = &tables[t];
+        struct dev *const d = room(o, UPLOADS * EACH);
+        float x[EACH], back[EACH];
+
+        for (int i = 0; i < UPLOADS; i++) {
+            for (int j = 0; j < EACH; j++)
+                x[j] = (float)(i * EACH + j);
+            assert_int_equal(o->put(o->slice(d, (size_t)i * sizeof x), x, sizeof x), 0);
+        }
+        for (int i = 0; i < UPLOADS; i++) {
+            assert_int_equal(o->get(back, o->slice_const(d, (size_t)i * sizeof x), sizeof x), 0);
+            for (int j = 0; j < EACH; j++)
+                assert_true(back[j] == (float)(i * EACH + j));
+        }
+    }
+}
+
 static void adopted_memory_is_read_where_it_lies(void **state)
 {
     static const float x[3] = { 7, 8, 9 };
@@ -221,6 +245,7 @@ int main(void)
         OP_TEST(allocations_are_aligned),
         OP_TEST(too_much_is_an_error),
         OP_TEST(bytes_survive_the_way),
+        OP_TEST(uploads_follow_one_another),
         OP_TEST(adopted_memory_is_read_where_it_lies),
         OP_TEST(large_files_are_adopted_whole),
         OP_TEST(memory_is_told_by_use),

@@ -14,8 +14,8 @@ class Card:
     def __init__(self, data):
         self.data = data
 
-    def run(self, name, *words):
-        return run(self.data.tools / name, *words, "--device", "cuda")[0]
+    def run(self, name, *words, **options):
+        return run(self.data.tools / name, *words, "--device", "cuda", **options)[0]
 
     def step(self, dtype, layers, records, length):
         """Tokens a second of the last of four optimiser steps, all records of a step in one batch."""
@@ -30,11 +30,12 @@ class Card:
         return records / self.run("predict", "-m", d.nf4(layers), d.prompts(), "--mode", "labels", "--limit", records,
                                   "--compute-dtype", dtype, "-o", d.output("cuda.labels"), "--force")
 
-    def decode(self, dtype, layers, tokens):
-        d = self.data
+    def decode(self, dtype, layers, tokens, switch=""):
+        """Tokens a second; SWITCH is SLMTOOLS_CUDA."""
+        d, env = self.data, dict(os.environ, SLMTOOLS_CUDA=switch)
         words = ["predict", "-m", d.nf4(layers), d.tokens("decode.zst", 1, 16, 49000), "--mode", "generate",
                  "--compute-dtype", dtype, "-o", d.output("cuda.decoded"), "--force", "--max-new-tokens"]
-        return tokens / (self.run(*words, tokens + 1) - self.run(*words, 1))
+        return tokens / (self.run(*words, tokens + 1, env=env) - self.run(*words, 1, env=env))
 
 
 def limit(p, what, share, *words):
@@ -54,4 +55,4 @@ def cases(p, data, names, threads):
         yield Case(f"cuda/labels, 900 prompts with start, {name}, bfloat16", "prompts/s", partial(c.labels, "bfloat16", layers, 900),
                    {"HF forward, 16 at once, no start": p["hf"].question("batched", "bfloat16", partial(data.model, layers), 16, 75)}, runs=3)
         yield Case(f"cuda/decode, {name}, bfloat16", "tokens/s", partial(c.decode, "bfloat16", layers, 64),
-                   {}, {"NF4 read once": limit(p, "copy", 1e9 / (0.53 * weights))}, runs=3)
+                   {"op by op, nothing recorded": partial(c.decode, "bfloat16", layers, 64, "nograph")}, {"NF4 read once": limit(p, "copy", 1e9 / (0.53 * weights))}, runs=3)
