@@ -300,8 +300,11 @@ int blaslt_gemm(struct product_to c, struct matrix a, struct matrix b, enum dtyp
 int blaslt_ready(void);
 void blaslt_close(void);
 
-/* y (N, O) of type TYPE = x (N, C) W^T; of so few rows, W is read where it lies. */
+/* y (N, O) of type TYPE = x (N, C) W^T + bias (O; NULL: none), N FEW_ROWS at most: W is read where it lies. */
 enum { FEW_ROWS = 4 };
+int few_product(void *y, enum dtype type, const struct dev *x, const struct weight *w, const struct dev *bias,
+                int64_t N);
+/* y (N, O) of type TYPE = x (N, C) W^T. */
 int product(void *y, enum dtype type, const struct dev *x, const struct weight *w, int64_t N);
 /* dx (N, C) of type TYPE = dy (N, O) W, dy an operand of the weight's type; added to dx when MORE. */
 int product_back(void *dx, enum dtype type, const void *dy, const struct weight *w, int64_t N, bool more);

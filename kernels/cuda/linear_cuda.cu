@@ -1,8 +1,7 @@
 /*
- * The linear layer. Few rows are multiplied with the weight where it lies, by reading it once: bound by
- * memory, half a byte an element in NF4. Else it is multiplied as dense matrices are, a strip of it at a
- * time: its copy where one is kept (kept_cuda.cu), or expanded for this (ahead_cuda.cu). LoRA comes behind
- * it (lora_cuda.cu).
+ * The linear layer. Few rows are multiplied with the weight where it lies (few_cuda.cu). Else it is
+ * multiplied as dense matrices are, a strip of it at a time: its copy where one is kept (kept_cuda.cu), or
+ * expanded for this (ahead_cuda.cu). LoRA comes behind it (lora_cuda.cu).
  */
 #include "elements_cuda.h"
 
@@ -10,80 +9,6 @@
 #define STRIP (1 << 25) /* elements of a weight that are multiplied at a time */
 #endif
 static const int64_t STRIP_ROWS = 128; /* strips are multiples of it, so that they begin at 256 bytes */
-
-/* Writes what the lanes of a warp have of N sums, for row O of the weight. */
-template <class Y> __device__ static void finish_few(Y *y, const float sum[FEW_ROWS], int N, int64_t o, int64_t O)
-{
-    for (int r = 0; r < FEW_ROWS; r++) {
-        const float all = warp_all(sum[r], add());
-
-        if (threadIdx.x % WARP == 0 && r < N)
-            store(y + r * O + o, all);
-    }
-}
-
-/* A warp for each row of the weight. */
-template <class Y, class X>
-static __global__ void few_rows(Y *y, const X *x, struct values w, int N, int64_t O, int64_t C)
-{
-    const int64_t o = thread_of_all() / WARP;
-    float sum[FEW_ROWS] = { 0 };
-
-    if (o >= O)
-        return;
-    for (int64_t c = threadIdx.x % WARP; c < C; c += WARP) {
-        const float v = weight_value(w, o * C + c);
-
-        for (int r = 0; r < FEW_ROWS; r++) /* as many as N; a fixed number stays in registers */
-            if (r < N)
-                sum[r] = madd(f32_rounded(load(x + r * C + c), w.round), v, sum[r]);
-    }
-    finish_few(y, sum, N, o, O);
-}
-
-/* The same of NF4 with whole words of eight codes in a row and in a block. */
-template <class Y, class X>
-static __global__ void few_rows_nf4(Y *y, const X *x, struct values w, int N, int64_t O, int64_t C)
-{
-    const int64_t o = thread_of_all() / WARP;
-    float sum[FEW_ROWS] = { 0 };
-
-    if (o >= O)
-        return;
-    for (int64_t c = GROUP * (threadIdx.x % WARP); c < C; c += GROUP * WARP) {
-        const uint32_t word = ((const uint32_t *)w.data)[(o * C + c) / GROUP];
-        const float scale = w.absmax[(o * C + c) / w.block];
-        float v[GROUP], in[GROUP];
-
-        for (int j = 0; j < GROUP; j++)
-            v[j] = f32_rounded(nf4_value(word >> (8 * (j / 2) + (j % 2 ? 0 : 4)) & 15) * scale, w.round);
-        UNROLL for (int r = 0; r < FEW_ROWS; r++) {
-            if (r >= N)
-                continue;
-            load_group(in, x + r * C + c, GROUP);
-            for (int j = 0; j < GROUP; j++)
-                sum[r] = madd(f32_rounded(in[j], w.round), v[j], sum[r]);
-        }
-    }
-    finish_few(y, sum, N, o, O);
-}
-
-template <class Y, class X> static int few(Y *y, const X *x, const struct weight *w, int64_t N)
-{
-    const int64_t O = w->rows, C = w->cols;
-    const unsigned grid = blocks_for(O, THREADS / WARP);
-
-    if (w->dtype == DT_NF4 && C % GROUP == 0 && w->block % GROUP == 0 && (uintptr_t)w->data % 4 == 0)
-        return LAUNCH((few_rows_nf4<Y, X>), grid, THREADS, 0, y, x, values_of(w), (int)N, O, C);
-    return LAUNCH((few_rows<Y, X>), grid, THREADS, 0, y, x, values_of(w), (int)N, O, C);
-}
-
-static int few_of(void *y, enum dtype type, const struct dev *x, const struct weight *w, int64_t N)
-{
-    return cuda_act == DT_F32 ? few((float *)y, f32(x), w, N)
-           : type == DT_F32   ? few((float *)y, act<bf16>(x), w, N)
-                              : few((bf16 *)y, act<bf16>(x), w, N);
-}
 
 static __global__ void round_to(uint16_t *out, const float *x, int64_t n, enum dtype to)
 {
@@ -134,7 +59,7 @@ int product(void *y, enum dtype type, const struct dev *x, const struct weight *
     const enum dtype t = operand_type(w);
 
     if (N <= FEW_ROWS)
-        return few_of(y, type, x, w, N);
+        return few_product(y, type, x, w, NULL, N);
     const void *const left = blaslt_ready() >= 0 ? operand(x, N * C, t) : NULL;
 
     for (int64_t first = 0; left && first < O; first += strip) {
@@ -225,6 +150,8 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
                           const struct dev *bias, const struct lora *lora,
                           const struct packed *rows, int64_t N)
 {
+    if (N <= FEW_ROWS && !lora)
+        return few_product(y, cuda_act, x, w, bias, N);
     if (product(y, cuda_act, x, w, N) < 0)
         return -1;
     return lora ? lora_forward(y, u, x, w, bias, lora, rows, N) : add_bias(y, cuda_act, bias, N, w->rows);
