@@ -343,6 +343,8 @@ static int attention_forward(struct dev *out, struct dev *lse, const struct dev 
     struct call<X> c = call_of<X>(q, k, v, rows, shape);
 
     c.out = act<X>(out), c.lse_out = f32(lse);
+    if (attention_of_one_fits(&c))
+        return attention_of_one(&c);
     return by_mma(&c) ? attention_by_mma(&c) : run(&c, false);
 }
 

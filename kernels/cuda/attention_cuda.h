@@ -47,6 +47,9 @@ template <class X> struct call {
  * fills it and along. For float and bf16. */
 template <class X> int attention_by_mma(const struct call<X> *c);
 template <class X> int attention_back_by_mma(struct call<X> *c);
+/* Forward, of one query a sequence; in f32, where all forms have the same bytes, it does not fit. */
+template <class X> int attention_of_one(const struct call<X> *c);
+template <class X> bool attention_of_one_fits(const struct call<X> *c);
 /* Whether the shapes and addresses of C allow it. */
 template <class X> bool attention_mma_fits(const struct call<X> *c);
 

@@ -1,8 +1,7 @@
 /*
  * Products of few rows: the weight is read once, where it lies, and expanded in registers. Where it rounds
  * to halves that is for tensor cores: a weight's 16 rows times up to 8 rows of x, the warps of a block each
- * going over their part of the columns. Bound by memory, 0.56 bytes an element in NF4, and, on an H200 as
- * near, by the five instructions that one takes there: a code from its word, its value from a table in
+ * going over their part of the columns. Bound by memory, 0.56 bytes an element in NF4, and on an H200 by the five instructions that one takes there: a code from its word, its value from a table in
  * shared memory, the scale, half a conversion.
  *
  * Which columns a tensor core takes for the same is free, as long as both operands agree: a lane has 32

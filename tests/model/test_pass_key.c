@@ -29,8 +29,8 @@ static const struct variant {
     { 3, { 1, 1, 1 }, 0, 3, { { 0, 0 }, { 1, 0 }, { 2, 0 } }, 0 },
     { 1, { 2 }, 0, 1, { { 0, 0 } }, 0 }, /* two tokens of one */
     { 2, { 12, 1 }, 0, 2, { { 0, 0 }, { 1, 0 } }, 0 },
-    { 2, { 7, 6 }, 0, 2, { { 0, 0 }, { 1, 0 } }, 0 },  /* a shorter longest one */
-    { 2, { 7, 6 }, 0, 2, { { 0, 4 }, { 1, 0 } }, 0 },  /* more rows of the last layer */
+    { 2, { 7, 6 }, 0, 2, { { 0, 4 }, { 1, 0 } }, 0 },  /* a shorter longest one */
+    { 2, { 7, 6 }, 0, 2, { { 0, 0 }, { 1, 0 } }, 0 },  /* fewer rows of the last layer */
     { 2, { 7, 6 }, 0, 2, { { 0, 0 }, { 1, 4 } }, 0 },  /* as many: the other sequence's */
     { 2, { 7, 6 }, -1, 2, { { 0, 0 }, { 1, 0 } }, 0 }, /* no cache */
 };
