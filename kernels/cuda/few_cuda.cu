@@ -1,8 +1,9 @@
 /*
  * Products of few rows: the weight is read once, where it lies, and expanded in registers. Where it rounds
  * to halves that is for tensor cores: a weight's 16 rows times up to 8 rows of x, the warps of a block each
- * going over their part of the columns. Bound by memory, 0.56 bytes an element in NF4, and on an H200 by the five instructions that one takes there: a code from its word, its value from a table in
- * shared memory, the scale, half a conversion.
+ * going over their part of the columns. Bound by memory, 0.56 bytes an element in NF4, and on an
+ * H200 by the five instructions that one takes there: a shift and a mask for its code, its value from a
+ * table in shared memory, the scale, half a conversion.
  *
  * Which columns a tensor core takes for the same is free, as long as both operands agree: a lane has 32
  * neighbouring ones of its row, 16 bytes of NF4, and no lane needs another's.
@@ -33,9 +34,10 @@ __device__ static void copy_words(uint32_t to[EACH / 2], const void *from)
     }
 }
 
-/* EACH elements of a weight from I on, as halves. */
+/* EACH elements of a weight from I on, as halves. SHIFT: a block has 2^SHIFT elements. */
 template <enum dtype T, enum kind KIND>
-__device__ static void load_weight(uint32_t to[EACH / 2], const struct values &w, const float *table, int64_t i)
+__device__ static void load_weight(uint32_t to[EACH / 2], const struct values &w, int shift, const float *table,
+                                   int64_t i)
 {
     constexpr enum dtype FROM = T == DT_F16 ? DT_BF16 : DT_F16; /* OTHER_HALVES */
 
@@ -46,7 +48,7 @@ __device__ static void load_weight(uint32_t to[EACH / 2], const struct values &w
     } else {
         const uint4 four = *(const uint4 *)((const uint8_t *)w.data + i / 2);
         const uint32_t codes[4] = { four.x, four.y, four.z, four.w };
-        const float scale = w.absmax[i / w.block];
+        const float scale = w.absmax[i >> shift];
 
         for (int k = 0; k < EACH / 2; k++) { /* the first of a byte is the high half */
             const uint32_t byte = codes[k / 4] >> 8 * (k % 4);
@@ -86,7 +88,7 @@ struct few_room {
 
 template <enum dtype T, enum kind KIND, class Y, class X>
 static __global__ void __launch_bounds__(WARPS *WARP)
-    few_halves(Y *y, const X *x, struct values w, const float *bias, int N, int64_t O, int64_t C)
+    few_halves(Y *y, const X *x, struct values w, int shift, const float *bias, int N, int64_t O, int64_t C)
 {
     SHARED(struct few_room, room);
     const int warp = threadIdx.x / WARP, warps = blockDim.x / WARP, g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
@@ -104,9 +106,9 @@ static __global__ void __launch_bounds__(WARPS *WARP)
         no_elements(lower);
         no_elements(in);
         if (c < C && first + g < O)
-            load_weight<T, KIND>(upper, w, room->table, (first + g) * C + c);
+            load_weight<T, KIND>(upper, w, shift, room->table, (first + g) * C + c);
         if (c < C && first + g + 8 < O)
-            load_weight<T, KIND>(lower, w, room->table, (first + g + 8) * C + c);
+            load_weight<T, KIND>(lower, w, shift, room->table, (first + g + 8) * C + c);
         if (c < C && g < N)
             load_x<T>(in, x + g * C + c);
         for (int k = 0; k < EACH / 2; k += 2) {
@@ -204,9 +206,12 @@ template <enum dtype T, enum kind KIND, class Y, class X> static int by_halves(c
 {
     const int64_t O = p.w->rows, C = p.w->cols;
     const unsigned warps = (unsigned)least(blocks_for(C, CHUNK), WARPS);
+    int shift = 0;
 
+    while (1 << shift < p.w->block)
+        shift++;
     return LAUNCH((few_halves<T, KIND, Y, X>), blocks_for(O, ROWS), warps * WARP, sizeof(struct few_room), p.y,
-                  p.x, values_of(p.w), p.bias, p.N, O, C);
+                  p.x, values_of(p.w), shift, p.bias, p.N, O, C);
 }
 
 template <enum dtype T, class Y, class X> static int by_kind(const struct product_of<Y, X> &p)
@@ -216,10 +221,11 @@ template <enum dtype T, class Y, class X> static int by_kind(const struct produc
     return p.w->dtype == T ? by_halves<T, HALVES>(p) : by_halves<T, OTHER_HALVES>(p);
 }
 
-/* Whether tensor cores take it: a lane's columns lie in one row and one block, by 16 bytes. */
+/* Whether tensor cores take it: a lane's columns lie in one row and one block of a power of two, by 16 bytes. */
 static bool fits(const struct weight *w)
 {
-    const bool whole = w->dtype == DT_NF4 ? w->block % EACH == 0 : w->dtype == DT_F16 || w->dtype == DT_BF16;
+    const bool blocks = w->block % EACH == 0 && (w->block & (w->block - 1)) == 0;
+    const bool whole = w->dtype == DT_NF4 ? blocks : w->dtype == DT_F16 || w->dtype == DT_BF16;
 
     return operand_type(w) != DT_F32 && w->cols % EACH == 0 && whole && (uintptr_t)w->data % sizeof(uint4) == 0;
 }

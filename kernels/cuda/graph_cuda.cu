@@ -26,6 +26,7 @@ static bool captures;
 static const char *spoilt; /* why the present capture is of no use */
 static bool off;
 
+/* One that still runs is freed when it has. */
 static void drop(struct recording *r)
 {
     if (r->graph)
@@ -36,8 +37,6 @@ static void drop(struct recording *r)
 void graphs_forget(void)
 {
     for (int i = 0; i < RECORDINGS; i++) {
-        if (table[i].graph)
-            (void)cudaStreamSynchronize(cuda_stream);
         drop(&table[i]);
         if (&table[i] != now) /* what the present pass asks for is there when it ends */
             table[i].key = 0;

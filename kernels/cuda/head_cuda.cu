@@ -135,8 +135,12 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
     return 0;
 }
 
-static __global__ void select(double *logp, int32_t *best, float *logits, const float *bias,
-                              const int32_t *ids, int64_t V, int64_t n)
+/* A decoded token is one row, so one block: as many threads as it may have. */
+enum { ALL_THREADS = WARP * WARP };
+
+static __global__ void __launch_bounds__(ALL_THREADS)
+    select(double *logp, int32_t *best, float *logits, const float *bias, const int32_t *ids,
+           int64_t V, int64_t n)
 {
     SHARED(double, warps);
     const int64_t row = blockIdx.x;
@@ -147,7 +151,7 @@ static __global__ void select(double *logp, int32_t *best, float *logits, const 
 
     for (int64_t v = threadIdx.x; v < V; v += blockDim.x) {
         finite &= isfinite(x[v]) ? 1 : 0;
-        sum += exp((double)x[v] - f.most);
+        sum += n ? exp((double)x[v] - f.most) : 0;
     }
     finite = block_all(finite, smaller(), (int *)warps);
     sum = block_all(sum, add(), warps);
@@ -174,7 +178,7 @@ static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
         const int64_t rows = chunk < M - at ? chunk : M - at;
 
         if (product(logits, DT_F32, (const struct dev *)(act<T>(h) + at * C), w, rows) < 0 ||
-            LAUNCH(select, (unsigned)rows, THREADS, WARP * sizeof(double), n ? (double *)logp + at * n : NULL,
+            LAUNCH(select, (unsigned)rows, ALL_THREADS, WARP * sizeof(double), n ? (double *)logp + at * n : NULL,
                    best ? (int32_t *)best + at : NULL, logits, f32(bias), n ? i32(ids) + at * n : NULL, V,
                    n) < 0)
             return -1;

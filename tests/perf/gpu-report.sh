@@ -1,7 +1,8 @@
 #!/bin/bash
 # tests/perf/gpu-report.sh [OUT]: what a machine with a GPU has to say, the most important first: the op tests on the
 # card, every family from end to end, the same bytes twice, speed beside PyTorch (decoding with recorded passes beside
-# none), and the compute sanitizer. Each part has a time limit of its own (eight minutes in all), and OUT (out/gpu) its whole log; a summary is printed and kept.
+# none), and the compute sanitizer. Each part has a time limit of its own (eight minutes in all), and OUT (out/gpu) its
+# whole log; a summary is printed and kept.
 # It wants build/portable (make dist-portable, here or elsewhere), python3 and for the speed PyTorch; no other package.
 # CUDA_PLUGIN=build/release/emulated tries the script itself where there is no card.
 set -u
