@@ -1,6 +1,5 @@
 #include "filetype.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -106,8 +105,10 @@ static bool is_pickle(const char *p, size_t n)
 }
 
 /* A length below 100 MB, and a JSON object. */
-static bool is_safetensors(const char *p, size_t n)
+bool filetype_is_safetensors(const void *bytes, size_t n)
 {
+    const char *p = bytes;
+
     return n > 9 && !memcmp(p + 4, "\0\0\0", 4) && (unsigned char)p[3] < 6 && p[8] == '{';
 }
 
@@ -126,7 +127,8 @@ const char *filetype_of(const void *bytes, size_t n)
         return pickle;
     if (is_onnx(p, n))
         return "an ONNX model; give the one with safetensors that it was made from";
-    return is_safetensors(p, n) ? "a safetensors file; name it where weights are wanted" : NULL;
+    return filetype_is_safetensors(p, n) ? "a safetensors file; name it where weights are wanted"
+                                         : NULL;
 }
 
 int filetype_refuse(const void *bytes, size_t n)

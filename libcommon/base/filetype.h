@@ -11,6 +11,7 @@
 
 #include "err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { FILETYPE_LOOK = 512 }; /* bytes from the beginning that tell all of them apart */
@@ -19,6 +20,9 @@ enum { FILETYPE_LOOK = 512 }; /* bytes from the beginning that tell all of them 
  * "a git-lfs pointer; fetch the file itself with 'git lfs pull'". NULL: nothing that is known here,
  * which is what every JSON text, and nearly every table and template is. */
 const char *filetype_of(const void *bytes, size_t n);
+
+/* Whether they begin a safetensors file, whatever its name. */
+bool filetype_is_safetensors(const void *bytes, size_t n);
 
 /* -1 with "is ..." set as bad data where filetype_of knows it, else 0 and no error. */
 MUST_USE int filetype_refuse(const void *bytes, size_t n);

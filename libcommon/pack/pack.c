@@ -1,6 +1,7 @@
 #include "pack_parts.h"
 
 #include "claim.h"
+#include "filetype.h"
 #include "gguf.h"
 #include "mem.h"
 #include "pack_gguf.h"
@@ -77,7 +78,8 @@ static void unmap_unused(struct pack *p, int region)
     *r = p->region[--p->regions];
 }
 
-/* One safetensors file alone is a pack of one file; a GGUF file is told by its bytes. */
+/* One safetensors file alone is a pack of one file, under the name of a model's where its own does not
+ * say what it is, as a checkpoint's; a GGUF file is told by its bytes. */
 static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
 {
     const char *slash = strrchr(path, '/');
@@ -89,14 +91,17 @@ static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
         pack_add(p, PACK_GGUF_NAME, data, size);
         return 0;
     }
-    if (!text_ends_with(path, ".safetensors")) {
+    if (text_ends_with(path, ".safetensors")) {
+        pack_add(p, slash ? slash + 1 : path, data, size);
+    } else if (filetype_is_safetensors(data, size)) {
+        pack_add(p, "model.safetensors", data, size);
+    } else {
         const int rc = pack_read_archive(p, data, size);
 
         if (size)
             unmap_unused(p, 0);
         return rc;
     }
-    pack_add(p, slash ? slash + 1 : path, data, size);
     return 0;
 }
 

@@ -232,6 +232,17 @@ then
 else
 	skip "no golden models beside the project"
 fi
+mkmodel --hidden 32 --layers 1 --heads 4 --partial-rotary-factor 0.5 --vocab 64 -o small/
+run peek small
+mv out want
+cp small/model.safetensors run.ckpt # as README names a checkpoint
+run peek run.ckpt
+same out want
+run sh -c "peek - <run.ckpt"
+same out want
+run peek --diff run.ckpt small/model.safetensors
+ok
+rm run.ckpt
 run peek "$dir"
 exit_is 66
 printf '\10\0\0\0\0\0\0\0{"a":1}\n' >bad.safetensors

@@ -1,3 +1,4 @@
+#include "filetype.h"
 #include "input.h"
 #include "holder.h"
 #include "provenance.h"
@@ -33,7 +34,7 @@ bool holds_tensors(const char *path)
         return false; /* to look would be to wait for the keyboard */
     if (input_peek(path, first, sizeof first, &n) < 0)
         return false; /* whoever opens it says why it cannot */
-    if (is_model(first, n))
+    if (is_model(first, n) || filetype_is_safetensors(first, n))
         return true;
     return zframe_peek(path, first, sizeof first, &n) == 0 && is_model(first, n);
 }
