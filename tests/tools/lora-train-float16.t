@@ -146,7 +146,12 @@ refused("a gradient that overflows under any scale ends the run", 70,
         "step 17: 17 steps were skipped, and the gradient is not finite without scaling either; use --compute-dtype bfloat16 or float32",
         "-m", path("steep"), *bad)
 write("loud", {"model.norm.weight": lambda x: 1e5 * x})
-refused("so does a loss that is none, at once", 70, "step 1: the loss is not a finite number", "-m", path("loud"), *bad)
+refused("so does a loss that is none, at once", 70, "step 1: the loss is not a finite number, behind the last layer; try a lower learning rate "
+        "(float16 ends at 65504: try --compute-dtype float32)", "-m", path("loud"), *bad)
+for mode in "loss", "logits", "generate":
+    done = run("predict", "--device", "cpu", "--mode", mode, "--compute-dtype", "float16", "-m", path("loud"), "-o", path("none"), path("mistral-tiny"))
+    check(f"predict --mode {mode} names the way out as well", done.returncode == 70 and not os.path.exists(path("none")) and
+          b"is the adapter sound, and the model? (float16 ends at 65504: try --compute-dtype float32)\n" in done.stderr, done.stderr)
 write("large", {"lm_head.weight": lambda x: 7e4})
 refused("a weight beyond float16 is named", 70, "tensor 'lm_head.weight' has 70000 at element 0, beyond what float16 can hold; use --compute-dtype bfloat16 or float32",
         "-m", path("large"), *bad)

@@ -17,6 +17,7 @@ struct engine { /* what is the same for every pass of a model */
     const struct parts *parts;
     struct dev *cos, *sin; /* (positions, rot/2) f32 */
     enum norm norm;
+    bool float16;                /* products are of it, beyond whose range is infinity */
     const struct lora_set *lora; /* NULL: the base model alone */
     float resid_pdrop;
     float smoothing;       /* of labels, in training; 0: none */

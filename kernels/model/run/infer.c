@@ -70,17 +70,18 @@ static int32_t *place_keys(const struct kv_cache *kv, const struct batch *b)
     return row;
 }
 
-static int not_finite(void)
+static int not_finite(const struct engine *e)
 {
     return err_set(EXIT_NUMERIC,
-                   "the logits are not finite numbers; is the adapter sound, and the model?");
+                   "the logits are not finite numbers; is the adapter sound, and the model?%s",
+                   float16_advice(e));
 }
 
-static int check_finite(const float *logits, int64_t n)
+static int check_finite(const struct engine *e, const float *logits, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(logits[i]))
-            return not_finite();
+            return not_finite(e);
     return 0;
 }
 
@@ -172,11 +173,11 @@ static int fetch_said(const struct pass *p, const struct selected *s, int64_t fr
     return rc;
 }
 
-static int check_best(const struct selected *s, int64_t n)
+static int check_best(const struct engine *e, const struct selected *s, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         if (s->best[i] < 0)
-            return not_finite();
+            return not_finite(e);
     return 0;
 }
 
@@ -224,7 +225,7 @@ static int fetch_logits(const struct pass *p, float *logits)
             e->ops->get(logits + i * V, e->acts.logits, (size_t)(part * V) * sizeof *logits) < 0)
             return -1;
     }
-    return check_finite(logits, p->picks * V);
+    return check_finite(e, logits, p->picks * V);
 }
 
 int pass_select(const struct pass *p, int64_t first, const struct selected *s)
@@ -239,7 +240,7 @@ int pass_select(const struct pass *p, int64_t first, const struct selected *s)
             fetch_said(p, s, i, M) < 0)
             return -1;
     }
-    return check_best(s, n);
+    return check_best(p->e, s, n);
 }
 
 /* The pass, and then what S asks: in the pass itself where there is room for all of it. */
@@ -250,7 +251,7 @@ static int infer_select(struct model *m, const struct pass *p, const struct sele
     if (put_ids(p, s, 0, p->picks) < 0 || run_pass(m, p, s) < 0 ||
         fetch_said(p, s, 0, p->picks) < 0)
         return -1;
-    return check_best(s, p->picks);
+    return check_best(p->e, s, p->picks);
 }
 
 /* One pass; then LOGITS, or what S asks for. */

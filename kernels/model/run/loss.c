@@ -80,18 +80,20 @@ static int check_finite(const struct pass *p, const float *nll)
         return 0;
     if (!p->e->acts.train) /* the layers share their memory: nothing is left to look at */
         return err_set(EXIT_NUMERIC,
-                       "the loss is not a finite number; is the adapter sound, and the model?");
+                       "the loss is not a finite number; is the adapter sound, and the model?%s",
+                       float16_advice(p->e));
     if (pass_find_bad_layer(p, &layer) < 0)
         return -1;
     if (layer > (int)p->e->config->layers)
         return err_set(EXIT_NUMERIC,
                        "the loss is not a finite number, behind the last layer; try a lower "
-                       "learning rate");
+                       "learning rate%s",
+                       float16_advice(p->e));
     return err_set(
         EXIT_NUMERIC,
         "the loss is not a finite number: layer %d gives the first value that is none; try "
-        "a lower learning rate",
-        layer - 1);
+        "a lower learning rate%s",
+        layer - 1, float16_advice(p->e));
 }
 
 /* Forward, loss, backward of the rows with targets. */

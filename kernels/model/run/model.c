@@ -21,6 +21,7 @@ int model_open(struct model **out, const struct pack *p, const struct ops *ops, 
                             .modules = &w->modules,
                             .parts = &w->parts,
                             .norm = w->config.arch->norm,
+                            .float16 = compute == DT_F16,
                             .resid_pdrop = w->config.resid_pdrop };
     m->e.acts.layer = xcalloc((size_t)w->config.layers, sizeof *m->e.acts.layer);
     *out = m;

@@ -50,6 +50,9 @@ MUST_USE int pass_backward(const struct pass *p);
 /* The first layer whose input is not finite, or the number of layers and more: who is to blame. */
 MUST_USE int pass_find_bad_layer(const struct pass *p, int *layer);
 
+/* What an error that says that a value is not finite ends with: float16's way out, else nothing. */
+const char *float16_advice(const struct engine *e);
+
 /* ---- infer.c ---- */
 
 /* What S asks of the picks from FIRST on; EXIT_NUMERIC: a logit is not finite. */

@@ -203,3 +203,8 @@ int pass_find_bad_layer(const struct pass *p, int *layer)
     }
     return 0;
 }
+
+const char *float16_advice(const struct engine *e)
+{
+    return e->float16 ? " (float16 ends at 65504: try --compute-dtype float32)" : "";
+}
