@@ -20,29 +20,29 @@ static int cuda_number(const char *device)
 }
 
 /* The first card where there is a plug-in and a card that it can use. */
-static bool any_card(struct ops *o, enum dtype compute)
+static bool any_card(struct ops *o, enum dtype act)
 {
     if (!plugin_is_there("cuda"))
         return false;
-    if (plugin_ops(o, "cuda", 0, compute) == 0)
+    if (plugin_ops(o, "cuda", 0, act) == 0)
         return true;
     note("on the cpu: %s", err_text());
     return false;
 }
 
-const struct ops *ops_find(const char *device, int threads, enum dtype compute)
+const struct ops *ops_find(const char *device, int threads, enum dtype act)
 {
     static struct ops table;
     const int number = cuda_number(device);
 
     (void)threads_use(threads);
     if (number >= 0) {
-        if (plugin_ops(&table, "cuda", number, compute) == 0)
+        if (plugin_ops(&table, "cuda", number, act) == 0)
             return &table;
         (void)err_in("device '%s'", device);
         return NULL;
     }
-    if (strcmp(device, "auto") == 0 && any_card(&table, compute))
+    if (strcmp(device, "auto") == 0 && any_card(&table, act))
         return &table;
     if (strcmp(device, "cpu") == 0 || strcmp(device, "auto") == 0)
         return cpu_ops(&table, compute) < 0 ? NULL : &table;

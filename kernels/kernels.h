@@ -112,8 +112,8 @@ struct attention {
     int64_t q_ld, kv_ld;               /* elements from one row of q, of k and v, to the next */
     int64_t window; /* a query sees at most so many keys, its own the last; 0: all */
     float scale;    /* multiplies q k^T */
-    /* DT_F16, DT_BF16: a device may round q, k, v and the softmax to it, each once; sums stay in
-     * f32. All else: not rounded. */
+    /* DT_F16, DT_BF16: a device may round q, k, v and the softmax to it, where activations are f32
+     * also to f16, each once; sums stay in f32. All else: not rounded. */
     enum dtype round;
 };
 
@@ -329,12 +329,12 @@ struct ops {
 };
 
 /* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. "auto" is the first card where there is a
- * plug-in for it and it can be used, else the cpu. COMPUTE: what the weights of products will round
- * to; with DT_BF16 a device has its activations in it, too (in float16 they could overflow). NULL
- * and err_set when the backend's plug-in or such a device is not there (EXIT_NODEVICE), or DEVICE
- * is none of these (EXIT_USAGE). One backend is open at a time: the next call replaces the table.
+ * plug-in for it and it can be used, else the cpu. ACT: with DT_BF16, to which all weights of
+ * products round then, a device has its activations in it; with all else in f32. NULL and err_set
+ * when the backend's plug-in or such a device is not there (EXIT_NODEVICE), or DEVICE is none of
+ * these (EXIT_USAGE). One backend is open at a time: the next call replaces the table.
  */
-const struct ops *ops_find(const char *device, int threads, enum dtype compute);
+const struct ops *ops_find(const char *device, int threads, enum dtype act);
 
 /* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */
 size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,

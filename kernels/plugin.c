@@ -69,7 +69,7 @@ const struct plugin *plugin_find(const char *name)
     return found;
 }
 
-int plugin_ops(struct ops *o, const char *name, int number, enum dtype compute)
+int plugin_ops(struct ops *o, const char *name, int number, enum dtype act)
 {
     const struct plugin *const p = plugin_find(name);
     const int n = p ? p->count(err_set) : -1;
@@ -82,5 +82,5 @@ int plugin_ops(struct ops *o, const char *name, int number, enum dtype compute)
             "there is no device %d: this machine has %d, numbered from 0; see peek --devices",
             number, n);
     memset(o, 0, sizeof *o);
-    return p->open(o, number, compute, err_set);
+    return p->open(o, number, act, err_set);
 }

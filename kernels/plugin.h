@@ -24,12 +24,12 @@ struct plugin {
     int (*count)(plugin_fail *fail);
     /* TEXT = one line on device NUMBER; -1 with FAIL called where it cannot be used. */
     int (*describe)(char *text, size_t size, int number, plugin_fail *fail);
-    /* Fills O with ops that compute on device NUMBER and fail by FAIL; COMPUTE as ops_find has it. */
-    int (*open)(struct ops *o, int number, enum dtype compute, plugin_fail *fail);
+    /* Fills O with ops that compute on device NUMBER and fail by FAIL; ACT as ops_find has it. */
+    int (*open)(struct ops *o, int number, enum dtype act, plugin_fail *fail);
 };
 
 /* The ops of device NUMBER of plug-in NAME ("cuda"), open's COMPUTE; -1 and EXIT_NODEVICE with what to do. */
-MUST_USE int plugin_ops(struct ops *o, const char *name, int number, enum dtype compute);
+MUST_USE int plugin_ops(struct ops *o, const char *name, int number, enum dtype act);
 
 /* The plug-in itself, opened once and for good; NULL and EXIT_NODEVICE when it is not there, cannot be
  * opened, or is of another version. */

@@ -267,7 +267,7 @@ template <enum dtype T, class X> static int run_of(struct call<X> *c)
 
 template <> int attention_back_by_mma(struct call<float> *c)
 {
-    return c->a.round == DT_F16 ? run_of<DT_F16>(c) : run_of<DT_BF16>(c);
+    return run_of<DT_F16>(c);
 }
 
 template <> int attention_back_by_mma(struct call<bf16> *c)

@@ -43,7 +43,7 @@ template <class X> struct call {
     int64_t n_seqs, longest; /* of their queries */
 };
 
-/* On tensor cores; a.round says of which type, DT_BF16 where X is bf16. Backward gives C's times a place and
+/* On tensor cores, in bf16 where X is, else in f16, which holds more of a float. Backward gives C's times a place and
  * fills it and along. For float and bf16. */
 template <class X> int attention_by_mma(const struct call<X> *c);
 template <class X> int attention_back_by_mma(struct call<X> *c);

@@ -135,7 +135,7 @@ template <enum dtype T, class X> static int run_of(const struct call<X> *c)
 
 template <> int attention_by_mma(const struct call<float> *c)
 {
-    return c->a.round == DT_F16 ? run_of<DT_F16>(c) : run_of<DT_BF16>(c);
+    return run_of<DT_F16>(c);
 }
 
 template <> int attention_by_mma(const struct call<bf16> *c)

@@ -84,7 +84,7 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
     return rows * (cuda_act == DT_BF16 ? 4 : 8) + strip + (all < logits ? all : logits) * 2 + ((size_t)1 << 26);
 }
 
-static int open_device(struct ops *o, int number, enum dtype compute, plugin_fail *fail)
+static int open_device(struct ops *o, int number, enum dtype act, plugin_fail *fail)
 {
     struct cudaDeviceProp p;
 
@@ -107,7 +107,7 @@ static int open_device(struct ops *o, int number, enum dtype compute, plugin_fai
         graphs_open() < 0)
         return -1;
     o->name = "cuda";
-    o->act = cuda_act = compute == DT_BF16 ? DT_BF16 : DT_F32;
+    o->act = cuda_act = act == DT_BF16 ? DT_BF16 : DT_F32;
     o->act_bytes = cuda_act == DT_BF16 ? 2 : 4;
     o->callers = 1;
     o->begin = begin;

@@ -64,8 +64,7 @@ with tempfile.TemporaryDirectory() as scratch:
         e = nmse(logits(family, "cuda", *options), want)
         check(f"{family}: logits are the CPU's", e < 1e-9, e)
         e = nmse(logits(family, "cuda", *options, "--compute-dtype", "bfloat16"), want)
-        # PyTorch's own bfloat16 is 0.7e-4 (phi-tiny) to 2.3e-4 off (phi3-odd), unquantised
-        check(f"{family}: in bfloat16, activations too, nearly", 1e-9 < e < 3e-4, e)
+        check(f"{family}: in bfloat16 nearly", 1e-9 < e < 1e-4, e)
         e = nmse(logits(family, "cuda", *options, "--compute-dtype", "float16"), want)
         check(f"{family}: in float16 more nearly", 1e-9 < e < 5e-6, e)
 

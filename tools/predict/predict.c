@@ -247,8 +247,8 @@ int main(int argc, char **argv)
     const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
     struct origin src = { 0 };
-    const struct ops *ops =
-        ops_find(opt.common.device, (int)opt.common.threads, dtype_of(opt.compute));
+    /* what is said is as near to float32 as its products' operands let it: f32 between them */
+    const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads, DT_F32);
 
     if (!ops || origin_open(&src, opt.model, &opt.adapters) < 0 ||
         model_open(&p.model, src.pack[0], ops, dtype_of_compute(opt.compute)) < 0)
