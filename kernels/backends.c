@@ -30,7 +30,7 @@ static bool any_card(struct ops *o, enum dtype act)
     return false;
 }
 
-const struct ops *ops_find(const char *device, int threads, enum dtype act)
+const struct ops *ops_find(const char *device, int threads, enum dtype compute, enum dtype act)
 {
     static struct ops table;
     const int number = cuda_number(device);

@@ -329,12 +329,13 @@ struct ops {
 };
 
 /* "auto", "cpu", "ref", "cuda", "cuda:N"; THREADS 0: all. "auto" is the first card where there is a
- * plug-in for it and it can be used, else the cpu. ACT: with DT_BF16, to which all weights of
- * products round then, a device has its activations in it; with all else in f32. NULL and err_set
- * when the backend's plug-in or such a device is not there (EXIT_NODEVICE), or DEVICE is none of
- * these (EXIT_USAGE). One backend is open at a time: the next call replaces the table.
+ * plug-in for it and it can be used, else the cpu. COMPUTE: what the weights of products will round
+ * to, for plans of memory. ACT: DT_BF16, where COMPUTE is it, has a device keep its activations in
+ * it; all else, in f32. NULL and err_set when the backend's plug-in or such a device is not there
+ * (EXIT_NODEVICE), or DEVICE is none of these (EXIT_USAGE). One backend is open at a time: the next
+ * call replaces the table.
  */
-const struct ops *ops_find(const char *device, int threads, enum dtype act);
+const struct ops *ops_find(const char *device, int threads, enum dtype compute, enum dtype act);
 
 /* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */
 size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,

@@ -102,7 +102,7 @@ static inline void read_arguments(struct golden *g)
 static inline void golden_open(struct golden *g, const char *name, const char *device,
                                const char *weights)
 {
-    *g = (struct golden){ .name = name, .ops = ops_find(device, 0, DT_F32) };
+    *g = (struct golden){ .name = name, .ops = ops_find(device, 0, DT_F32, DT_F32) };
     assert_non_null(g->ops);
     g->files = open_pack(name, weights);
     must(model_open(&g->model, g->files, g->ops, DT_F32));

@@ -55,7 +55,7 @@ static void set_up(struct setup *s, const char *name, const char *device)
 
     (void)snprintf(part, sizeof part, "%s/nf4", name);
     must(pack_open(&s->pack, golden(part)));
-    must(model_open(&s->model, s->pack, ops_find(device, 0, DT_F32), DT_F32));
+    must(model_open(&s->model, s->pack, ops_find(device, 0, DT_F32, DT_F32), DT_F32));
     must(kv_cache_new(&s->kv, s->model, ROWS, ROWS));
     s->V = model_config(s->model)->vocab;
     s->n = golden_records(s->rec, RECORDS, name, "test");

@@ -54,7 +54,7 @@ static double worst_difference(struct model *m, const char *name, const char *ta
 static void agree_on(const char *device, const char *name, const char *variant, const char *adapter,
                      const char *tag)
 {
-    const struct ops *ops = ops_find(device, 0, DT_F32);
+    const struct ops *ops = ops_find(device, 0, DT_F32, DT_F32);
     struct lora_set *lora = NULL;
     struct model *m;
     struct pack *p, *q = NULL;

@@ -9,7 +9,7 @@ static struct model *open_at(struct pack **p, const char *path, const char *devi
     struct model *m;
 
     must(pack_open(p, path));
-    must(model_open(&m, *p, ops_find(device, 0, DT_F32), DT_F32));
+    must(model_open(&m, *p, ops_find(device, 0, DT_F32, DT_F32), DT_F32));
     return m;
 }
 

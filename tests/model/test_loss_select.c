@@ -132,7 +132,7 @@ static void on(const char *device)
 
             (void)snprintf(part, sizeof part, "%s/nf4", models[i]);
             must(pack_open(&s.pack, golden(part)));
-            must(model_open(&s.model, s.pack, ops_find(device, 0, DT_F32), DT_F32));
+            must(model_open(&s.model, s.pack, ops_find(device, 0, DT_F32, DT_F32), DT_F32));
             assert_true(golden_records(s.rec, RECORDS, models[i], "test") >= USED);
             check(&s, train);
             model_close(s.model);

@@ -131,7 +131,7 @@ static const struct ops *on_device(const char *how, enum dtype compute)
     (void)snprintf(folder, sizeof folder, "%s/emulated", build ? build : "build/release");
     setenv("SLMTOOLS_LIB", chosen ? chosen : folder, 1);
     setenv("SLMTOOLS_CUDA", how, 1);
-    return ops_find("cuda", 1, compute);
+    return ops_find("cuda", 1, compute, compute);
 }
 
 static void passes_are_told_apart(void **state)

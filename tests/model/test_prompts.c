@@ -37,7 +37,7 @@ static void set_up(struct setup *s, const char *name, const char *device)
     memset(s, 0, sizeof *s);
     (void)snprintf(part, sizeof part, "%s/nf4", name);
     must(pack_open(&s->pack, golden(part)));
-    must(model_open(&s->model, s->pack, ops_find(device, 0, DT_F32), DT_F32));
+    must(model_open(&s->model, s->pack, ops_find(device, 0, DT_F32, DT_F32), DT_F32));
     s->prompts.model = s->model;
     const int records = golden_records(s->rec, RECORDS, name, "test");
 

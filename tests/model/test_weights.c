@@ -50,7 +50,7 @@ static int open_file(void)
     folder_write("config.json", config.p, config.n);
     folder_write("model.safetensors", file.p, file.n);
     must(pack_open(&p, folder));
-    const int rc = model_open(&m, p, ops_find("ref", 1, DT_F32), DT_F32);
+    const int rc = model_open(&m, p, ops_find("ref", 1, DT_F32, DT_F32), DT_F32);
 
     if (rc == 0)
         model_close(m);
@@ -198,7 +198,7 @@ static void logits_of(float logits[512])
     folder_write("config.json", config.p, config.n);
     folder_write("model.safetensors", file.p, file.n);
     must(pack_open(&p, folder));
-    must(model_open(&m, p, ops_find("cpu", 1, DT_F32), DT_F32));
+    must(model_open(&m, p, ops_find("cpu", 1, DT_F32, DT_F32), DT_F32));
     batch_add(&b, &id, 1, 1, 0, 0);
     must(model_reserve(m, 1, false));
     must(model_infer(m, &b, NULL, &row, 1, logits));

@@ -505,7 +505,7 @@ static void recording_can_be_switched_off(void **state)
     load(&s, false);
     release_from(0);
     setenv("SLMTOOLS_CUDA", "somehow", 1);
-    assert_null(ops_find("cuda", 1, DT_F32));
+    assert_null(ops_find("cuda", 1, DT_F32, DT_F32));
     assert_int_equal(err_code(), EXIT_NODEVICE);
     assert_non_null(strstr(err_text(), "SLMTOOLS_CUDA=somehow is not known"));
     unsetenv("SLMTOOLS_CUDA");

@@ -161,7 +161,7 @@ static void memory_is_told_by_use(void **state)
 
 static void find_fails_with(const char *device, const char *said, int code)
 {
-    assert_null(ops_find(device, 1, DT_F32));
+    assert_null(ops_find(device, 1, DT_F32, DT_F32));
     assert_int_equal(err_code(), code);
     assert_non_null(strstr(err_text(), said));
 }
@@ -170,9 +170,9 @@ static void backends_are_found_by_name(void **state)
 {
     (void)state;
     setenv("SLMTOOLS_LIB", "/dev/null", 1); /* no plug-in */
-    assert_string_equal(ops_find("ref", 1, DT_F32)->name, "ref");
-    assert_string_equal(ops_find("cpu", 1, DT_F32)->name, "cpu");
-    assert_string_equal(ops_find("auto", 0, DT_F32)->name, "cpu");
+    assert_string_equal(ops_find("ref", 1, DT_F32, DT_F32)->name, "ref");
+    assert_string_equal(ops_find("cpu", 1, DT_F32, DT_F32)->name, "cpu");
+    assert_string_equal(ops_find("auto", 0, DT_F32, DT_F32)->name, "cpu");
     find_fails_with("cuda", "cuda", EXIT_NODEVICE);
     find_fails_with("cuda:12", "cuda:12", EXIT_NODEVICE);
     find_fails_with("cuda:", "cuda:", EXIT_USAGE);
@@ -184,7 +184,7 @@ static void an_instruction_set_may_be_asked_for(void **state)
 {
     (void)state;
     setenv("SLMTOOLS_CPU", "portable", 1);
-    assert_non_null(ops_find("cpu", 1, DT_F32));
+    assert_non_null(ops_find("cpu", 1, DT_F32, DT_F32));
     setenv("SLMTOOLS_CPU", "abacus", 1);
     find_fails_with("cpu", "abacus", EXIT_NODEVICE);
     unsetenv("SLMTOOLS_CPU");
@@ -193,7 +193,7 @@ static void an_instruction_set_may_be_asked_for(void **state)
 static void threads_are_what_was_asked_for(void **state)
 {
     (void)state;
-    assert_non_null(ops_find("cpu", 3, DT_F32));
+    assert_non_null(ops_find("cpu", 3, DT_F32, DT_F32));
     assert_int_equal(omp_get_max_threads(), 3);
 }
 

@@ -300,7 +300,7 @@ int main(int argc, char **argv)
     options_parse(&o, argc, argv);
     if (create_output(&out, &o) < 0 || create_picture(&picture, &o) < 0)
         die_err();
-    ops = ops_find(o.common.device, (int)o.common.threads, o.compute);
+    ops = ops_find(o.common.device, (int)o.common.threads, o.compute, o.compute);
     if (!ops || pack_open(&files, o.model) < 0)
         die_err();
     if (model_open(&m, files, ops, o.compute) < 0 || run(&o, files, m, out, picture) < 0)

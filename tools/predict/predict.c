@@ -247,11 +247,12 @@ int main(int argc, char **argv)
     const char *const *paths = options_parse(&opt, argc, argv);
     struct predictor p = { .opt = &opt };
     struct origin src = { 0 };
-    /* what is said is as near to float32 as its products' operands let it: f32 between them */
-    const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads, DT_F32);
+    /* f32 between products: what is said is as near to float32 as their operands let it */
+    const enum dtype compute = dtype_of_compute(opt.compute);
+    const struct ops *ops = ops_find(opt.common.device, (int)opt.common.threads, compute, DT_F32);
 
     if (!ops || origin_open(&src, opt.model, &opt.adapters) < 0 ||
-        model_open(&p.model, src.pack[0], ops, dtype_of_compute(opt.compute)) < 0)
+        model_open(&p.model, src.pack[0], ops, compute) < 0)
         die_err();
     struct lora_set *lora = load_adapters(&src, p.model, &opt);
 

@@ -168,7 +168,7 @@ static int restore(const struct quant_source *s, const struct ops *ops, const ch
 
 static int run(const char *path, const struct options *o, const struct cli_common *common)
 {
-    const struct ops *ops = ops_find(common->device, (int)common->threads, DT_F32);
+    const struct ops *ops = ops_find(common->device, (int)common->threads, DT_F32, DT_F32);
     struct quant_source s;
     int rc;
 
