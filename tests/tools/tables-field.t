@@ -250,7 +250,7 @@ err_has "blanks.csv:1: label 'x ' has blanks around it"
 it "an endless input ends with a word"
 sh_run 'yes "a b c,d" | timeout 60 split-stratified --max-memory 1M --text 1 --label 2 --header no -o none.zst'
 exit_is 71
-err_has 'more than 16384 rows want more than 1 MiB of memory; look whether the input ends, and raise --max-memory'
+err_has '--max-memory has room for 16384 rows, at 64 bytes each, and there are more; look whether the input ends, and raise it'
 absent none.zst
 it "and so does one line without end"
 sh_run 'tr "\0" a </dev/zero | timeout 60 split-stratified -o none.zst -'
