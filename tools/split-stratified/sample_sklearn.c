@@ -38,9 +38,10 @@ static int validate(const struct sample_plan *plan, int64_t n, const char *who, 
         *n_test = n - *n_train;
     if (*n_train + *n_test > n || *n_train == 0)
         return err_set(EXIT_DATA,
-                       "%s has %lld rows, which cannot give %lld for train and %lld for "
+                       "%s has %lld row%s, which cannot give %lld for train and %lld for "
                        "test; change --train or --test",
-                       who, (long long)n, (long long)*n_train, (long long)*n_test);
+                       who, (long long)n, n == 1 ? "" : "s", (long long)*n_train,
+                       (long long)*n_test);
     return 0;
 }
 
