@@ -14,11 +14,11 @@
  * operands count as 0 in the first two.
  *
  * A float is also the sum of three bfloat16, each the rounded rest of those before it: high, middle
- * and low hold its 24 bits (Henry, Tang and Heinecke, 2019). Of the nine products of two such floats
- * six count, the others are 2^-27 of the whole; bf16_pairs has them, the small ones first. A machine
- * with AMX takes six such products in less time than one multiply-add of floats, and since a step of
- * 32 is summed before it joins the rest, the sums are nearer than a chain of multiply-adds. Parts
- * below 2^-126 are lost, and from 3.39e38 on the high part is infinite.
+ * and low hold its 24 bits (Henry, Tang and Heinecke, 2019). Of the nine products of two such
+ * floats six count, the others are 2^-27 of the whole; bf16_pairs has them, the small ones first. A
+ * machine with AMX can take less time for six such products than for one of floats, and since a
+ * step of 32 is summed before it joins the rest, the sums are nearer than a chain of multiply-adds.
+ * Parts below 2^-126 are lost, and from 3.39e38 on the high part is infinite.
  */
 #ifndef BF16_H
 #define BF16_H
@@ -37,6 +37,12 @@ static const struct {
     int a, b;
 } bf16_pairs[BF16_PAIRS] = { { 0, 2 }, { 0, 1 }, { 1, 1 }, { 1, 0 }, { 2, 0 }, { 0, 0 } };
 
+/* Whether pair P counts where operands have PARTS parts and B_PARTS of B's are not 0. */
+static inline __attribute__((always_inline)) bool bf16_counts(int parts, int b_parts, int p)
+{
+    return parts == 1 ? p == BF16_PAIRS - 1 : bf16_pairs[p].b < b_parts;
+}
+
 struct bf16_isa {
     const char *name;
     int parts; /* 1: operands are rounded; BF16_PARTS: they are split, and a step is so many */
@@ -46,14 +52,14 @@ struct bf16_isa {
     /* A row of n floats, or of 0 where it is not THERE, rounded: step s at to + s * LD, the last
      * filled up with 0; further parts STEP * TILE elements apart. */
     void (*pack_a)(uint16_t *to, int64_t ld, const float *row, int64_t n, bool there);
-    /* dst (kc/2 up to whole steps, TILE, 2), of parts (steps, parts, STEP/2, TILE, 2) = pairs along k
-     * of columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w. 0 behind kc,
+    /* dst (kc/2 up to whole steps, TILE, 2), of parts (steps, parts, STEP/2, TILE, 2) = pairs along
+     * k of columns n0.. of the matrix B, rows k0..: B is w transposed (trans) or w. 0 behind kc,
      * anything finite behind w's end. */
     void (*pack_b)(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                    int64_t n0);
-    /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, parts, TILE,
-     * STEP), b as pack_b leaves it, with B_PARTS parts that are not 0. SOON (NULL: nothing): where
-     * ROWS rows of TILE floats, LD apart, will be written next. */
+    /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, parts,
+     * TILE, STEP), b as pack_b leaves it, with B_PARTS parts that are not 0. SOON (NULL: nothing):
+     * where ROWS rows of TILE floats, LD apart, will be written next. */
     void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
                  float *c, bool add, const float *soon, int64_t ld);
     /* The same for rows <= FEW of A, rounded and LDA apart, with all of w's rows n0.. where they

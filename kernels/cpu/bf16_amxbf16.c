@@ -50,29 +50,22 @@ struct soon {
     int64_t ld, rows;
 };
 
-/* Whether pair P is one of those that count: where nothing is split only the parts that are there.
- */
-FORCE_INLINE bool counts(const int parts, const int b_parts, int p)
-{
-    return parts == 1 ? p == BF16_PAIRS - 1 : bf16_pairs[p].b < b_parts;
-}
-
 /* What pair P needs that the one before it did not leave in the registers. */
 FORCE_INLINE bool needs_a(const int parts, const int b_parts, int p)
 {
-    return p == 0 || !counts(parts, b_parts, p - 1) || bf16_pairs[p].a != bf16_pairs[p - 1].a;
+    return p == 0 || !bf16_counts(parts, b_parts, p - 1) || bf16_pairs[p].a != bf16_pairs[p - 1].a;
 }
 
 FORCE_INLINE bool needs_b(const int parts, const int b_parts, int p)
 {
-    return p == 0 || !counts(parts, b_parts, p - 1) || bf16_pairs[p].b != bf16_pairs[p - 1].b;
+    return p == 0 || !bf16_counts(parts, b_parts, p - 1) || bf16_pairs[p].b != bf16_pairs[p - 1].b;
 }
 
 FORCE_INLINE void step_16(const int parts, const int b_parts, const uint16_t *a, const uint16_t *b)
 {
     UNROLL(6)
     for (int p = 0; p < BF16_PAIRS; p++) {
-        if (!counts(parts, b_parts, p))
+        if (!bf16_counts(parts, b_parts, p))
             continue;
         if (needs_a(parts, b_parts, p))
             _tile_loadd(4, a + bf16_pairs[p].a * STEP_SIZE, A_STRIDE);
@@ -92,7 +85,7 @@ FORCE_INLINE void step_32(const int parts, const int b_parts, const uint16_t *a,
         const uint16_t *const x = a + bf16_pairs[p].a * STEP_SIZE, *const y = b + bf16_pairs[p].b *
                                                                                       STEP_SIZE;
 
-        if (!counts(parts, b_parts, p))
+        if (!bf16_counts(parts, b_parts, p))
             continue;
         if (needs_b(parts, b_parts, p))
             _tile_loadd(6, y, B_STRIDE);
@@ -165,8 +158,8 @@ static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, 
     end_sums(c);
 }
 
-/* Limit: six products of two tiles each step, 96 cycles: 323 GFLOP/s of floats (1,940 of bfloat16)
- * one core, operands in the caches above, where multiply-adds of floats could give 210. */
+/* Limit: six products of two tiles each step, 96 cycles: 350 GFLOP/s of floats (2,100 of bfloat16)
+ * a core, operands in the caches above, where multiply-adds of floats give 170 (performance.md). */
 static void tile_x3(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
                     float *c, bool add, const float *at, int64_t ld)
 {

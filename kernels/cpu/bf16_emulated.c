@@ -117,7 +117,7 @@ static float element_of(float sum, int64_t steps, const uint16_t *a, const uint1
 {
     for (int64_t s = 0; s < steps; s++, a += parts * STEP_SIZE, b += parts * STEP_SIZE)
         for (int p = 0; p < BF16_PAIRS; p++)
-            if (parts == 1 ? p == BF16_PAIRS - 1 : bf16_pairs[p].b < b_parts)
+            if (bf16_counts(parts, b_parts, p))
                 sum = step(sum, a + bf16_pairs[p].a * STEP_SIZE, b + bf16_pairs[p].b * STEP_SIZE);
     return sum;
 }
