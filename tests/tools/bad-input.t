@@ -301,8 +301,8 @@ def adapter(name, says, codes=(65,), **changes):
     check_none(f"an adapter with {name}", [w for user in ADAPTER_USERS for w in wrong([*user, path], codes, says)])
 
 
-adapter("a key that fits nothing", "fits nothing in the model", header=lambda h, d: h.update({A.replace("q_proj", "z_proj"): h.pop(A)}))
-adapter("a layer too many", "fits nothing in the model", header=lambda h, d: h.update({A.replace(".1.", ".9."): h.pop(A)}))
+adapter("a key that fits nothing", "has no place for 1 of its", header=lambda h, d: h.update({A.replace("q_proj", "z_proj"): h.pop(A)}))
+adapter("a layer too many", "has no place for 1 of its", header=lambda h, d: h.update({A.replace(".1.", ".9."): h.pop(A)}))
 adapter("half a pair", "", header=lambda h, d: (h.pop(A)))
 adapter("another shape", "has not the shape [2, 32]", header=lambda h, d: h[A].update(shape=[32, 2]))
 adapter("another rank", "has not the shape [4, 32]", config=set_config(r=4))

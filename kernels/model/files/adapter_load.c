@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MAX = 12 }; /* of tensors and linears in one message */
-
 /* ---- names of tensors ---- */
 
 struct pair {
@@ -76,21 +74,23 @@ static bool parse_name(const char *name, const struct modules *m, int *layer, in
     return !strcmp(name, ".weight");
 }
 
-struct names { /* for a message: the first few, and how many there are */
+struct names { /* for a message: the first, and how many there are */
     struct buf list;
     int n;
 };
 
 static void names_add(struct names *names, const char *name)
 {
-    if (names->n < NAMES_MAX)
-        buf_printf(&names->list, "%s%.100s", names->n ? ", " : "", name);
-    names->n++;
+    if (names->n++ == 0)
+        buf_printf(&names->list, "'%.100s'", name);
 }
 
-static const char *names_end(const struct names *names)
+/* "'q_proj' and 2 more", once nothing is added any more. */
+static const char *names_end(struct names *names)
 {
-    return names->n > NAMES_MAX ? ", ..." : "";
+    if (names->n > 1)
+        buf_printf(&names->list, " and %d more", names->n - 1);
+    return names->list.p;
 }
 
 /* Puts T where it belongs; 0 when nothing in the model has its name. */
@@ -111,7 +111,9 @@ static int place_tensor(struct pair *pairs, const struct tensor *t, const struct
     return 1;
 }
 
-static int sort_tensors(struct pair *pairs, const struct tensors *t, const struct modules *m)
+/* BASE: the model that the adapter says it is for, or "". */
+static int sort_tensors(struct pair *pairs, const struct tensors *t, const struct modules *m,
+                        const char *base)
 {
     struct names strangers = { 0 };
     int rc = 0;
@@ -121,14 +123,11 @@ static int sort_tensors(struct pair *pairs, const struct tensors *t, const struc
         if (rc == 0)
             names_add(&strangers, tensors_at(t, i)->name);
     }
-    if (rc >= 0 && strangers.n == 1)
-        rc = err_set(EXIT_DATA, "'%s' fits nothing in the model; is the adapter for another one?",
-                     strangers.list.p);
-    else if (rc >= 0 && strangers.n)
+    if (rc >= 0 && strangers.n)
         rc = err_set(EXIT_DATA,
-                     "each of %d tensors of %d fits nothing in the model (%s%s); is the adapter "
-                     "for another one?",
-                     strangers.n, tensors_count(t), strangers.list.p, names_end(&strangers));
+                     "the model has no place for %d of its %d tensors (%s); give the model that it "
+                     "was trained on%s%.100s, or another adapter",
+                     strangers.n, tensors_count(t), names_end(&strangers), *base ? ", " : "", base);
     buf_free(&strangers.list);
     return rc < 0 ? -1 : 0;
 }
@@ -193,25 +192,24 @@ static void say_strangers(const struct adapter_config *c, const struct modules *
         if (!model_has(m, &c->targets.v[i]))
             names_add(&strangers, c->targets.v[i].text);
     if (strangers.n)
-        warn("%s: its config names what the model does not have: %s%s", name, strangers.list.p,
-             names_end(&strangers));
+        warn("%s: its config names what the model does not have: %s", name, names_end(&strangers));
     buf_free(&strangers.list);
 }
 
-static int judge_cover(const struct cover *cover, const char *name, bool partial)
+static int judge_cover(struct cover *cover, const char *name, bool partial)
 {
-    const struct names *missing = &cover->missing, *unnamed = &cover->unnamed;
+    struct names *missing = &cover->missing, *unnamed = &cover->unnamed;
 
     if (unnamed->n)
         return err_set(EXIT_DATA,
-                       "it has tensors for %d linears that its config does not name (%s%s); "
+                       "it has tensors for %d linears that its config does not name (%s); "
                        "correct its target_modules",
-                       unnamed->n, unnamed->list.p, names_end(unnamed));
+                       unnamed->n, names_end(unnamed));
     if (missing->n && !partial)
         return err_set(EXIT_DATA,
-                       "tensors are missing for %d of the %d linears that its config names (%s%s); "
+                       "tensors are missing for %d of the %d linears that its config names (%s); "
                        "get the whole adapter, or take what is there with --partial-adapter",
-                       missing->n, cover->claimed, missing->list.p, names_end(missing));
+                       missing->n, cover->claimed, names_end(missing));
     if (missing->n)
         warn("%s: nothing is there for %d of the %d linears that its config names", name,
              missing->n, cover->claimed);
@@ -374,7 +372,7 @@ int lora_load(struct lora_set **out, const struct weights *base, const struct pa
                 "training an adapter with rank_pattern or alpha_pattern is not supported");
         goto done;
     }
-    if (tensors_open(&t, adapter, "adapter_model") < 0 || sort_tensors(pairs, t, m) < 0 ||
+    if (tensors_open(&t, adapter, "adapter_model") < 0 || sort_tensors(pairs, t, m, c.base) < 0 ||
         (!(how & LORA_ANY_BASE) && check_base(t, &c, base) < 0) ||
         check_cover(pairs, &c, m, pack_name(adapter), how & LORA_PARTIAL) < 0)
         goto done;
