@@ -59,6 +59,25 @@ a.baseline_label	up
 b.baseline_label	up
 b_is	better
 EXPECT
+# called A B NAME_OF_A NAME_OF_B: copies in these places, and what their runs are called
+called() {
+	mkdir -p "$(dirname "$1")" "$(dirname "$2")"
+	cp before.zst "$1" && cp after.zst "$2"
+	it "$1 and $2 are called $3 and $4"
+	sh_run "score --tsv --bootstrap 2 $1 $2 | grep name"
+	out_is <<-EXPECT
+	a.name	$3
+	b.name	$4
+	EXPECT
+}
+called runs/x/out/p.zst runs/y/out/p.zst x/out/p y/out/p
+called runs/1x/p.zst runs/2x/p.zst 1x/p 2x/p
+called p.zst ./runs/p.zst p runs/p
+called "$dir/runs/1x/p.zst" runs/1x/p.zst "$(basename "$dir")/runs/1x/p" runs/1x/p
+called runs/p.one.zst runs/p.two.zst p.one.zst p.two.zst
+called runs/p.tar.zst runs/pq.zst p pq
+called runs/p runs/p.zst p p.zst
+
 it "an interval without zero and too few records: still open"
 for f in before after; do peek --jsonl $f.zst | grep -E '"id": (4|5),' | make_stream few-$f.zst; done
 run score --json few-before.zst few-after.zst

@@ -156,13 +156,20 @@ static int summarise(struct buf *b, const char *const *files)
     return rc < 0 ? -1 : 1;
 }
 
-/* The run of the file number I, to be freed either way; KNOWN as in struct read_options. */
+/* The run of the file number I, of one or two, to be freed either way; KNOWN as in struct
+ * read_options. */
 static int read_run(struct scored_run *run, const char *const *files, int i, enum keep keep,
                     const struct labels *known)
 {
     const struct read_options how = { &o.common, o.by, false, keep, known };
 
-    return scored_run_read(run, files[i], i < o.names.n ? o.names.v[i] : NULL, &how);
+    char *name = i < o.names.n          ? xstrdup(o.names.v[i])
+                 : files[0] && files[1] ? scored_run_name(files[i], files[1 - i])
+                                        : NULL;
+    const int rc = scored_run_read(run, files[i], name, &how);
+
+    free(name);
+    return rc;
 }
 
 /* 1 when all conditions hold, 0 when one does not. */

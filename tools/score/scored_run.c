@@ -180,16 +180,57 @@ static int take_all(struct scored_run *run, struct reader *in, const struct read
     return got;
 }
 
-/* What is left of PATH without its folder and what begins with a dot behind its first character. */
-static char *name_of(const char *path)
+/* ---- names ---- */
+
+static const char *base_of(const char *path)
 {
-    const char *base = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The part of BASE, a file's name, in front of its endings: a dot at its begin makes none. */
+static size_t stem_length(const char *base)
+{
+    return *base ? 1 + strcspn(base + 1, ".") : 0;
+}
+
+/* Where the folders of PATH begin whose names OTHER, of the same file name, does not end in. */
+static const char *differing_end(const char *path, const char *other)
+{
+    const char *p = path + strlen(path), *q = other + strlen(other);
+
+    while (p > path && q > other && p[-1] == q[-1])
+        p--, q--;
+    if (p > path)
+        do
+            p--;
+        while (p > path && p[-1] != '/');
+    return p;
+}
+
+static const char *without_dot(const char *path)
+{
+    while (!strncmp(path, "./", 2))
+        path += 2;
+    return path;
+}
+
+char *scored_run_name(const char *path, const char *beside)
+{
+    const char *base = base_of(path), *theirs = beside ? base_of(beside) : "", *begin = base;
+    size_t n = stem_length(base);
 
     if (!strcmp(path, "-"))
         return xstrdup("predictions");
-    base = base ? base + 1 : path;
-    return xstrndup(base, *base ? 1 + strcspn(base + 1, ".") : 0);
+    if (beside && !strcmp(base, theirs))
+        begin = differing_end(without_dot(path), without_dot(beside));
+    else if (n == stem_length(theirs) && !strncmp(base, theirs, n))
+        n = strlen(base);
+    return xstrndup(begin, (size_t)(base - begin) + n);
 }
+
+/* ---- one stream ---- */
 
 static int check(const struct scored_run *run)
 {
@@ -213,7 +254,7 @@ int scored_run_read(struct scored_run *run, const char *path, const char *name,
     struct reader *in;
     int rc = reader_open(&in, paths, KIND_PREDICTIONS, how->common);
 
-    *run = (struct scored_run){ .name = name ? xstrdup(name) : name_of(paths[0]) };
+    *run = (struct scored_run){ .name = name ? xstrdup(name) : scored_run_name(paths[0], NULL) };
     if (rc < 0)
         return -1;
     labels_copy(&run->labels, reader_labels(in));

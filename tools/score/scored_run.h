@@ -45,7 +45,7 @@ struct kept_text { /* of the record with the same index */
 };
 
 struct scored_run {
-    char *name;             /* for people: as given, else the file's without folder and endings */
+    char *name;             /* for people: as given, else scored_run_name */
     char *path;             /* what messages call it */
     struct labels labels;   /* the header's, else those that came, in that order */
     bool labels_given;      /* by the header */
@@ -66,6 +66,9 @@ struct scored_run {
 MUST_USE int scored_run_read(struct scored_run *run, const char *path, const char *name,
                              const struct read_options *how);
 void scored_run_free(struct scored_run *run);
+/* What a run of PATH is called, to be freed: the file's name without folder and endings, with as much of
+ * them as tells it from that of the file BESIDE it (NULL: there is none). */
+char *scored_run_name(const char *path, const char *beside);
 /* The index of the slice of VALUE (NULL: of all records); -1: there is none. */
 int scored_run_slice(const struct scored_run *run, const char *value);
 
