@@ -3,12 +3,14 @@
 whose gradient overflows is skipped, and a run that goes on has the bytes of one that was never stopped."""
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+from xml.etree import ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tap import check, finish, good, read, root, run, skip  # noqa: E402
@@ -65,7 +67,7 @@ for family in families:
 
 # one target a record, which has all of the loss: 65536 times its gradient is beyond float16
 hot = ["-m", golden("llama-odd", "nf4"), path("llama-odd"), "--loss", "completion", "--gradient-accumulation-steps", "1", "--compute-dtype", "float16"]
-got = trained("whole", *hot, "--max-steps", "40", "--lr-scheduler-type", "linear")
+got = trained("whole", *hot, "--max-steps", "40", "--lr-scheduler-type", "linear", "--plot", path("whole.svg"))
 skipped = [i for i, x in enumerate(got) if x["grad_norm"] is None]
 check("gradients overflow", 1 <= len(skipped) < 20 and skipped[0] == 0, got[:4])
 check("each time half the scale is left", [x["loss_scale"] for x in got] == [65536 / 2 ** sum(s < i for s in skipped) for i in range(40)])
@@ -73,6 +75,17 @@ check("... and it is counted", [x["skipped_steps"] for x in got] == [sum(s <= i 
 taken = [x["lr"] for i, x in enumerate(got) if i not in skipped]
 plain = [x["lr"] for x in trained("plain", *hot[:-1], "float32", "--max-steps", "40", "--lr-scheduler-type", "linear")]
 check("a step that is skipped leaves its rate to the next one", taken == plain[:len(taken)] and len(set(plain)) > 35, (taken, plain))
+
+
+def rates(name):
+    """The points of the rate, which is the last line of a picture but for the legend; of 1 at the top."""
+    lines = [e.get("d") for e in ElementTree.parse(path(name)).iter() if "pic-line" in e.get("class", "")]
+    heights = [float(y) for y in re.findall(r"[ML][0-9.-]+ ([0-9.-]+)", [d for d in lines if d.count("L") > 1][-1])]
+    return [(max(heights) - y) / (max(heights) - min(heights)) for y in heights]
+
+
+drawn, used = rates("whole.svg"), [x["lr"] / 2e-4 for x in got]
+check("the picture draws the rates that were used", len(drawn) == 40 and all(abs(a - b) < 0.001 for a, b in zip(drawn, used)), (drawn, used))
 check("records go on", [x["tokens"] for x in got] == [x["tokens"] for x in lines("plain")])
 first = trained("first", *hot, "--max-steps", "1", "-o", path("first/"))
 check("a run of skipped steps alone changes nothing", first[0]["grad_norm"] is None, first)

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-static const char *const names[HISTORY_CURVES] = { "loss", "eval_loss" };
+static const char *const names[HISTORY_CURVES] = { "loss", "eval_loss", "lr" };
 
 /* Half as many points, each of twice as many values. */
 static void halve(struct history_points *p)

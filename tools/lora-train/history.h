@@ -10,7 +10,7 @@
 
 #include "json.h"
 
-enum history_curve { HISTORY_LOSS, HISTORY_EVAL_LOSS, HISTORY_CURVES };
+enum history_curve { HISTORY_LOSS, HISTORY_EVAL_LOSS, HISTORY_RATE, HISTORY_CURVES };
 
 enum {
     HISTORY_MAX = 1024,

@@ -89,9 +89,7 @@ static int draw(const struct trainer *t, const struct history *h)
 {
     if (!t->picture)
         return 0;
-    return train_picture_write(t->picture, h, t->schedule, t->from.base) < 0
-               ? -1
-               : outfile_sync(t->picture);
+    return train_picture_write(t->picture, h, t->from.base) < 0 ? -1 : outfile_sync(t->picture);
 }
 
 static int put_in_place(const struct trainer *t)

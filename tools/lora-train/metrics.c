@@ -165,6 +165,7 @@ int metrics_step(struct metrics *m, const struct step_report *r)
     m->all_tokens += r->tokens;
     m->last_loss = r->loss;
     history_add(&m->history, HISTORY_LOSS, r->step, r->loss);
+    history_add(&m->history, HISTORY_RATE, r->step, r->lr);
     m->open.steps++;
     m->open.tokens += r->tokens;
     m->open.loss += r->loss;

@@ -4,34 +4,15 @@
 #include "plot.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-enum { CURVE_ROWS = 6, RATES = 1000 };
+enum { CURVE_ROWS = 6 };
 
-/* The rate at RATES steps, or at all of them. */
-struct rates {
-    double step[RATES], value[RATES];
-    size_t n;
-};
-
-static void take_rates(struct rates *r, const struct schedule *s, int64_t steps)
-{
-    const int64_t n = steps < RATES ? steps : RATES;
-
-    r->n = (size_t)n;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t at = n > 1 ? (int64_t)((double)i / (double)(n - 1) * (double)(steps - 1)) : 0;
-
-        r->step[i] = (double)(at + 1);
-        r->value[i] = schedule_rate(s, at);
-    }
-}
-
-static size_t put_series(struct plot_series *to, const struct history *h, const struct rates *rates)
+static size_t put_series(struct plot_series *to, const struct history *h)
 {
     const struct history_points *loss = &h->curve[HISTORY_LOSS];
     const struct history_points *eval = &h->curve[HISTORY_EVAL_LOSS];
+    const struct history_points *rate = &h->curve[HISTORY_RATE];
     size_t n = 0;
 
     to[n++] = (struct plot_series){
@@ -45,23 +26,19 @@ static size_t put_series(struct plot_series *to, const struct history *h, const 
                                         .y = eval->value,
                                         .colour = 2 };
     to[n++] = (struct plot_series){ .name = "learning rate",
-                                    .n = rates->n,
-                                    .x = rates->step,
-                                    .y = rates->value,
+                                    .n = (size_t)rate->n,
+                                    .x = rate->step,
+                                    .y = rate->value,
                                     .right = true,
                                     .colour = 3 };
     return n;
 }
 
-int train_picture_write(struct outfile *f, const struct history *h, const struct schedule *schedule,
-                        const char *base)
+int train_picture_write(struct outfile *f, const struct history *h, const char *base)
 {
-    const struct history_points *loss = &h->curve[HISTORY_LOSS];
-    struct rates *rates = xmalloc(sizeof *rates);
     struct plot_series series[3];
     struct buf title = BUF_INIT, b = BUF_INIT;
 
-    take_rates(rates, schedule, loss->n ? (int64_t)loss->step[loss->n - 1] : 0);
     buf_printf(&title, "Training%s%s", *base ? " of " : "", base);
     const struct plot p = {
         .id = "training",
@@ -70,7 +47,7 @@ int train_picture_write(struct outfile *f, const struct history *h, const struct
         .y = { .name = "loss", .unit = "nats a token" },
         .right = { .name = "learning rate", .zero = true },
         .series = series,
-        .n = put_series(series, h, rates),
+        .n = put_series(series, h),
     };
 
     plot_svg(&b, &p, true);
@@ -78,7 +55,6 @@ int train_picture_write(struct outfile *f, const struct history *h, const struct
 
     buf_free(&b);
     buf_free(&title);
-    free(rates);
     return rc;
 }
 
