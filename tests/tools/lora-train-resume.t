@@ -173,9 +173,14 @@ PY
 	err_has "${2-forged}"
 	absent bad
 }
-forge 'm["format"] = "slmtools checkpoint 2"' "forged: its format is 'slmtools checkpoint 2'"
+forge 'm["format"] = "slmtools checkpoint 2"' "forged: its format is 'slmtools checkpoint 2' and not 'slmtools checkpoint 1'; go on with the build that wrote it, or "
 forge 'm["identity"] = m["identity"].replace("0.1.0", "0.0.9")' 'the checkpoint is of another run: program was 0.0.9 and is 0.1.0;'
-forge 'm["identity"] = "[]"' "the checkpoint does not say what 'program' was"
+build='; go on with the build that wrote it, or begin anew with --force and without --resume'
+forge 'm["identity"] = "[]"' "the checkpoint is of another build: it does not know of this one's 'program'$build"
+forge 'm["identity"] = m["identity"].replace("\"--label-smoothing\"", "\"--smoothing\"")' \
+	"the checkpoint is of another build: it does not know of this one's '--label-smoothing'$build"
+forge 'm["identity"] = "{\"--new\":\"1\"," + m["identity"][1:]' "the checkpoint is of another build: this one does not know of its '--new'$build"
+forge 'm["state"] = m["state"].replace("\"lr\":", "\"rate\":")' "the checkpoint's 'history' is not one of curves$build"
 forge 'm["identity"] = "x"'
 forge 'del m["state"]' "is no checkpoint: it has no 'state'"
 forge 'm["state"] = "{}"' 'does not say how far the run was'

@@ -219,10 +219,8 @@ static int check_run(const struct tensors *t, const char *identity)
     if (!theirs)
         return -1;
     if (strcmp(theirs, format) != 0)
-        return err_set(EXIT_DATA,
-                       "its format is '%.40s' and not '%s'; go on with the program that "
-                       "wrote it",
-                       theirs, format);
+        return err_set(EXIT_DATA, "its format is '%.40s' and not '%s'" CHECKPOINT_ADVICE, theirs,
+                       format);
     theirs = need_text(t, "identity");
     return theirs ? run_identity_check(theirs, identity) : -1;
 }
@@ -236,7 +234,7 @@ static int check_arrays(const struct tensors *t, const struct lora_set *l)
         if (!x && i == LORA_ARRAYS)
             continue;
         if (!x || x->dtype != DT_F32 || x->rank != 1 || x->n != l->params)
-            return err_set(EXIT_DATA, "its '%s' is not float32 [%lld]", names[i],
+            return err_set(EXIT_DATA, "its '%s' is not float32 [%lld]" CHECKPOINT_ADVICE, names[i],
                            (long long)l->params);
     }
     return 0;

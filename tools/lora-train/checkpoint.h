@@ -13,6 +13,10 @@
 #include "json.h"
 #include "lora/lora.h"
 
+/* The end of what is said of a checkpoint that is none of this build's. */
+#define CHECKPOINT_ADVICE                                                                          \
+    "; go on with the build that wrote it, or begin anew with --force and without --resume"
+
 struct checkpoint {
     const char *path;
     const char *identity; /* of this run */

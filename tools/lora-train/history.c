@@ -1,5 +1,7 @@
 #include "history.h"
 
+#include "checkpoint.h"
+
 #include <inttypes.h>
 
 static const char *const names[HISTORY_CURVES] = { "loss", "eval_loss", "lr" };
@@ -81,7 +83,8 @@ static int take_curve(struct history_points *p, const cJSON *o)
     if (p->n < 0 || take_list(p->value, o, "value") != p->n ||
         json_int(o, "each", &p->each, 0, (int64_t)1 << 52) <= 0 ||
         json_int(o, "open", &p->open, 0, p->each) <= 0)
-        return err_set(EXIT_DATA, "the checkpoint's 'history' is not one of curves");
+        return err_set(EXIT_DATA,
+                       "the checkpoint's 'history' is not one of curves" CHECKPOINT_ADVICE);
     return 0;
 }
 

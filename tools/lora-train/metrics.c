@@ -1,5 +1,6 @@
 #include "metrics.h"
 
+#include "checkpoint.h"
 #include "mem.h"
 #include "metrics_file.h"
 
@@ -26,14 +27,16 @@ static int take_count(const cJSON *o, const char *key, int64_t *value)
 {
     const int got = json_int(o, key, value, 0, (int64_t)1 << 53);
 
-    return got ? got : err_set(EXIT_DATA, "the checkpoint's state has no '%s'", key);
+    return got ? got
+               : err_set(EXIT_DATA, "the checkpoint's state has no '%s'" CHECKPOINT_ADVICE, key);
 }
 
 static int take_number(const cJSON *o, const char *key, double *value)
 {
     const int got = json_double(o, key, value);
 
-    return got ? got : err_set(EXIT_DATA, "the checkpoint's state has no '%s'", key);
+    return got ? got
+               : err_set(EXIT_DATA, "the checkpoint's state has no '%s'" CHECKPOINT_ADVICE, key);
 }
 
 static int take_evaluation(struct eval_report *r, const cJSON *from)
@@ -72,7 +75,7 @@ static int resume_file(struct metrics *m, const char *path, const cJSON *from)
     if (take_count(from, "bytes", &length) < 0)
         return -1;
     if (json_text(from, "sha256", &digest) <= 0)
-        return err_set(EXIT_DATA, "the checkpoint's state has no 'sha256'");
+        return err_set(EXIT_DATA, "the checkpoint's state has no 'sha256'" CHECKPOINT_ADVICE);
     return metrics_file_resume(&m->file, path, length, digest);
 }
 

@@ -1,5 +1,6 @@
 #include "run_identity.h"
 
+#include "checkpoint.h"
 #include "json.h"
 #include "mem.h"
 
@@ -140,16 +141,33 @@ static void put_value(struct buf *b, const char *value)
         buf_puts(b, *value ? value : "not set");
 }
 
+/* Whether all of A that is called WHICH... is in B too; an error that names one that is not, which
+ * SAYS what that means. */
+static int check_members(const cJSON *a, const cJSON *b, const char *which, const char *says)
+{
+    for (const cJSON *it = a->child; it; it = it->next) {
+        const cJSON *other = cJSON_GetObjectItemCaseSensitive(b, it->string);
+
+        if (!strncmp(it->string, which, strlen(which)) &&
+            !(cJSON_IsString(it) && cJSON_IsString(other)))
+            return err_set(EXIT_DATA,
+                           "the checkpoint is of another build: %s '%.100s'" CHECKPOINT_ADVICE,
+                           says, it->string);
+    }
+    return 0;
+}
+
 /* Appends what differs of the members whose names begin with WHICH. */
 static int compare(struct buf *b, const cJSON *theirs, const cJSON *ours, const char *which)
 {
+    if (check_members(ours, theirs, which, "it does not know of this one's") < 0 ||
+        check_members(theirs, ours, which, "this one does not know of its") < 0)
+        return -1;
     for (const cJSON *it = ours->child; it; it = it->next) {
         const cJSON *was = cJSON_GetObjectItemCaseSensitive(theirs, it->string);
 
         if (strncmp(it->string, which, strlen(which)) != 0)
             continue;
-        if (!cJSON_IsString(was))
-            return err_set(EXIT_DATA, "the checkpoint does not say what '%s' was", it->string);
         if (!strcmp(was->valuestring, it->valuestring))
             continue;
         buf_printf(b, "%s%s was ", b->n ? ", " : "", it->string);

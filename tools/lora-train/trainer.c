@@ -273,7 +273,8 @@ int trainer_take(const struct trainer *t, struct trainer_state *s, const cJSON *
         (s->evaluate && !is_evaluated(t, s->step)) || best_take(&s->best, state, s->step) < 0 ||
         (scales(t) && take_scale(&s->scale, state, s->step) < 0) ||
         (t->opt->load_best && s->best.step > 0) != (s->best.weights != NULL))
-        return err_set(EXIT_DATA, "%s: does not say how far the run was", t->checkpoint->path);
+        return err_set(EXIT_DATA, "%s: does not say how far the run was" CHECKPOINT_ADVICE,
+                       t->checkpoint->path);
     s->resumed = true;
     return 0;
 }
