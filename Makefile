@@ -145,11 +145,11 @@ $(BUILD)/emulated/%.o: %
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CPPFLAGS) $(EMULATE) -MMD -MP -x c++ -c $< -o $@
-# What is looked for first when cuBLASLt is opened: the toolkit that the plug-in was built with.
+# Where cuBLASLt is looked for first: beside the plug-in, and in the toolkit that it was built with.
 $(PLUGIN): $(KERNELS:%=$(BUILD)/%.o) $(BUILD)/pic/libcommon/base/dtype.c.o
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(NVCC) -shared -cudart static $(CUDA_CODE) -Xlinker -rpath=$(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $^ -o $@
+	$(Q)$(NVCC) -shared -cudart static $(CUDA_CODE) -Xlinker '-rpath=$$ORIGIN:'$(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $^ -o $@
 $(ONHOST): $(patsubst %,$(BUILD)/emulated/%.o,$(KERNELS) $(STANDIN)) $(BUILD)/pic/libcommon/base/dtype.c.o
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(EMULATE) -shared $^ -o $@

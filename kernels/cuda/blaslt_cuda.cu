@@ -38,13 +38,13 @@ static struct {
     bool set, none; /* none: the library has no algorithm for it */
 } kept[KEPT];
 
+#define TEXT_OF(number) #number
+#define LIBRARY(major)  "libcublasLt.so." TEXT_OF(major)
+
 static bool load(void)
 {
-    char name[32];
-    void *so;
+    void *const so = dlopen(LIBRARY(CUBLAS_VER_MAJOR), RTLD_NOW | RTLD_LOCAL);
 
-    (void)snprintf(name, sizeof name, "libcublasLt.so.%d", CUDART_VERSION / 1000);
-    so = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!so)
         return false;
 #define FIND(f)                                                                                    \
@@ -149,6 +149,15 @@ static int32_t alignment(const void *a, const void *b, const void *c)
     return (int32_t)(bits & (~bits + 1));
 }
 
+const char *blaslt_missing(void)
+{
+    void *const so = dlopen(LIBRARY(CUBLAS_VER_MAJOR), RTLD_LAZY | RTLD_LOCAL);
+
+    if (so)
+        (void)dlclose(so);
+    return so ? NULL : LIBRARY(CUBLAS_VER_MAJOR);
+}
+
 int blaslt_ready(void)
 {
     if (!lt.tried) {
@@ -205,6 +214,11 @@ void blaslt_close(void)
 }
 
 #else
+
+const char *blaslt_missing(void)
+{
+    return NULL; /* there is nothing that it could be built with */
+}
 
 int blaslt_ready(void)
 {

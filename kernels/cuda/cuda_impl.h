@@ -298,6 +298,8 @@ int blaslt_gemm(struct product_to c, struct matrix a, struct matrix b, enum dtyp
 /* Opens it and takes its memory: 0, -1, or 1 when it is not there. The first product does so too, but
  * where an operand is a kept weight it must have been done before. */
 int blaslt_ready(void);
+/* The name of the library where it cannot be opened, so that products of many rows are slow; else NULL. */
+const char *blaslt_missing(void);
 void blaslt_close(void);
 
 /* y (N, O) of type TYPE = x (N, C) W^T + bias (O; NULL: none), N FEW_ROWS at most: W is read where it lies. */

@@ -63,8 +63,10 @@ static int describe(char *text, size_t size, int number, plugin_fail *fail)
         check_card(&p, fail) < 0 || cuda_check(cudaSetDevice(number), "opening it") < 0 ||
         cuda_check(cudaMemGetInfo(&free, &total), "opening it") < 0)
         return -1;
-    (void)snprintf(text, size, "%s, compute capability %d.%d, %zu of %zu MiB free", p.name, p.major,
-                   p.minor, free >> 20, total >> 20);
+    const char *const missing = blaslt_missing();
+
+    (void)snprintf(text, size, "%s, compute capability %d.%d, %zu of %zu MiB free%s%s", p.name, p.major, p.minor,
+                   free >> 20, total >> 20, missing ? ", slow without " : "", missing ? missing : "");
     return 0;
 }
 
