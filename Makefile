@@ -11,7 +11,7 @@
 # make bench-plot           draw its last results: roofline.svg and ratios.svg in build/bench (gnuplot)
 # make check-cuda           the op tests on an NVIDIA GPU
 # make bench-cuda [CASES=]  speed on a GPU, beside the Hugging Face stack and cuBLAS
-# make dist-portable        build/portable: programs and op tests with the libraries they need, for a machine without them
+# make dist-portable        build/portable and a .tar.gz of it: programs and op tests with the libraries they need, for a machine without them
 # make demo                 build, fetch a small language model, and run the whole experiment on 900 headlines
 # make install DESTDIR= PREFIX=/usr/local [PROGRAM_PREFIX=slm-]
 # make clean                remove what these make in build; a BUILD elsewhere stays
@@ -192,7 +192,8 @@ dist-portable: $(CARRIED) $(PLUGIN)
 	@mkdir -p $(PORTABLE)/lib/slmtools $(PORTABLE)/share/slmtools
 	@cp -L $$(ldd $(CARRIED) | awk '$$3 ~ /^\// && $$3 !~ /\/(libc|libm|ld-linux[^/]*)\.so/ { print $$3 }' | sort -u) $(PLUGIN) $(PORTABLE)/lib/slmtools/
 	@cp -R share/templates share/labels share/verbalizers $(PORTABLE)/share/slmtools/
-	@du -sh $(PORTABLE)
+	@tar -C $(dir $(PORTABLE)) -czf $(PORTABLE).tar.gz $(notdir $(PORTABLE))
+	@du -sh $(PORTABLE) $(PORTABLE).tar.gz
 
 check-fault: all $(INJECT)
 	@BUILD="$(abspath $(BUILD))" tests/fault/faults.py --all
@@ -258,7 +259,7 @@ format:
 	clang-format -i $(wildcard libcommon/*/*.c kernels/*.c kernels/*/*.c kernels/*/*/*.c kernels/cpu/*.h tools/*/*.c tests/*/*.c)
 
 clean:
-	rm -rf $(addprefix build/,release debug asan bench fuzz)
+	rm -rf $(addprefix build/,release debug asan bench fuzz portable portable.tar.gz gpu)
 	@$(MAKE) -s --no-print-directory -C pipelines/smollm2 OUT="$(abspath build)/demo" clean
 	@$(MAKE) -s --no-print-directory -C pipelines/tiny OUT="$(abspath build)/demo-tiny" clean
 	@[ ! -d build ] || rmdir --ignore-fail-on-non-empty build

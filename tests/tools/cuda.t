@@ -12,7 +12,6 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import streams  # noqa: E402
 from tap import check, finish, root, skip_all  # noqa: E402
 
 card = "CUDA_PLUGIN" in os.environ
@@ -26,6 +25,15 @@ if not os.path.exists(os.path.join(plugin, "slmtools-cuda.so")):
 def run(*words, data=b"", lib=plugin, machine=""):
     env = dict(os.environ, SLMTOOLS_LIB=lib, SLMTOOLS_EMULATE=machine)
     return subprocess.run(words, input=data, capture_output=True, env=env)
+
+
+def stream(rows):
+    """What the tools read, made by one of them: a machine with a card need have no packages of Python's."""
+    return good(run("peek", "--from-jsonl", "--kind", "tokens", data="".join(json.dumps(row) + "\n" for row in rows).encode()))
+
+
+def records(data):
+    return [json.loads(line) for line in good(run("peek", "--jsonl", data=data)).splitlines()]
 
 
 def golden(*part):
@@ -50,8 +58,8 @@ def nmse(a, b):
 
 def logits(family, device, *options):
     out = good(run("predict", "-q", "--device", device, "-m", golden(family, "nf4"), "--mode", "logits", *options,
-                   data=streams.stream(rows_of(family, 6), "tokens")))
-    return [x for r in streams.records(out)[1] for x in streams.numbers(r["logits"])]
+                   data=stream(rows_of(family, 6))))
+    return [x for r in records(out) for x in r["logits"]]
 
 
 with tempfile.TemporaryDirectory() as scratch:
@@ -71,10 +79,10 @@ with tempfile.TemporaryDirectory() as scratch:
     def generate(device, family="phi-tiny", switch=""):
         os.environ["SLMTOOLS_CUDA"] = switch
         done = run("predict", "-v", "--device", device, "-m", golden(family, "nf4"), "--mode", "generate",
-                   "--max-new-tokens", "12", data=streams.stream(rows_of(family, 8), "tokens"))
+                   "--max-new-tokens", "12", data=stream(rows_of(family, 8)))
         del os.environ["SLMTOOLS_CUDA"]
         said = re.findall(r"(\d+) of (\d+) passes were played", done.stderr.decode())
-        return [streams.numbers(r["output_ids"]) for r in streams.records(good(done))[1]], [int(n) for line in said for n in line]
+        return [r["output_ids"] for r in records(good(done))], [int(n) for line in said for n in line]
 
     def generated(device):
         return generate(device)[0]
@@ -89,7 +97,7 @@ with tempfile.TemporaryDirectory() as scratch:
         return run("lora-train", "-q", "--device", device, "-m", golden(family, "nf4"), "-o", path(name), "--metrics", path(name + ".jsonl"),
                    "--force", "--r", "4", "--lora-alpha", "8", "--learning-rate", "1e-3", "--max-grad-norm", "0.3", "--logging-steps", "1",
                    "--gradient-accumulation-steps", "2", "--num-train-epochs", "1", *options,
-                   data=streams.stream(rows_of(family, 12), "tokens"), machine=machine)
+                   data=stream(rows_of(family, 12)), machine=machine)
 
     def curve(name, what="loss"):
         with open(path(name + ".jsonl")) as f:
@@ -120,7 +128,7 @@ with tempfile.TemporaryDirectory() as scratch:
 
     def labelled(memory):
         return run("predict", "-q", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", "--compute-dtype", "bfloat16",
-                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine=f"memory={memory}")
+                   data=stream(rows_of("phi-tiny", 6)), machine=f"memory={memory}")
 
     memory = 1 << 21
     while (tight := labelled(memory)).returncode == 71:
@@ -133,7 +141,7 @@ with tempfile.TemporaryDirectory() as scratch:
 
     def verbose(device, *words):
         return run(*words, "-v", "--device", device, "-m", golden("phi-tiny", "nf4"), "--compute-dtype", "bfloat16",
-                   data=streams.stream(rows_of("phi-tiny", 6), "tokens"), machine="memory=50000000")
+                   data=stream(rows_of("phi-tiny", 6)), machine="memory=50000000")
 
     used = told(verbose("cuda", "predict", "--mode", "logits"))
     check("-v says what takes the memory", len(used) == 7 and used[0] > 0 and used[1] > 0 and used[2] == 0 and 0 < used[5] < used[6] == 50, used)
@@ -147,7 +155,7 @@ with tempfile.TemporaryDirectory() as scratch:
     def packed(name, memory):
         done = run("lora-train", "-v", "--device", "cuda", "-m", golden("llama-odd", "nf4"), "-o", path(name + "/"), "--r", "4", "--gradient-accumulation-steps", "4",
                    "--max-steps", "2", "--learning-rate", "1e-3", "--warmup-ratio", "0", "--logging-steps", "1", "--metrics", path(name + ".jsonl"),
-                   data=streams.stream(longer, "tokens"), machine=f"memory={memory}")
+                   data=stream(longer), machine=f"memory={memory}")
         good(done)
         with open(path(name + "/adapter_model.safetensors"), "rb") as f:
             data = f.read()
@@ -161,7 +169,7 @@ with tempfile.TemporaryDirectory() as scratch:
 
     def in_bfloat16(name, memory):
         return run("lora-train", "-v", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "-o", path(name), "--force", "--r", "4", "--compute-dtype", "bfloat16",
-                   "--num-train-epochs", "1", "--gradient-accumulation-steps", "2", data=streams.stream(rows_of("phi-tiny", 12), "tokens"), machine=f"memory={memory}")
+                   "--num-train-epochs", "1", "--gradient-accumulation-steps", "2", data=stream(rows_of("phi-tiny", 12)), machine=f"memory={memory}")
 
     while (tight := in_bfloat16("tight", memory)).returncode == 71:
         memory += memory // 8
@@ -171,7 +179,7 @@ with tempfile.TemporaryDirectory() as scratch:
         check("so little memory that weights are expanded ahead of their products gives the same adapter", told(tight)[1] < told(roomy)[1] and a.read() == b.read(), (told(tight), told(roomy)))
 
     def refuses(name, code, why, device="cuda", **where):
-        done = run("predict", "--device", device, "-m", golden("phi-tiny", "nf4"), "-o", path("none"), data=streams.stream(rows_of("phi-tiny", 2), "tokens"), **where)
+        done = run("predict", "--device", device, "-m", golden("phi-tiny", "nf4"), "-o", path("none"), data=stream(rows_of("phi-tiny", 2)), **where)
         said = done.stderr.decode()
         check(name, done.returncode == code and why in said and said.count("\n") == 1 and not os.path.exists(path("none")), f"{done.returncode} {said}")
 
@@ -192,9 +200,9 @@ with tempfile.TemporaryDirectory() as scratch:
     done = trained("phi-tiny", "cuda", "again", machine="fail=900")
     check("a launch that fails in training leaves nothing half-written", done.returncode == 69 and not os.path.exists(path("again")), done.stderr)
 
-    auto = [run("predict", "-q", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", *device, data=streams.stream(rows_of("phi-tiny", 2), "tokens"), **where).stdout
+    auto = [run("predict", "-q", "-m", golden("phi-tiny", "nf4"), "--mode", "logits", *device, data=stream(rows_of("phi-tiny", 2)), **where).stdout
             for device, where in ((["--device", "cuda"], {}), ([], {}), ([], {"machine": "devices=0"}), (["--device", "cpu"], {}))]
-    check("auto takes the card, and the CPU where there is none", streams.records(auto[0])[1] == streams.records(auto[1])[1] and streams.records(auto[2])[1] == streams.records(auto[3])[1])
+    check("auto takes the card, and the CPU where there is none", records(auto[0]) == records(auto[1]) and records(auto[2]) == records(auto[3]))
     said = run("peek", "--devices", machine="devices=2").stdout.decode()
     check("peek lists the cards", "cpu\tcan be used\ncuda:0\temulated" in said and "cuda:1\t" in said, said)
     said = run("peek", "--devices", machine="devices=0").stdout.decode()
