@@ -35,7 +35,7 @@ __device__ static float power_for(float largest)
 }
 
 /* times (S, K), and along (N, H) = dout times it, rounded, . y. */
-template <enum dtype T, class X> static __global__ void prepare(struct call<X> c)
+template <enum dtype T, class X> static __global__ void __launch_bounds__(ROW_THREADS) prepare(struct call<X> c)
 {
     SHARED(float, warps);
     const struct seq s = c.seqs[blockIdx.x];

@@ -12,7 +12,7 @@ static const int64_t FEW = 8; /* queries that are better off with a warp each */
 template <class X> bool attention_mma_fits(const struct call<X> *c)
 {
     const int64_t each = sizeof(uint4) / sizeof(X); /* elements in 16 bytes */
-    const uintptr_t bytes = (uintptr_t)c->q | (uintptr_t)c->k | (uintptr_t)c->v | (uintptr_t)c->dout;
+    const uintptr_t bytes = (uintptr_t)c->q | (uintptr_t)c->k | (uintptr_t)c->v | (uintptr_t)c->dout | (uintptr_t)c->y;
     const int64_t D = c->a.head_dim;
 
     return D % 16 == 0 && D <= 256 && c->longest > FEW && bytes % sizeof(uint4) == 0 &&

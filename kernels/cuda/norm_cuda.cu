@@ -2,17 +2,20 @@
  * once to it. */
 #include "elements_cuda.h"
 
+enum { MOST_THREADS = 512 };
+
 /* Whole warps, about a group a thread. */
 static unsigned threads_for(int64_t C)
 {
-    const int64_t warps = (groups_of(C) + WARP - 1) / WARP, most = 512 / WARP;
+    const int64_t warps = (groups_of(C) + WARP - 1) / WARP, most = MOST_THREADS / WARP;
 
     return (unsigned)(warps < 1 ? 1 : least(warps, most)) * WARP;
 }
 
 template <class T>
-static __global__ void forward(T *y, float *mean, float *rstd, const T *x, const float *gain,
-                               const float *bias, bool rms, int64_t C, float eps)
+static __global__ void __launch_bounds__(MOST_THREADS)
+    forward(T *y, float *mean, float *rstd, const T *x, const float *gain, const float *bias, bool rms, int64_t C,
+            float eps)
 {
     SHARED(float, warps);
     const int64_t row = blockIdx.x;
@@ -52,8 +55,9 @@ static __global__ void forward(T *y, float *mean, float *rstd, const T *x, const
 /* With h = (x - mean) rstd and e = dy gain:  dx = rstd (e - mean(e) - h mean(e h)). What is left of e
  * may be small beside it, hence double. dx may be dy. */
 template <class T>
-static __global__ void backward(T *dx, const T *dy, const T *x, const float *mean, const float *rstd,
-                                const float *gain, bool rms, int64_t C, bool more)
+static __global__ void __launch_bounds__(MOST_THREADS)
+    backward(T *dx, const T *dy, const T *x, const float *mean, const float *rstd, const float *gain, bool rms,
+             int64_t C, bool more)
 {
     SHARED(double, warps);
     const int64_t row = blockIdx.x;
