@@ -1,5 +1,6 @@
 /* Weights as floats or halves, whatever they are stored as. */
-#include "cuda_impl.h"
+#include "elements_cuda.h"
+#include "mma_cuda.h"
 
 struct values values_of(const struct weight *w)
 {
@@ -33,36 +34,54 @@ static __global__ void expand_each(T *out, enum dtype to, struct values w, int64
         store(out + i, weight_value(w, first + i), to);
 }
 
-/* Eight codes a thread, FIRST and the block multiples of 8. Bound by memory: half a byte in, two or
+/* A GROUP at a multiple of 16 bytes, rounded to ROUND, or to TO, which is that. */
+__device__ static void store_values(float *out, const float v[GROUP], enum dtype, enum dtype round)
+{
+    float rounded[GROUP];
+
+    for (int i = 0; i < GROUP; i++)
+        rounded[i] = f32_rounded(v[i], round);
+    store_whole(out, rounded);
+}
+
+__device__ static void store_values(uint16_t *out, const float v[GROUP], enum dtype to, enum dtype)
+{
+    uint32_t word[GROUP / 2];
+
+    for (int i = 0; i < GROUP; i += 2)
+        word[i / 2] = to == DT_F16 ? halves<DT_F16>(v[i], v[i + 1]) : halves<DT_BF16>(v[i], v[i + 1]);
+    *(uint4 *)out = uint4{ word[0], word[1], word[2], word[3] };
+}
+
+/* Eight codes a thread, N, FIRST and the block multiples of that. Bound by memory: half a byte in, two or
  * four out. */
 template <class T>
 static __global__ void expand_nf4(T *out, enum dtype to, struct values w, int64_t first, int64_t n)
 {
-    const int64_t i = 8 * thread_of_all();
+    const int64_t i = GROUP * thread_of_all();
+    float v[GROUP];
 
     if (i >= n)
         return;
-    const uint32_t word = ((const uint32_t *)w.data)[(first + i) / 8];
+    const uint32_t word = ((const uint32_t *)w.data)[(first + i) / GROUP];
     const float scale = w.absmax[(first + i) / w.block];
 
-    for (int j = 0; j < 8 && i + j < n; j++) {
-        const int code = word >> (8 * (j / 2) + (j % 2 ? 0 : 4)) & 15;
-
-        store(out + i + j, f32_rounded(nf4_value(code) * scale, w.round), to);
-    }
+    for (int j = 0; j < GROUP; j++)
+        v[j] = nf4_value(word >> (8 * (j / 2) + (j % 2 ? 0 : 4)) & 15) * scale;
+    store_values(out + i, v, to, w.round);
 }
 
 template <class T>
 static int expand_as(T *out, enum dtype to, const struct weight *w, int64_t first, int64_t n,
                      cudaStream_t stream)
 {
-    const bool words = w->dtype == DT_NF4 && w->block % 8 == 0 && first % 8 == 0 && n % 8 == 0 &&
-                       (uintptr_t)w->data % 4 == 0;
+    const bool words = w->dtype == DT_NF4 && w->block % GROUP == 0 && first % GROUP == 0 && n % GROUP == 0 &&
+                       (uintptr_t)w->data % 4 == 0 && (uintptr_t)out % sizeof(uint4) == 0;
 
     if (n == 0)
         return 0;
     if (words)
-        return LAUNCH_ON(stream, expand_nf4<T>, blocks_for(n / 8, THREADS), THREADS, 0, out, to,
+        return LAUNCH_ON(stream, expand_nf4<T>, blocks_for(n / GROUP, THREADS), THREADS, 0, out, to,
                          values_of(w), first, n);
     return LAUNCH_ON(stream, expand_each<T>, blocks_for(n, THREADS), THREADS, 0, out, to, values_of(w),
                      first, n);
