@@ -207,14 +207,14 @@ static void the_third_pass_of_a_key_is_played(void **state)
 
 enum { MEMORY = 16 << 20 };
 
-/* A device of which so much is taken already that no copy of a weight is kept; NULL: not this one.
- */
+/* Takes so much of the device that no copy of a weight is kept, even if other programs on it end;
+ * nothing where they took it. */
 static struct dev *take_memory(const struct ops *o)
 {
     struct memory_use has;
 
     o->memory_use(&has);
-    return has.total == MEMORY ? o->alloc(has.free - MEMORY / 8) : NULL;
+    return o->alloc(has.free > has.total / 16 ? has.free - has.total / 16 : 1);
 }
 
 static void limit_memory(void)
@@ -255,8 +255,7 @@ static void streams_beside_are_recorded_too(void **state)
         struct result want[STEPS], got;
         struct dev *const taken = take_memory(o);
 
-        if (!taken)
-            skip();
+        assert_non_null(taken);
         for (int at = 0; at < STEPS; at++) {
             want[at] = step(&s, 0, at);
             between_passes(&s, true, want_y[at]);

@@ -161,13 +161,14 @@ enum { WEIGHTS = 3, PASSES = 3 };
 
 enum { MEMORY = 16 << 20 };
 
-/* So much that no copy is kept, and the ops have their own. */
+/* So much that no copy is kept, and the ops have their own; nothing where others took it before. */
 static struct dev *take_memory(const struct ops *o)
 {
     struct memory_use has;
 
     o->memory_use(&has);
-    struct dev *const d = o->alloc(has.free - MEMORY / 8 - O * C);
+    const size_t stays = has.total / 16 + O * C; /* other programs may end, and give some back */
+    struct dev *const d = o->alloc(has.free > stays ? has.free - stays : 1);
 
     assert_non_null(d);
     return d;
@@ -226,8 +227,9 @@ static void expanding_ahead_changes_no_byte(void **state)
     static const char *const order[] = { "forward", "reverse" };
 
     (void)state;
-    if (use(CUDA) != CUDA || !limit_memory(&tables[CUDA], MEMORY))
+    if (use(CUDA) != CUDA)
         skip();
+    (void)limit_memory(&tables[CUDA], MEMORY); /* a card has what it has */
     const struct ops *const o = &tables[CUDA];
     struct weight w[WEIGHTS];
     struct results want[WEIGHTS];
