@@ -11,6 +11,7 @@
 #   TEXT, LABEL                     columns of the table, by name or number, where they are not guessed
 #   TEMPLATE, VERBALIZER, LABELS    a name in share/, or a file; LABELS also a list a,b,c
 #   NF4                             no: the model is used as it is stored, not in 4 bits
+#   PARTS                           how the rows are divided (--recipe seed); not used where SPLIT says so itself
 #   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
 #   PAGE                            further options of score for the page (--by FIELD)
 #   LIMIT                           how many test records of each class are predicted; empty: all
@@ -34,7 +35,7 @@ BIN       ?= $(pipelines)/../build/release/bin
 OUT       ?= $(CURDIR)/out
 EXPECTED  ?= $(CURDIR)/digests.sha256
 TEMPLATE  ?= financial-sentiment
-SPLIT     ?= --recipe seed
+PARTS     ?= --recipe seed
 TRAIN     ?= --preset seed
 NF4       ?= yes
 RUN       ?= --threads 0
@@ -42,7 +43,7 @@ RUN       ?= --threads 0
 # What a user gives is taken as it stands: $ is no variable of make's; only a line feed is a blank. The
 # tools get it from files that pipelines/settings writes, which no shell reads.
 $(foreach v,MADE RUNS EACH RESULTS,$(if $(filter override,$(origin $v)),,$(eval override $v :=)))
-variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE PAGE LIMIT RUN NF4 \
+variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS PARTS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE PAGE LIMIT RUN NF4 \
              OUT EXPECTED BIN MADE FILES CALLER RANKS RATES EPOCHS SEEDS ROWS
 define newline
 

@@ -13,11 +13,11 @@ endif
 ifeq ($(DATA)$(OWN),)
 DATA     := $(abspath $(CURDIR)/../../share/data/headlines.csv)
 TEMPLATE ?= headline-sentiment
-SPLIT    ?= --train 200 --eval 40 --test 60 --per-class
+PARTS    ?= --train 200 --eval 40 --test 60 --per-class
 EPOCHS   ?= 2
 endif
 TEMPLATE ?= classify
-SPLIT    ?= --sample 1000 --train 0.6 --eval 0.1 --test 0.3
+PARTS    ?= --sample 1000 --train 0.6 --eval 0.1 --test 0.3
 EPOCHS   ?= 3
 WATCH    ?= --eval-strategy no
 NF4      ?= no

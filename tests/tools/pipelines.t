@@ -33,6 +33,21 @@ it "and they are up to date then"
 run news -q
 ok
 
+# said SPLIT TOLD: what split-stratified is told then, but for files and labels
+said() {
+	it "SPLIT='$1' says '$2'"
+	news -s SPLIT="$1" PARTS='--recipe seed' OUT=said "$PWD/said/.slmtools/split"
+	grep '^--[^l]' said/.slmtools/split >got
+	echo "$2" | cmp - got >cmp.out
+	report $? "$(cat got)"
+}
+said '' '--recipe seed'
+said '--seed 2' '--recipe seed --seed 2'
+said '--encoding latin-1' '--recipe seed --encoding latin-1'
+said '--train 5' '--train 5'
+said '--seed 2 --per-class --test=3' '--seed 2 --per-class --test=3'
+rm -r said
+
 # would CHANGE...: the products that make would make now, by -n, from the names behind -o.
 would() { news -n "$@" | sed -nE 's,.* (-o|--html) .*/out/([^ ]*).*,\2,p' | sort | xargs; }
 data="adapter.tar.zst after.txt after.zst before.txt before.zst data.tok.zst report.html"

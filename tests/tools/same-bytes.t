@@ -93,7 +93,7 @@ for i in range(0, len(data), size):
 time.sleep(0.01)
 PY
 chmod +x "$dir/relay"
-split=$(make -s -C "$pipe" BIN="$real" OUT="$dir/x" --eval 'show: ; @echo $(SPLIT)' show)
+split=$(make -s -C "$pipe" BIN="$real" OUT="$dir/x" --eval 'show: ; @echo $(PARTS)' show)
 for size in 1 4093
 do
 	relay="$dir/relay $size"
