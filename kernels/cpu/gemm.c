@@ -82,8 +82,7 @@ static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first
         x = tmp;
     }
     if (rounds(t->b)) {
-        for (int64_t i = 0; i < n; i++)
-            tmp[i] = f32_rounded(x[i], t->b->round);
+        cpu_isa()->round_run(tmp, x, n, t->b->round);
         x = tmp;
     }
     return x;

@@ -45,6 +45,8 @@ typedef __m512i vi;
 #define vi_shift_left(a, n)  _mm512_slli_epi32(a, n)
 #define vf_of_bits(a)        _mm512_castsi512_ps(a)
 #define vf_of_f16(p)         _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#define vf_round_f16(a)                                                                            \
+    _mm512_cvtph_ps(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 #define vf_of_bf16(p)                                                                              \
     _mm512_castsi512_ps(_mm512_slli_epi32(                                                         \
         _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(p))), 16))
@@ -73,6 +75,7 @@ typedef __m256i vi;
 #define vi_shift_left(a, n)  _mm256_slli_epi32(a, n)
 #define vf_of_bits(a)        _mm256_castsi256_ps(a)
 #define vf_of_f16(p)         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define vf_round_f16(a)      _mm256_cvtph_ps(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT))
 #define vf_of_bf16(p)                                                                              \
     _mm256_castsi256_ps(_mm256_slli_epi32(                                                         \
         _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p))), 16))
@@ -126,6 +129,13 @@ FORCE_INLINE vf vf_of_f16(const void *p)
     return a;
 }
 
+FORCE_INLINE vf vf_round_f16(vf a)
+{
+    for (int i = 0; i < W; i++)
+        a[i] = f32_of_f16(f16_of_f32(a[i]));
+    return a;
+}
+
 FORCE_INLINE vf vf_of_bf16(const void *p)
 {
     uint16_t h[W];
@@ -157,7 +167,7 @@ typedef uint32_t vu __attribute__((vector_size(16)));
 
 /* vf_unless_less(x, y, a): 0 where x < y, else a (so a NaN in x lets a through). vf_scale2(a, t):
  * the integer in t's low bits added to a's exponent. vf_of_f16, vf_of_bf16: W halves at p as
- * floats.
+ * floats. vf_round_f16(a): f32_rounded of each, NaNs too.
  */
 
 /* One lane of vf_fma. */

@@ -18,14 +18,19 @@
 
 /* ---- a run of the flattened weight ---- */
 
-static void round_run(float *x, int64_t n, enum dtype to)
+static void round_run(float *out, const float *x, int64_t n, enum dtype to)
 {
-    if (to == DT_F16)
-        for (int64_t i = 0; i < n; i++)
-            x[i] = f32_of_f16(f16_of_f32(x[i]));
-    if (to == DT_BF16)
-        for (int64_t i = 0; i < n; i++)
-            x[i] = f32_of_bf16(bf16_of_f32(x[i]));
+    int64_t i = 0;
+
+    if (to == DT_F16) {
+        for (; i + W <= n; i += W)
+            vf_store(out + i, vf_round_f16(vf_load(x + i)));
+        for (; i < n; i++)
+            out[i] = f32_of_f16(f16_of_f32(x[i]));
+    } else if (to == DT_BF16) { /* compilers make vectors of it */
+        for (; i < n; i++)
+            out[i] = f32_of_bf16(bf16_of_f32(x[i]));
+    }
 }
 
 /* Within one block of NF4: a lone element before the first whole byte, vectors, the rest. */
@@ -90,7 +95,7 @@ static void span_exact(float *out, const struct weight *w, int64_t first, int64_
 static void span(float *out, const struct weight *w, int64_t first, int64_t n)
 {
     span_exact(out, w, first, n);
-    round_run(out, n, w->round);
+    round_run(out, out, n, w->round);
 }
 
 /* ---- panels ---- */
@@ -265,7 +270,7 @@ static void pack_b(float *dst, const struct weight *w, int64_t ld, bool trans, i
         pack_transposed(dst, w, ld, k0, kc, n0);
     else
         pack_straight(dst, w, ld, k0, kc, n0);
-    round_run(dst, kc * NR, w->round);
+    round_run(dst, dst, kc * NR, w->round);
 }
 
 #endif

@@ -207,6 +207,35 @@ static void portable_has_them_too_where_nothing_is_fused(void **state)
     same_bytes(run_rows, NULL, true);
 }
 
+/* Every sign, exponent and 10 bits of a mantissa, in front of what decides about the rest: also all
+ * that overflows, what is below the least, infinity and NaN. */
+static void rounding_is_that_of_one_value(void **state)
+{
+    static const uint32_t rest[] = { 0, 1, 0xfff, 0x1000, 0x1001, 0x1fff };
+    static const enum dtype to[] = { DT_F16, DT_BF16 };
+    const int n = (COUNT(rest) << 19) - 1; /* no whole vectors */
+    uint32_t *const bits = host(n * sizeof *bits);
+    float *const x = (float *)bits, *const want = host(n * sizeof *want);
+
+    (void)state;
+    for (int i = 0; i < n; i++)
+        bits[i] = (uint32_t)i / COUNT(rest) << 13 | rest[i % COUNT(rest)];
+    for (int k = 0; k < COUNT(to); k++) {
+        for (int i = 0; i < n; i++)
+            want[i] = f32_rounded(x[i], to[k]);
+        for (int t = use(PORTABLE); t < CPU_TABLES; t = use(t + 1)) {
+            const struct ops *const o = &tables[t];
+            struct dev *const got = room(o, n);
+            const struct weight w = {
+                .dtype = DT_F32, .data = put_floats(o, x, n), .rows = 1, .cols = n, .round = to[k]
+            };
+
+            assert_int_equal(o->expand(got, &w), 0);
+            assert_memory_equal(get_floats(o, got, n), want, (size_t)n * sizeof *want);
+        }
+    }
+}
+
 /* ---- a row alone ---- */
 
 static void row_alone(enum dtype dtype, int cols, enum dtype round)
@@ -238,7 +267,7 @@ static void row_alone(enum dtype dtype, int cols, enum dtype round)
 static void a_row_alone_is_the_row_among_others(void **state)
 {
     (void)state;
-    static const enum dtype round[] = { DT_F32, DT_BF16 };
+    static const enum dtype round[] = { DT_F32, DT_BF16, DT_F16 };
 
     for (int i = 0; i < COUNT(round); i++) {
         row_alone(DT_NF4, C, round[i]);
@@ -324,6 +353,7 @@ int main(void)
         OP_TEST(head_has_the_same_bytes),
         OP_TEST(activation_has_the_same_bytes),
         OP_TEST(portable_has_them_too_where_nothing_is_fused),
+        OP_TEST(rounding_is_that_of_one_value),
         OP_TEST(a_row_alone_is_the_row_among_others),
         OP_TEST(a_loss_alone_is_the_loss_among_others),
         OP_TEST(a_query_alone_is_the_query_among_others),
