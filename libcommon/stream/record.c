@@ -447,7 +447,7 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
 {
     const unsigned arrays = 1 << ITEM_U8 | 1 << ITEM_U16 | 1 << ITEM_U32;
     const struct field *f;
-    const int has = get(r, key, arrays, "a uint8, uint16 or uint32 array", &f);
+    const int has = get(r, key, arrays, "an array of uint8, uint16 or uint32: whole numbers from 0 on", &f);
 
     if (has <= 0)
         return has;

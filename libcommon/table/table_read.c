@@ -307,24 +307,6 @@ static bool is_blank(const struct cell *c)
     return strspn(c->p, " \t\r") == c->n;
 }
 
-static int next_jsonl_object(struct table *t)
-{
-    struct cell line;
-    int got;
-
-    do
-        got = next_text(t, &line);
-    while (got > 0 && is_blank(&line));
-    if (got <= 0)
-        return got;
-    const size_t space = strspn(line.p, " \t");
-
-    if (line.p[space] == '{' && json_extent(line.p + space, line.n - space) == 0)
-        return err_set(EXIT_DATA, "JSON object goes on over several lines, and a row is one line; "
-                                  "write it with jq -c . (an array of objects is read as it is)");
-    return jsonl_members(&t->members, line.p, line.n) < 0 ? -1 : 1;
-}
-
 /* Passes over white space: the next byte, 0 at the end, -1 on failure. */
 static int next_byte(struct table *t)
 {
@@ -338,6 +320,36 @@ static int next_byte(struct table *t)
         if (table_more(t) < 0)
             return -1;
     }
+}
+
+/* A line holds the begin of an object. */
+static int say_unclosed(struct table *t)
+{
+    const int more = next_byte(t);
+
+    if (more < 0)
+        return -1;
+    return err_set(EXIT_DATA,
+                   more ? "JSON object goes on over several lines, and a row is one line; write it "
+                          "with jq -c . (an array of objects is read as it is)"
+                        : "JSON object is not closed, and the table ends there; get the whole one");
+}
+
+static int next_jsonl_object(struct table *t)
+{
+    struct cell line;
+    int got;
+
+    do
+        got = next_text(t, &line);
+    while (got > 0 && is_blank(&line));
+    if (got <= 0)
+        return got;
+    const size_t space = strspn(line.p, " \t");
+
+    if (line.p[space] == '{' && json_extent(line.p + space, line.n - space) == 0)
+        return say_unclosed(t);
+    return jsonl_members(&t->members, line.p, line.n) < 0 ? -1 : 1;
 }
 
 /* Goes behind the bracket or comma before the next element: 1, 0 when there is none. */

@@ -49,6 +49,11 @@ run predict -m "$dir/m" --mode loss --only id=5 --only split=train "$dir/parts.t
 ok
 check [ ! -s "$dir/err" ]
 
+it "what token ids are"
+sh_run "echo '{\"ids\":[3,-2]}' | peek --from-jsonl --kind tokens | predict -m '$dir/m' --mode loss"
+exit_is 65
+err_has "field 'ids' is an array; it should be an array of uint8, uint16 or uint32: whole numbers from 0 on"
+
 it "progress: how many there will be, batch by batch"
 run predict -m "$dir/m" --mode loss --progress json --limit 2 "$dir/three.tok" -o "$dir/p5"
 grep -q '"done": 2, "total": 2' "$dir/err"

@@ -211,6 +211,8 @@ echo 60000 >expect; out_is <expect
 rm big.*
 printf '{\n "text": "a",\n "label": "b"\n}\n' >pretty.jsonl
 refused 'jq -c' split pretty.jsonl
+printf '{"text":"a","label":"b"}\n{"text":"a","lab\n' >half.jsonl
+refused 'half.jsonl:2: JSON object is not closed, and the table ends there' split half.jsonl
 printf '[{"text":"a","label":"b"} {"text":"a","label":"b"}]' >comma.json
 refused 'comma.json:2: ' split comma.json
 printf '[{"text":"a","label":"b"},' >cut.json
