@@ -4,6 +4,7 @@
  */
 #include "golden.h"
 #include "run/model_parts.h"
+#include "skip.h"
 
 enum { RECORDS = 12, CACHES = 2, EACH = 40, ROUNDS = 4, SAID = 2, MOST_SEQS = 3 };
 
@@ -145,7 +146,7 @@ static void passes_are_told_apart(void **state)
         const struct ops *ops = on_device("nograph", models[i].compute);
 
         if (!ops)
-            skip();
+            SKIP("no stand-in for a GPU: it needs a C++ compiler");
         set_up(&s, models[i].name, models[i].compute, ops);
         for (int round = 0; round < ROUNDS; round++)
             for (int v = 0; v < VARIANTS; v++)

@@ -3,6 +3,7 @@
  * on a machine with AMX its own, to the byte.
  */
 #include "ops_test.h"
+#include "skip.h"
 
 enum { ROWS = 70, O = 70 };
 
@@ -82,7 +83,7 @@ static void have_the_same_bytes(enum dtype round)
     static const int rows[] = { 1, 2, 3, 4, 5, 16, 17, 33, ROWS };
 
     if (!open_cpu(AMXBF16))
-        skip();
+        SKIP("no AMX here");
     for (int i = 0; i < COUNT(weights); i++)
         for (int r = 0; r < COUNT(rows); r++) {
             const int K = weights[i].K, N = rows[r];

@@ -4,6 +4,7 @@
  * what is left the next run sweeps. Also where the file system cannot exchange names.
  */
 #include "outdir.h"
+#include "skip.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -258,7 +259,7 @@ static void stop_everywhere(int signal, bool exchange)
             run(new_folder, exchange);
         more = stop_at(pid, ++at, signal, &status);
         if (!more && WIFEXITED(status) && WEXITSTATUS(status) > 100)
-            skip(); /* not allowed to be traced here */
+            SKIP("no process may be traced here"); /* not allowed to be traced here */
         if (more)
             check_after(signal, exchange, status);
         assert_true(at < 1000);
@@ -285,7 +286,7 @@ static void both_files_or_none(void **unused)
         more = stop_at(pid, ++at, SIGTERM, &status);
         assert_true(WIFEXITED(status) && at < 1000);
         if (WEXITSTATUS(status) > 100)
-            skip();
+            SKIP("no process may be traced here");
         const bool done = WEXITSTATUS(status) == 0;
 
         assert_true(done || WEXITSTATUS(status) == EXIT_STOPPED);
@@ -321,7 +322,7 @@ static void nothing_is_named_before_it_is_on_the_disk(void **unused)
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));
         if (WEXITSTATUS(status) == 101)
-            skip();
+            SKIP("no system call may be forbidden here");
         assert_int_equal(WEXITSTATUS(status), cases[i].code);
         assert_string_equal(content("m"), cases[i].left);
         assert_int_equal(others(name), 0);
@@ -372,7 +373,7 @@ static void room_is_looked_for(void **unused)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     if (WEXITSTATUS(status) == 101)
-        skip();
+        SKIP("no system call may be forbidden here");
     assert_int_equal(WEXITSTATUS(status), EXIT_IO);
 }
 
