@@ -255,7 +255,41 @@ FORCE_INLINE v16 v16_unless_less(v16 x, v16 y, v16 a)
     return a;
 }
 
-/* The first N < 16 of p, FILL in the other lanes. */
+/* The first N < 16 of p, FILL in the other lanes. Where there are masks, not by way of memory: a
+ * copy of so few is a call, and a vector read of what was just written in pieces waits. */
+#if defined(__AVX512F__)
+FORCE_INLINE v16 v16_load_part(const float *p, int64_t n, float fill)
+{
+    return (v16){ { _mm512_mask_loadu_ps(vf_set(fill), (__mmask16)((1u << n) - 1), p) } };
+}
+
+FORCE_INLINE void v16_store_part(float *p, v16 a, int64_t n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a.p[0]);
+}
+#elif defined(__AVX2__)
+/* Of the eight from I on, those below N. */
+FORCE_INLINE vi below(int i, int64_t n)
+{
+    const vi lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n - i), lane);
+}
+
+FORCE_INLINE v16 v16_load_part(const float *p, int64_t n, float fill)
+{
+    v16 a;
+
+    V16_EACH a.p[i] = _mm256_blendv_ps(vf_set(fill), _mm256_maskload_ps(p + i * W, below(i * W, n)),
+                                       vf_of_bits(below(i * W, n)));
+    return a;
+}
+
+FORCE_INLINE void v16_store_part(float *p, v16 a, int64_t n)
+{
+    V16_EACH _mm256_maskstore_ps(p + i * W, below(i * W, n), a.p[i]);
+}
+#else
 FORCE_INLINE v16 v16_load_part(const float *p, int64_t n, float fill)
 {
     float t[16];
@@ -272,6 +306,7 @@ FORCE_INLINE void v16_store_part(float *p, v16 a, int64_t n)
     v16_store(t, a);
     memcpy(p, t, (size_t)n * sizeof *t);
 }
+#endif
 
 /* ---- across lanes: i with i + 8, then 4, 2, 1 ---- */
 

@@ -100,6 +100,15 @@ static void span(float *out, const struct weight *w, int64_t first, int64_t n)
 
 /* ---- panels ---- */
 
+/* The flattened weight from element FIRST on where it can be read as it lies, else NULL: mapped
+ * files may hold floats anywhere. */
+static const float *floats_at(const struct weight *w, int64_t first)
+{
+    return w->dtype == DT_F32 && (uintptr_t)w->data % sizeof(float) == 0
+               ? (const float *)(const void *)w->data + first
+               : NULL;
+}
+
 /* dst (kc, 8) of a panel = eight rows of the weight transposed, from column k0 on; the weight's
  * last row stands in for rows behind it. */
 static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k0, int64_t kc,
@@ -109,7 +118,12 @@ static void pack_rows8(float *dst, const struct weight *w, int64_t ld, int64_t k
     const float *row[8];
 
     for (int i = 0; i < 8; i++) {
-        span_exact(rows[i], w, min_i64(n0 + i, w->rows - 1) * ld + k0, kc);
+        const int64_t first = min_i64(n0 + i, w->rows - 1) * ld + k0;
+
+        row[i] = floats_at(w, first);
+        if (row[i])
+            continue;
+        span_exact(rows[i], w, first, kc);
         row[i] = rows[i];
     }
     transpose_rows8(dst, NR, row, kc);
@@ -204,9 +218,9 @@ static void pack_nf4_straight(float *dst, const struct weight *w, int64_t k0, in
     }
 }
 
-/* The same for whole vectors of dense rows. */
+/* The same for N columns of dense rows, in whole vectors. */
 static void pack_dense_straight(float *dst, const struct weight *w, int64_t ld, int64_t k0,
-                                int64_t kc, int64_t n0)
+                                int64_t kc, int64_t n0, int64_t n)
 {
     const size_t size = w->dtype == DT_F32 ? 4 : 2;
 
@@ -214,7 +228,8 @@ static void pack_dense_straight(float *dst, const struct weight *w, int64_t ld, 
         const uint8_t *const row = weight_bytes(w) + (size_t)((k0 + k) * ld + n0) * size;
 
         for (int j = 0; j < NR; j += W)
-            vf_store(dst + k * NR + j, w->dtype == DT_F32   ? vf_of_f32(row + 4 * j)
+            vf_store(dst + k * NR + j, j >= n               ? vf_set(0.0f)
+                                       : w->dtype == DT_F32 ? vf_of_f32(row + 4 * j)
                                        : w->dtype == DT_F16 ? vf_of_f16(row + 2 * j)
                                                             : vf_of_bf16(row + 2 * j));
     }
@@ -252,8 +267,8 @@ static void pack_straight(float *dst, const struct weight *w, int64_t ld, int64_
         pack_block_straight(dst, w, k0, kc, n0);
         return;
     }
-    if (w->dtype != DT_NF4 && n == NR) {
-        pack_dense_straight(dst, w, ld, k0, kc, n0);
+    if (w->dtype != DT_NF4 && n % W == 0) {
+        pack_dense_straight(dst, w, ld, k0, kc, n0, n);
         return;
     }
     for (int64_t k = 0; k < kc; k++) {
