@@ -14,10 +14,10 @@
 enum {
     KC = 256, /* terms of a product added in one chain: part of the result's definition */
     MR_MAX = 14,
-    NR_MAX = 32,          /* largest tile of any instruction set */
-    PROJECT_LD = KC + 16, /* from row to row of project's operand: not a power of two */
-    OUTER_ROWS = 16,      /* largest of outer's results */
-    FEW = 4,              /* rows up to which a weight is not expanded into a panel first */
+    NR_MAX = 32,      /* largest tile of any instruction set */
+    ROW_LD = KC + 16, /* from row to row of tile_unpacked's a: not a power of two */
+    OUTER_ROWS = 16,  /* largest of outer's results */
+    FEW = 4,          /* rows up to which a weight is not expanded into a panel first */
 };
 
 /* Dropout over the elements (token, channel) of an activation. */

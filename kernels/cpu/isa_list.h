@@ -11,7 +11,11 @@
 KERNEL(void, tile,
        (int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
         const float *init, bool add))
-/* The same for mr <= FEW, with what pack_b would make of W's rows n0.. and columns k0..; only
+/* As tile with ADD or nothing for the first n <= nr columns, and what is left of a vector: a (m,
+ * kc) in rows ROW_LD apart. */
+KERNEL(void, tile_unpacked,
+       (int m, int n, int64_t kc, const float *a, const float *b, float *c, int64_t ldc, bool add))
+/* As tile for mr <= FEW, with what pack_b would make of W's rows n0.. and columns k0..; only
  * if few_can_read(w, kc) and W is not rounded. */
 KERNEL(void, tile_few,
        (int mr, int64_t kc, const float *a, const struct weight *w, int64_t k0, int64_t n0,
@@ -43,10 +47,6 @@ KERNEL(void, keep, (float *out, const float *x, int64_t n, const uint8_t *bits, 
 KERNEL(void, put_rows,
        (float *c, int64_t ldc, int64_t rows, int64_t n, const float *x, int64_t ldx,
         const float *base, int64_t ldbase, const uint8_t *bits, int64_t ldb, float scale))
-/* As tile with ADD or nothing, for the first N <= nr columns: a (m, kc) rows PROJECT_LD apart, c
- * (m, nr). */
-KERNEL(void, project,
-       (int m, int n, int64_t kc, const float *a, const float *b, float *c, bool add))
 /* c (r, n) += one chain of multiply-adds from 0 over k < kc <= KC of d[k][i] * x[k][j], x first
  * multiplied with SCALE and, where BITS (rows of LDB bytes) are not NULL, 0 without its bit.
  * r <= OUTER_ROWS. */

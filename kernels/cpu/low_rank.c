@@ -52,7 +52,7 @@ static void take_rows(float *to, const struct thin *x, int64_t m0, int64_t m, in
 {
     const struct kept *const k = x->kept && x->kept->bits ? x->kept : NULL;
 
-    for (int64_t i = 0; i < m; i++, to += PROJECT_LD) {
+    for (int64_t i = 0; i < m; i++, to += ROW_LD) {
         const float *const from = x->x + (m0 + i) * x->K + k0;
 
         if (k)
@@ -70,15 +70,15 @@ static void project_task(float *out, int64_t R, const struct thin *x, int64_t m0
 {
     const struct isa *const isa = cpu_isa();
     const int64_t n = min_i64(isa->nr, R - r0);
-    _Alignas(64) float rows[MR_MAX * PROJECT_LD], sums[PROJECT_ROWS * NR_MAX];
+    _Alignas(64) float rows[MR_MAX * ROW_LD], sums[PROJECT_ROWS * NR_MAX];
 
     for (int64_t k0 = 0; k0 < x->K; k0 += KC)
         for (int64_t i = m0; i < m1; i += isa->mr) {
             const int64_t m = min_i64(isa->mr, m1 - i), kc = min_i64(KC, x->K - k0);
 
             take_rows(rows, x, i, m, k0, kc);
-            isa->project((int)m, (int)n, kc, rows, panel + k0 * isa->nr, sums + (i - m0) * isa->nr,
-                         k0 > 0);
+            isa->tile_unpacked((int)m, (int)n, kc, rows, panel + k0 * isa->nr,
+                               sums + (i - m0) * isa->nr, isa->nr, k0 > 0);
         }
     for (int64_t i = m0; i < m1; i++)
         memcpy(out + i * R + r0, sums + (i - m0) * isa->nr, (size_t)n * sizeof *out);

@@ -4,7 +4,6 @@
 #define VEC_LOW_RANK_H
 
 #include "vec_dropout.h"
-#include "vec_tile.h"
 
 /* ---- choices ---- */
 
@@ -136,58 +135,6 @@ static void put_rows(float *c, int64_t ldc, int64_t rows, int64_t n, const float
         else
             put_row(false, false, c, n, x, NULL, NULL, scale);
     }
-}
-
-/* ---- rows down to the rank ---- */
-
-/* ROWS and VECS are constants where this is inlined. */
-FORCE_INLINE void project_rows(const int rows, const int vecs, int64_t kc, const float *a,
-                               const float *b, float *c, bool add)
-{
-    vf left[MR], right[MR];
-
-    UNROLL(16)
-    for (int i = 0; i < rows; i++)
-        left[i] = right[i] = vf_set(0.0f);
-    for (int64_t k = 0; k < kc; k++) {
-        const vf b0 = vf_load(b + k * NR), b1 = vecs > 1 ? vf_load(b + k * NR + W) : b0;
-
-        UNROLL(16)
-        for (int i = 0; i < rows; i++) {
-            const vf x = vf_set(a[i * PROJECT_LD + k]);
-
-            left[i] = vf_fma(x, b0, left[i]);
-            if (vecs > 1)
-                right[i] = vf_fma(x, b1, right[i]);
-        }
-    }
-    UNROLL(16)
-    for (int i = 0; i < rows; i++, c += NR) {
-        vf_store(c, add ? vf_add(vf_load(c), left[i]) : left[i]);
-        if (vecs > 1)
-            vf_store(c + W, add ? vf_add(vf_load(c + W), right[i]) : right[i]);
-    }
-}
-
-FORCE_INLINE void project_some(const int rows, int n, int64_t kc, const float *a, const float *b,
-                               float *c, bool add)
-{
-    if (n > W)
-        project_rows(rows, 2, kc, a, b, c, add);
-    else
-        project_rows(rows, 1, kc, a, b, c, add);
-}
-
-static void project(int m, int n, int64_t kc, const float *a, const float *b, float *c, bool add)
-{
-    if (m == MR) {
-        project_some(MR, n, kc, a, b, c, add);
-        return;
-    }
-    for (; m >= 4; m -= 4, a += 4 * PROJECT_LD, c += 4 * NR)
-        project_some(4, n, kc, a, b, c, add);
-    for (; m > 0; m--, a += PROJECT_LD, c += NR)
-        project_some(1, n, kc, a, b, c, add);
 }
 
 /* ---- sums over rows ---- */

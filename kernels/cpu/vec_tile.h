@@ -9,9 +9,10 @@
  * columns of a panel ahead a is fetched (the panels follow one another). */
 enum { NR = 2 * W, MR = W == 16 ? 14 : 6, AHEAD = 48 };
 
-/* A tile's sums, two vectors a row, added to what they are added to. */
-FORCE_INLINE void put_sums(const int rows, const vf *left, const vf *right, float *c, int64_t ldc,
-                           const float *init, bool add)
+/* A tile's sums, two vectors a row (VECS 1: the left one alone), added to what they are added to.
+ */
+FORCE_INLINE void put_sums(const int rows, const int vecs, const vf *left, const vf *right,
+                           float *c, int64_t ldc, const float *init, bool add)
 {
     UNROLL(16)
     for (int i = 0; i < rows; i++) {
@@ -19,19 +20,25 @@ FORCE_INLINE void put_sums(const int rows, const vf *left, const vf *right, floa
         const float *const base = add ? row : init;
 
         vf_store(row, base ? vf_add(vf_load(base), left[i]) : left[i]);
-        vf_store(row + W, base ? vf_add(vf_load(base + W), right[i]) : right[i]);
+        if (vecs > 1)
+            vf_store(row + W, base ? vf_add(vf_load(base + W), right[i]) : right[i]);
     }
 }
 
+/* How far apart rows of a are, and its values for one k and the next. */
+struct steps {
+    int64_t row, k;
+};
+
 /*
- * ROWS is a constant where this is inlined, so that the sums stay in registers. Limit: two
- * multiply-adds a cycle. Xeon with AVX-512, one core: AVX2 code 113 of 115 GFLOP/s; AVX-512 code
- * 62.8 of 64 FLOP a cycle, 180 GFLOP/s at the 2.84 GHz such code runs at for long (bursts: 3.3
- * GHz). Whole products from NF4, 760 x 10240 x 2560: 160 and, on two cores, 315.
+ * ROWS, VECS and BY are constants where this is inlined, so that the sums stay in registers.
+ * Limit: two multiply-adds a cycle. Xeon with AVX-512, one core: AVX2 code 113 of 115 GFLOP/s;
+ * AVX-512 code 62.8 of 64 FLOP a cycle, 180 GFLOP/s at the 2.84 GHz such code runs at for long
+ * (bursts: 3.3 GHz). Whole products from NF4, 760 x 10240 x 2560: 160 and, on two cores, 315.
  */
-FORCE_INLINE void tile_rows(const int rows, int64_t kc, const float *restrict a,
-                            const float *restrict b, float *restrict c, int64_t ldc,
-                            const float *init, bool add)
+FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps by, int64_t kc,
+                            const float *restrict a, const float *restrict b, float *restrict c,
+                            int64_t ldc, const float *init, bool add)
 {
     vf left[MR], right[MR];
 
@@ -39,75 +46,64 @@ FORCE_INLINE void tile_rows(const int rows, int64_t kc, const float *restrict a,
     for (int i = 0; i < rows; i++) {
         left[i] = right[i] = vf_set(0.0f);
         __builtin_prefetch(c + i * ldc, 1);
-        __builtin_prefetch(c + i * ldc + NR - 1, 1);
+        __builtin_prefetch(c + i * ldc + vecs * W - 1, 1);
     }
     for (int64_t k = 0; k < kc; k++) {
-        const vf b0 = vf_load(b + k * NR), b1 = vf_load(b + k * NR + W);
+        const vf b0 = vf_load(b + k * NR), b1 = vecs > 1 ? vf_load(b + k * NR + W) : b0;
 
-        __builtin_prefetch(a + (k + AHEAD) * rows);
+        if (by.row == 1)
+            __builtin_prefetch(a + (k + AHEAD) * by.k);
         UNROLL(16)
         for (int i = 0; i < rows; i++) {
-            const vf x = vf_set(a[k * rows + i]);
+            const vf x = vf_set(a[k * by.k + i * by.row]);
 
             left[i] = vf_fma(x, b0, left[i]);
-            right[i] = vf_fma(x, b1, right[i]);
+            if (vecs > 1)
+                right[i] = vf_fma(x, b1, right[i]);
         }
     }
-    put_sums(rows, left, right, c, ldc, init, add);
+    put_sums(rows, vecs, left, right, c, ldc, init, add);
 }
 
 /* Code for every number of rows: the last panel of c has fewer, and one token only one. */
-#define TILE(rows) tile_rows(rows, kc, a, b, c, ldc, init, add)
+#define CASE(rows)                                                                                 \
+    case rows:                                                                                     \
+        TILE(rows);                                                                                \
+        break;
+#if MR_LARGE
+#define LARGE_CASES CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#else
+#define LARGE_CASES
+#endif
+#define EVERY_CASE CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) LARGE_CASES
+
+#define TILE(rows) tile_rows(rows, 2, (struct steps){ 1, rows }, kc, a, b, c, ldc, init, add)
 static void tile(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add)
 {
     switch (mr) {
-    case 1:
-        TILE(1);
-        break;
-    case 2:
-        TILE(2);
-        break;
-    case 3:
-        TILE(3);
-        break;
-    case 4:
-        TILE(4);
-        break;
-    case 5:
-        TILE(5);
-        break;
-    case 6:
-        TILE(6);
-        break;
-#if MR_LARGE
-    case 7:
-        TILE(7);
-        break;
-    case 8:
-        TILE(8);
-        break;
-    case 9:
-        TILE(9);
-        break;
-    case 10:
-        TILE(10);
-        break;
-    case 11:
-        TILE(11);
-        break;
-    case 12:
-        TILE(12);
-        break;
-    case 13:
-        TILE(13);
-        break;
-    case 14:
-        TILE(14);
-        break;
-#endif
+        EVERY_CASE
     }
 }
 #undef TILE
+
+#define TILE(rows)                                                                                 \
+    do {                                                                                           \
+        if (n > W)                                                                                 \
+            tile_rows(rows, 2, (struct steps){ ROW_LD, 1 }, kc, a, b, c, ldc, NULL, add);          \
+        else                                                                                       \
+            tile_rows(rows, 1, (struct steps){ ROW_LD, 1 }, kc, a, b, c, ldc, NULL, add);          \
+    } while (0)
+static void tile_unpacked(int m, int n, int64_t kc, const float *a, const float *b, float *c,
+                          int64_t ldc, bool add)
+{
+    switch (m) {
+        EVERY_CASE
+    }
+}
+#undef TILE
+#undef EVERY_CASE
+#undef LARGE_CASES
+#undef CASE
 
 #endif

@@ -52,7 +52,7 @@ FORCE_INLINE void tile_blocks_rows(const int rows, int64_t kc, const float *rest
         for (int j = 0; j < STRIP; j++)
             ADD_COLUMN(k + j, vf_load(part + j * NR), vf_load(part + j * NR + W));
     }
-    put_sums(rows, left, right, c, ldc, init, add);
+    put_sums(rows, 2, left, right, c, ldc, init, add);
 }
 
 /* Each value is used as it is made: a strip of them by way of memory makes the additions, which
@@ -81,7 +81,7 @@ FORCE_INLINE void tile_strips_rows(const int rows, const enum dtype t, int64_t k
         for (int b = 0; b < 4; b++)
             ADD_COLUMN(k + 4 * j + b, strip_column(t, &l, j, b), strip_column(t, &r, j, b));
     }
-    put_sums(rows, left, right, c, ldc, init, add);
+    put_sums(rows, 2, left, right, c, ldc, init, add);
 }
 
 /* A function for each of these, and for each number of rows: compilers take long over large ones.

@@ -46,7 +46,7 @@ FORCE_INLINE void tile_codes_rows(const int rows, int64_t kc, const float *restr
         ADD_CODE(6);
         ADD_CODE(7);
     }
-    put_sums(rows, left, right, c, ldc, init, add);
+    put_sums(rows, 2, left, right, c, ldc, init, add);
 }
 #undef ADD_CODE
 
@@ -77,7 +77,7 @@ FORCE_INLINE void tile_halves_rows(const int rows, const bool brain, int64_t kc,
             ADD_COLUMN(k + 2 * j + 1, high_half(l[j], brain), high_half(r[j], brain));
         }
     }
-    put_sums(rows, left, right, c, ldc, init, add);
+    put_sums(rows, 2, left, right, c, ldc, init, add);
 }
 
 /* ---- any of them ---- */
