@@ -212,7 +212,7 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gem
     };
     const int64_t blocks = parts(g->M, BLOCK_ROWS), tasks = 4 * omp_get_max_threads();
 
-    assert(g->terms == 1 && !g->term[0].a_trans && g->term[0].a_scale == 1);
+    assert(g->terms == 1 && g->term[0].a_scale == 1);
     if (is_few(isa, g)) {
         run_few(isa, g, work);
         if (rest)

@@ -69,8 +69,7 @@ static bool rounds(const struct weight *w)
 
 /* ---- packing A ---- */
 
-/* Row (or with a_trans, column) LINE of A, elements FIRST..FIRST+n-1 of a's row, ready for use: a
- * pointer into a, or TMP. */
+/* Row LINE of A, elements FIRST..FIRST+n-1, ready for use: a pointer into a, or TMP. */
 static const float *a_run(const struct gemm_term *t, int64_t line, int64_t first, int64_t n,
                           float *tmp)
 {
@@ -100,29 +99,6 @@ static void pack_panel(float *to, const struct gemm_term *t, int64_t k0, int64_t
     cpu_isa()->pack_a(to, row, m, kc);
 }
 
-/* The same for PANELS panels of a transposed A: runs along m, each cut into the panels. */
-static void pack_panels_trans(float *to, const struct gemm_term *t, int64_t k0, int64_t kc,
-                              int64_t m0, int64_t m, int64_t panels)
-{
-    const int mr = cpu_isa()->mr;
-    float tmp[PACK_PANELS * MR_MAX];
-
-    for (int64_t k = 0; k < kc; k++) {
-        const float *const line = a_run(t, k0 + k, m0, m, tmp);
-
-        for (int64_t p = 0; p < panels; p++) {
-            const int64_t rows = min_i64(mr, m - p * mr);
-
-            float *const at = to + p * mr * kc + k * rows;
-
-            if (rows == MR_MAX) /* in line: a size the compiler knows */
-                memcpy(at, line + p * mr, MR_MAX * sizeof *line);
-            else
-                memcpy(at, line + p * mr, (size_t)rows * sizeof *line);
-        }
-    }
-}
-
 /* Panels FIRST.. (PANELS of them) of one chunk. */
 static void pack_some(const struct block *b, float *to, const struct gemm_term *t, int64_t k0,
                       int64_t kc, int64_t first, int64_t panels)
@@ -131,10 +107,6 @@ static void pack_some(const struct block *b, float *to, const struct gemm_term *
     const int64_t m0 = first * mr, m = min_i64(b->rows - m0, panels * mr);
 
     to += first * mr * kc;
-    if (t->a_trans) {
-        pack_panels_trans(to, t, k0, kc, b->first + m0, m, panels);
-        return;
-    }
     for (int64_t p = 0; p < panels; p++)
         pack_panel(to + p * mr * kc, t, k0, kc, b->first + m0 + p * mr,
                    (int)min_i64(mr, m - p * mr));
@@ -308,33 +280,12 @@ static void put_tile(const struct chunk *s, const float *tile, int64_t m0, int64
                         k ? k->scale : 1);
 }
 
-/* Of a chunk's k: FROM..TO. */
-struct run {
-    int64_t from, to;
-};
-
-/* What the product's part leaves of the chunk for the M rows from M0 on. */
-static struct run run_of(const struct chunk *s, int64_t m0, int m)
+/* One tile; PANEL is NULL where it reads the weight itself. */
+static void make_tile(const struct chunk *s, int m, const float *a, const float *panel, int64_t n0,
+                      float *c, int64_t ldc, const float *init, bool add)
 {
-    const struct gemm *const g = s->g;
-    struct run r = { 0, s->kc };
-
-    if (g->part == GEMM_FIRST_K)
-        r.to = max_i64(0, min_i64(s->kc, g->seen + m0 + m - 1 - s->k0));
-    else if (g->part == GEMM_LAST_K)
-        r.from = max_i64(0, min_i64(s->kc, m0 - g->seen + 1 - s->k0));
-    return r;
-}
-
-/* One tile of the rows from M0 on; PANEL is NULL where it reads the weight itself. */
-static void make_tile(const struct chunk *s, int64_t m0, int m, const float *a, const float *panel,
-                      int64_t n0, float *c, int64_t ldc, const float *init, bool add)
-{
-    const struct run k = run_of(s, m0, m);
-
     if (panel)
-        cpu_isa()->tile(m, k.to - k.from, a + k.from * m, panel + k.from * cpu_isa()->nr, c, ldc,
-                        init, add);
+        cpu_isa()->tile(m, s->kc, a, panel, c, ldc, init, add);
     else
         cpu_isa()->tile_few(m, s->kc, a, s->term->b, s->k0, weight_row(s, n0), c, ldc, init, add);
 }
@@ -367,14 +318,12 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
 
         if (panel)
             fetch_part(ahead, i, panels);
-        if (g->part == GEMM_COLUMNS && n0 >= g->seen + m0 + m - 1)
-            continue;
         if (direct) {
-            make_tile(s, m0, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
+            make_tile(s, m, a, panel, n0, g->c + m0 * g->ldc + n0, g->ldc, s->init,
                       !s->first || g->add);
         } else {
             fetch_c(g, m0, m0 + m, n0);
-            make_tile(s, m0, m, a, panel, n0, tile, isa->nr, NULL, false);
+            make_tile(s, m, a, panel, n0, tile, isa->nr, NULL, false);
             put_tile(s, tile, m0, m, n0, n);
         }
     }
@@ -483,7 +432,8 @@ void gemm_columns(const struct gemm *g, float *packed, int64_t first, int64_t ro
             n1);
 }
 
-void gemm_run_alone(const struct gemm *g, float *work)
+/* With the calling thread alone. */
+static void run_alone(const struct gemm *g, float *work)
 {
     struct block b = { .g = g, .packed = work };
 
@@ -523,7 +473,7 @@ void gemm_run(const struct gemm *g, float *work)
         return;
     }
     if (!worth_threads(elements(g))) {
-        gemm_run_alone(g, work);
+        run_alone(g, work);
         return;
     }
 

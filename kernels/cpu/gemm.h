@@ -17,10 +17,9 @@
 #include "low_rank.h"
 
 struct gemm_term {
-    const float *a; /* (M, K), rows LDA apart; a_trans: (K, M) */
+    const float *a; /* (M, K), rows LDA apart */
     int64_t lda;
-    bool a_trans;
-    const int32_t *a_rows;  /* row m of A is row a_rows[m] of a; NULL: row m. Not with a_trans */
+    const int32_t *a_rows;  /* row m of A is row a_rows[m] of a; NULL: row m */
     float a_scale;          /* A is a times this */
     const struct weight *b; /* b_trans: B is b's rows transposed */
     bool b_trans;
@@ -28,14 +27,6 @@ struct gemm_term {
     int64_t b_ld;    /* dense b: its rows are so far apart; 0: b's width */
     int64_t K;
     const struct kept *out_kept; /* dropout on this term's product, chunk by chunk; NULL: none */
-};
-
-/* What a triangle leaves out, tile by tile: it costs no work. */
-enum gemm_part {
-    GEMM_ALL,
-    GEMM_COLUMNS, /* row m is asked for its first SEEN + m columns; those behind are anything */
-    GEMM_FIRST_K, /* row m of A is 0 from k = SEEN + m on */
-    GEMM_LAST_K,  /* row m of A is 0 up to k = m - SEEN */
 };
 
 struct gemm {
@@ -46,8 +37,6 @@ struct gemm {
     int64_t ldc;
     const float *bias; /* (N), or NULL */
     bool add;          /* base is what stands in c; bias is NULL then */
-    enum gemm_part part;
-    int64_t seen;
 };
 
 /* Bytes of WORK for products of up to M rows whose terms have K and REST (0: one term), with a
@@ -55,8 +44,6 @@ struct gemm {
 size_t gemm_work(int64_t M, int64_t K, int64_t rest, enum dtype round);
 /* With all threads. WORK: 64-byte aligned. */
 void gemm_run(const struct gemm *g, float *work);
-/* With the calling thread alone, for parts of a task. */
-void gemm_run_alone(const struct gemm *g, float *work);
 
 /* A product in f32 for those who make more of the sum than this: rows FIRST.. (ROWS of them) of A
  * are packed in pieces, each by any thread, at PACKED (gemm_packed bytes); then any columns of c
