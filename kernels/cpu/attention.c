@@ -41,14 +41,15 @@ static struct inputs inputs_of(const struct dev *q, const struct dev *k, const s
 }
 
 /* Rows that the thread likely wants next, short and far from each other, so that the machine does
- * not foresee them: asked for a few at a time while others are multiplied. */
+ * not foresee them: asked for in pieces while others are multiplied. */
 struct ahead {
     struct {
         const float *at;
         int64_t ld, n;
     } part[8];
     int parts;
-    int64_t row, rows;
+    int64_t rows;
+    int64_t done, line, row; /* parts that are done; of the next what comes next */
 };
 
 static void ahead_add(struct ahead *x, const float *at, int64_t ld, int64_t n)
@@ -58,12 +59,26 @@ static void ahead_add(struct ahead *x, const float *at, int64_t ld, int64_t n)
     x->part[x->parts++].n = n;
 }
 
-static void ahead_ask(struct ahead *x)
+/* The next N times WANTED floats, row after row, then the next of each; NONE: any address. */
+static struct wanted ahead_take(struct ahead *x, int64_t n, const float *none)
 {
-    for (int some = 0; some < 2 && x->row < x->rows; some++, x->row++)
-        for (int i = 0; i < x->parts; i++)
-            for (int64_t at = 0; at < x->part[i].n; at += 64 / (int64_t)sizeof(float))
-                __builtin_prefetch(x->part[i].at + x->row * x->part[i].ld + at, 0, 2);
+    if (x->done == x->parts || x->rows == 0)
+        return (struct wanted){ none, none, 0, 0 };
+
+    const int64_t ld = x->part[x->done].ld, left = x->rows - x->row;
+    const float *const at = x->part[x->done].at + x->line + x->row * ld;
+    const struct wanted w = { at, at + WANTED - x->rows * ld, left, ld };
+
+    x->row += n;
+    if (n >= left) {
+        x->row = min_i64(n - left, x->rows);
+        x->line += WANTED;
+    }
+    if (x->line >= x->part[x->done].n) {
+        x->done++;
+        x->line = x->row = 0;
+    }
+    return w;
 }
 
 /* A thread's memory. Rows are ROW_LD apart; of x and y, chunks of KC columns PANEL apart. */
@@ -200,9 +215,10 @@ static void multiply(float *c, int64_t ldc, int64_t m, int64_t n, const float *a
         const int64_t kc = min_i64(KC, K - k0), packed = min_i64(KC, b->K - k0);
 
         for (int64_t n0 = 0; n0 < n; n0 += isa->nr) {
-            ahead_ask(ahead);
+            const struct wanted soon = ahead_take(ahead, kc, a);
+
             isa->tile_unpacked((int)m, (int)min_i64(isa->nr, n - n0), kc, a,
-                               b->at + k0 * b->N + n0 * packed, c + n0, ldc, k0 > 0);
+                               b->at + k0 * b->N + n0 * packed, c + n0, ldc, k0 > 0, &soon);
         }
     }
 }
@@ -242,16 +258,17 @@ struct readers {
     int64_t i, queries, h, heads;
 };
 
-static int64_t query_of(const struct readers *x, int64_t r)
-{
-    return x->i + r % x->queries;
-}
+/* One of them: its query, where its q begins, and which head it is of all tokens'. */
+struct reader {
+    int64_t i, q, head;
+};
 
-/* Elements from the beginning of an array whose rows of one query are LD apart to row R. */
-static int64_t offset_of(const struct readers *x, const struct seq *s, int64_t r, int64_t ld,
-                         int64_t D)
+static struct reader reader_of(const struct readers *x, int64_t r, const struct inputs *a,
+                               const struct seq *s)
 {
-    return (s->q_start + query_of(x, r)) * ld + (x->h + r / x->queries) * D;
+    const int64_t i = x->i + r % x->queries, h = x->h + r / x->queries, row = s->q_start + i;
+
+    return (struct reader){ i, row * a->q_ld + h * a->D, row * a->H + h };
 }
 
 struct softmax {
@@ -266,32 +283,41 @@ static void forward_panel(float *out, struct softmax *softmax, const struct inpu
 {
     const struct isa *const isa = cpu_isa();
     const bool add = j > first_tile(a, s, x->i);
+    struct reader row[MR_MAX];
     float change[MR_MAX];
     int64_t seen = 0;
 
     for (int64_t r = 0; r < m; r++) {
-        take(t->x, r, a->q + offset_of(x, s, r0 + r, a->q_ld, a->D), a->D, a->scale);
-        seen = max_i64(seen, min_i64(values->K, visible(s, query_of(x, r0 + r)) - j));
+        row[r] = reader_of(x, r0 + r, a, s);
+        take(t->x, r, a->q + row[r].q, a->D, a->scale);
+        seen = max_i64(seen, min_i64(values->K, visible(s, row[r].i) - j));
     }
     if (seen == 0)
         return;
     multiply(t->scores, ROW_LD, m, seen, t->x, a->D, keys, &t->ahead);
     for (int64_t r = 0; r < m; r++) {
-        const int64_t i = query_of(x, r0 + r);
-        float *const row = t->scores + r * ROW_LD;
-        const int64_t hidden = hide(row, a, s, i, j, seen);
+        float *const scores = t->scores + r * ROW_LD;
+        const int64_t hidden = hide(scores, a, s, row[r].i, j, seen);
 
-        change[r] = isa->softmax_tile(row + hidden, seen - hidden, visible(s, i) - j - hidden,
-                                      &softmax->most[r0 + r], &softmax->sum[r0 + r]);
+        change[r] =
+            isa->softmax_tile(scores + hidden, seen - hidden, visible(s, row[r].i) - j - hidden,
+                              &softmax->most[r0 + r], &softmax->sum[r0 + r]);
     }
     multiply(t->sums, round_up(a->D, NR_MAX), m, a->D, t->scores, seen, values, &t->ahead);
     for (int64_t r = 0; r < m; r++) {
-        float *const to = out + offset_of(x, s, r0 + r, a->H * a->D, a->D);
+        const int64_t left = visible(s, row[r].i) - j;
+        const float *sums = t->sums + r * round_up(a->D, NR_MAX);
+        float *const to = out + row[r].head * a->D;
 
+        if (left <= 0)
+            continue;
         if (add && change[r] != 1)
             isa->scale(to, change[r], a->D);
-        isa->put_rows(to, 0, 1, a->D, t->sums + r * round_up(a->D, NR_MAX), 0, add ? to : NULL, 0,
-                      NULL, 0, 1);
+        if (add) {
+            isa->put_rows(to, 0, 1, a->D, sums, 0, to, 0, NULL, 0, 1);
+            sums = to;
+        }
+        isa->keep(to, sums, a->D, NULL, left > KEYS ? 1 : 1 / softmax->sum[r0 + r]);
     }
 }
 
@@ -315,11 +341,8 @@ static void forward_rows(float *out, float *lse, const struct inputs *a, const s
             forward_panel(out, &softmax, a, s, x, r, min_i64(isa->mr, rows - r), j, &keys_t,
                           &values, t);
     }
-    for (int64_t r = 0; r < rows; r++) {
-        isa->scale(out + offset_of(x, s, r, a->H * a->D, a->D), 1 / softmax.sum[r], a->D);
-        if (lse)
-            lse[offset_of(x, s, r, a->H, 1)] = softmax.most[r] + logf(softmax.sum[r]);
-    }
+    for (int64_t r = 0; lse && r < rows; r++)
+        lse[reader_of(x, r, a, s).head] = softmax.most[r] + logf(softmax.sum[r]);
 }
 
 /* Queries I.. of S in all heads that read key head KH. */
@@ -362,7 +385,7 @@ static struct ahead forward_ahead(const float *out, const struct inputs *a, cons
 /* Tasks that follow one another are a thread's as long as there are many. */
 static int together(int64_t tasks)
 {
-    return (int)max_i64(1, min_i64(16, tasks / (8 * omp_get_max_threads())));
+    return (int)max_i64(1, min_i64(16, tasks / (4 * omp_get_max_threads())));
 }
 
 static int attention_forward(struct dev *out, struct dev *lse, const struct dev *q,
@@ -510,13 +533,13 @@ static struct ahead backward_ahead(const struct slopes *g, const struct inputs *
                   k = s->k_start * a->kv_ld + (kh + 1) * a->D;
     struct ahead x = { .rows = kh + 1 < a->K ? min_i64(KEYS, s->q_len) : 0 };
 
-    ahead_add(&x, g->dk + k, a->kv_ld, a->D);
-    ahead_add(&x, g->dv + k, a->kv_ld, a->D);
     ahead_add(&x, g->dout + row, ld, group);
     ahead_add(&x, g->out + row, ld, group);
     ahead_add(&x, a->k + k, a->kv_ld, a->D);
     ahead_add(&x, a->v + k, a->kv_ld, a->D);
     ahead_add(&x, a->q + q, a->q_ld, group);
+    ahead_add(&x, g->dk + k, a->kv_ld, a->D);
+    ahead_add(&x, g->dv + k, a->kv_ld, a->D);
     ahead_add(&x, g->dq + q, a->q_ld, group);
     return x;
 }

@@ -17,6 +17,7 @@ enum {
     NR_MAX = 32,      /* largest tile of any instruction set */
     ROW_LD = KC + 16, /* from row to row of tile_unpacked's a: not a power of two */
     OUTER_ROWS = 16,  /* largest of outer's results */
+    WANTED = 32,      /* floats asked for at a time: two lines of the cache */
     FEW = 4,          /* rows up to which a weight is not expanded into a panel first */
 };
 
@@ -25,6 +26,13 @@ struct mask {
     const struct dropout *drop;
     const int32_t *pos;     /* (N) */
     const uint32_t *sample; /* (N) */
+};
+
+/* Where step k of a product asks for WANTED floats in advance: at + k * ld while k < rows,
+ * then + k * ld from there on. */
+struct wanted {
+    const float *at, *then;
+    int64_t rows, ld;
 };
 
 struct isa {

@@ -14,7 +14,8 @@ KERNEL(void, tile,
 /* As tile with ADD or nothing for the first n <= nr columns, and what is left of a vector: a (m,
  * kc) in rows ROW_LD apart. */
 KERNEL(void, tile_unpacked,
-       (int m, int n, int64_t kc, const float *a, const float *b, float *c, int64_t ldc, bool add))
+       (int m, int n, int64_t kc, const float *a, const float *b, float *c, int64_t ldc, bool add,
+        const struct wanted *soon))
 /* As tile for mr <= FEW, with what pack_b would make of W's rows n0.. and columns k0..; only
  * if few_can_read(w, kc) and W is not rounded. */
 KERNEL(void, tile_few,

@@ -72,9 +72,10 @@ static float softmax_tile(float *s, int64_t n, int64_t valid, float *most, float
     }
     memset(s + valid, 0, (size_t)(n - valid) * sizeof *s);
 
-    float change[16];
+    float change[16] = { 0 };
 
-    v16_store(change, v16_exp(v16_set(before - *most)));
+    if (before > -INFINITY)
+        v16_store(change, v16_exp(v16_set(before - *most)));
     *sum = *sum * change[0] + v16_sum(total);
     return change[0];
 }

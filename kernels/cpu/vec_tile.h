@@ -38,7 +38,7 @@ struct steps {
  */
 FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps by, int64_t kc,
                             const float *restrict a, const float *restrict b, float *restrict c,
-                            int64_t ldc, const float *init, bool add)
+                            int64_t ldc, const float *init, bool add, const struct wanted *soon)
 {
     vf left[MR], right[MR];
 
@@ -51,8 +51,14 @@ FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps b
     for (int64_t k = 0; k < kc; k++) {
         const vf b0 = vf_load(b + k * NR), b1 = vecs > 1 ? vf_load(b + k * NR + W) : b0;
 
-        if (by.row == 1)
+        if (by.row == 1) {
             __builtin_prefetch(a + (k + AHEAD) * by.k);
+        } else {
+            const float *const next = (k < soon->rows ? soon->at : soon->then) + k * soon->ld;
+
+            __builtin_prefetch(next, 0, 2);
+            __builtin_prefetch(next + WANTED / 2, 0, 2);
+        }
         UNROLL(16)
         for (int i = 0; i < rows; i++) {
             const vf x = vf_set(a[k * by.k + i * by.row]);
@@ -77,7 +83,7 @@ FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps b
 #endif
 #define EVERY_CASE CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) LARGE_CASES
 
-#define TILE(rows) tile_rows(rows, 2, (struct steps){ 1, rows }, kc, a, b, c, ldc, init, add)
+#define TILE(rows) tile_rows(rows, 2, (struct steps){ 1, rows }, kc, a, b, c, ldc, init, add, NULL)
 static void tile(int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
                  const float *init, bool add)
 {
@@ -90,12 +96,12 @@ static void tile(int mr, int64_t kc, const float *a, const float *b, float *c, i
 #define TILE(rows)                                                                                 \
     do {                                                                                           \
         if (n > W)                                                                                 \
-            tile_rows(rows, 2, (struct steps){ ROW_LD, 1 }, kc, a, b, c, ldc, NULL, add);          \
+            tile_rows(rows, 2, (struct steps){ ROW_LD, 1 }, kc, a, b, c, ldc, NULL, add, soon);    \
         else                                                                                       \
-            tile_rows(rows, 1, (struct steps){ ROW_LD, 1 }, kc, a, b, c, ldc, NULL, add);          \
+            tile_rows(rows, 1, (struct steps){ ROW_LD, 1 }, kc, a, b, c, ldc, NULL, add, soon);    \
     } while (0)
 static void tile_unpacked(int m, int n, int64_t kc, const float *a, const float *b, float *c,
-                          int64_t ldc, bool add)
+                          int64_t ldc, bool add, const struct wanted *soon)
 {
     switch (m) {
         EVERY_CASE
