@@ -12,7 +12,7 @@ KERNEL(void, tile,
        (int mr, int64_t kc, const float *a, const float *b, float *c, int64_t ldc,
         const float *init, bool add))
 /* As tile with ADD or nothing for the first n <= nr columns, and what is left of a vector: a (m,
- * kc) in rows ROW_LD apart. */
+ * kc) in rows ROW_LD apart. What SOON says (NULL: nothing) is asked for on the way. */
 KERNEL(void, tile_unpacked,
        (int m, int n, int64_t kc, const float *a, const float *b, float *c, int64_t ldc, bool add,
         const struct wanted *soon))

@@ -53,7 +53,7 @@ FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps b
 
         if (by.row == 1) {
             __builtin_prefetch(a + (k + AHEAD) * by.k);
-        } else {
+        } else if (soon) {
             const float *const next = (k < soon->rows ? soon->at : soon->then) + k * soon->ld;
 
             __builtin_prefetch(next, 0, 2);
