@@ -6,7 +6,23 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 #include <utf8proc.h>
+
+int svg_check_name(const char *path)
+{
+    static const char *const others[] = { ".png", ".pdf", ".jpg", ".jpeg", ".gif", ".webp" };
+    const char *ending = strrchr(path, '.');
+
+    for (size_t i = 0; ending && i < sizeof others / sizeof *others; i++)
+        if (!strcasecmp(ending, others[i]))
+            return err_set(
+                EXIT_USAGE,
+                "--plot '%s': pictures are SVG; call it %.*s.svg (browsers, Inkscape and "
+                "rsvg-convert read that)",
+                path, (int)(ending - path), path);
+    return 0;
+}
 
 void svg_open(struct buf *b, const char *id, const char *title, const char *desc, double width,
               double height, bool alone)

@@ -4,7 +4,11 @@
 #ifndef SVG_H
 #define SVG_H
 
+#include "err.h"
 #include "mem.h"
+
+/* EXIT_USAGE when PATH, a picture to be written, is called as one of another format: it would not open. */
+MUST_USE int svg_check_name(const char *path);
 
 /* The opening tag with <title> and <desc> (NULL: none); ALONE as in plot.h. */
 void svg_open(struct buf *b, const char *id, const char *title, const char *desc, double width,

@@ -106,7 +106,7 @@ ok
 same out a.svg
 
 for options in '--plan p --plot x.svg' '--plot same -o same' '--plot -' '--plot same --metrics same -o x' \
-	'--plot same --checkpoint same -o x'
+	'--plot same --checkpoint same -o x' '--plot x.png -o x'
 do
 	it "refuses $options"
 	run lora-train -m "$model" data $options

@@ -132,6 +132,8 @@ run score --note text a.zst
 exit_is 2; err_has "--html"
 run score --html - --plot - a.zst
 exit_is 2
+run score --plot new.PNG a.zst
+exit_is 2; err_has "--plot 'new.PNG': pictures are SVG; call it new.svg"; absent new.PNG
 run score --summary --metrics metrics.jsonl --html new.html a.zst b.zst
 exit_is 2; err_has '--metrics'; absent new.html
 run score --html one.html a.zst

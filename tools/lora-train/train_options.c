@@ -1,6 +1,8 @@
 /* train_options.c - the option table, and what the texts in it mean. */
 #include "train_options.h"
 
+#include "svg.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -186,6 +188,8 @@ static void check_picture(const struct train_options *o)
         return;
     if (o->plan_file)
         die(EXIT_USAGE, "--plan does not train, so there is nothing for --plot");
+    if (svg_check_name(o->plot_file) < 0)
+        die_err();
     if (!strcmp(o->plot_file, o->common.output) ||
         (o->metrics_file && !strcmp(o->plot_file, o->metrics_file)) ||
         (o->checkpoint && !strcmp(o->plot_file, o->checkpoint)))

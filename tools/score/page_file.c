@@ -1,5 +1,7 @@
 #include "page_file.h"
 
+#include "svg.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,8 @@ int page_check(const struct page_files *f, const struct cli_common *common)
         return err_set(EXIT_USAGE, "--note is for the page; give --html FILE");
     if (is_stdout(f->html) && is_stdout(f->plot))
         return err_set(EXIT_USAGE, "--html and --plot cannot both go to standard output");
+    if (f->plot && svg_check_name(f->plot) < 0)
+        return -1;
     if (f->html && outfile_try(f->html, common->force, false) < 0)
         return -1;
     return f->plot ? outfile_try(f->plot, common->force, false) : 0;
