@@ -41,9 +41,19 @@ static struct {
 #define TEXT_OF(number) #number
 #define LIBRARY(major)  "libcublasLt.so." TEXT_OF(major)
 
+/* Opened once, and for good: it has parts that must not go before the process does. */
+static void *library(void)
+{
+    static void *so;
+
+    if (!so)
+        so = dlopen(LIBRARY(CUBLAS_VER_MAJOR), RTLD_NOW | RTLD_LOCAL);
+    return so;
+}
+
 static bool load(void)
 {
-    void *const so = dlopen(LIBRARY(CUBLAS_VER_MAJOR), RTLD_NOW | RTLD_LOCAL);
+    void *const so = library();
 
     if (!so)
         return false;
@@ -151,11 +161,7 @@ static int32_t alignment(const void *a, const void *b, const void *c)
 
 const char *blaslt_missing(void)
 {
-    void *const so = dlopen(LIBRARY(CUBLAS_VER_MAJOR), RTLD_LAZY | RTLD_LOCAL);
-
-    if (so)
-        (void)dlclose(so);
-    return so ? NULL : LIBRARY(CUBLAS_VER_MAJOR);
+    return library() ? NULL : LIBRARY(CUBLAS_VER_MAJOR);
 }
 
 int blaslt_ready(void)
