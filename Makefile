@@ -180,9 +180,10 @@ fuzz: all $(FUZZ)
 	@$(if $(FUZZ),,echo "clang and its runtime are not there; install clang and libclang-rt-14-dev" >&2; exit 69)
 	@SLMTOOLS_SHARE="$(CURDIR)/share" PATH="$(abspath $(BUILD))/bin:$$PATH" tests/fuzz/run build/fuzz $(or $(TIME),60) $(TARGET)
 
+# One after another: some ask how much of the card's memory is free, and take it.
 check-cuda: check-build
 	@if $(BUILD)/bin/peek --devices | grep '^cuda:' | grep -v 'cannot be used'; \
-	then CUDA_PLUGIN="$(abspath $(BUILD))/lib/slmtools" BUILD="$(abspath $(BUILD))" TEST_SECONDS=300 \
+	then CUDA_PLUGIN="$(abspath $(BUILD))/lib/slmtools" BUILD="$(abspath $(BUILD))" TEST_SECONDS=300 JOBS=1 \
 	     tests/run $(filter %.test,$(patsubst %.c,$(BUILD)/%.test,$(wildcard tests/ops/*.c))); \
 	else echo "check-cuda: there is no device, so nothing was run"; fi
 

@@ -35,7 +35,8 @@ static struct dev *alloc_for(enum use use, size_t bytes)
     if (graph_spoils("an op asks for memory") || make_room() < 0)
         return NULL;
     do {
-        e = cudaMalloc(&p, bytes ? bytes : 256);
+        e = bytes > PTRDIFF_MAX ? cudaErrorMemoryAllocation /* it may be rounded up to 0 */
+                                : cudaMalloc(&p, bytes ? bytes : 256);
         if (e == cudaSuccess) {
             allocations[n_allocations++] = { (struct dev *)p, bytes, use };
             return (struct dev *)p;

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 out=$(realpath -m "${1:-out/gpu}")
 portable=$PWD/build/portable made=$PWD/build/gpu # made: models, gigabytes of them
 export CUDA_PLUGIN=${CUDA_PLUGIN:-$portable/lib/slmtools} SLMTOOLS_SHARE=$PWD/share PATH=$portable/bin:$PATH
-export BUILD=$portable SLMTOOLS_LIB=$CUDA_PLUGIN TEST_SECONDS=110 JOBS=4
+export BUILD=$portable SLMTOOLS_LIB=$CUDA_PLUGIN TEST_SECONDS=110
 export HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
 [ -x "$portable/bin/predict" ] || tar -C build -xzf "$portable.tar.gz" 2>/dev/null
 [ -x "$portable/bin/predict" ] || { echo "gpu-report: build/portable is not there; run: make dist-portable" >&2; exit 69; }
@@ -42,6 +42,12 @@ machine() { # a plug-in without cuBLASLt takes PyTorch's, or any other that is t
 	peek --devices
 	peek --devices | grep -q '^cuda:0' && ! peek --devices | grep -E '^cuda.*(cannot|slow without)'
 }
+ops() { # three of them ask how much of the card's memory is free, and take it: they run alone
+	alone=("$portable"/tests/ops/test_{graph,kept,memory}.test) worst=0
+	JOBS=4 tests/run $(printf '%s\n' "$portable"/tests/ops/*.test | grep -vxF "$(printf '%s\n' "${alone[@]}")") || worst=1
+	JOBS=1 tests/run "${alone[@]}" || worst=1
+	return $worst
+}
 sanitizer() { # sanitizer "TOOL OPTIONS" TEST...: op tests, by name or path
 	tool=$1 worst=0
 	shift
@@ -53,11 +59,11 @@ sanitizer() { # sanitizer "TOOL OPTIONS" TEST...: op tests, by name or path
 	done
 	return $worst
 }
-export -f machine sanitizer
+export -f machine ops sanitizer
 export portable
 
 SHOWN=8 part machine 40 bash -c machine
-part ops 120 tests/run "$portable"/tests/ops/*.test
+part ops 120 bash -c ops
 part families 120 python3 tests/tools/cuda.t
 SHOWN=40 part speed "${SPEED_SECONDS:-180}" env DEVICE=cuda LAYERS="${LAYERS:-4,32}" RUNS="${RUNS:-2}" OUT="$made/bench" RIVALS="$made" python3 tests/perf/bench ${CASES-}
 cp "$made/bench/results.jsonl" "$out/" 2>/dev/null
