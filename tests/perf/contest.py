@@ -4,6 +4,8 @@ import statistics
 import subprocess
 import time
 
+LOG = os.environ.get("BENCH_LOG", os.devnull)   # what contestants have to say, in full
+
 
 class Missing(Exception):
     """Why a contestant has no number: a library or an instruction set that is not there."""
@@ -19,8 +21,9 @@ class Program:
         if not self.process:
             if not os.path.exists(self.command[0]):
                 raise Missing("not installed")
-            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                            env={**os.environ, **(self.env or {})}, stderr=subprocess.DEVNULL)
+            with open(LOG, "a") as log:
+                self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                                env={**os.environ, **(self.env or {})}, stderr=log)
         try:
             self.process.stdin.write(" ".join(map(str, words)) + "\n")
             self.process.stdin.flush()
@@ -57,6 +60,8 @@ def run(*command, **options):
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stderr.close()
     if process.returncode:
+        with open(LOG, "a") as log:
+            print(*command, text, sep="\n", file=log)
         raise Missing((text.strip().splitlines() or ["failed"])[-1][:60])
     return seconds, usage.ru_maxrss / 1000
 

@@ -11,13 +11,14 @@ out=$(realpath -m "${1:-out/gpu}")
 portable=$PWD/build/portable made=$PWD/build/gpu # made: models, gigabytes of them
 export CUDA_PLUGIN=${CUDA_PLUGIN:-$portable/lib/slmtools} SLMTOOLS_SHARE=$PWD/share PATH=$portable/bin:$PATH
 export BUILD=$portable SLMTOOLS_LIB=$CUDA_PLUGIN TEST_SECONDS=110
-export HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
+export HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1 BENCH_LOG=$made/contestants.txt
 [ -x "$portable/bin/predict" ] || tar -C build -xzf "$portable.tar.gz" 2>/dev/null
 [ -x "$portable/bin/predict" ] || { echo "gpu-report: build/portable is not there; run: make dist-portable" >&2; exit 69; }
 mkdir -p "$out" "$made/bin"
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v python3)" >"$made/bin/python" # by a link a virtual environment is not found
 chmod +x "$made/bin/python"
 : >"$out/summary.txt"
+: >"$BENCH_LOG"
 bad=0
 
 part() { # part NAME SECONDS COMMAND...: its log is OUT/NAME.txt; what it says last goes into the summary
@@ -66,6 +67,7 @@ SHOWN=8 part machine 40 bash -c machine
 part ops 120 bash -c ops
 part families 120 python3 tests/tools/cuda.t
 SHOWN=40 part speed "${SPEED_SECONDS:-180}" env DEVICE=cuda LAYERS="${LAYERS:-4,32}" RUNS="${RUNS:-2}" OUT="$made/bench" RIVALS="$made" python3 tests/perf/bench ${CASES-}
+cat "$BENCH_LOG" >>"$out/speed.txt"
 cp "$made/bench/results.jsonl" "$out/" 2>/dev/null
 if command -v compute-sanitizer >/dev/null
 then
