@@ -38,7 +38,8 @@ machine() { # a plug-in without cuBLASLt takes PyTorch's, or any other that is t
 	nvcc --version | tail -n 1
 	lscpu | grep 'Model name'
 	missing=$(peek --devices | sed -n 's/.*slow without //p' | head -n 1)
-	found=${missing:+$(find /usr/local /usr/lib /opt /root -name "$missing" -print -quit 2>/dev/null)}
+	wheels=$(python3 -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null)
+	found=${missing:+$(find $wheels /usr/local /usr/lib /opt -name "$missing" -print -quit 2>/dev/null)}
 	[ -z "$found" ] || ln -sfv "$found" "$CUDA_PLUGIN/"
 	peek --devices
 	peek --devices | grep -q '^cuda:0' && ! peek --devices | grep -E '^cuda.*(cannot|slow without)'
@@ -72,7 +73,7 @@ cp "$made/bench/results.jsonl" "$out/" 2>/dev/null
 if command -v compute-sanitizer >/dev/null
 then
 	failed=$(sed -n 's,^\(/[^:]*\.test\): .*,\1,p' "$out/ops.txt" | sort -u)
-	part memcheck 50 bash -c "sanitizer 'memcheck --report-api-errors no' $(echo $failed) attention_half linear graph norm head"
+	part memcheck 50 bash -c "sanitizer 'memcheck --report-api-errors no' $(echo $failed) attention_half linear norm head graph"
 	part racecheck 50 bash -c "sanitizer racecheck attention_half linear norm head"
 else
 	echo "sanitizer: compute-sanitizer is not installed, so nothing was looked at" | tee -a "$out/summary.txt"
