@@ -8,14 +8,12 @@
  * Gradients may be smaller than what f16 holds. So dout is multiplied, for each sequence and key head, with
  * the power of two that brings its largest entry to 1..2, and the results are divided by it, all exact.
  *
- * In bf16, ds goes into its products as two halves, rounded and what that leaves: with one, the four
- * roundings before it would make the error more than 1e-5 of the mean square. q, k, v, dout and p are
- * rounded once.
+ * q, k, v and dout (f32 to f16; bf16 as it is), p and ds are rounded once: dq and dk are 5e-6 to 7e-6 of the
+ * mean square off in bf16, dv 5e-6, and all 2e-7 in f16.
  *
  * FLOPs for each query and key: 6 D in the first kernel, 8 D in the second (10 D for heads of more than 128
- * channels, whose dk and dv have a launch each, as both sums do not fit into registers); 4 D more on the
- * tensor cores for the second halves of ds. For each row of a tile, 8 D bytes of L2 and OWN pairs: 48 and
- * 64 FLOP a byte. ldmatrix reads 0.08 bytes of shared memory a FLOP, without bank conflicts. With L2 at
+ * channels, whose dk and dv have a launch each, as both sums do not fit into registers). For each row of a
+ * tile, 8 D bytes of L2 and OWN pairs: 48 and 64 FLOP a byte. ldmatrix reads 0.08 bytes of shared memory a FLOP, without bank conflicts. With L2 at
  * 5.5 TB/s, shared memory at 29 TB/s and mma.sync at 600 TFLOP/s, as an H200 should have, each allows 260
  * to 450 TFLOP/s alone; nothing is loaded while tiles are multiplied but by other blocks (2 to 4 on a
  * multiprocessor), so 120 to 150 is what to expect. Phi-2 (32 heads of 80), one text of 2,048 tokens: 75
@@ -35,9 +33,10 @@ __device__ static float power_for(float largest)
 }
 
 /* times (S, K), and along (N, H) = dout times it, rounded, . y. */
-template <enum dtype T, class X> static __global__ void __launch_bounds__(ROW_THREADS) prepare(struct call<X> c)
+template <class X> static __global__ void __launch_bounds__(ROW_THREADS) prepare(struct call<X> c)
 {
     SHARED(float, warps);
+    constexpr enum dtype T = half_type<X>;
     const struct seq s = c.seqs[blockIdx.x];
     const int64_t D = c.a.head_dim, K = c.a.kv_heads, group = c.a.heads / K, kh = blockIdx.y;
     const int64_t n = s.q_len * group, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -108,10 +107,11 @@ __device__ static float softmax(float score, float lse, float scale, int query, 
     return sees ? expf(scale * score - lse) : 0;
 }
 
-template <enum dtype T, int CHANNELS, class X>
+template <int CHANNELS, class X>
 static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct call<X> c, int tiles)
 {
     SHARED(uint16_t, shared);
+    constexpr enum dtype T = half_type<X>;
     const int D = (int)c.a.head_dim, ld = D + PAD, mine = threadIdx.x / WARP * MINE;
     const int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
     const int64_t h = blockIdx.y, kh = h / (c.a.heads / c.a.kv_heads);
@@ -144,7 +144,7 @@ static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct ca
                 p[n][i] = softmax(p[n][i], *beside(queries, r, D), c.a.scale, first + r, j + col, end, window) *
                           (dp[n][i] - *beside(slopes, r, D));
             }
-        add_product<T, CHANNELS, T == DT_BF16 ? 2 : 1>(sum, p, keys, D);
+        add_product<T, CHANNELS>(sum, p, keys, D);
     }
     for (int r = 0; r < 2; r++) {
         const int i = first + mine + g + 8 * r;
@@ -154,10 +154,11 @@ static __global__ void __launch_bounds__(WARPS *WARP) backward_queries(struct ca
     }
 }
 
-template <enum dtype T, int CHANNELS, int WHAT, class X>
+template <int CHANNELS, int WHAT, class X>
 static __global__ void __launch_bounds__(WARPS *WARP) backward_keys(struct call<X> c, int tiles)
 {
     SHARED(uint16_t, shared);
+    constexpr enum dtype T = half_type<X>;
     const int D = (int)c.a.head_dim, ld = D + PAD, mine = threadIdx.x / WARP * MINE;
     const int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
     const int64_t kh = blockIdx.y, group = c.a.heads / c.a.kv_heads;
@@ -192,13 +193,13 @@ static __global__ void __launch_bounds__(WARPS *WARP) backward_keys(struct call<
                                       window);
                 }
             if constexpr (WHAT & VALUES)
-                add_product<T, CHANNELS, 1>(value_sum, p, slopes, D);
+                add_product<T, CHANNELS>(value_sum, p, slopes, D);
             if constexpr (WHAT & KEYS) {
                 scores<T>(dp, values + mine * ld, slopes, D);
                 for (int n = 0; n < TILE / 8; n++)
                     for (int i = 0; i < 4; i++)
                         p[n][i] *= dp[n][i] - *beside(slopes, 8 * n + 2 * t + i % 2, D);
-                add_product<T, CHANNELS, T == DT_BF16 ? 2 : 1>(key_sum, p, queries, D);
+                add_product<T, CHANNELS>(key_sum, p, queries, D);
             }
         }
     for (int r = 0; r < 2; r++) {
@@ -226,51 +227,44 @@ template <class X> static size_t shared_bytes(const struct call<X> *c)
     return rows_bytes(2 * OWN + 2 * TILE, c->a.head_dim);
 }
 
-template <enum dtype T, int CHANNELS, class X> static int run_queries(const struct call<X> *c)
+template <int CHANNELS, class X> static int run_queries(const struct call<X> *c)
 {
-    if (allow(backward_queries<T, CHANNELS, X>, shared_bytes(c)) < 0)
+    if (allow(backward_queries<CHANNELS, X>, shared_bytes(c)) < 0)
         return -1;
-    return LAUNCH((backward_queries<T, CHANNELS, X>), grid_of(c, c->a.heads), WARPS * WARP, shared_bytes(c), *c,
+    return LAUNCH((backward_queries<CHANNELS, X>), grid_of(c, c->a.heads), WARPS * WARP, shared_bytes(c), *c,
                   tiles_of(c));
 }
 
-template <enum dtype T, int CHANNELS, int WHAT, class X> static int run_keys(const struct call<X> *c)
+template <int CHANNELS, int WHAT, class X> static int run_keys(const struct call<X> *c)
 {
-    if (allow(backward_keys<T, CHANNELS, WHAT, X>, shared_bytes(c)) < 0)
+    if (allow(backward_keys<CHANNELS, WHAT, X>, shared_bytes(c)) < 0)
         return -1;
-    return LAUNCH((backward_keys<T, CHANNELS, WHAT, X>), grid_of(c, c->a.kv_heads), WARPS * WARP,
+    return LAUNCH((backward_keys<CHANNELS, WHAT, X>), grid_of(c, c->a.kv_heads), WARPS * WARP,
                   shared_bytes(c), *c, tiles_of(c));
 }
 
-template <enum dtype T, int CHANNELS, class X> static int run(const struct call<X> *c)
+template <int CHANNELS, class X> static int run(const struct call<X> *c)
 {
-    if (run_queries<T, CHANNELS>(c) < 0)
+    if (run_queries<CHANNELS>(c) < 0)
         return -1;
     if constexpr (CHANNELS <= 128)
-        return run_keys<T, CHANNELS, KEYS | VALUES>(c);
+        return run_keys<CHANNELS, KEYS | VALUES>(c);
     else
-        return run_keys<T, CHANNELS, KEYS>(c) < 0 ? -1 : run_keys<T, CHANNELS, VALUES>(c);
+        return run_keys<CHANNELS, KEYS>(c) < 0 ? -1 : run_keys<CHANNELS, VALUES>(c);
 }
 
-template <enum dtype T, class X> static int run_of(struct call<X> *c)
+template <class X> int attention_back_by_mma(struct call<X> *c)
 {
     const dim3 heads((unsigned)c->n_seqs, (unsigned)c->a.kv_heads);
 
     c->times = (float *)cuda_scratch(SCRATCH_SUMS, (size_t)(c->n_seqs * c->a.kv_heads) * sizeof(float));
-    if (!c->times || LAUNCH((prepare<T, X>), heads, ROW_THREADS, WARP * sizeof(float), *c) < 0)
+    if (!c->times || LAUNCH(prepare<X>, heads, ROW_THREADS, WARP * sizeof(float), *c) < 0)
         return -1;
-    return c->a.head_dim <= 64    ? run<T, 64>(c)
-           : c->a.head_dim <= 96  ? run<T, 96>(c)
-           : c->a.head_dim <= 128 ? run<T, 128>(c)
-                                  : run<T, 256>(c);
+    return c->a.head_dim <= 64    ? run<64>(c)
+           : c->a.head_dim <= 96  ? run<96>(c)
+           : c->a.head_dim <= 128 ? run<128>(c)
+                                  : run<256>(c);
 }
 
-template <> int attention_back_by_mma(struct call<float> *c)
-{
-    return run_of<DT_F16>(c);
-}
-
-template <> int attention_back_by_mma(struct call<bf16> *c)
-{
-    return run_of<DT_BF16>(c);
-}
+template int attention_back_by_mma(struct call<float> *c);
+template int attention_back_by_mma(struct call<bf16> *c);

@@ -62,10 +62,11 @@ __device__ static void exponentials(float s[TILE / 8][4], struct softmax *x, flo
     }
 }
 
-template <enum dtype T, int CHANNELS, class X>
+template <int CHANNELS, class X>
 static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call<X> c, int tiles)
 {
     SHARED(uint16_t, shared);
+    constexpr enum dtype T = half_type<X>;
     const struct attention &a = c.a;
     const int D = (int)a.head_dim, ld = D + PAD, warp = threadIdx.x / WARP, g = threadIdx.x % WARP / 4;
     const int64_t h = blockIdx.y, kh = h / (a.heads / a.kv_heads);
@@ -103,7 +104,7 @@ static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call<X>
         for (int n = 0; n < CHANNELS / 8; n++)
             for (int i = 0; i < 4; i++)
                 sum[n][i] *= shrink[i / 2];
-        add_product<T, CHANNELS, 1>(sum, p, values, D);
+        add_product<T, CHANNELS>(sum, p, values, D);
     }
     for (int r = 0; r < 2; r++) {
         const int64_t i = first + warp * MINE + g + 8 * r, at = (s.q_start + i) * a.heads + h;
@@ -116,32 +117,24 @@ static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call<X>
     }
 }
 
-template <enum dtype T, int CHANNELS, class X> static int run(const struct call<X> *c)
+template <int CHANNELS, class X> static int run(const struct call<X> *c)
 {
     const size_t bytes = rows_bytes(OWN + 2 * TILE, c->a.head_dim);
     const dim3 grid((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads);
 
-    if (allow(forward_mma<T, CHANNELS, X>, bytes) < 0)
+    if (allow(forward_mma<CHANNELS, X>, bytes) < 0)
         return -1;
-    return LAUNCH((forward_mma<T, CHANNELS, X>), grid, WARPS * WARP, bytes, *c, tiles_of(c));
+    return LAUNCH((forward_mma<CHANNELS, X>), grid, WARPS * WARP, bytes, *c, tiles_of(c));
 }
 
-template <enum dtype T, class X> static int run_of(const struct call<X> *c)
+template <class X> int attention_by_mma(const struct call<X> *c)
 {
-    return c->a.head_dim <= 64    ? run<T, 64>(c)
-           : c->a.head_dim <= 128 ? run<T, 128>(c)
-                                  : run<T, 256>(c);
+    return c->a.head_dim <= 64    ? run<64>(c)
+           : c->a.head_dim <= 128 ? run<128>(c)
+                                  : run<256>(c);
 }
 
-template <> int attention_by_mma(const struct call<float> *c)
-{
-    return run_of<DT_F16>(c);
-}
-
-template <> int attention_by_mma(const struct call<bf16> *c)
-{
-    return run_of<DT_BF16>(c);
-}
-
+template int attention_by_mma(const struct call<float> *c);
+template int attention_by_mma(const struct call<bf16> *c);
 template bool attention_mma_fits(const struct call<float> *c);
 template bool attention_mma_fits(const struct call<bf16> *c);

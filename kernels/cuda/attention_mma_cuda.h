@@ -16,6 +16,9 @@
 
 enum { WARPS = 4, MINE = 16, OWN = WARPS * MINE, TILE = 32, PAD = 8 };
 
+/* What activations of type X are multiplied in: bf16 as it is; of a float f16 holds more. */
+template <class X> constexpr enum dtype half_type = sizeof(X) == sizeof(bf16) ? DT_BF16 : DT_F16;
+
 /* Of ROWS rows of D halves. */
 static inline size_t rows_bytes(int rows, int64_t D)
 {
@@ -87,45 +90,25 @@ __device__ static inline void scores(float s[TILE / 8][4], const uint16_t *mine,
     }
 }
 
-/* a = s rounded, as a left operand; s = what that leaves of it. */
-template <enum dtype T>
-__device__ static inline void take_operand(uint32_t a[TILE / 16][4], float s[TILE / 8][4])
-{
-    for (int n = 0; n < TILE / 8; n++)
-        for (int i = 0; i < 4; i += 2) {
-            const uint32_t word = halves<T>(s[n][i], s[n][i + 1]);
-
-            a[n / 2][n % 2 * 2 + i / 2] = word;
-            s[n][i] -= half_of<T>(word, 0);
-            s[n][i + 1] -= half_of<T>(word, 1);
-        }
-}
-
-/* sum (MINE, D) += s tile, the tile of D channels, s (MINE, TILE) as PARTS halves for each of its numbers:
- * rounded, and what that leaves, rounded. */
-template <enum dtype T, int CHANNELS, int PARTS>
+/* sum (MINE, D) += s tile, the tile of D channels, s (MINE, TILE) rounded. */
+template <enum dtype T, int CHANNELS>
 __device__ static inline void add_product(float sum[CHANNELS / 8][4], const float s[TILE / 8][4],
                                           const uint16_t *tile, int D)
 {
     const int lane = threadIdx.x % WARP, ld = D + PAD;
     const uint16_t *const right = tile + lane % 16 * ld + lane / 16 * 8;
-    uint32_t a[PARTS][TILE / 16][4], b[4];
-    float rest[TILE / 8][4];
+    uint32_t a[TILE / 16][4], b[4];
 
     for (int n = 0; n < TILE / 8; n++)
-        for (int i = 0; i < 4; i++)
-            rest[n][i] = s[n][i];
-    for (int part = 0; part < PARTS; part++)
-        take_operand<T>(a[part], rest);
+        for (int i = 0; i < 4; i += 2)
+            a[n / 2][n % 2 * 2 + i / 2] = halves<T>(s[n][i], s[n][i + 1]);
     for (int n = 0; n < CHANNELS / 8; n += 2) { /* a fixed number, so that sums stay in registers */
         if (8 * n >= D)
             continue;
         for (int k = 0; k < TILE / 16; k++) {
             load_turned(b, right + 16 * k * ld + 8 * n);
-            for (int part = 0; part < PARTS; part++) {
-                mma<T>(sum[n], a[part][k], b);
-                mma<T>(sum[n + 1], a[part][k], b + 2);
-            }
+            mma<T>(sum[n], a[k], b);
+            mma<T>(sum[n + 1], a[k], b + 2);
         }
     }
 }
