@@ -2,8 +2,9 @@
  * Attention forward on tensor cores (attention_mma_cuda.h), in f16 or bf16 with the softmax in f32: a block
  * has queries and goes over the keys that they see.
  *
- * Bound by the tensor cores: 4 D operations for each query and key, and for those of the TILE by 64 that
- * the diagonal cuts off. To come: the next tile on its way (cp.async) while one is multiplied.
+ * 4 D operations for each query and key, and for those of the TILE by 64 that the diagonal cuts off. Bound by
+ * instructions: a warp takes some 1,100 for its 16 queries and a TILE of keys with heads of 80 (sm_90), of which
+ * 40 are mma; at one a clock and scheduler that is 140 TFLOP/s on an H200.
  */
 #include "attention_mma_cuda.h"
 
@@ -31,10 +32,10 @@ struct softmax {
     float most[2], total[2];
 };
 
-/* s = the exponentials of s, less each row's largest, 0 where a key is not in FROM.. below END;
- * shrink: what earlier sums are multiplied with. */
+/* s = the exponentials of s, less each row's largest, 0 for keys that it does not see: WINDOW of them up to
+ * number NEWEST of the tile are what row g sees; shrink: what earlier sums are multiplied with. */
 __device__ static void exponentials(float s[TILE / 8][4], struct softmax *x, float shrink[2], float scale,
-                                    int64_t j, const int64_t from[2], const int64_t end[2])
+                                    int newest, int window)
 {
     const int t = threadIdx.x % 4;
 
@@ -43,9 +44,9 @@ __device__ static void exponentials(float s[TILE / 8][4], struct softmax *x, flo
 
         for (int n = 0; n < TILE / 8; n++)
             for (int i = 2 * r; i < 2 * r + 2; i++) {
-                const int64_t key = j + 8 * n + 2 * t + i % 2;
+                const bool sees = in_window(newest + 8 * r - (8 * n + 2 * t + i % 2), window);
 
-                s[n][i] = key >= from[r] && key < end[r] ? scale * s[n][i] : -INFINITY;
+                s[n][i] = sees ? scale * s[n][i] : -INFINITY;
                 most = fmaxf(most, s[n][i]);
             }
         most = fmaxf(x->most[r], row_all(most, larger()));
@@ -71,41 +72,39 @@ static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call<X>
     const int D = (int)a.head_dim, ld = D + PAD, warp = threadIdx.x / WARP, g = threadIdx.x % WARP / 4;
     const int64_t h = blockIdx.y, kh = h / (a.heads / a.kv_heads);
     const struct seq s = c.seqs[blockIdx.x / tiles];
-    const int64_t first = (int64_t)(blockIdx.x % tiles) * OWN;
-    uint16_t *const mine = shared + warp * MINE * ld, *const keys = shared + OWN * ld,
-                    *const values = keys + TILE * ld;
+    const int first = (int)(blockIdx.x % tiles) * OWN;
+    uint16_t *const queries = shared, *const buffers = queries + OWN * ld;
     float sum[CHANNELS / 8][4] = { { 0 } };
     struct softmax x = { { -INFINITY, -INFINITY }, { 0, 0 } };
-    int64_t from[2], end[2];
 
     if (first >= s.q_len)
         return;
-    const int64_t last_end = visible(s, least(first + OWN, s.q_len) - 1);
+    const int last_end = (int)visible(s, least(first + OWN, s.q_len) - 1);
+    const int first_tile = (int)first_visible(s, a, first) / TILE * TILE;
+    const int newest = (int)visible(s, first + warp * MINE + g) - 1;
 
-    for (int r = 0; r < 2; r++) {
-        const int64_t i = first + warp * MINE + g + 8 * r;
+    each_eight<CHANNELS>(OWN, D, [&](int r, int d) {
+        const bool there = first + r < s.q_len;
+        const int64_t row = there ? s.q_start + first + r : 0;
 
-        from[r] = first_visible(s, a, i);
-        end[r] = i < s.q_len ? visible(s, i) : 0;
-    }
-    round_rows<T>(mine, MINE, D, threadIdx.x % WARP, WARP, 1, [&](int r) -> const X * {
-        const int64_t i = first + warp * MINE + r;
-
-        return i < s.q_len ? c.q + (s.q_start + i) * a.q_ld + h * D : NULL;
+        load_eight(queries + r * ld + d, c.q + row * a.q_ld + h * D + d, 1, there);
     });
-    for (int64_t j = first_visible(s, a, first) / TILE * TILE; j < last_end; j += TILE) {
+    const auto load = [&](int i, int b) {
+        load_keys<CHANNELS>(buffers + b * 2 * TILE * ld, c, s, kh, first_tile + i * TILE, TILE, last_end);
+    };
+    const auto multiply = [&](int i, int b) {
+        const uint16_t *const keys = buffers + b * 2 * TILE * ld, *const values = keys + TILE * ld;
         float p[TILE / 8][4], shrink[2];
 
-        __syncthreads();
-        load_keys<T>(keys, values, c, s, kh, j, TILE, last_end);
-        __syncthreads();
-        scores<T>(p, mine, keys, D);
-        exponentials(p, &x, shrink, a.scale, j, from, end);
+        scores<T>(p, queries + warp * MINE * ld, keys, D);
+        exponentials(p, &x, shrink, a.scale, newest - first_tile - i * TILE, window_of(a));
         for (int n = 0; n < CHANNELS / 8; n++)
-            for (int i = 0; i < 4; i++)
-                sum[n][i] *= shrink[i / 2];
+            for (int k = 0; k < 4; k++)
+                sum[n][k] *= shrink[k / 2];
         add_product<T, CHANNELS>(sum, p, values, D);
-    }
+    };
+
+    over_tiles<2>((last_end - first_tile + TILE - 1) / TILE, load, multiply);
     for (int r = 0; r < 2; r++) {
         const int64_t i = first + warp * MINE + g + 8 * r, at = (s.q_start + i) * a.heads + h;
 
@@ -119,7 +118,7 @@ static __global__ void __launch_bounds__(WARPS *WARP) forward_mma(struct call<X>
 
 template <int CHANNELS, class X> static int run(const struct call<X> *c)
 {
-    const size_t bytes = rows_bytes(OWN + 2 * TILE, c->a.head_dim);
+    const size_t bytes = rows_bytes(OWN + 2 * 2 * TILE, c->a.head_dim);
     const dim3 grid((unsigned)(c->n_seqs * tiles_of(c)), (unsigned)c->a.heads);
 
     if (allow(forward_mma<CHANNELS, X>, bytes) < 0)

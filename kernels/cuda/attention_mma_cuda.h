@@ -14,6 +14,8 @@
 #include "attention_cuda.h"
 #include "mma_cuda.h"
 
+#include <limits.h>
+
 enum { WARPS = 4, MINE = 16, OWN = WARPS * MINE, TILE = 32, PAD = 8 };
 
 /* What activations of type X are multiplied in: bf16 as it is; of a float f16 holds more. */
@@ -31,39 +33,88 @@ __device__ static inline float *beside(uint16_t *rows, int row, int D)
     return (float *)(rows + row * (D + PAD) + D);
 }
 
-/* to (N, D) = rows times TIMES, rounded; ROW gives where each of them is, NULL: zeros. By THREADS threads, of
- * which this is number ME. */
-template <enum dtype T, class F>
-__device__ static inline void round_rows(uint16_t *to, int n, int D, int me, int threads, float times, F row)
+/* Keys that a query sees at most. */
+__device__ static inline int window_of(const struct attention &a)
 {
-    const int groups = D / GROUP;
-
-    for (int i = me; i < n * groups; i += threads) {
-        const int r = i / groups, d = i % groups * GROUP;
-        const auto *const from = row(r);
-        float v[GROUP] = { 0 };
-
-        if (from)
-            load_whole(v, from + d);
-        *(uint4 *)(to + r * (D + PAD) + d) = uint4{ halves<T>(v[0] * times, v[1] * times),
-                                                    halves<T>(v[2] * times, v[3] * times),
-                                                    halves<T>(v[4] * times, v[5] * times),
-                                                    halves<T>(v[6] * times, v[7] * times) };
-    }
+    return a.window && a.window < INT_MAX ? (int)a.window : INT_MAX;
 }
 
-/* keys, values (N, D) = those of key head KH from key FIRST of S on, zeros from END on; by all warps. */
-template <enum dtype T, class X>
-__device__ static inline void load_keys(uint16_t *keys, uint16_t *values, const struct call<X> &c,
-                                        const struct seq &s, int64_t kh, int64_t first, int n, int64_t end)
+/* Whether a key so many before a query is seen by it. */
+__device__ static inline bool in_window(int before, int window)
 {
-    const int D = (int)c.a.head_dim;
-    const auto row = [&](const X *of, int r) -> const X * {
-        return first + r < end ? of + key_row(s, first + r) * c.a.kv_ld + kh * D : NULL;
-    };
+    return (unsigned)before < (unsigned)window;
+}
 
-    round_rows<T>(keys, n, D, threadIdx.x, WARPS * WARP, 1, [&](int r) { return row(c.k, r); });
-    round_rows<T>(values, n, D, threadIdx.x, WARPS * WARP, 1, [&](int r) { return row(c.v, r); });
+/* Eight channels of a row into shared memory, zeros where it is not THERE. Floats times TIMES are rounded and
+ * there at once, bf16 comes as it is when the group of copies does. */
+__device__ static inline void load_eight(uint16_t *to, const float *from, float times, bool there)
+{
+    float v[GROUP] = { 0 };
+
+    if (there)
+        load_whole(v, from);
+    *(uint4 *)to = uint4{ halves<DT_F16>(v[0] * times, v[1] * times),
+                          halves<DT_F16>(v[2] * times, v[3] * times),
+                          halves<DT_F16>(v[4] * times, v[5] * times),
+                          halves<DT_F16>(v[6] * times, v[7] * times) };
+}
+
+__device__ static inline void load_eight(uint16_t *to, const bf16 *from, float, bool there)
+{
+    copy_ahead<16>(to, from, there);
+}
+
+/* LOAD(r, d) for N rows and every eighth channel below D, by all warps: a thread keeps its channels, so that
+ * it has nothing to divide. */
+template <int CHANNELS, class F> __device__ static inline void each_eight(int n, int D, F load)
+{
+    constexpr int lanes = CHANNELS <= 64 ? 8 : CHANNELS <= 128 ? 16 : 32; /* of a row */
+    const int d = threadIdx.x % lanes * GROUP;
+
+    for (int r = threadIdx.x / lanes; d < D && r < n; r += WARPS * WARP / lanes)
+        load(r, d);
+}
+
+/* keys (N, D), and behind them values, = those of key head KH from key FIRST of S on, zeros from END on. */
+template <int CHANNELS, class X>
+__device__ static inline void load_keys(uint16_t *keys, const struct call<X> &c, const struct seq &s, int64_t kh,
+                                        int first, int n, int end)
+{
+    const int D = (int)c.a.head_dim, ld = D + PAD;
+    uint16_t *const values = keys + n * ld;
+
+    each_eight<CHANNELS>(n, D, [&](int r, int d) {
+        const bool there = first + r < end;
+        const int64_t at = there ? key_row(s, first + r) * c.a.kv_ld + kh * D + d : 0;
+
+        load_eight(keys + r * ld + d, c.k + at, 1, there);
+        load_eight(values + r * ld + d, c.v + at, 1, there);
+    });
+}
+
+/*
+ * MULTIPLY(i, b) for tiles 0.. below N, which LOAD(i, b) has brought into buffer b of BUFFERS. With two,
+ * a tile is on its way while the one before it is multiplied; with one, it comes behind that. What was
+ * loaded before this is there, too.
+ */
+template <int BUFFERS, class L, class M> __device__ static inline void over_tiles(int n, L load, M multiply)
+{
+    load(0, 0);
+    copy_commit();
+    for (int i = 0; i < n; i++) {
+        copy_wait<0>();
+        __syncthreads(); /* the tile is there, and the one before it is not read any more */
+        if (BUFFERS == 2 && i + 1 < n) {
+            load(i + 1, (i + 1) % 2);
+            copy_commit();
+        }
+        multiply(i, i % BUFFERS);
+        if (BUFFERS == 1 && i + 1 < n) {
+            __syncthreads();
+            load(i + 1, 0);
+            copy_commit();
+        }
+    }
 }
 
 /* s (MINE, TILE) = mine tile^T, both of D channels. Lane l names row l % 16 of mine, and of the tile so

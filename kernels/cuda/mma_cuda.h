@@ -1,13 +1,18 @@
 /*
  * mma_cuda.h - the instructions of tensor cores that are used here, on sm_80 and later: a warp multiplies
- * 16x16 by 16x8 halves with sums in f32. On the device they are PTX; tests have them in plain C
- * (tests/emulate), checked lane by lane by tests/tools/cuda-mma.t.
+ * 16x16 by 16x8 halves with sums in f32; and of copies to shared memory that go on beside them. On the
+ * device they are PTX; tests have them in plain C (tests/emulate), checked lane by lane by
+ * tests/tools/cuda-mma.t.
  *
  * Fragments, as "Matrix Fragments for mma.m16n8k16" of the PTX manual has them: with g = lane / 4 and
  * t = lane % 4, two halves to a word, the first in the low bits,
  *   a[0..3]: row g, g + 8, g, g + 8, columns 2t, 2t + 1 (a[0], a[1]) and 8 more (a[2], a[3]);
  *   b[0..1]: rows 2t, 2t + 1 and 8 more, column g;
  *   d[0..3]: row g, columns 2t and 2t + 1; row g + 8, the same.
+ *
+ * Copies, as "cp.async" has them: a thread queues some, closes the group that they are (of none, too), and
+ * waits until only the newest N of its groups are on their way. What has come is seen by that thread, and
+ * by others behind a barrier after that.
  */
 #ifndef MMA_CUDA_H
 #define MMA_CUDA_H
@@ -70,6 +75,31 @@ template <enum dtype T> __device__ static inline uint32_t halves(float first, fl
     return word;
 }
 
+/* Queues a copy of BYTES, 4 or 16, from global to shared memory, both at multiples of it; not THERE: FROM,
+ * which is an address of global memory still, is not read, and zeros come. */
+template <int BYTES> __device__ static inline void copy_ahead(void *to, const void *from, bool there)
+{
+    const uint32_t at = (uint32_t)__cvta_generic_to_shared(to), bytes = there ? BYTES : 0;
+
+    static_assert(BYTES == 4 || BYTES == 16, "others are not used");
+    if (BYTES == 16)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(bytes) : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(at), "l"(from), "r"(bytes) : "memory");
+}
+
+/* Closes the group of the copies queued since the last one. */
+__device__ static inline void copy_commit(void)
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* Waits for all groups but the newest N. */
+template <int N> __device__ static inline void copy_wait(void)
+{
+    asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+}
+
 #else
 
 template <enum dtype T> static inline uint32_t halves(float first, float second)
@@ -113,6 +143,21 @@ static inline void load_turned(uint32_t r[4], const uint16_t *row)
     emulate_gather(all, row, sizeof all[0], __FILE__, __LINE__);
     for (int m = 0; m < 4; m++)
         r[m] = all[8 * m + 2 * t][g] | (uint32_t)all[8 * m + 2 * t + 1][g] << 16;
+}
+
+template <int BYTES> static inline void copy_ahead(void *to, const void *from, bool there)
+{
+    emulate_copy(to, from, BYTES, there ? BYTES : 0);
+}
+
+static inline void copy_commit(void)
+{
+    emulate_copy_commit();
+}
+
+template <int N> static inline void copy_wait(void)
+{
+    emulate_copy_wait(N);
 }
 
 #endif

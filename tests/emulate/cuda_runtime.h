@@ -9,6 +9,10 @@
  * another order gives other bytes. Not seen: how long anything takes, and what compilers and cards do
  * with memory between barriers; a shuffle is as good as one here, and is not there.
  *
+ * What a thread copies without waiting (cp.async) comes when it waits for it, and is NaN until then; in the
+ * order "reverse" it comes at once. A wait that is missing, or a barrier on either side, is seen in one of
+ * them. A thread that ends while copies are on their way is an error.
+ *
  * What is queued on a stream runs when somebody waits for it, not before (streams.cc): who reads what
  * nobody waited for, or writes what a copy still reads, gets other bytes. In the order "reverse" the
  * streams beside the first run as early as events let them instead, which finds the waits that are
@@ -35,7 +39,7 @@
 #define __global__
 #define __device__
 #define __host__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 #define CUDART_VERSION 13000
 
@@ -62,6 +66,11 @@ void emulate_exchange(void *theirs, const void *mine, size_t size, int from, con
 /* The same, and gives what all lanes put there, lane after lane. */
 void emulate_gather(void *all, const void *mine, size_t size, const char *file, int line);
 int emulate_lane(void);
+
+/* cp.async of a thread: BYTES, 4 or 16, of which the first HAVE come from global memory, the others are 0. */
+void emulate_copy(void *to, const void *from, size_t bytes, size_t have);
+void emulate_copy_commit(void);
+void emulate_copy_wait(size_t newest);
 
 #define __syncthreads() emulate_block_barrier(__FILE__, __LINE__)
 #define __syncwarp() emulate_warp_barrier(__FILE__, __LINE__)

@@ -1,12 +1,14 @@
 /* Kernels on the CPU: see cuda_runtime.h. */
 #include "streams.h"
 
+#include <deque>
 #include <map>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -51,6 +53,8 @@ static const char *kernel_name;
 static const std::function<void()> *job;
 static unsigned char slot[2][BLOCK_MAX][16];
 static char *shared_memory;
+static size_t shared_bytes;
+static void copies_end(void);
 
 /* The sanitizer must know whose stack is used; else two jumps do. */
 #ifdef __SANITIZE_ADDRESS__
@@ -92,6 +96,7 @@ static void fibre_main(void)
 #endif
     for (;;) {
         (*job)();
+        copies_end();
         fibre[current].state = DONE;
         to_scheduler();
     }
@@ -161,6 +166,66 @@ void emulate_gather(void *all, const void *mine, size_t size, const char *file, 
 
     for (int i = 0; i < WARP; i++)
         memcpy((char *)all + i * size, slots[i], size);
+}
+
+/* ---- copies that a thread queues ---- */
+
+struct copy {
+    char *to;
+    const void *from;
+    size_t bytes, have;
+};
+
+static bool copies_come_at_once;
+static std::vector<copy> open_group[BLOCK_MAX];
+static std::deque<std::vector<copy>> closed_groups[BLOCK_MAX]; /* the oldest first */
+
+static void come(const struct copy &c)
+{
+    if (c.have)
+        memcpy(c.to, c.from, c.have);
+    memset(c.to + c.have, 0, c.bytes - c.have);
+}
+
+void emulate_copy(void *to, const void *from, size_t bytes, size_t have)
+{
+    const struct copy c = { (char *)to, from, bytes, have };
+
+    if (((uintptr_t)to | (uintptr_t)from) % bytes)
+        emulate_fail("cp.async of an address that is no multiple of its bytes");
+    if (c.to < shared_memory || c.to + bytes > shared_memory + shared_bytes)
+        emulate_fail("cp.async to what is not shared memory");
+    memset(to, 0xff, bytes);
+    if (copies_come_at_once)
+        come(c);
+    else
+        open_group[current].push_back(c);
+}
+
+void emulate_copy_commit(void)
+{
+    closed_groups[current].push_back(open_group[current]);
+    open_group[current].clear();
+}
+
+void emulate_copy_wait(size_t newest)
+{
+    auto &groups = closed_groups[current];
+
+    for (; groups.size() > newest; groups.pop_front())
+        for (const copy &c : groups.front())
+            come(c);
+}
+
+static void copies_end(void)
+{
+    bool left = !open_group[current].empty();
+
+    for (const auto &group : closed_groups[current])
+        left |= !group.empty();
+    if (left)
+        emulate_fail("a thread ends while its copies are on their way");
+    closed_groups[current].clear();
 }
 
 /* ---- a block ---- */
@@ -303,11 +368,13 @@ static void run_grid(const char *kernel, dim3 grid, dim3 block, size_t shared, c
     make_order(lane, WARP, order);
     for (unsigned i = 0; i < block.x; i++)
         make_fibre(&fibre[i]);
+    copies_come_at_once = order == 1;
     kernel_name = kernel;
     job = &call;
     gridDim = grid;
     blockDim = block;
     shared_memory = (char *)malloc(shared ? shared : 1);
+    shared_bytes = shared;
     for (unsigned z = 0; z < grid.z; z++)
         for (unsigned y = 0; y < grid.y; y++)
             for (unsigned x = 0; x < grid.x; x++) {

@@ -1,6 +1,11 @@
 /* The instructions of mma_cuda.h against the PTX manual (ISA 8.x, 9.7.14: "Matrix Fragments for
- * mma.m16n8k16 with floating point type", "ldmatrix"). Built and run by tests/tools/cuda-mma.t. */
+ * mma.m16n8k16 with floating point type", "ldmatrix"; "cp.async", "cp.async.commit_group",
+ * "cp.async.wait_group"). Built and run by tests/tools/cuda-mma.t. */
 #include "mma_cuda.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int number, bad;
 
@@ -108,6 +113,145 @@ static void loads(const char *name, bool turned)
     check(name, good);
 }
 
+/* ---- copies: what is asked of a warp, each thread for itself, and what it then has ---- */
+
+enum { SLOT = 4, SLOTS = 6, BEFORE = 0x5a5a5a5a };
+static uint32_t words[32][SLOTS][SLOT], has[4][32][SLOTS][SLOT];
+
+static void see(int when, const uint32_t *mine)
+{
+    memcpy(has[when][threadIdx.x], mine, sizeof has[0][0]);
+}
+
+static bool run_copies(void (*kernel)(int), const char *order)
+{
+    for (int l = 0; l < 32; l++)
+        for (int i = 0; i < SLOTS * SLOT; i++)
+            words[l][i / SLOT][i % SLOT] = (uint32_t)(1 + l << 8 | i);
+    setenv("SLMTOOLS_EMULATE_ORDER", order, 1);
+    (void)LAUNCH(kernel, 1, 32, sizeof has[0], 0);
+    return cudaStreamSynchronize(cuda_stream) == cudaSuccess;
+}
+
+static uint32_t *my_slots(void)
+{
+    SHARED(uint32_t, shared);
+    uint32_t *const mine = shared + threadIdx.x * SLOTS * SLOT;
+
+    for (int i = 0; i < SLOTS * SLOT; i++)
+        mine[i] = BEFORE;
+    return mine;
+}
+
+/* "copies cp-size bytes": of 4 or 16; "src-size ... remaining bytes are filled with zeros": of 0. */
+static void copy_sizes(int)
+{
+    uint32_t *const mine = my_slots();
+
+    copy_ahead<16>(mine + SLOT, words[threadIdx.x][1], true);
+    copy_ahead<16>(mine + 2 * SLOT, words[threadIdx.x][2], false);
+    copy_ahead<4>(mine + 3 * SLOT + 1, words[threadIdx.x][3] + 2, true);
+    copy_ahead<4>(mine + 4 * SLOT + 1, words[threadIdx.x][4] + 1, false);
+    copy_commit();
+    copy_wait<0>();
+    see(0, mine);
+}
+
+static void copies_have_sizes(const char *order, bool late)
+{
+    bool good = run_copies(copy_sizes, order);
+
+    for (int l = 0; l < 32; l++)
+        for (int i = 0; i < SLOTS * SLOT; i++) {
+            const int slot = i / SLOT, at = i % SLOT;
+            const uint32_t want = slot == 1               ? words[l][1][at]
+                                  : slot == 2             ? 0
+                                  : slot == 3 && at == 1  ? words[l][3][2]
+                                  : slot == 4 && at == 1  ? 0
+                                                          : BEFORE;
+
+            good &= has[0][l][slot][at] == want;
+        }
+    check(late ? "cp.async: so many bytes, or zeros, and none beside" : "the same where they come at once", good);
+}
+
+/* "commit_group commits all prior initiated but uncommitted cp.async into a cp.async-group"; without any, "an
+ * empty one"; "wait_group waits until only N or fewer of the most recent groups are pending". */
+static void copy_groups(int)
+{
+    uint32_t *const mine = my_slots();
+
+    copy_ahead<16>(mine, words[threadIdx.x][0], true);
+    copy_ahead<16>(mine + SLOT, words[threadIdx.x][1], true);
+    copy_commit();
+    copy_commit();
+    copy_ahead<16>(mine + 2 * SLOT, words[threadIdx.x][2], true);
+    copy_commit();
+    copy_ahead<16>(mine + 3 * SLOT, words[threadIdx.x][3], true);
+    copy_wait<3>();
+    see(0, mine);
+    copy_wait<2>();
+    see(1, mine);
+    copy_wait<0>();
+    see(2, mine);
+    copy_commit();
+    copy_wait<0>();
+    see(3, mine);
+}
+
+/* There are after each wait the copies of these slots at least; where they come as late as may be, no others,
+ * and a group sooner or later than its turn would be seen. */
+static void copies_have_groups(const char *order, bool late)
+{
+    static const int there[] = { 0, 2, 3, 4 };
+    bool good = run_copies(copy_groups, order);
+
+    for (int when = 0; when < 4; when++)
+        for (int l = 0; l < 32; l++)
+            for (int slot = 0; slot < 4; slot++) {
+                const bool is = !memcmp(has[when][l][slot], words[l][slot], sizeof words[l][slot]);
+
+                good &= is == (slot < there[when] || !late);
+            }
+    check(late ? "cp.async: groups that come when they are waited for" : "cp.async: groups that come at once", good);
+}
+
+static void never_waits(int)
+{
+    copy_ahead<16>(my_slots(), words[0], true);
+    copy_commit();
+}
+
+static void never_commits(int)
+{
+    copy_ahead<16>(my_slots(), words[0], true);
+    copy_wait<0>();
+}
+
+static void between_words(int)
+{
+    copy_ahead<16>(my_slots() + 1, words[0], true);
+}
+
+static void to_global(int)
+{
+    copy_ahead<16>(words[1], words[0], true);
+}
+
+static void is_refused(const char *name, void (*kernel)(int))
+{
+    int status = 0;
+
+    (void)fflush(stdout);
+    if (fork() == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        (void)run_copies(kernel, "forward");
+        _exit(0);
+    }
+    (void)wait(&status);
+    check(name, WIFSIGNALED(status));
+}
+
 cudaStream_t cuda_stream;
 plugin_fail *cuda_fail;
 
@@ -125,6 +269,14 @@ int main()
     loads("ldmatrix turned", true);
     check("two halves, rounded to even", halves<DT_BF16>(1 + 0x1p-8f, 1 + 3 * 0x1p-8f) == 0x3f823f80 &&
                                              halves<DT_F16>(1 + 0x1p-11f, -2) == 0xc0003c00);
+    copies_have_sizes("forward", true);
+    copies_have_sizes("reverse", false);
+    copies_have_groups("forward", true);
+    copies_have_groups("reverse", false);
+    is_refused("cp.async: a thread that ends before its copies come", never_waits);
+    is_refused("cp.async: a copy of no group", never_commits);
+    is_refused("cp.async: between multiples of 16", between_words);
+    is_refused("cp.async: to what is not shared", to_global);
     printf("1..%d\n", number);
     return bad > 0;
 }
