@@ -79,7 +79,16 @@ struct lora {
     int64_t rank;
     float scale;
     struct dropout drop;
+    /* lora_kept_bytes for x (N, C) where linear_forward leaves dropout's choices, and
+     * linear_backward finds them: what they look like is the table's own. NULL where p is 0. */
+    struct dev *kept;
 };
+
+/* A bit for each element, rows of whole 8 bytes. */
+static inline size_t lora_kept_bytes(int64_t N, int64_t C)
+{
+    return (size_t)N * (size_t)((C + 63) / 64 * 8);
+}
 
 /* One sequence of a packed batch: its query rows, and the rows of k and v that these may see. */
 struct seq {

@@ -6,7 +6,6 @@
 /* What a call works in, one after another. */
 struct room {
     float *product, *panels;
-    uint8_t *bits;
 };
 
 static size_t aligned(size_t bytes)
@@ -14,29 +13,20 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* For products of N rows of K with W and LoRA's mask M on (N, C), NULL: without LoRA. No product:
- * there is no room. */
-static struct room room_for(const struct weight *w, int64_t N, int64_t K, int64_t R, int64_t C,
-                            const struct mask *m)
+size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R, enum dtype round)
 {
-    const size_t product = aligned(gemm_work(N, K, R, w->round));
-    const size_t panels = m ? aligned(thin_panels(K, R)) : 0;
-    char *const at = cpu_scratch(product + panels + (m ? kept_bytes(m, N, C) : 0));
+    return aligned(gemm_work(N, width, R, round)) + thin_panels(width, R);
+}
+
+/* For products of N rows of K with W, and of LoRA's R. No product: there is no room. */
+static struct room room_for(const struct weight *w, int64_t N, int64_t K, int64_t R)
+{
+    char *const at = cpu_scratch(cpu_linear_scratch(N, K, R, w->round));
 
     if (!at)
         return (struct room){ .product = NULL };
     return (struct room){ .product = (float *)(void *)at,
-                          .panels = (float *)(void *)(at + product),
-                          .bits = (uint8_t *)(at + product + panels) };
-}
-
-size_t cpu_linear_scratch(int64_t N, int64_t width, int64_t R, enum dtype round)
-{
-    const struct dropout drop = { .p = 0.5f };
-    const struct mask m = { .drop = &drop };
-
-    return aligned(gemm_work(N, width, R, round)) + aligned(thin_panels(width, R)) +
-           kept_bytes(&m, N, width);
+                          .panels = (float *)(void *)(at + aligned(gemm_work(N, K, R, w->round))) };
 }
 
 /* One product over what both directions share: c = a b. */
@@ -50,8 +40,7 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
                           const struct packed *rows, int64_t N)
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
-    const struct mask mask = lora ? mask_of(&lora->drop, rows) : (struct mask){ 0 };
-    const struct room work = room_for(w, N, C, R, C, lora ? &mask : NULL);
+    const struct room work = room_for(w, N, C, R);
 
     if (!work.product)
         return -1;
@@ -65,7 +54,8 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
         return 0;
     }
     const struct weight a = dense(const_f32(lora->a), R, C), b = dense(const_f32(lora->b), O, R);
-    const struct kept kept = kept_of(work.bits, &mask, C);
+    const struct mask mask = mask_of(&lora->drop, rows);
+    const struct kept kept = kept_of(lora, C);
     const struct thin in = { const_f32(x), N, C, 1, &kept };
 
 #pragma omp parallel if (worth_threads(N * C * (R + 8) / 64))
@@ -83,7 +73,7 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
 /* down (N, R) = scale dy B;  db (O, R) += scale dy^T u;  da (R, C) += down^T drop(x). */
 static void lora_gradients(float *down, float *da, float *db, const struct thin *dy,
                            const struct thin *x, const float *u, const struct lora *lora,
-                           const struct mask *mask, float *panels)
+                           float *panels)
 {
     const int64_t N = x->N, O = dy->K, C = x->K, R = lora->rank;
     const struct weight b = dense(const_f32(lora->b), O, R);
@@ -91,7 +81,6 @@ static void lora_gradients(float *down, float *da, float *db, const struct thin 
 #pragma omp parallel if (worth_threads(N * (O + C) * (R + 8) / 64))
     {
         thin_gradient(db, 1, R, dy, u, R);
-        kept_draw(x->kept, mask, N, C);
         thin_project(down, dy, &b, false, R, panels);
         thin_gradient(da, C, 1, x, down, R);
     }
@@ -103,8 +92,9 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
                            const struct packed *rows, int64_t N, bool add)
 {
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
-    const struct mask mask = lora ? mask_of(&lora->drop, rows) : (struct mask){ 0 };
-    const struct room work = room_for(w, N, O, R, C, lora ? &mask : NULL);
+    const struct room work = room_for(w, N, O, R);
+
+    (void)rows; /* choices are not drawn again */
     struct gemm g =
         product(f32(dx), N, C,
                 (struct gemm_term){ .a = const_f32(dy), .lda = O, .a_scale = 1, .b = w, .K = O });
@@ -118,12 +108,11 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
         return 0;
     }
     const struct weight a = dense(const_f32(lora->a), R, C);
-    const struct kept kept = kept_of(work.bits, &mask, C);
+    const struct kept kept = kept_of(lora, C);
     const struct thin slope = { const_f32(dy), N, O, lora->scale, NULL },
                       in = { const_f32(x), N, C, 1, &kept };
 
-    lora_gradients(f32(scratch), f32(da), f32(db), &slope, &in, const_f32(u), lora, &mask,
-                   work.panels);
+    lora_gradients(f32(scratch), f32(da), f32(db), &slope, &in, const_f32(u), lora, work.panels);
     g.term[g.terms++] = (struct gemm_term){
         .a = f32(scratch), .lda = R, .a_scale = 1, .b = &a, .K = R, .out_kept = &kept
     };

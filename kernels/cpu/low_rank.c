@@ -3,6 +3,7 @@
 #include "low_rank.h"
 #include "cpu_impl.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,18 +17,14 @@ static int64_t round_up(int64_t x, int64_t to)
     return (x + to - 1) / to * to;
 }
 
-struct kept kept_of(uint8_t *bits, const struct mask *m, int64_t C)
+struct kept kept_of(const struct lora *lora, int64_t C)
 {
-    const double p = m->drop->p;
+    const double p = lora->drop.p;
 
-    return (struct kept){ .bits = p > 0 ? bits : NULL,
-                          .ld = round_up(C, 64) / 8, /* whole vectors may be read */
+    assert(p == 0 || lora->kept);
+    return (struct kept){ .bits = p > 0 ? (uint8_t *)(void *)lora->kept : NULL,
+                          .ld = (int64_t)lora_kept_bytes(1, C), /* whole vectors may be read */
                           .scale = (float)(1 / (1 - p)) };
-}
-
-size_t kept_bytes(const struct mask *m, int64_t N, int64_t C)
-{
-    return m->drop->p > 0 ? (size_t)N * (size_t)(round_up(C, 64) / 8) : 0;
 }
 
 void kept_draw(const struct kept *k, const struct mask *m, int64_t N, int64_t C)

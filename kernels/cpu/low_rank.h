@@ -7,7 +7,7 @@
 
 #include "isa.h"
 
-/* Dropout's choices for (N, C), drawn once for all products that a call makes under them. */
+/* Dropout's choices for (N, C), drawn once for all products under them, both ways. */
 struct kept {
     uint8_t *bits; /* of row n from bits + n * ld on, in order; NULL: all are kept */
     int64_t ld;    /* bytes */
@@ -23,9 +23,8 @@ struct thin {
     const struct kept *kept; /* NULL: none */
 };
 
-/* The mask of M on (N, C), its bits to be drawn at BITS, which has kept_bytes; p 0: no bits. */
-struct kept kept_of(uint8_t *bits, const struct mask *m, int64_t C);
-size_t kept_bytes(const struct mask *m, int64_t N, int64_t C);
+/* That of LORA on x (N, C). */
+struct kept kept_of(const struct lora *lora, int64_t C);
 
 /* All of these: by every thread of a team, or outside of one by the one. */
 void kept_draw(const struct kept *k, const struct mask *m, int64_t N, int64_t C);

@@ -214,6 +214,12 @@ static inline float *get_act(const struct ops *o, const struct dev *d, int64_t n
     return x;
 }
 
+/* For struct lora's KEPT of x (n, C). */
+static inline struct dev *kept_room(const struct ops *o, int64_t n, int64_t C)
+{
+    return room(o, (int64_t)lora_kept_bytes(n, C) / 4);
+}
+
 /* ---- random data ---- */
 
 /* Uniform in [-1, 1) (splitmix64). */

@@ -25,7 +25,8 @@ static void run_linear(struct outputs *out, const struct ops *o, const void *sto
     const struct weight w = random_weight(o, dtype, O, cols, 64, DT_F32, 1);
     const struct packed rows = pack_lengths(o, (int[]){ 300, N - 300 }, 2);
     const struct lora lora = {
-        put_random(o, R * cols, 2), put_random(o, O * R, 3), R, 0.5f, { 0.25f, 7, 3 }
+        put_random(o, R * cols, 2), put_random(o, O * R, 3), R, 0.5f, { 0.25f, 7, 3 },
+        kept_room(o, N, cols)
     };
     const struct dev *const x = put_random(o, N * cols, 4), *const dy = put_random(o, N * O, 5);
     struct dev *const y = room(o, N * O), *const u = room(o, N * R), *const dx = room(o, N * cols);

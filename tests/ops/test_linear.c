@@ -12,8 +12,8 @@ struct shape {
 };
 
 /* Each storage; rows that are not whole blocks; odd sizes; ranks that are not whole vectors; one
- * token, as in generation; Phi-2's widths; other blocks; more rows and columns than a cache holds.
- */
+ * token, as in generation; Phi-2's widths; other blocks; more rows and columns than a cache holds;
+ * many ranks, many tokens. */
 static const struct shape shapes[] = {
     { { 1 }, 1, 1, 1, 1, DT_F32, DT_F32, 0, false, false, 0 },
     { { 5, 2 }, 2, 7, 33, 3, DT_F32, DT_F32, 0.5f, true, true, 0 },
@@ -51,6 +51,8 @@ static const struct shape shapes[] = {
     { { 50, 43 }, 2, 131, 656, 8, DT_F16, DT_F16, 0.05f, true, false, 0 },
     { { 1 }, 1, 100, 320, 0, DT_NF4, DT_F16, 0, true, false, 0 },
     { { 60, 41 }, 2, 130, 256, 16, DT_Q4_K, DT_F16, 0.05f, true, true, 0 },
+    { { 9, 4 }, 2, 24, 72, 70, DT_NF4, DT_BF16, 0.25f, true, true, 0 },
+    { { 4100 }, 1, 8, 24, 3, DT_F32, DT_BF16, 0.25f, true, false, 0 },
 };
 
 /* Everything one linear is called with. */
@@ -76,7 +78,8 @@ static struct layer layer_of(const struct ops *o, const struct shape *s)
                                 put_random(o, s->O * s->R, 5),
                                 s->R,
                                 0.25f,
-                                { s->p, 99, 17 } };
+                                { s->p, 99, 17 },
+                                s->p > 0 ? kept_room(o, l.N, s->C) : NULL };
     return l;
 }
 
@@ -110,7 +113,8 @@ static void one_token_by_hand(void **state)
                       put_floats(o, (float[]){ 1, 0, 0, 10 }, 4),
                       2,
                       2,
-                      { .p = 0 } },
+                      { .p = 0 },
+                      NULL },
             .bias = put_floats(o, (float[]){ 0.5f, -0.5f }, 2),
             .x = put_floats(o, (float[]){ 1, 0, -1 }, 3),
         };
@@ -134,9 +138,12 @@ static void operands_are_rounded(void **state)
                                   .cols = 2,
                                   .round = DT_BF16 };
         const struct packed rows = pack_lengths(o, (int[]){ 1 }, 1);
-        const struct lora lora = {
-            put_floats(o, (float[]){ 1, 0 }, 2), put_floats(o, (float[]){ 1 }, 1), 1, 1, { .p = 0 }
-        };
+        const struct lora lora = { put_floats(o, (float[]){ 1, 0 }, 2),
+                                   put_floats(o, (float[]){ 1 }, 1),
+                                   1,
+                                   1,
+                                   { .p = 0 },
+                                   NULL };
         struct dev *const y = room(o, 1), *const u = room(o, 1), *const dx = room(o, 2);
         struct dev *const da = put_floats(o, (float[]){ 0, 0 }, 2), *const db = put_floats(
                                                                         o, (float[]){ 0 }, 1);
@@ -208,7 +215,8 @@ static void one_token_backward_by_hand(void **state)
                                    put_floats(o, (float[]){ 1, 0, 0, 10 }, 4),
                                    2,
                                    2,
-                                   { .p = 0 } };
+                                   { .p = 0 },
+                                   NULL };
         struct dev *const dx = room(o, 3), *const da =
                                                put_floats(o, (float[]){ 1, 1, 1, 1, 1, 1 }, 6);
         struct dev *const db = put_floats(o, (float[]){ 1, 1, 1, 1 }, 4);
@@ -233,7 +241,7 @@ static void a_weight_equals_its_expansion(void **state)
             const struct ops *const o = &tables[t];
             const struct layer packed = layer_of(o, &shapes[i]);
             const int64_t n = packed.w.rows * packed.w.cols;
-            struct dev *const dense = room(o, n), *const u = room(o, packed.N * 16);
+            struct dev *const dense = room(o, n), *const u = room(o, packed.N * shapes[i].R + 1);
             struct layer expanded = packed;
 
             assert_int_equal(o->expand(dense, &packed.w), 0);
@@ -259,7 +267,7 @@ static void rows_do_not_see_each_other(void **state)
             const struct ops *const o = &tables[t];
             const struct layer all = layer_of(o, &shapes[i]);
             const int64_t O = all.w.rows, C = all.w.cols, last = all.N - 1;
-            struct dev *const u = room(o, all.N * 16), *const y = forward(&all, u);
+            struct dev *const u = room(o, all.N * shapes[i].R + 1), *const y = forward(&all, u);
             struct seq seq = all.rows.seq[all.rows.seqs - 1];
             struct layer one = all;
             struct packed alone;

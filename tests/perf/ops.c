@@ -227,7 +227,8 @@ static double lora(int argc, char **argv)
                             random_floats(O * R),
                             R,
                             2,
-                            { 0.01f * (float)perf_arg(argc, argv, 6), 1, 1 } };
+                            { 0.01f * (float)perf_arg(argc, argv, 6), 1, 1 },
+                            ops.alloc(lora_kept_bytes(M, C)) };
     l.rows = (struct packed){ .tokens = M,
                               .pos = (const struct dev *)(const void *)pos,
                               .sample = (const struct dev *)(const void *)pos };
@@ -242,6 +243,7 @@ static double lora(int argc, char **argv)
         ops.release(*arrays[i]);
     ops.release((struct dev *)l.lora.a);
     ops.release((struct dev *)l.lora.b);
+    ops.release(l.lora.kept);
     release_weight(&l.w);
     return rate;
 }

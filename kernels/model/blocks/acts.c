@@ -118,6 +118,16 @@ static void carve_layer(struct layer_acts *l, struct carve *p)
     carve_mlp(l, p);
 }
 
+/* What stays of a LoRA for the backward pass. */
+static void carve_adapted(struct layer_acts *l, struct carve *p, int module, int64_t rank)
+{
+    const struct acts_shape *s = p->shape;
+
+    l->u[module] = carve4(p, rank);
+    if (s->lora->opt.dropout > 0)
+        l->kept[module] = carve(p, lora_kept_bytes(s->tokens, s->modules->at[module].cols));
+}
+
 static void carve_layers(struct acts *a, struct carve *p)
 {
     const struct acts_shape *s = p->shape;
@@ -132,7 +142,10 @@ static void carve_layers(struct acts *a, struct carve *p)
         for (int j = 0; j < s->modules->n; j++) {
             const struct lora_tensor *t = s->lora ? lora_find(s->lora, i, j) : NULL;
 
-            a->layer[i].u[j] = !t ? NULL : s->train ? carve4(p, t->rank) : shared_u;
+            if (t && s->train)
+                carve_adapted(&a->layer[i], p, j, t->rank);
+            else
+                a->layer[i].u[j] = t ? shared_u : NULL;
         }
     }
     a->x_out = s->train ? carve_act(p, s->config->dim) : a->layer[0].x;

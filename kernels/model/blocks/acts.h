@@ -6,9 +6,10 @@
  * attention and MLP (C, where they follow one another), mean and rstd of the norms, queries, keys
  * and values after the rotation (and before their norms, where they have any), the attention's
  * output and log-sum, the MLP before its activation (I, or 2 I with a gate) and LoRA's u (R a
- * module): 9 C values for Phi. Made again from these, because that is one pass over memory: the
- * normed input h and the activation itself. Dropout masks are drawn again. Without training there
- * is one layer's set that all layers use.
+ * module) with a bit for each element of its input where some are dropped: 9 C values for Phi. Made
+ * again from these, because that is one pass over memory: the normed input h and the activation
+ * itself. Masks of what is added to the stream are drawn again. Without training there is one
+ * layer's set that all layers use.
  */
 #ifndef ACTS_H
 #define ACTS_H
@@ -28,15 +29,16 @@ struct layer_acts {
     struct dev *mid;         /* (N, C) between attention and MLP; NULL where one norm feeds both */
     struct dev *mean, *rstd; /* (N) of the attention's norm; NULL without training */
     struct dev *mid_mean, *mid_rstd;
-    struct dev *qkv;             /* what q, k and v are ranges of; NULL: of their own */
-    struct rows q, k, v;         /* (N, H, D), (N, K, D) */
-    struct dev *raw_q, *raw_k;   /* before their norms; NULL: they have none */
-    struct dev *q_rstd, *k_rstd; /* (N, H), (N, K); NULL without training */
-    struct dev *o;               /* (N, H, D) attention's output */
-    struct dev *lse;             /* (N, H) f32; NULL without training */
-    struct dev *gate_up;         /* what gate and up are ranges of; NULL: of their own */
-    struct rows gate, up;        /* (N, I) before the activation; gate.at NULL: there is none */
-    struct dev *u[MODULES_MAX];  /* (N, R) f32; NULL where the linear is not adapted */
+    struct dev *qkv;               /* what q, k and v are ranges of; NULL: of their own */
+    struct rows q, k, v;           /* (N, H, D), (N, K, D) */
+    struct dev *raw_q, *raw_k;     /* before their norms; NULL: they have none */
+    struct dev *q_rstd, *k_rstd;   /* (N, H), (N, K); NULL without training */
+    struct dev *o;                 /* (N, H, D) attention's output */
+    struct dev *lse;               /* (N, H) f32; NULL without training */
+    struct dev *gate_up;           /* what gate and up are ranges of; NULL: of their own */
+    struct rows gate, up;          /* (N, I) before the activation; gate.at NULL: there is none */
+    struct dev *u[MODULES_MAX];    /* (N, R) f32; NULL where the linear is not adapted */
+    struct dev *kept[MODULES_MAX]; /* struct lora's; NULL where nothing is dropped */
 };
 
 struct acts {

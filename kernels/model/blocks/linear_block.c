@@ -17,7 +17,8 @@ static const struct lora *lora_of(const struct pass *p, int layer, int module, s
     *l = (struct lora){ .a = set->ops->slice_const(set->p, t->a_at * sizeof(float)),
                         .b = set->ops->slice_const(set->p, t->b_at * sizeof(float)),
                         .rank = t->rank,
-                        .scale = t->scale };
+                        .scale = t->scale,
+                        .kept = p->e->acts.layer[layer].kept[module] };
     if (p->train)
         l->drop = (struct dropout){ .p = (float)set->opt.dropout,
                                     .seed = p->seed,
