@@ -324,6 +324,7 @@ int lora_backward(struct dev *dx, struct dev *da, struct dev *db, const struct d
 
 /* ---- dropout ---- */
 
+/* What is drawn. BITS: where that is left, as struct choices has it; NULL: nowhere. */
 struct mask {
     bool on;
     uint32_t least, site;
@@ -331,13 +332,31 @@ struct mask {
     float scale;
     const int32_t *pos;
     const uint32_t *sample;
+    uint8_t *bits;
+    int64_t ld;
+};
+
+/* What was drawn: bit c % 8 of byte c / 8 of a row, rows LD bytes apart, is 1 where channel c is kept, and
+ * multiplied with SCALE. BITS NULL: all is, and not multiplied. */
+struct choices {
+    const uint8_t *bits;
+    int64_t ld;
+    float scale;
 };
 
 struct mask mask_of(const struct dropout *d, const struct packed *rows);
 
-/* out (N, C) = drop(x), or that added to it; both activations. */
+/* out (N, C) = drop(x); both activations. */
 int drop_rows(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C);
-int add_dropped(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C);
+
+/* ---- LoRA's products that read x (N, C) in bfloat16 ---- */
+
+/* u (N, R) f32 = drop(x) a^T; a (R, C) f32. */
+int thin_project(struct dev *u, const struct dev *x, const struct dev *a, const struct mask *m, int64_t N, int64_t R,
+                 int64_t C);
+/* da (R, C) f32 += down^T drop(x), as it was drawn; down (N, R) f32. */
+int thin_gradient(struct dev *da, const struct dev *x, const struct dev *down, const struct choices *k, int64_t N,
+                  int64_t R, int64_t C);
 
 /* ---- the table ---- */
 

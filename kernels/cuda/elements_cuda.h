@@ -135,11 +135,15 @@ static inline unsigned blocks_for_rows(int64_t N, int64_t C)
     return blocks_for(N * groups_of(C), THREADS);
 }
 
-/* v = channels FIRST.., a multiple of 4, of TOKEN as dropout leaves them. */
-__device__ static inline void drop_group(float v[GROUP], const struct mask &m, int64_t token, int64_t first)
+/* ---- dropout, by groups that begin at a multiple of GROUP in a row: a bit for each element ---- */
+
+static_assert((int)GROUP == 8, "a group's bits are a byte");
+
+/* Draws those of channels FIRST.. of TOKEN, and leaves them where they are wanted. */
+__device__ static inline uint32_t draw_group(const struct mask &m, int64_t token, int64_t first)
 {
-    if (!m.on)
-        return;
+    uint32_t bits = 0;
+
     for (int four = 0; four < GROUP; four += 4) {
         const uint32_t counter[4] = { (uint32_t)((first + four) / 4), (uint32_t)m.pos[token], m.sample[token],
                                       m.site };
@@ -147,8 +151,30 @@ __device__ static inline void drop_group(float v[GROUP], const struct mask &m, i
 
         philox4x32(word, counter, m.seed);
         for (int i = 0; i < 4; i++)
-            v[four + i] = word[i] >= m.least ? v[four + i] * m.scale : 0;
+            bits |= (uint32_t)(word[i] >= m.least) << (four + i);
     }
+    if (m.bits)
+        m.bits[token * m.ld + first / GROUP] = (uint8_t)bits;
+    return bits;
+}
+
+/* Those that were drawn. */
+__device__ static inline uint32_t drawn_group(const struct choices &k, int64_t token, int64_t first)
+{
+    return k.bits ? k.bits[token * k.ld + first / GROUP] : 0xff;
+}
+
+__device__ static inline void keep_group(float v[GROUP], uint32_t bits, float scale)
+{
+    for (int i = 0; i < GROUP; i++)
+        v[i] = bits >> i & 1 ? v[i] * scale : 0;
+}
+
+/* v = channels FIRST.. of TOKEN as dropout leaves them. */
+__device__ static inline void drop_group(float v[GROUP], const struct mask &m, int64_t token, int64_t first)
+{
+    if (m.on)
+        keep_group(v, draw_group(m, token, first), m.scale);
 }
 
 #endif

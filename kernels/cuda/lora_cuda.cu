@@ -1,12 +1,10 @@
 /*
  * LoRA beside a linear. Where activations are f32 its products are too. In bf16 they are on tensor cores,
  * with sums in f32: A, B, u and its gradient, f32 in memory, are rounded as operands; dropout only takes
- * elements of x away, its factor is put to the sum. What is added to y and to dx is made by a kernel of its
- * own in one pass over them, with the bias, or through the mask: 4 bytes an element beside 4 R operations,
- * for u and its gradient come as two halves there, rounded and what that leaves.
- *
- * To come: the mask put to x as the products of u and of A's gradient read it, now a pass of 4 bytes an
- * element before each.
+ * elements of x away, its factor is put to the sum. The products that read x are thin_cuda.cu's. What is
+ * added to y and to dx is made by a kernel of its own in one pass over them, with the bias, or through the
+ * mask: 4 bytes an element beside 4 R operations, for u and its gradient come as two halves there, rounded
+ * and what that leaves.
  */
 #include "elements_cuda.h"
 #include "mma_cuda.h"
@@ -16,11 +14,11 @@
 enum { WARPS = THREADS / WARP, MINE = 16, ROWS = WARPS * MINE, COLS = 128, STEP = 32, PAD = 8, PART = 32 };
 
 struct low_rank {
-    bf16 *to; /* (N, O) += (MASK of) times left right + bias */
+    bf16 *to; /* (N, O) += (what is DRAWN of) times left right + bias */
     const float *left, *right, *bias; /* left (N, R); right (O, R), or (R, O); bias (O) or NULL */
     int64_t N, O, R;
     float times;
-    struct mask mask;
+    struct choices drawn;
 };
 
 struct low_rank_room {
@@ -96,7 +94,8 @@ __device__ static void add_part(const struct low_rank &p, float *shared, const f
         load_group(old, p.to + r * p.O + c, p.O - c);
         if (p.bias)
             load_group(bias, p.bias + c, p.O - c);
-        drop_group(v, p.mask, r, c);
+        if (p.drawn.bits)
+            keep_group(v, drawn_group(p.drawn, r, c), p.drawn.scale);
         for (int j = 0; j < GROUP; j++)
             old[j] += p.times * v[j] + bias[j];
         store_group(p.to + r * p.O + c, old, p.O - c);
@@ -132,18 +131,55 @@ template <bool TURNED> static int run_low_rank(const struct low_rank *p)
     return LAUNCH(add_low_rank<TURNED>, grid, THREADS, sizeof(struct low_rank_room), *p);
 }
 
+/* ---- in f32 ---- */
+
+static struct dev *room_for_kept(int64_t N, int64_t C)
+{
+    return (struct dev *)cuda_scratch(SCRATCH_KEPT, (size_t)(N * C) * sizeof(float));
+}
+
+/* out = what is kept of x; added to it when MORE. */
+static __global__ void keep(float *out, const float *x, struct choices k, int64_t N, int64_t C, bool more)
+{
+    const struct place p = place_in_rows(C);
+    const int64_t at = p.row * C + p.at;
+    float v[GROUP], old[GROUP] = { 0 };
+
+    if (p.row >= N)
+        return;
+    load_group(v, x + at, p.left);
+    if (more)
+        load_group(old, out + at, p.left);
+    keep_group(v, drawn_group(k, p.row, p.at), k.scale);
+    for (int i = 0; i < GROUP; i++)
+        v[i] += old[i];
+    store_group(out + at, v, p.left);
+}
+
+static int keep_rows(struct dev *out, const struct dev *x, const struct choices *k, int64_t N, int64_t C, bool more)
+{
+    return LAUNCH(keep, blocks_for_rows(N, C), THREADS, 0, f32(out), f32(x), *k, N, C, more);
+}
+
 /* drop(x): x itself where nothing is dropped; NULL: no room. */
 static const struct dev *dropped(const struct dev *x, const struct mask *m, int64_t N, int64_t C)
 {
     if (!m->on)
         return x;
-    struct dev *const kept =
-        (struct dev *)cuda_scratch(SCRATCH_KEPT, (size_t)(N * C) * (cuda_act == DT_BF16 ? 2 : 4));
+    struct dev *const to = room_for_kept(N, C);
 
-    return kept && drop_rows(kept, x, m, N, C) == 0 ? kept : NULL;
+    return to && drop_rows(to, x, m, N, C) == 0 ? to : NULL;
 }
 
-/* ---- in f32 ---- */
+/* The same once more. */
+static const struct dev *dropped_before(const struct dev *x, const struct choices *k, int64_t N, int64_t C)
+{
+    if (!k->bits)
+        return x;
+    struct dev *const to = room_for_kept(N, C);
+
+    return to && keep_rows(to, x, k, N, C, false) == 0 ? to : NULL;
+}
 
 static int forward_f32(struct dev *y, struct dev *u, const struct dev *x, const struct lora *lora,
                        const struct mask *m, int64_t N, int64_t O, int64_t C)
@@ -157,31 +193,31 @@ static int forward_f32(struct dev *y, struct dev *u, const struct dev *x, const 
 }
 
 /* dx += drop'(down A): dropout's gradient is the same mask. */
-static int to_input_f32(struct dev *dx, const struct dev *down, const struct lora *lora, const struct mask *m,
+static int to_input_f32(struct dev *dx, const struct dev *down, const struct lora *lora, const struct choices *k,
                         int64_t N, int64_t C)
 {
     const struct matrix left = { down, lora->rank, false }, right = { lora->a, C, false };
 
-    if (!m->on)
+    if (!k->bits)
         return gemm({ dx, DT_F32, C, 1 }, left, right, DT_F32, N, C, lora->rank, 1);
-    struct dev *const part = (struct dev *)cuda_scratch(SCRATCH_KEPT, (size_t)(N * C) * sizeof(float));
+    struct dev *const part = room_for_kept(N, C);
 
     if (!part || gemm({ part, DT_F32, C, 0 }, left, right, DT_F32, N, C, lora->rank, 1) < 0)
         return -1;
-    return add_dropped(dx, part, m, N, C);
+    return keep_rows(dx, part, k, N, C, true);
 }
 
 static int backward_f32(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy,
                         const struct dev *x, const struct dev *u, struct dev *down, const struct lora *lora,
-                        const struct mask *m, int64_t N, int64_t O, int64_t C)
+                        const struct choices *k, int64_t N, int64_t O, int64_t C)
 {
     const int64_t R = lora->rank;
 
     if (gemm({ down, DT_F32, R, 0 }, { dy, O, false }, { lora->b, R, false }, DT_F32, N, R, O, lora->scale) < 0 ||
         gemm({ db, DT_F32, R, 1 }, { dy, O, true }, { u, R, false }, DT_F32, O, R, N, lora->scale) < 0 ||
-        (dx && to_input_f32(dx, down, lora, m, N, C) < 0))
+        (dx && to_input_f32(dx, down, lora, k, N, C) < 0))
         return -1;
-    const struct dev *const kept = dropped(x, m, N, C);
+    const struct dev *const kept = dropped_before(x, k, N, C);
 
     return kept ? gemm({ da, DT_F32, C, 1 }, { down, R, true }, { kept, C, false }, DT_F32, R, C, N, 1) : -1;
 }
@@ -193,64 +229,30 @@ static size_t halves_bytes(int64_t n)
     return ((size_t)n * sizeof(bf16) + 255) / 256 * 256;
 }
 
-/* x without what is dropped, not multiplied, so that nothing of it is rounded; *TIMES: what its products
- * want instead. */
-static const struct dev *thinned(float *times, const struct dev *x, const struct mask *m, int64_t N, int64_t C)
-{
-    struct mask bare = *m;
-
-    *times = m->on ? m->scale : 1;
-    bare.scale = 1;
-    return dropped(x, &bare, N, C);
-}
-
-/* u = drop(x) A^T. */
-static int project_bf16(struct dev *u, const struct dev *x, const struct lora *lora, const struct mask *m, int64_t N,
-                        int64_t C)
-{
-    const int64_t R = lora->rank;
-    float times;
-
-    if (N <= FEW_ROWS && !m->on) {
-        const struct weight a = { DT_F32, lora->a, NULL, R, C, 0, DT_BF16 };
-
-        return product(u, DT_F32, x, &a, N);
-    }
-    void *const a = cuda_scratch(SCRATCH_LOW, halves_bytes(R * C));
-    const struct dev *const kept = thinned(&times, x, m, N, C);
-
-    if (!a || !kept || round_all(a, f32(lora->a), R * C, DT_BF16) < 0)
-        return -1;
-    return gemm({ u, DT_F32, R, 0 }, { kept, C, false }, { a, C, true }, DT_BF16, N, R, C, times);
-}
-
 static int forward_bf16(struct dev *y, struct dev *u, const struct dev *x, const struct dev *bias,
                         const struct lora *lora, const struct mask *m, int64_t N, int64_t O, int64_t C)
 {
     const struct low_rank more = { (bf16 *)y,   f32(u), f32(lora->b), f32(bias), N, O, lora->rank,
                                    lora->scale, {} };
 
-    return project_bf16(u, x, lora, m, N, C) < 0 ? -1 : run_low_rank<false>(&more);
+    return thin_project(u, x, lora->a, m, N, lora->rank, C) < 0 ? -1 : run_low_rank<false>(&more);
 }
 
 static int backward_bf16(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy,
                          const struct dev *x, const struct dev *u, struct dev *down, const struct lora *lora,
-                         const struct mask *m, int64_t N, int64_t O, int64_t C)
+                         const struct choices *k, int64_t N, int64_t O, int64_t C)
 {
     const int64_t R = lora->rank;
     char *const b = (char *)cuda_scratch(SCRATCH_LOW, halves_bytes(O * R) + halves_bytes(N * R));
-    char *const low = b + halves_bytes(O * R); /* u, then what its gradient is */
-    const struct low_rank more = { (bf16 *)dx, f32(down), f32(lora->a), NULL, N, C, R, 1, *m };
-    float times;
+    char *const low = b + halves_bytes(O * R); /* u */
+    const struct low_rank more = { (bf16 *)dx, f32(down), f32(lora->a), NULL, N, C, R, 1, *k };
 
     if (!b || round_all(b, f32(lora->b), O * R, DT_BF16) < 0 || round_all(low, f32(u), N * R, DT_BF16) < 0 ||
         gemm({ down, DT_F32, R, 0 }, { dy, O, false }, { b, R, false }, DT_BF16, N, R, O, lora->scale) < 0 ||
         gemm({ db, DT_F32, R, 1 }, { dy, O, true }, { low, R, false }, DT_BF16, O, R, N, lora->scale) < 0 ||
-        (dx && run_low_rank<true>(&more) < 0) || round_all(low, f32(down), N * R, DT_BF16) < 0)
+        (dx && run_low_rank<true>(&more) < 0))
         return -1;
-    const struct dev *const kept = thinned(&times, x, m, N, C);
-
-    return kept ? gemm({ da, DT_F32, C, 1 }, { low, R, true }, { kept, C, false }, DT_BF16, R, C, N, times) : -1;
+    return thin_gradient(da, x, down, k, N, R, C);
 }
 
 /* ---- either ---- */
@@ -258,8 +260,10 @@ static int backward_bf16(struct dev *dx, struct dev *da, struct dev *db, const s
 int lora_forward(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
                  const struct dev *bias, const struct lora *lora, const struct packed *rows, int64_t N)
 {
-    const struct mask m = mask_of(&lora->drop, rows);
+    struct mask m = mask_of(&lora->drop, rows);
 
+    m.bits = (uint8_t *)lora->kept;
+    m.ld = (int64_t)lora_kept_bytes(1, w->cols);
     if (cuda_act == DT_BF16)
         return forward_bf16(y, u, x, bias, lora, &m, N, w->rows, w->cols);
     return add_bias(y, DT_F32, bias, N, w->rows) < 0 ? -1 : forward_f32(y, u, x, lora, &m, N, w->rows, w->cols);
@@ -270,8 +274,10 @@ int lora_backward(struct dev *dx, struct dev *da, struct dev *db, const struct d
                   const struct packed *rows, int64_t N)
 {
     const struct mask m = mask_of(&lora->drop, rows);
+    const struct choices k = { m.on ? (const uint8_t *)lora->kept : NULL, (int64_t)lora_kept_bytes(1, w->cols),
+                            m.on ? m.scale : 1 };
 
     return cuda_act == DT_BF16
-               ? backward_bf16(dx, da, db, dy, x, u, scratch, lora, &m, N, w->rows, w->cols)
-               : backward_f32(dx, da, db, dy, x, u, scratch, lora, &m, N, w->rows, w->cols);
+               ? backward_bf16(dx, da, db, dy, x, u, scratch, lora, &k, N, w->rows, w->cols)
+               : backward_f32(dx, da, db, dy, x, u, scratch, lora, &k, N, w->rows, w->cols);
 }

@@ -4,7 +4,7 @@
 struct mask mask_of(const struct dropout *d, const struct packed *rows)
 {
     struct mask m = { d->p > 0, (uint32_t)ceil((double)d->p * 0x1p32), d->site, d->seed,
-                      (float)(1 / (1 - (double)d->p)), NULL, NULL };
+                      (float)(1 / (1 - (double)d->p)), NULL, NULL, NULL, 0 };
 
     if (m.on) {
         m.pos = i32(rows->pos);
@@ -59,17 +59,6 @@ int drop_rows(struct dev *out, const struct dev *x, const struct mask *m, int64_
     if (cuda_act == DT_BF16)
         return LAUNCH(drop<bf16>, grid, THREADS, 0, act<bf16>(out), act<bf16>(x), *m, N, C);
     return LAUNCH(drop<float>, grid, THREADS, 0, act<float>(out), act<float>(x), *m, N, C);
-}
-
-int add_dropped(struct dev *out, const struct dev *x, const struct mask *m, int64_t N, int64_t C)
-{
-    const unsigned grid = blocks_for_rows(N, C);
-
-    if (cuda_act == DT_BF16)
-        return LAUNCH(residual<bf16>, grid, THREADS, 0, act<bf16>(out), act<bf16>(out), act<bf16>(x),
-                      (const bf16 *)NULL, *m, *m, N, C);
-    return LAUNCH(residual<float>, grid, THREADS, 0, act<float>(out), act<float>(out), act<float>(x),
-                  (const float *)NULL, *m, *m, N, C);
 }
 
 template <class T>
