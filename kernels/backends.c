@@ -53,9 +53,3 @@ const struct ops *ops_find(const char *device, int threads, enum dtype compute, 
     err_set(EXIT_USAGE, "device '%s' is not known; use auto, cpu, cuda, cuda:N or ref", device);
     return NULL;
 }
-
-size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,
-                         int64_t vocab)
-{
-    return ops->scratch_bytes(max_tokens, max_width, vocab);
-}

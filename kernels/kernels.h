@@ -146,6 +146,16 @@ struct memory_use {
     size_t free, total; /* other programs take the rest */
 };
 
+/* What decides how much memory the ops of a pass take by themselves. */
+struct op_sizes {
+    int64_t tokens; /* of a batch, at most */
+    int64_t width;  /* of the widest row that a product inside a layer reads or makes */
+    int64_t vocab, kv_heads;
+    int64_t rank;     /* the largest of LoRA; 0: none */
+    enum dtype round; /* of struct weight, in all products */
+    bool train;       /* passes go backward too */
+};
+
 struct ops {
     const char *name; /* "ref", "cpu", "cuda" */
     enum dtype act;   /* of an activation's elements: DT_F32, or DT_BF16 */
@@ -185,8 +195,8 @@ struct ops {
 
     /* ---- weights ---- */
 
-    /* Once for each weight, its fields set: a device may keep it in an order of its own and change
-     * the handles. weight_free forgets it, and passes over one that was never loaded. */
+    /* Once for each weight of products, its fields set: a device may keep it in an order of its own
+     * and change the handles. weight_free forgets it, and passes over one that was never loaded. */
     int (*weight_load)(struct weight *w);
     void (*weight_free)(struct weight *w);
 
@@ -331,8 +341,12 @@ struct ops {
 
     /* ---- plans ---- */
 
-    /* What ops_scratch_bytes says, for this table. */
-    size_t (*scratch_bytes)(int64_t max_tokens, int64_t max_width, int64_t vocab);
+    /* Bytes that ops take by themselves beyond their arguments in passes within S, at most; copies
+     * of weights that a device keeps are not among them. */
+    size_t (*scratch_bytes)(const struct op_sizes *s);
+    /* Takes them, and expands what the device keeps of weights into the room that is left: once all
+     * else has its memory, and before the first pass. No pass within S asks for more then. */
+    int (*reserve)(const struct op_sizes *s);
     /* What there is at this moment. */
     void (*memory_use)(struct memory_use *use);
 };
@@ -345,9 +359,5 @@ struct ops {
  * call replaces the table.
  */
 const struct ops *ops_find(const char *device, int threads, enum dtype compute, enum dtype act);
-
-/* Bytes of memory an op takes by itself beyond its arguments, at most; for memory plans. */
-size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,
-                         int64_t vocab);
 
 #endif

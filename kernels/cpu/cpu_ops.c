@@ -133,13 +133,13 @@ static size_t max_size(size_t a, size_t b)
 }
 
 /* The largest of the ops' needs; the widest linear is WIDTH by some more, the head no wider. */
-static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
+static size_t scratch_bytes(const struct op_sizes *s)
 {
     enum { HEAD_SIZE = 256, RANK = 256 };
-    const size_t linear = cpu_linear_scratch(max_tokens, max_width, RANK, planned);
-    const size_t head = vocab > 0
-                            ? max_size(cpu_head_scratch(max_tokens, max_width, planned),
-                                       cpu_select_scratch(max_tokens, max_width, vocab, planned))
+    const size_t linear = cpu_linear_scratch(s->tokens, s->width, RANK, planned);
+    const size_t head = s->vocab > 0
+                            ? max_size(cpu_head_scratch(s->tokens, s->width, planned),
+                                       cpu_select_scratch(s->tokens, s->width, s->vocab, planned))
                             : 0;
 
     return max_size(max_size(linear, head), cpu_attention_scratch(HEAD_SIZE));

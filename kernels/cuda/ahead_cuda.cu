@@ -86,6 +86,14 @@ static int first_of(size_t bytes)
     return 0;
 }
 
+int ahead_reserve(size_t bytes)
+{
+    if (bytes > 0 && first_of(bytes) < 0)
+        return -1;
+    (void)second(bytes);
+    return 0;
+}
+
 /* What is queued from now on finds in buffer I what was expanded ahead, or may write there. */
 static int wait_for(int i)
 {

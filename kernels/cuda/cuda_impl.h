@@ -105,8 +105,9 @@ static inline const int32_t *i32(const struct dev *d)
     return (const int32_t *)d;
 }
 
-/* Memory that an op needs by itself, kept and grown from op to op; NULL and an error where there is no
- * room. What stood there is lost when it grows, and so may be what kept_weight gave. */
+/* Memory that an op needs by itself, kept from op to op; NULL and an error where there is no room. It is
+ * reserved (memory_cuda.cu has the plan: what an op asks for must be in it), and grows where it was not.
+ * What stood there is lost then, and so may be what kept_weight gave. */
 enum scratch { SCRATCH_OPERAND, SCRATCH_WEIGHT, SCRATCH_KEPT, SCRATCH_LOW, SCRATCH_LOGITS, SCRATCH_SUMS, SCRATCH_GEMM, SCRATCHES };
 void *cuda_scratch(enum scratch which, size_t bytes);
 void cuda_scratch_free(void);
@@ -244,6 +245,10 @@ int kept_weight(const void **copy, const struct weight *w);
 /* Gives one copy back; false where there is none. */
 bool kept_give_back(void);
 size_t kept_bytes(void);
+/* Keeps all that there is room for. */
+int kept_all(void);
+/* Of the largest strip (strip_rows) of the weights that are not kept. */
+size_t kept_strip_bytes(void);
 void kept_close(void);
 
 /* The number of a weight that was loaded, good until one is forgotten; -1: it was not. */
@@ -258,6 +263,8 @@ int64_t strip_rows(const struct weight *w);
 /* N rows from FIRST on, such a strip, of a weight that is not kept, for a product (BACK: of the backward
  * pass); NULL: no room. Good until memory is asked for, or the next call. */
 const void *expanded_rows(const struct weight *w, int64_t first, int64_t n, bool back);
+/* Takes its memory for strips of so many bytes. */
+int ahead_reserve(size_t bytes);
 /* Gives back what it can do without; false where that is nothing. */
 bool ahead_give_back(void);
 /* Numbers of weights mean others from now on. */
@@ -300,7 +307,11 @@ int blaslt_gemm(struct product_to c, struct matrix a, struct matrix b, enum dtyp
 int blaslt_ready(void);
 /* The name of the library where it cannot be opened, so that products of many rows are slow; else NULL. */
 const char *blaslt_missing(void);
+size_t blaslt_bytes(void); /* of its memory, where it is there */
 void blaslt_close(void);
+
+/* Rows of logits that a loss or a choice makes at a time. */
+int64_t head_rows(int64_t M, int64_t V);
 
 /* y (N, O) of type TYPE = x (N, C) W^T + bias (O; NULL: none), N FEW_ROWS at most: W is read where it lies. */
 enum { FEW_ROWS = 4 };

@@ -76,16 +76,6 @@ static int begin(uint64_t key)
     return upload_end() < 0 ? -1 : graph_begin(key);
 }
 
-/* Operand, dropped input and its gradient, two expanded strips, logits: what linear_cuda.cu and head_cuda.cu
- * take at most. */
-static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
-{
-    const size_t rows = (size_t)max_tokens * (size_t)max_width, strip = (size_t)2 << 27;
-    const size_t logits = (size_t)1 << 28, all = (size_t)max_tokens * (size_t)vocab * 4;
-
-    return rows * (cuda_act == DT_BF16 ? 4 : 8) + strip + (all < logits ? all : logits) * 2 + ((size_t)1 << 26);
-}
-
 static int open_device(struct ops *o, int number, enum dtype act, plugin_fail *fail)
 {
     struct cudaDeviceProp p;
@@ -114,7 +104,6 @@ static int open_device(struct ops *o, int number, enum dtype act, plugin_fail *f
     o->callers = 1;
     o->begin = begin;
     o->end = graph_end;
-    o->scratch_bytes = scratch_bytes;
     cuda_memory_ops(o);
     cuda_weight_ops(o);
     cuda_kept_ops(o);

@@ -80,7 +80,7 @@ static __global__ void finish(T *dh, const float *sum, struct values w, bool tak
     store(dh + i, weight[row] * (sum[i] - off));
 }
 
-static int64_t chunk_rows(int64_t M, int64_t V)
+int64_t head_rows(int64_t M, int64_t V)
 {
     const int64_t n = CHUNK / V;
 
@@ -108,7 +108,7 @@ static int head_loss(struct dev *nll, struct dev *dh, struct dev *best, const st
                      const struct weight *w, const struct dev *bias, const struct dev *target,
                      const struct dev *weight, int64_t M)
 {
-    const int64_t V = w->rows, C = w->cols, chunk = chunk_rows(M, V);
+    const int64_t V = w->rows, C = w->cols, chunk = head_rows(M, V);
     const enum dtype to = operand_type(w);
     float *const logits = (float *)cuda_scratch(SCRATCH_LOGITS, (size_t)(chunk * V) * sizeof *logits);
     uint16_t *half = NULL;
@@ -169,7 +169,7 @@ static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
                        const struct weight *w, const struct dev *bias, const struct dev *ids,
                        int64_t M, int64_t n)
 {
-    const int64_t V = w->rows, C = w->cols, chunk = chunk_rows(M, V);
+    const int64_t V = w->rows, C = w->cols, chunk = head_rows(M, V);
     float *const logits = (float *)cuda_scratch(SCRATCH_LOGITS, (size_t)(chunk * V) * sizeof *logits);
 
     if (!logits)

@@ -1,10 +1,10 @@
 /*
  * Weights as products want them, expanded once and kept where the device has room, so that a product
- * reads 2 bytes an element (4 in f32) instead of expanding them each time. A weight is expanded when the
- * first product of many rows asks for it: what a model needs besides has been allocated by then. Room is
- * what leaves an eighth of the device free. If it is wanted later all the same, copies are given back,
- * the newest first, and no more are kept (ahead_cuda.cu has those that are not). Results are the same
- * bytes either way.
+ * reads 2 bytes an element (4 in f32) instead of expanding them each time. Weights are expanded before the
+ * first pass, when what a model needs besides has been allocated, or else when the first product of many
+ * rows asks for them. Room is what leaves an eighth of the device free. If it is wanted later all the
+ * same, copies are given back, the newest first, and no more are kept (ahead_cuda.cu has those that are
+ * not). Results are the same bytes either way.
  */
 #include "cuda_impl.h"
 
@@ -96,6 +96,27 @@ int kept_weight(const void **copy, const struct weight *w)
         return -1;
     *copy = k ? k->copy : NULL;
     return 0;
+}
+
+int kept_all(void)
+{
+    for (int i = 0; i < n_kept && !full; i++)
+        if (!kept[i].copy && !kept[i].refused && expand_all(&kept[i]) < 0)
+            return -1;
+    return 0;
+}
+
+size_t kept_strip_bytes(void)
+{
+    size_t most = 0;
+
+    for (int i = 0; i < n_kept; i++) {
+        const struct weight *const w = &kept[i].w;
+        const size_t bytes = copy_bytes(w) / w->rows * least(strip_rows(w), w->rows);
+
+        most = kept[i].copy || bytes < most ? most : bytes;
+    }
+    return most;
 }
 
 bool kept_give_back(void)

@@ -1,4 +1,8 @@
-/* Memory of the device. What crosses the bus is in upload_cuda.cu (a model) and stage_cuda.cu (a pass). */
+/*
+ * Memory of the device. Passes ask for none: what their ops need is planned by the sizes of the largest
+ * and taken before the first (reserve). What crosses the bus is in upload_cuda.cu (a model) and
+ * stage_cuda.cu (a pass).
+ */
 #include "cuda_impl.h"
 
 #include <stdlib.h>
@@ -167,6 +171,59 @@ void cuda_scratch_free(void)
     }
 }
 
+/* ---- the plan ---- */
+
+static size_t larger_of(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The most that any op asks WHICH for in passes within S. */
+static size_t planned(int which, const struct op_sizes *s)
+{
+    const size_t rows = (size_t)(s->tokens * s->width), lora = (size_t)(s->rank * (s->tokens + s->width));
+    const size_t logits = (size_t)(head_rows(s->tokens, s->vocab) * s->vocab);
+    const bool half = s->round == DT_F16 || s->round == DT_BF16;
+
+    switch (which) {
+    case SCRATCH_OPERAND: /* of a product, slopes of logits */
+        return half ? 2 * larger_of(cuda_act == DT_BF16 ? 0 : rows, s->train ? logits : 0) : 0;
+    case SCRATCH_KEPT: /* LoRA's dropped input, sums of a gradient */
+        return s->train ? 4 * rows : 0;
+    case SCRATCH_LOW: /* B and u, or A, in bf16 */
+        return cuda_act == DT_BF16 && s->rank > 0 ? 2 * lora + 512 : 0;
+    case SCRATCH_LOGITS:
+        return 4 * logits;
+    case SCRATCH_SUMS: /* parts of a sum, a factor for each sequence and key head */
+        return larger_of(1024 * sizeof(double), (size_t)(s->tokens * s->kv_heads) * sizeof(float));
+    case SCRATCH_WEIGHT:
+        return kept_strip_bytes();
+    default:
+        return blaslt_bytes();
+    }
+}
+
+static size_t scratch_bytes(const struct op_sizes *s)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < SCRATCHES; i++)
+        bytes += planned(i, s);
+    return bytes;
+}
+
+/* Strips of weights last: there are none where all copies are kept. */
+static int reserve(const struct op_sizes *s)
+{
+    for (int i = 0; i < SCRATCHES; i++)
+        if (i != SCRATCH_WEIGHT && i != SCRATCH_GEMM && planned(i, s) > 0 &&
+            !cuda_scratch((enum scratch)i, planned(i, s)))
+            return -1;
+    if (s->tokens <= FEW_ROWS)
+        return 0;
+    return blaslt_ready() < 0 || kept_all() < 0 ? -1 : ahead_reserve(kept_strip_bytes());
+}
+
 void cuda_memory_ops(struct ops *o)
 {
     o->alloc = mem_alloc;
@@ -180,4 +237,6 @@ void cuda_memory_ops(struct ops *o)
     o->copy = mem_copy;
     o->zero = mem_zero;
     o->memory_use = mem_use;
+    o->scratch_bytes = scratch_bytes;
+    o->reserve = reserve;
 }

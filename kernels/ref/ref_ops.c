@@ -10,10 +10,10 @@ static size_t max_size(size_t a, size_t b)
 
 /* The ops that take most: a strip of linear_backward, two key gradients of attention_backward, a
  * chunk of head_loss; and once, the rounded operand. */
-static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab)
+static size_t scratch_bytes(const struct op_sizes *s)
 {
     enum { HEAD_SIZE_MAX = 256 };
-    const size_t N = (size_t)max_tokens, C = (size_t)max_width, V = (size_t)vocab;
+    const size_t N = (size_t)s->tokens, C = (size_t)s->width, V = (size_t)s->vocab;
     const size_t linear = (N > C ? N : C) * REF_TILE * sizeof(double);
     const size_t attention = 2 * N * HEAD_SIZE_MAX * sizeof(double);
     const size_t head = HEAD_CHUNK * (V * sizeof(float) + C * sizeof(double));
@@ -21,6 +21,13 @@ static size_t scratch_bytes(int64_t max_tokens, int64_t max_width, int64_t vocab
     return (size_t)omp_get_max_threads() *
                (max_size(max_size(linear, attention), head) + C * sizeof(float)) +
            N * sizeof(int64_t) + N * C * sizeof(float);
+}
+
+/* Memory is taken as it is needed: what nobody touches costs nothing. */
+static int reserve(const struct op_sizes *s)
+{
+    (void)s;
+    return 0;
 }
 
 /* A pass is nothing of its own here, and weights stay as they are. */
@@ -72,4 +79,5 @@ void ref_ops(struct ops *o)
     ref_smooth_ops(o);
     ref_optim_ops(o);
     o->scratch_bytes = scratch_bytes;
+    o->reserve = reserve;
 }

@@ -23,8 +23,8 @@
  * been released ends the program.
  *
  * SLMTOOLS_EMULATE describes the machine: words of "devices=N driver=N major=N memory=BYTES pinned=BYTES
- * fail=N captures=N graphs=N" (the N-th launch fails; all but the first N captures, all but the first N
- * launches of graphs do). What is not said: one device of 9.0 with 8 GiB, as much pinned, and nothing fails.
+ * fail=N captures=N graphs=N trace=1" (the N-th launch fails; all but the first N captures, all but the first N
+ * launches of graphs do; each cudaMalloc and cudaFree is said on standard error). What is not said: one device of 9.0 with 8 GiB, as much pinned, and nothing fails.
  */
 #ifndef EMULATED_CUDA_RUNTIME_H
 #define EMULATED_CUDA_RUNTIME_H

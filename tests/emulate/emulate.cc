@@ -477,6 +477,12 @@ static size_t memory(void)
     return (size_t)machine("memory=", (int64_t)8 << 30);
 }
 
+static void trace(const char *what)
+{
+    if (machine("trace=", 0))
+        (void)fprintf(stderr, "emulated CUDA: %s\n", what);
+}
+
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     static int64_t number;
@@ -488,6 +494,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
     memset(*p, 0xff, bytes);
     allocated[*p] = { bytes, ++number };
     taken += bytes;
+    trace("cudaMalloc");
     return cudaSuccess;
 }
 
@@ -502,6 +509,7 @@ cudaError_t cudaFree(void *p)
     if (emulate_not_captured())
         return last_error = cudaErrorStreamCaptureUnsupported;
     emulate_finish();
+    trace("cudaFree");
     taken -= it->second.bytes;
     allocated.erase(it);
     free(p);

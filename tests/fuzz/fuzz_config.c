@@ -5,15 +5,6 @@
 
 #include <math.h>
 
-/* What an architecture brings along asks this of a backend; nothing here computes, so none is
- * linked. */
-size_t ops_scratch_bytes(const struct ops *ops, int64_t max_tokens, int64_t max_width,
-                         int64_t vocab)
-{
-    (void)ops;
-    return (size_t)(max_tokens + max_width + vocab);
-}
-
 static void as_config(const uint8_t *data, size_t size)
 {
     struct config c;

@@ -159,6 +159,113 @@ static void memory_is_told_by_use(void **state)
     assert_int_equal(now.expanded, before.expanded);
 }
 
+/* ---- what is reserved ---- */
+
+enum { N = 57, C = 96, O = 200, V = 300, R = 8, H = 4, K = 2, D = 16 };
+
+static const struct op_sizes sizes = {
+    .tokens = N, .width = O, .vocab = V, .kv_heads = K, .rank = R, .train = true
+};
+
+static void through_linear(const struct ops *o, const struct weight *w, const struct packed *rows)
+{
+    const struct lora lora = { put_random(o, R * C, 4), put_random(o, O * R, 5), R, 0.25f,
+                               { 0.1f, 99, 17 },        kept_room(o, N, C) };
+    struct dev *const u = room(o, N * R), *const x = put_random_act(o, N * C, 2);
+
+    assert_int_equal(o->linear_forward(act_room(o, N * O), u, x, w, NULL, &lora, rows, N), 0);
+    assert_int_equal(o->linear_backward(act_room(o, N * C), room(o, R * C), room(o, O * R),
+                                        put_random_act(o, N * O, 3), x, u, room(o, N * R), w, &lora,
+                                        rows, N, false),
+                     0);
+}
+
+static void through_attention(const struct ops *o, enum dtype round, const struct packed *rows)
+{
+    struct attention a = attention_shape(H, K, D, 0.25f);
+    const struct dev *const q = put_random_act(o, N * H * D, 6), *const k = put_random_act(
+                                                                     o, N * K * D, 7);
+    struct dev *const out = act_room(o, N * H * D), *const lse = room(o, N * H);
+
+    a.round = round;
+    assert_int_equal(o->attention_forward(out, lse, q, k, k, rows, &a), 0);
+    assert_int_equal(o->attention_backward(act_room(o, N * H * D), act_room(o, N * K * D),
+                                           act_room(o, N * K * D), room(o, N * H),
+                                           put_random_act(o, N * H * D, 8), out, lse, q, k, k, rows,
+                                           &a),
+                     0);
+}
+
+static void through_head(const struct ops *o, const struct weight *w)
+{
+    const int32_t target[N] = { 1, 2, -1 };
+    const struct dev *const h = put_random_act(o, N * C, 9), *const t = put_ints(o, target, N);
+    struct dev *const nll = room(o, N), *const best = room(o, N);
+    double sum;
+    int64_t bad;
+
+    assert_int_equal(o->head_loss(nll, act_room(o, N * C), best, h, w, NULL, t, nll, N), 0);
+    assert_int_equal(o->head_select(NULL, best, h, w, NULL, NULL, N, 0), 0);
+    assert_int_equal(o->sum_squares(&sum, put_random(o, N, 1), N), 0);
+    assert_int_equal(o->find_nonfinite(&bad, put_random(o, N, 1), DT_F32, N), 0);
+}
+
+/* A pass both ways takes just what was reserved for it; TIGHT: no weight has room to be kept. */
+static void check_reserved(const struct ops *o, enum dtype round, bool tight)
+{
+    struct weight w[] = { random_weight(o, DT_NF4, O, C, 64, round, 1),
+                          random_weight(o, DT_NF4, V, C, 64, round, 2) };
+    struct op_sizes s = sizes;
+    struct memory_use has, now;
+
+    s.round = round;
+    for (int i = 0; i < COUNT(w); i++)
+        assert_int_equal(o->weight_load(&w[i]), 0);
+    const size_t scratch = o->scratch_bytes(&s);
+
+    o->memory_use(&has);
+    if (tight)
+        (void)hold(o, o->alloc(has.free - has.total / 8 - scratch));
+    assert_int_equal(o->reserve(&s), 0);
+    o->memory_use(&has);
+    assert_true(has.scratch > 0 && has.scratch <= scratch * 2); /* strips have two buffers */
+    assert_int_equal(has.expanded, tight ? 0 : (O + V) * C * (round == DT_F32 ? 4 : 2));
+    for (int again = 0; again < 2; again++) {
+        const struct packed rows = pack_lengths(o, (int[]){ 37, 20 }, 2);
+
+        through_linear(o, &w[0], &rows);
+        through_attention(o, round, &rows);
+        through_head(o, &w[1]);
+    }
+    o->memory_use(&now);
+    assert_int_equal(now.scratch, has.scratch);
+    assert_int_equal(now.expanded, has.expanded);
+    for (int i = 0; i < COUNT(w); i++)
+        o->weight_free(&w[i]);
+    release_from(0);
+}
+
+static void passes_take_no_more_than_was_reserved(void **state)
+{
+    static const enum dtype round[] = { DT_F32, DT_F16, DT_BF16 };
+
+    (void)state;
+    if (use(CUDA) != CUDA)
+        skip();
+    for (int i = 0; i < 2 * COUNT(round); i++) {
+        setenv("SLMTOOLS_EMULATE", "memory=33554432", 1);
+        assert_true(open_cuda(CUDA));
+        check_reserved(&tables[CUDA], round[i / 2], i % 2);
+        if (round[i / 2] != DT_BF16)
+            continue;
+        act_round = DT_BF16;
+        assert_true(open_cuda(CUDA_BF16));
+        check_reserved(&tables[CUDA_BF16], DT_BF16, i % 2);
+        act_round = DT_F32;
+    }
+    unsetenv("SLMTOOLS_EMULATE");
+}
+
 static void find_fails_with(const char *device, const char *said, int code)
 {
     assert_null(ops_find(device, 1, DT_F32, DT_F32));
@@ -232,10 +339,12 @@ static void scratch_grows_with_the_batch(void **state)
 {
     (void)state;
     for (int t = use(REF); t < TABLES; t = use(t + 1)) {
-        const size_t small = ops_scratch_bytes(&tables[t], 10, 64, 100);
+        const struct op_sizes few = { .tokens = 10, .width = 64, .vocab = 100 },
+                              many = { .tokens = 1000, .width = 2560, .vocab = 51200 };
+        const size_t small = tables[t].scratch_bytes(&few);
 
         assert_true(small > 0);
-        assert_true(ops_scratch_bytes(&tables[t], 1000, 2560, 51200) > small);
+        assert_true(tables[t].scratch_bytes(&many) > small);
     }
 }
 
@@ -249,6 +358,7 @@ int main(void)
         OP_TEST(adopted_memory_is_read_where_it_lies),
         OP_TEST(large_files_are_adopted_whole),
         OP_TEST(memory_is_told_by_use),
+        OP_TEST(passes_take_no_more_than_was_reserved),
         OP_TEST(backends_are_found_by_name),
         OP_TEST(threads_are_what_was_asked_for),
         OP_TEST(an_instruction_set_may_be_asked_for),

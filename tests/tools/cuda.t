@@ -149,6 +149,28 @@ with tempfile.TemporaryDirectory() as scratch:
     check("training's optimiser too", len(used) == 7 and used[2] > 0, used)
     check("and nothing on the CPU", told(verbose("cpu", "predict", "--mode", "logits")) == [])
 
+    # memory is taken before the first pass: no cudaMalloc follows what -v says of it
+    def taken(*words, rows):
+        done = run(*words, "-v", "--device", "cuda", data=stream(rows), machine="trace=1")
+        good(done)
+        return done.stderr.decode().split("memory of the device")[1:]
+
+    growing = [{"ids": [(i * i + k * k * 7 + i * k) % 71 for k in range(6 + 9 * i)], "n_prompt": 4} for i in range(12)]
+
+    def taken_in(steps, *options):
+        said = taken("lora-train", "-m", golden("llama-odd", "nf4"), "-o", path("taken"), "--force", "--r", "4", "--max-steps", str(steps), "--no-group-by-length",
+                     "--gradient-accumulation-steps", "2", *options, rows=growing)
+        return [part.count("cudaMalloc") for part in said]
+
+    saving = 3  # to name the base in the adapter
+    for dtype in "float32", "float16", "bfloat16":
+        check(f"training in {dtype} takes no memory in any step", taken_in(1, "--compute-dtype", dtype) == taken_in(6, "--compute-dtype", dtype) == [saving])
+    for mode in "generate", "loss", "logits":
+        said = taken("predict", "-m", golden("llama-odd", "nf4"), "--mode", mode, "--compute-dtype", "bfloat16", rows=growing)
+        check(f"nor does predict --mode {mode} in any pass", len(said) == 1 and "cudaMalloc" not in said[0], said)
+    said = taken("predict", "-m", golden("llama-odd", "nf4"), "--mode", "loss", "--batch-tokens", "64", rows=growing)
+    check("but for a text of more tokens than --batch-tokens, which is planned anew", len(said) > 1 and "cudaMalloc" in said[0] and "cudaMalloc" not in said[-1], said)
+
     # a step's micro-batches: one pass where activations have room, else several
     longer = [{"ids": [(i * i + k * k * 7 + i * k) % 71 for k in range(100)]} for i in range(8)]
 
@@ -171,6 +193,7 @@ with tempfile.TemporaryDirectory() as scratch:
         return run("lora-train", "-v", "--device", "cuda", "-m", golden("phi-tiny", "nf4"), "-o", path(name), "--force", "--r", "4", "--compute-dtype", "bfloat16",
                    "--num-train-epochs", "1", "--gradient-accumulation-steps", "2", data=stream(rows_of("phi-tiny", 12)), machine=f"memory={memory}")
 
+    memory = 1 << 21
     while (tight := in_bfloat16("tight", memory)).returncode == 71:
         memory += memory // 8
     good(tight)
@@ -195,6 +218,11 @@ with tempfile.TemporaryDirectory() as scratch:
     refuses("an old card", 69, "compute capability 7.0 and at least 8.0", machine="major=7")
     refuses("no room for the model", 71, "are free", machine="memory=100000")
     refuses("a launch that fails", 69, "the device failed in", machine="fail=40")
+
+    done = trained("phi-tiny", "cuda", "none", machine="memory=1500000")
+    said = done.stderr.decode()
+    check("no room for the training: what is needed and what has the rest, before the first step", done.returncode == 71 and said.count("\n") == 1 and not os.path.exists(path("none"))
+          and re.search(r"activations [0-9.]+ MB \+ scratch [0-9.]+ are needed, and 0.[0-9] of 1.5 MB are free beside weights as stored 0.9, LoRA and optimiser 0.4", said) is not None, said)
 
     os.remove(path("again"))
     done = trained("phi-tiny", "cuda", "again", machine="fail=900")

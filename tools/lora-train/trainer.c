@@ -323,8 +323,6 @@ static int next_step(struct run *r, struct progress *progress)
         err_in("step %" PRId64, i + 1);
         return feed_blame(&r->feed);
     }
-    if (i == r->first)
-        model_note_memory(r->t->model);
     r->at->step++;
     r->at->evaluate = is_evaluated(r->t, r->at->step);
     report.last = r->at->step == r->t->order->steps ||

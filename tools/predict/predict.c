@@ -220,7 +220,7 @@ static void run(struct predictor *p, const struct origin *src, const char *const
 
     options_suit(p->opt, mode->name);
     if ((p->opt->preset && labels_check_seed(p->labels, reader_name(r)) < 0) ||
-        (mode->begin && mode->begin(p) < 0))
+        (mode->begin && mode->begin(p) < 0) || predict_reserve(p, mode) < 0)
         die_err();
     const struct stream_entry says = { .chain = src->chain + 1, .adapters = src->n - 1 };
 
@@ -229,7 +229,7 @@ static void run(struct predictor *p, const struct origin *src, const char *const
     p->progress = progress_open(common, "records", records_to_come(p->opt, paths));
     if (window_run(p, mode, r, w) < 0)
         die_err();
-    model_note_memory(p->model);
+    model_note_passes(p->model);
     progress_close(p->progress);
     for (int i = 0; i < src->n; i++)
         writer_input(w, src->what[i], digests_at(src->digests, i));

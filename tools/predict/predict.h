@@ -77,6 +77,10 @@ extern const struct mode mode_labels, mode_generate, mode_loss, mode_logits;
 MUST_USE int window_run(struct predictor *p, const struct mode *mode, struct reader *r,
                         struct writer *w);
 
+/* Takes the memory of a device, as far as --batch-tokens says how much it will be; the host's is
+ * taken as batches come. */
+MUST_USE int predict_reserve(struct predictor *p, const struct mode *mode);
+
 /* Makes p->batch the pass through the prompts; ROW (n) gets the row of the last token of each. */
 MUST_USE int predict_begin(struct predictor *p, struct prompt *prompts, int n, int64_t shared,
                            int32_t *row);

@@ -1,7 +1,23 @@
-/* predict_pass.c - passes through the model, with memory that grows with the largest batch. */
+/* predict_pass.c - passes through the model, with memory that grows where a batch is larger than
+ * all before. */
 #include "predict.h"
 
 #include "mem.h"
+
+/* Keys and values that last are those of all tokens where some are to follow, else of what prompts
+ * begin with in common. */
+int predict_reserve(struct predictor *p, const struct mode *mode)
+{
+    const int64_t rows = p->opt->batch_tokens;
+    struct memory_use use;
+
+    model_ops(p->model)->memory_use(&use);
+    if (use.total == 0)
+        return 0;
+    if (!mode->whole && prompts_reserve(&p->prompts, p->more > 1 ? rows : rows / 8, rows) < 0)
+        return -1;
+    return model_reserve(p->model, rows, false);
+}
 
 int predict_begin(struct predictor *p, struct prompt *prompts, int n, int64_t shared, int32_t *row)
 {

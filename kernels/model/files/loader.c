@@ -44,6 +44,16 @@ int loader_check(const struct tensor *t, enum dtype dtype, int64_t n)
     return 0;
 }
 
+/* Of all tensors of the files. */
+static double megabytes(const struct tensors *files)
+{
+    double bytes = 0;
+
+    for (int i = 0; i < tensors_count(files); i++)
+        bytes += (double)tensors_at(files, i)->bytes;
+    return bytes * 1e-6;
+}
+
 static int keep_adopted(struct loader *ld, const struct dev **out, const void *host, size_t bytes)
 {
     struct weights *w = ld->w;
@@ -54,7 +64,7 @@ static int keep_adopted(struct loader *ld, const struct dev **out, const void *h
     const struct dev *d = ld->ops->adopt(host, bytes);
 
     if (!d)
-        return -1;
+        return err_in("weights of %.1f MB", megabytes(w->files));
     w->adopted = xnrealloc(w->adopted, (size_t)w->n_adopted + 1, sizeof *w->adopted);
     w->adopted[w->n_adopted++] = d;
     *out = d;

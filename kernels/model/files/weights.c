@@ -200,13 +200,12 @@ static int load_all(struct loader *ld)
     return 0;
 }
 
-/* Tells the device of every matrix. Embedding and head are two weights also where they are tied: they
- * round differently. */
+/* Tells the device of every matrix that products are made with: all but the embedding. */
 static int announce(struct weights *w)
 {
     const struct ops *ops = w->ops;
 
-    if (ops->weight_load(&w->parts.embed) < 0 || ops->weight_load(&w->parts.head.w) < 0)
+    if (ops->weight_load(&w->parts.head.w) < 0)
         return -1;
     for (int i = 0; i < (int)w->config.layers; i++)
         for (int j = 0; j < w->modules.n; j++)
@@ -254,7 +253,6 @@ int weights_check(const struct pack *p)
 
 static void forget(struct weights *w)
 {
-    w->ops->weight_free(&w->parts.embed);
     w->ops->weight_free(&w->parts.head.w);
     for (int i = 0; w->parts.layer && i < (int)w->config.layers; i++)
         for (int j = 0; j < w->modules.n; j++)

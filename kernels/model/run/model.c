@@ -132,12 +132,27 @@ static int64_t widest(const struct model *m)
     return most;
 }
 
+static struct op_sizes sizes_of(const struct model *m, int64_t max_tokens, bool train,
+                                const struct lora_set *l)
+{
+    const struct config *c = m->e.config;
+
+    return (struct op_sizes){ .tokens = max_tokens,
+                              .width = widest(m),
+                              .vocab = c->vocab,
+                              .kv_heads = c->kv_heads,
+                              .rank = l ? lora_largest_rank(l) : 0,
+                              .round = m->e.parts->head.w.round,
+                              .train = train };
+}
+
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan)
 {
     const struct config *c = m->e.config;
     struct acts a = { .layer = xcalloc((size_t)c->layers, sizeof *a.layer) };
     const struct acts_shape shape = shape_of(m, max_tokens, train, l);
+    const struct op_sizes sizes = sizes_of(m, max_tokens, train, l);
     struct acts_size size;
 
     (void)acts_layout(&a, NULL, m->e.ops, &shape, &size);
@@ -146,15 +161,20 @@ void model_plan(const struct model *m, int64_t max_tokens, bool train, const str
         .weights_mapped = m->weights.mapped,
         .weights_owned = m->weights.owned,
         .activations = size.kept,
-        .scratch = size.scratch + ops_scratch_bytes(m->e.ops, max_tokens, widest(m), c->vocab),
+        .scratch = size.scratch + m->e.ops->scratch_bytes(&sizes),
         .lora = l ? (size_t)l->params * sizeof(float) * (train ? 4 : 1) : 0,
     };
 }
 
-void model_note_memory(const struct model *m)
+static size_t lora_bytes(const struct lora_set *l)
 {
-    const struct lora_set *l = m->e.lora;
-    const size_t lora = l ? (size_t)l->params * sizeof(float) * (l->g ? 4 : 1) : 0;
+    return l ? (size_t)l->params * sizeof(float) * (l->g ? 4 : 1) : 0;
+}
+
+/* What takes the memory of the device, where that is not the host's. */
+static void note_memory(const struct model *m)
+{
+    const size_t lora = lora_bytes(m->e.lora);
     const double mb = 1e-6;
     struct memory_use use;
 
@@ -165,17 +185,66 @@ void model_note_memory(const struct model *m)
              (double)use.stored * mb, (double)use.expanded * mb, (double)lora * mb,
              (double)(use.asked - lora) * mb, (double)use.scratch * mb, (double)use.free * mb,
              (double)use.total * mb);
+}
+
+/* Whether the device has so many bytes beside what it holds; copies of weights make room. */
+static int check_room(const struct model *m, int64_t tokens, size_t acts, size_t scratch)
+{
+    const size_t lora = lora_bytes(m->e.lora);
+    const double mb = 1e-6;
+    struct memory_use use;
+
+    m->e.ops->memory_use(&use);
+    const size_t room = use.free + use.expanded + use.scratch;
+
+    if (use.total == 0 || acts + scratch <= room)
+        return 0;
+    return err_set(
+        EXIT_MEMORY,
+        "no room on the device for batches of %lld tokens: activations %.1f MB + scratch "
+        "%.1f are needed, and %.1f of %.1f MB are free beside weights as stored %.1f, "
+        "LoRA and optimiser %.1f and keys and values %.1f; use shorter texts, a smaller "
+        "batch or model, or end other programs on it",
+        (long long)tokens, (double)acts * mb, (double)scratch * mb, (double)room * mb,
+        (double)use.total * mb, (double)use.stored * mb, (double)lora * mb,
+        (double)(use.asked - lora) * mb);
+}
+
+void model_note_passes(const struct model *m)
+{
     if (m->played > 0)
         note("%lld of %lld passes were played from a recording", (long long)m->played,
              (long long)m->passes);
 }
 
+/* Activations, rotations, and what the ops need, in this order: copies of weights get what is left.
+ */
+static int take_memory(struct model *m, int64_t max_tokens, bool train)
+{
+    const struct ops *ops = m->e.ops;
+    const struct acts_shape shape = shape_of(m, max_tokens, train, m->e.lora);
+    const struct op_sizes sizes = sizes_of(m, max_tokens, train, m->e.lora);
+    const int64_t positions = m->e.config->max_positions;
+    struct acts *a = &m->e.acts;
+    struct acts_size size;
+    const size_t bytes = acts_layout(a, NULL, ops, &shape, &size);
+
+    if (check_room(m, max_tokens, bytes, ops->scratch_bytes(&sizes)) < 0)
+        return -1;
+    a->memory = ops->alloc(bytes);
+    if (!a->memory)
+        return err_in("activations of %lld tokens, %.1f MB", (long long)max_tokens,
+                      (double)bytes / 1e6);
+    (void)acts_layout(a, a->memory, ops, &shape, &size);
+    return rotary_reach(m, max_tokens < positions ? max_tokens : positions) < 0
+               ? -1
+               : ops->reserve(&sizes);
+}
+
 int model_reserve(struct model *m, int64_t max_tokens, bool train)
 {
     const struct config *c = m->e.config;
-    const struct acts_shape shape = shape_of(m, max_tokens, train, m->e.lora);
     struct acts *a = &m->e.acts;
-    struct acts_size size;
 
     if (train && (c->embd_pdrop > 0 || c->attention_pdrop > 0))
         return err_set(
@@ -186,15 +255,11 @@ int model_reserve(struct model *m, int64_t max_tokens, bool train)
     if (max_tokens <= a->max_tokens && train == a->train)
         return 0;
     drop_reservation(m);
-    const size_t bytes = acts_layout(a, NULL, m->e.ops, &shape, &size);
-
-    a->memory = m->e.ops->alloc(bytes);
-    if (!a->memory)
-        return err_in("activations of %lld tokens, %.1f MB", (long long)max_tokens,
-                      (double)bytes / 1e6);
-    (void)acts_layout(a, a->memory, m->e.ops, &shape, &size);
+    if (take_memory(m, max_tokens, train) < 0)
+        return -1;
     a->max_tokens = max_tokens;
     a->train = train;
+    note_memory(m);
     return 0;
 }
 

@@ -76,11 +76,11 @@ struct memory_plan {
 };
 void model_plan(const struct model *m, int64_t max_tokens, bool train, const struct lora_set *l,
                 struct memory_plan *plan);
-/* Under -v: a line on what takes the memory of the device, at this moment; none where that is the
- * host's. */
-void model_note_memory(const struct model *m);
-/* One allocation for batches of up to MAX_TOKENS; nothing happens when there is enough already. -1
- * when the device has not as much. */
+/* Under -v: how many passes of inference the device played from a recording, if any. */
+void model_note_passes(const struct model *m);
+/* All memory that batches of up to MAX_TOKENS need; nothing happens when there is enough already.
+ * Comes after what else is to have its place on the device: LoRA, caches. Under -v a line says what
+ * takes the device's memory then, where it has its own. -1 when it has not as much. */
 MUST_USE int model_reserve(struct model *m, int64_t max_tokens, bool train);
 
 /*

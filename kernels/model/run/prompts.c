@@ -57,14 +57,13 @@ int prompts_fit(const struct prompt *prompt, int n, int64_t room, int64_t more, 
     return i;
 }
 
-/* A cache of ROWS, the first KEPT of them to last; what stands in the present one stays if it is
- * large enough. */
-static int need_cache(struct prompts *p, int64_t kept, int64_t rows)
+/* What lasts grows twofold at least, as far as there are rows. */
+int prompts_reserve(struct prompts *p, int64_t kept, int64_t rows)
 {
     if (p->kv && kept <= p->kept && rows <= p->rows)
         return 0;
-    kept = larger(kept, p->kept);
     rows = larger(rows, p->rows);
+    kept = larger(kept, kept > p->kept ? smaller(2 * p->kept, rows) : p->kept);
     kv_cache_free(p->kv);
     p->kv = NULL;
     p->n = p->kept = p->rows = 0;
@@ -93,7 +92,7 @@ int prompts_add(struct prompts *p, struct batch *b, struct prompt *prompt, int n
 
     for (int i = 0; i < n; i++)
         rows += prompt[i].n - shared + more;
-    if (need_cache(p, more ? rows : shared, rows) < 0)
+    if (prompts_reserve(p, more ? rows : shared, rows) < 0)
         return -1;
     int64_t done = common(p->ids, prompt->ids, smaller(p->n, prompt->n - 1));
 

@@ -27,6 +27,10 @@ struct prompts {
 
 void prompts_free(struct prompts *p);
 
+/* Room for the keys and values of ROWS tokens, of which the first KEPT last; P may hold more, and
+ * what stands there stays if it has enough already. */
+MUST_USE int prompts_reserve(struct prompts *p, int64_t kept, int64_t rows);
+
 /*
  * How many of the N prompts, in this order, make a batch of at most ROOM tokens with MORE to come
  * after each; at least one. SHARED gets the length of the beginning that prompts_add is to compute
