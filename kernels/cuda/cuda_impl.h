@@ -362,6 +362,9 @@ int drop_rows(struct dev *out, const struct dev *x, const struct mask *m, int64_
 
 /* ---- LoRA's products that read x (N, C) in bfloat16 ---- */
 
+/* Parts of the tokens whose sums of A's gradient are added at the end: 8 at most. */
+int64_t thin_parts(int64_t N);
+
 /* u (N, R) f32 = drop(x) a^T; a (R, C) f32. */
 int thin_project(struct dev *u, const struct dev *x, const struct dev *a, const struct mask *m, int64_t N, int64_t R,
                  int64_t C);

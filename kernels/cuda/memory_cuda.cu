@@ -182,15 +182,16 @@ static size_t larger_of(size_t a, size_t b)
 static size_t planned(int which, const struct op_sizes *s)
 {
     const size_t rows = (size_t)(s->tokens * s->width), lora = (size_t)(s->rank * (s->tokens + s->width));
+    const size_t parts = (size_t)(thin_parts(s->tokens) * s->rank * s->width);
     const size_t logits = (size_t)(head_rows(s->tokens, s->vocab) * s->vocab);
     const bool half = s->round == DT_F16 || s->round == DT_BF16;
 
     switch (which) {
     case SCRATCH_OPERAND: /* of a product, slopes of logits */
         return half ? 2 * larger_of(cuda_act == DT_BF16 ? 0 : rows, s->train ? logits : 0) : 0;
-    case SCRATCH_KEPT: /* LoRA's dropped input, sums of a gradient */
-        return s->train ? 4 * rows : 0;
-    case SCRATCH_LOW: /* B and u, or A, in bf16 */
+    case SCRATCH_KEPT: /* LoRA's dropped input, sums of a gradient, parts of A's */
+        return s->train ? 4 * larger_of(rows, parts) : 0;
+    case SCRATCH_LOW: /* B and u in bf16 */
         return cuda_act == DT_BF16 && s->rank > 0 ? 2 * lora + 512 : 0;
     case SCRATCH_LOGITS:
         return 4 * logits;

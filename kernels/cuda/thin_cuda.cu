@@ -228,11 +228,17 @@ static __global__ void add_parts(float *to, const float *part, int parts, float 
     to[i] += times * sum;
 }
 
+int64_t thin_parts(int64_t N)
+{
+    const int64_t least_span = 2 * STEP * WARPS; /* of tokens, so that sums of parts are few */
+
+    return least((N + least_span - 1) / least_span, PARTS);
+}
+
 int thin_gradient(struct dev *da, const struct dev *x, const struct dev *down, const struct choices *k, int64_t N,
                   int64_t R, int64_t C)
 {
-    const int64_t each = STEP * WARPS, least_span = 2 * each; /* of tokens, so that sums of parts are few */
-    const int64_t wanted = least((N + least_span - 1) / least_span, PARTS);
+    const int64_t each = STEP * WARPS, wanted = thin_parts(N);
     const int64_t span = ((N + wanted - 1) / wanted + each - 1) / each * each;
     const unsigned parts = blocks_for(N, span);
     float *const part = (float *)cuda_scratch(SCRATCH_KEPT, (size_t)(parts * R * C) * sizeof *part);

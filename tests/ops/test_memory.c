@@ -161,7 +161,7 @@ static void memory_is_told_by_use(void **state)
 
 /* ---- what is reserved ---- */
 
-enum { N = 57, C = 96, O = 200, V = 300, R = 8, H = 4, K = 2, D = 16 };
+enum { N = 57, C = 96, O = 200, V = 300, R = 128, H = 4, K = 2, D = 16 };
 
 static const struct op_sizes sizes = {
     .tokens = N, .width = O, .vocab = V, .kv_heads = K, .rank = R, .train = true
