@@ -69,6 +69,7 @@ void cuda_release(void *p)
     if (!p)
         return;
     graphs_forget();
+    (void)cudaDeviceSynchronize(); /* what reads it may be queued: cudaFree promises no wait */
     (void)cudaFree(p);
 }
 

@@ -508,7 +508,8 @@ cudaError_t cudaFree(void *p)
         emulate_fail("a release of what was never allocated");
     if (emulate_not_captured())
         return last_error = cudaErrorStreamCaptureUnsupported;
-    emulate_finish();
+    if (!emulate_idle())
+        emulate_fail("a release while something is queued, which may read it");
     trace("cudaFree");
     taken -= it->second.bytes;
     allocated.erase(it);

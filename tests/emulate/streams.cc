@@ -117,10 +117,21 @@ static void finish(cudaStream_t s)
         step(s);
 }
 
-void emulate_finish(void)
+bool emulate_idle(void)
 {
     for (cudaStream_t s : streams)
+        if (!s->tasks.empty())
+            return false;
+    return true;
+}
+
+cudaError_t cudaDeviceSynchronize(void)
+{
+    if (emulate_not_captured())
+        return cudaErrorStreamCaptureUnsupported;
+    for (cudaStream_t s : streams)
         finish(s);
+    return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)

@@ -8,8 +8,8 @@
 
 /* WORK behind all that STREAM has. */
 void emulate_queue(cudaStream_t stream, std::function<void()> work);
-/* All that is queued anywhere. */
-void emulate_finish(void);
+/* Whether nothing is queued anywhere. */
+bool emulate_idle(void);
 
 /* Where work goes while a stream is captured (graphs.cc). */
 struct capture;
