@@ -11,11 +11,12 @@ struct shape {
 };
 
 /* Every head size there is; grouped heads; lengths around the tiles of 64 and 32; a hundred of few;
- * one that is long; windows in and across tiles; rows that stand apart; a shared beginning. */
+ * one that is long; windows in and across tiles, one that ends with a tile's first row; rows that
+ * stand apart; a shared beginning. */
 #define SHAPES(type)                                                                               \
     { { 40, 1, 17 }, 3, 2, 2, 80, 0, 0, 0, type }, { { 300 }, 1, 7, 1, 32, 0, 8, 0, type },        \
         { { 63, 65 }, 2, 4, 2, 64, 0, 0, 0, type }, { { 64, 33 }, 2, 2, 1, 96, 20, 32, 0, type },  \
-        { { 100 }, 1, 2, 2, 128, 33, 128, 0, type }, { { 9, 2 }, 2, 2, 1, 256, 0, 4, 0, type },    \
+        { { 100 }, 1, 2, 2, 128, 34, 128, 0, type }, { { 9, 2 }, 2, 2, 1, 256, 0, 4, 0, type },    \
         { { 5, 31, 3 }, 3, 2, 1, 16, 0, 0, 40, type }, { { 130 }, 1, 1, 1, 48, 1, 0, 0, type },    \
         { { 70, 3 }, 2, 2, 2, 256, 40, 0, 0, type },                                               \
         { { 3, 3, 9 }, 100, 1, 1, 64, 0, 0, 0, type },                                             \
