@@ -15,7 +15,8 @@
 #   SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE    further options of each tool
 #   PAGE                            further options of score for the page (--by FIELD)
 #   LIMIT                           how many test records of each class are predicted; empty: all
-#   RUN                             how to compute (--threads, --device); a change makes nothing anew
+#   DEVICE                          cpu, cuda, cuda:N; else auto. A change makes nothing anew
+#   RUN                             how to compute besides (--threads); the same
 #   OUT, EXPECTED, BIN              folder of the products, record of digests, folder of the tools
 #
 # An experiment of several runs sets RUNS: folders in OUT, each called by what it tells lora-train besides
@@ -43,7 +44,7 @@ RUN       ?= --threads 0
 # What a user gives is taken as it stands: $ is no variable of make's; only a line feed is a blank. The
 # tools get it from files that pipelines/settings writes, which no shell reads.
 $(foreach v,MADE RUNS EACH RESULTS,$(if $(filter override,$(origin $v)),,$(eval override $v :=)))
-variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS PARTS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE PAGE LIMIT RUN NF4 \
+variables := MODEL DATA TEXT LABEL TEMPLATE VERBALIZER LABELS PARTS SPLIT PROMPTIFY TOKENIZE QUANT TRAIN PREDICT SCORE PAGE LIMIT DEVICE RUN NF4 \
              OUT EXPECTED BIN MADE FILES CALLER RANKS RATES EPOCHS SEEDS ROWS
 define newline
 

@@ -46,6 +46,10 @@ said '--seed 2' '--recipe seed --seed 2'
 said '--encoding latin-1' '--recipe seed --encoding latin-1'
 said '--train 5' '--train 5'
 said '--seed 2 --per-class --test=3' '--seed 2 --per-class --test=3'
+it "DEVICE is told to the tools, beside RUN"
+news -s DEVICE=cuda:1 RUN='--threads 2' OUT=said "$PWD/said/.slmtools/run"
+grep '^--' said/.slmtools/run | cmp - <(printf '%s\n' "--device 'cuda:1'" '--threads 2') >cmp.out
+report $? "$(cat said/.slmtools/run)"
 rm -r said
 
 # would CHANGE...: the products that make would make now, by -n, from the names behind -o.
@@ -83,6 +87,7 @@ it "LIMIT";      remakes "$predict" LIMIT=2
 it "SCORE";      remakes "after.txt before.txt" SCORE=--json
 it "PAGE";       remakes "report.html" PAGE='--by label'
 it "RUN, which changes no result"; remakes "" RUN='--threads 1'
+it "nor does DEVICE"; remakes "" DEVICE=cpu
 it "another MODEL of the same name and size"; remakes "$both" MODEL=b/model
 it "another DATA of the same name and contents"
 cp -p rows.csv b/
