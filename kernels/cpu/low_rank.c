@@ -75,7 +75,8 @@ static void project_task(float *out, int64_t R, const struct thin *x, int64_t m0
 
             take_rows(rows, x, i, m, k0, kc);
             isa->tile_unpacked((int)m, (int)n, kc, rows, panel + k0 * isa->nr,
-                               sums + (i - m0) * isa->nr, isa->nr, k0 > 0, NULL);
+                               sums + (i - m0) * isa->nr, isa->nr, k0 > 0,
+                               &(struct wanted){ rows, rows, 0, 0 });
         }
     for (int64_t i = m0; i < m1; i++)
         memcpy(out + i * R + r0, sums + (i - m0) * isa->nr, (size_t)n * sizeof *out);

@@ -41,6 +41,7 @@ FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps b
                             int64_t ldc, const float *init, bool add, const struct wanted *soon)
 {
     vf left[MR], right[MR];
+    int64_t ahead = 0;
 
     UNROLL(16)
     for (int i = 0; i < rows; i++) {
@@ -53,11 +54,12 @@ FORCE_INLINE void tile_rows(const int rows, const int vecs, const struct steps b
 
         if (by.row == 1) {
             __builtin_prefetch(a + (k + AHEAD) * by.k);
-        } else if (soon) {
-            const float *const next = (k < soon->rows ? soon->at : soon->then) + k * soon->ld;
+        } else {
+            const float *const next = (k < soon->rows ? soon->at : soon->then) + ahead;
 
             __builtin_prefetch(next, 0, 2);
             __builtin_prefetch(next + WANTED / 2, 0, 2);
+            ahead += soon->ld;
         }
         UNROLL(16)
         for (int i = 0; i < rows; i++) {
