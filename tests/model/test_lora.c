@@ -258,6 +258,65 @@ static void gradients_under_dropout_are_slopes(void **state)
     check_slopes("qwen3-odd", 1);
 }
 
+/* The second half of the first window's records as completions: a target for every row, those of the
+ * prompts of weight 0; or, FEW, none for these. */
+static void completions(struct batch *b, const struct golden *g, bool few)
+{
+    first_window(b, g);
+    for (int64_t s = 0; s < b->seqs; s++)
+        for (int32_t i = 0; i < b->seq[s].q_len / 2; i++) {
+            const int32_t row = b->seq[s].q_start + i;
+
+            b->weight[row] = 0;
+            if (few)
+                b->target[row] = -1;
+        }
+}
+
+/* What is not made of rows without a target would have been multiplied by 0. */
+static void check_few_targets(const char *name, const char *device)
+{
+    struct golden g;
+    float *grad[2], *nll[2];
+
+    golden_open(&g, name, device, "nf4");
+    struct lora_set *l = golden_adapter(&g, "adapter-final", true);
+
+    l->opt.dropout = 0.2;
+    model_set_resid_pdrop(g.model, 0.1f);
+    model_use_lora(g.model, l);
+    for (int few = 0; few < 2; few++) {
+        struct batch b = BATCH_INIT;
+
+        completions(&b, &g, few);
+        must(model_reserve(g.model, b.tokens, true));
+        (void)loss_of(&g, l, &b);
+        grad[few] = fetch(l, l->g);
+        nll[few] = xnmalloc((size_t)b.tokens, sizeof *nll[few]);
+        must(model_loss_batch(g.model, &b, nll[few], NULL));
+        if (few)
+            for (int64_t i = 0; i < b.tokens; i++)
+                assert_true(nll[1][i] == (b.target[i] < 0 ? 0 : nll[0][i]));
+        batch_free(&b);
+    }
+    for (int64_t i = 0; i < l->params; i++)
+        assert_true(grad[0][i] == grad[1][i]);
+    for (int few = 0; few < 2; few++) {
+        free(grad[few]);
+        free(nll[few]);
+    }
+    lora_free(l);
+    golden_close(&g);
+}
+
+static void rows_without_a_target_change_nothing(void **state)
+{
+    (void)state;
+    for (int m = 0; m < MODELS; m++)
+        for (int d = 0; d < 2; d++)
+            check_few_targets(models[m], devices[d]);
+}
+
 /* ---- the norm and the update ---- */
 
 static void a_gradient_that_is_no_number_is_named(void **state)
@@ -363,6 +422,7 @@ int main(void)
         cmocka_unit_test(gaussian_start_has_its_spread),
         cmocka_unit_test(first_gradients_are_the_recorded_ones),
         cmocka_unit_test(gradients_under_dropout_are_slopes),
+        cmocka_unit_test(rows_without_a_target_change_nothing),
         cmocka_unit_test(a_gradient_that_is_no_number_is_named),
         cmocka_unit_test(clipping_scales_only_what_is_too_long),
         cmocka_unit_test(adapters_join),

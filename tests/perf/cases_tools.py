@@ -39,6 +39,14 @@ class Tools:
                  "--per-device-train-batch-size", 8, "--gradient-accumulation-steps", 1)
         return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
 
+    def small_completions(self, dtype):
+        """The same of 8 records of the article, as pipelines/smollm2 learns them: loss of the answers alone."""
+        d, metrics = self.data, self.data.output("completions.jsonl")
+        self.run("lora-train", "-m", d.smollm2(), d.prompts("small-prompts.zst", d.smollm2()), "--only", "split=train",
+                 "--compute-dtype", dtype, "--max-steps", 4, "--metrics", metrics, "-o", d.output("small.adapter.tar.zst"), *LORA,
+                 "--per-device-train-batch-size", 8, "--gradient-accumulation-steps", 1, "--loss", "completion")
+        return json.loads(metrics.read_text().splitlines()[-1])["tokens_per_s"]
+
     def small_labels(self, dtype, records):
         d = self.data
         return records / self.seconds("predict", "-m", d.smollm2(), d.prompts("small-prompts.zst", d.smollm2()), "--mode",
@@ -115,6 +123,9 @@ def small_model(t, p):
     for dtype, rival in DTYPES.items():
         yield Case(f"smollm2/step 8 x 70, {dtype}", "tokens/s", partial(t.small_step, dtype),
                    {f"HF + PEFT {rival}": p["hf"].question("step_at_once", rival, d.smollm2_folder, 8, 70)}, runs=5)
+        yield Case(f"smollm2/step, 8 completions, {dtype}", "tokens/s", partial(t.small_completions, dtype),
+                   {f"HF + PEFT {rival}": p["hf"].question("step_of_completions", rival, d.smollm2_folder, partial(
+                       d.completions, "small-prompts.zst", d.smollm2()), 8)}, runs=5)
         yield Case(f"smollm2/labels, 900 prompts, {dtype}", "prompts/s", partial(t.small_labels, dtype, 900),
                    {"HF forward, 16 x 75": p["hf"].question("batched", rival, d.smollm2_folder, 16, 75),
                     "HF, these, 16 at once": p["hf"].question("padded", rival, d.smollm2_folder, partial(

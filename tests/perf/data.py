@@ -85,6 +85,14 @@ class Data:
             path.write_text("".join(" ".join(map(str, x)) + "\n" for x in ids[:count]))
         return self.made(f"{Path(name).stem}-{count}.txt", make)
 
+    def completions(self, name, tokenizer):
+        """The training records among them, a line each: how many ids are the prompt's, and all of its ids."""
+        def make(path):
+            rows = self.tool("peek", "--jsonl", self.prompts(name, tokenizer), stdout=subprocess.PIPE).stdout.splitlines()
+            rows = [r for r in map(json.loads, rows) if r.get("split") == "train"]
+            path.write_text("".join(" ".join(map(str, [r["n_prompt"], *r["ids"]])) + "\n" for r in rows))
+        return self.made(f"{Path(name).stem}-completions.txt", make)
+
     def sentence(self, least):
         text = ""
         while len(text) < least:

@@ -171,6 +171,7 @@ static void carve_gradients(struct acts *a, struct carve *p)
     p->used = overlay;
     a->do_ = carve_act(p, query_width(c));
     carve_heads(p, &a->dqkv, &a->dq, &a->dk, &a->dv);
+    a->tail = a->dq.at;
     if (p->used < mlp_end)
         p->used = mlp_end;
 }
@@ -193,10 +194,10 @@ static void carve_scratch(struct acts *a, struct carve *p)
         carve_gradients(a, p);
         return;
     }
+    a->tail = s->modules->place[ROLE_QKV] >= 0 ? carve_act(p, query_width(c) + 2 * key_width(c))
+                                               : l->q.at;
     /* pointers are not there yet when this only measures */
     a->g = s->modules->place[ROLE_GATE_UP] >= 0 ? carve_act(p, c->inner) : l->up.at;
-    a->tail_qkv =
-        s->modules->place[ROLE_QKV] < 0 ? NULL : carve_act(p, query_width(c) + 2 * key_width(c));
     a->logits = carve(p, (size_t)(acts_logit_rows(s->tokens) * c->vocab) * sizeof(float));
 }
 

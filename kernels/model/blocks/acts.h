@@ -52,8 +52,8 @@ struct acts {
     struct dev *h;     /* (N, C) normed stream */
     struct dev *a, *m; /* (N, C) what attention and MLP add to the stream; their gradients */
     struct dev *g;     /* (N, I) activation; the MLP's own memory where it can be */
-    struct dev
-        *tail_qkv; /* (N, H+2K, D) rows of qkv that the last layer goes on with; NULL: not needed */
+    struct dev *tail; /* (N, H, D) rows of o that the last layer goes on with, in the place of dq or
+                       * q; where q, k and v are one product and this is no training, of qkv */
     /* Training only. dg lives until the MLP is done, do_ .. dv after that, in the place of g and
      * dg. */
     struct dev *dx, *dh; /* (N, C) */

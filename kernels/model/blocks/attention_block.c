@@ -102,28 +102,7 @@ int block_keys(struct pass *p, int layer, const struct dev *h)
     return p->kv ? to_cache(p, layer, l) : 0;
 }
 
-int block_narrow(struct pass *p, int layer, const struct dev **x, const struct dev **h)
-{
-    const struct ops *ops = p->e->ops;
-    const struct acts *a = &p->e->acts;
-    const struct layer_acts *l = &a->layer[layer];
-    const int64_t N = p->tail.tokens, C = p->e->config->dim;
-
-    if (ops->gather_rows(a->a, *h, p->tail_row, N, C) < 0 ||
-        ops->gather_rows(a->h, *x, p->tail_row, N, C) < 0)
-        return -1;
-    *x = a->h;
-    *h = a->a;
-    if (l->qkv) {
-        if (ops->gather_rows(a->tail_qkv, l->qkv, p->tail_row, N, l->q.ld) < 0)
-            return -1;
-        p->q.at = a->tail_qkv;
-    }
-    p->rows = p->tail;
-    return 0;
-}
-
-int block_attention(struct pass *p, int layer, struct dev *out, const struct dev *h)
+int block_attention(struct pass *p, int layer, const struct dev *h)
 {
     const struct config *c = p->e->config;
     const struct layer_acts *l = &p->e->acts.layer[layer];
@@ -135,9 +114,38 @@ int block_attention(struct pass *p, int layer, struct dev *out, const struct dev
     }
     const struct attention shape = shape_of(p, layer, p->q.ld, p->kv_ld);
 
-    if (p->e->ops->attention_forward(l->o, l->lse, p->q.at, p->k, p->v, &p->rows, &shape) < 0)
-        return -1;
-    return block_linear(p, layer, block_module(p, ROLE_OUT), out, l->o);
+    return p->e->ops->attention_forward(l->o, l->lse, p->q.at, p->k, p->v, &p->rows, &shape);
+}
+
+/* O = what attention gave, of the rows that LAYER goes on with. */
+static int given(const struct pass *p, int layer, const struct dev **o)
+{
+    const struct acts *a = &p->e->acts;
+    const struct config *c = p->e->config;
+
+    *o = a->layer[layer].o;
+    if (block_narrowing(p, layer) != NARROWS_BEHIND)
+        return 0;
+    const int rc = block_take_tail(p, a->tail, *o, c->heads * c->head_dim);
+
+    *o = a->tail;
+    return rc;
+}
+
+int block_output(const struct pass *p, int layer, struct dev *out)
+{
+    const struct dev *o;
+
+    return given(p, layer, &o) < 0 ? -1 : block_linear(p, layer, block_module(p, ROLE_OUT), out, o);
+}
+
+int block_output_back(const struct pass *p, int layer, const struct dev *da)
+{
+    const struct dev *o;
+
+    return given(p, layer, &o) < 0 ? -1
+                                   : block_linear_back(p, layer, block_module(p, ROLE_OUT),
+                                                       p->e->acts.do_, da, o, false);
 }
 
 /* Turns the gradient of normed heads into that of RAW ones, in place. */
@@ -171,15 +179,13 @@ static int project_back(const struct pass *p, int layer, struct dev *dh, bool ad
     return block_linear_back(p, layer, block_module(p, ROLE_V), dh, a->dv.at, a->h, true);
 }
 
-int block_attention_back(const struct pass *p, int layer, struct dev *dh, const struct dev *da,
-                         bool add)
+int block_attention_back(const struct pass *p, int layer, struct dev *dh, bool add)
 {
     const struct acts *a = &p->e->acts;
     const struct layer_acts *l = &a->layer[layer];
     const struct attention shape = shape_of(p, layer, l->q.ld, l->k.ld);
 
-    if (block_linear_back(p, layer, block_module(p, ROLE_OUT), a->do_, da, l->o, false) < 0 ||
-        p->e->ops->attention_backward(a->dq.at, a->dk.at, a->dv.at, a->attn, a->do_, l->o, l->lse,
+    if (p->e->ops->attention_backward(a->dq.at, a->dk.at, a->dv.at, a->attn, a->do_, l->o, l->lse,
                                       l->q.at, l->k.at, l->v.at, &p->rows, &shape) < 0)
         return -1;
     return project_back(p, layer, dh, add);

@@ -1,8 +1,8 @@
 /*
  * blocks.h - one batch on its way through a model, and what the blocks of every family are made of.
  *
- * The blocks call ops only, and find everything they need in the pass, which owns nothing. All give -1
- * with the error of the op that failed.
+ * The blocks call ops only, and find everything they need in the pass, which owns nothing. All give
+ * -1 with the error of the op that failed.
  */
 #ifndef BLOCKS_H
 #define BLOCKS_H
@@ -36,14 +36,16 @@ struct kv_cache {
 /* One batch: what to compute and for whom. */
 struct pass {
     const struct engine *e;
-    struct packed rows;
+    struct packed rows; /* that are computed at the moment: all of the batch, or the tail */
+    struct packed all;
     const struct dev *ids;     /* (N) i32 */
     bool train;                /* dropout is drawn, gradients are added to the lora_set */
     uint64_t seed;             /* of dropout */
     struct kv_cache *kv;       /* NULL: sequences see their own rows of the batch */
     const struct dev *kv_rows; /* (N) i32: where each token's key and value go */
-    /* What the last layer is asked for beside keys and values: these rows of the batch become its
-     * only ones. No tokens: all. */
+    /* What the last layer is asked for: these rows of the batch become its only ones, behind keys
+     * and values where the tail has sequences, behind attention where it has none. No tokens: all.
+     */
     struct packed tail;
     const struct dev *tail_row; /* (tail.tokens) i32 */
     /* Of the layer at hand: queries (at NULL: not made yet), and the keys and values they see. */
@@ -91,14 +93,29 @@ struct dropout block_residual_dropout(const struct pass *p, int layer, int site)
 /* Keys and values of all rows from the normed stream h, into the cache where there is one. Fused
  * projections give the queries, too. */
 MUST_USE int block_keys(struct pass *p, int layer, const struct dev *h);
-/* Goes on with the rows of the tail alone, their stream in *X, normed in *H. */
-MUST_USE int block_narrow(struct pass *p, int layer, const struct dev **x, const struct dev **h);
-/* out (N, C) = attention's output projection; OUT may be H. */
-MUST_USE int block_attention(struct pass *p, int layer, struct dev *out, const struct dev *h);
-/* From da, the gradient of its output, to what is added to dh (NULL: not wanted), or set unless
- * ADD. */
-MUST_USE int block_attention_back(const struct pass *p, int layer, struct dev *dh,
-                                  const struct dev *da, bool add);
+/* What the heads of h's rows see, in the layer's o. */
+MUST_USE int block_attention(struct pass *p, int layer, const struct dev *h);
+/* out (N, C) = attention's output projection. */
+MUST_USE int block_output(const struct pass *p, int layer, struct dev *out);
+/* From da, the gradient of its output, to that of o. */
+MUST_USE int block_output_back(const struct pass *p, int layer, const struct dev *da);
+/* From there to what is added to dh (NULL: not wanted), or set unless ADD. */
+MUST_USE int block_attention_back(const struct pass *p, int layer, struct dev *dh, bool add);
+
+/* ---- tail_block.c ---- */
+
+/* Where LAYER goes on with the tail alone: before attention, or behind it. */
+enum narrowing { NARROWS_NOT, NARROWS_BEFORE, NARROWS_BEHIND };
+enum narrowing block_narrowing(const struct pass *p, int layer);
+/* Where WHEN is that place: goes on with the rows of the tail, their stream in *X, normed in *H. */
+MUST_USE int block_narrow(struct pass *p, int layer, enum narrowing when, const struct dev **x,
+                          const struct dev **h);
+/* Back to all rows from those behind attention: gradients of what it gave, of the stream (acts.dx)
+ * and, with H, of the normed one (acts.dh) are 0 for the others. */
+MUST_USE int block_widen(struct pass *p, bool h);
+/* out = the tail's rows of x, WIDTH values each. */
+MUST_USE int block_take_tail(const struct pass *p, struct dev *out, const struct dev *x,
+                             int64_t width);
 /* ---- mlp_block.c ---- */
 
 /* out (N, C) = down(act(up h)), or down(act(gate h) * up h). */

@@ -3,10 +3,14 @@
 
 #include "blocks/blocks.h"
 
-/* The last layer is asked for the rows of the tail alone, where there is one. */
-static bool narrows(const struct pass *p, int layer)
+/* From the normed stream *H to what the heads see; *X and *H are of fewer rows then, where the
+ * layer narrows. */
+static int attend(struct pass *p, int layer, const struct dev **x, const struct dev **h)
 {
-    return layer + 1 == (int)p->e->config->layers && p->tail.tokens;
+    if (block_keys(p, layer, *h) < 0 || block_narrow(p, layer, NARROWS_BEFORE, x, h) < 0 ||
+        block_attention(p, layer, *h) < 0)
+        return -1;
+    return block_narrow(p, layer, NARROWS_BEHIND, x, h);
 }
 
 /* ---- side by side ---- */
@@ -22,14 +26,40 @@ static int parallel_forward(struct pass *p, int layer, struct dev *x_next)
 
     /* h may stand where attention's output will: the MLP looks at it first */
     if (block_norm(p, layer, NORM_ATTENTION, a->h, l->mean, l->rstd, x) < 0 ||
-        block_keys(p, layer, h) < 0 || (narrows(p, layer) && block_narrow(p, layer, &x, &h) < 0) ||
-        block_mlp(p, layer, a->m, h) < 0 || block_attention(p, layer, a->a, h) < 0)
+        attend(p, layer, &x, &h) < 0 || block_mlp(p, layer, a->m, h) < 0 ||
+        block_output(p, layer, a->a) < 0)
         return -1;
     return e->ops->residual_forward(x_next, x, a->a, a->m, &da, &dm, &p->rows, p->rows.tokens,
                                     e->config->dim);
 }
 
-static int parallel_backward(const struct pass *p, int layer, bool lowest)
+/* h = the norm of those rows of the stream that the MLP saw; acts.dh is free until its gradient. */
+static int norm_again(const struct pass *p, int layer)
+{
+    const struct acts *a = &p->e->acts;
+    const struct dev *x = a->layer[layer].x;
+
+    if (block_narrowing(p, layer) == NARROWS_BEHIND) {
+        if (block_take_tail(p, a->dh, x, p->e->config->dim) < 0)
+            return -1;
+        x = a->dh;
+    }
+    return block_norm(p, layer, NORM_ATTENTION, a->h, NULL, NULL, x);
+}
+
+/* Gradients and h of all rows again. */
+static int widen(struct pass *p, int layer, bool h)
+{
+    const struct acts *a = &p->e->acts;
+
+    if (block_narrowing(p, layer) != NARROWS_BEHIND)
+        return 0;
+    return block_widen(p, h) < 0
+               ? -1
+               : block_norm(p, layer, NORM_ATTENTION, a->h, NULL, NULL, a->layer[layer].x);
+}
+
+static int parallel_backward(struct pass *p, int layer, bool lowest)
 {
     const struct engine *e = p->e;
     const struct acts *a = &e->acts;
@@ -41,8 +71,9 @@ static int parallel_backward(const struct pass *p, int layer, bool lowest)
 
     if (e->ops->residual_backward(da, dm, a->dx, &drop_a, &drop_m, &p->rows, p->rows.tokens,
                                   e->config->dim) < 0 ||
-        block_norm(p, layer, NORM_ATTENTION, a->h, NULL, NULL, l->x) < 0 ||
-        block_mlp_back(p, layer, dh, dm) < 0 || block_attention_back(p, layer, dh, da, true) < 0)
+        norm_again(p, layer) < 0 || block_mlp_back(p, layer, dh, dm) < 0 ||
+        block_output_back(p, layer, da) < 0 || widen(p, layer, dh != NULL) < 0 ||
+        block_attention_back(p, layer, dh, true) < 0)
         return -1;
     return lowest ? 0
                   : block_norm_back(p, layer, NORM_ATTENTION, a->dx, dh, l->x, l->mean, l->rstd);
@@ -69,8 +100,7 @@ static int sequential_forward(struct pass *p, int layer, struct dev *x_next)
     const struct dev *x = l->x, *h = a->h;
 
     if (block_norm(p, layer, NORM_ATTENTION, a->h, l->mean, l->rstd, x) < 0 ||
-        block_keys(p, layer, h) < 0 || (narrows(p, layer) && block_narrow(p, layer, &x, &h) < 0) ||
-        block_attention(p, layer, a->a, h) < 0 ||
+        attend(p, layer, &x, &h) < 0 || block_output(p, layer, a->a) < 0 ||
         add_to_stream(p, layer, SITE_ATTENTION, l->mid, x, a->a) < 0 ||
         block_norm(p, layer, NORM_MLP, a->h, l->mid_mean, l->mid_rstd, l->mid) < 0 ||
         block_mlp(p, layer, a->m, a->h) < 0)
@@ -90,7 +120,7 @@ static int added(const struct pass *p, int layer, int site, struct dev *scratch,
                                         p->e->config->dim);
 }
 
-static int sequential_backward(const struct pass *p, int layer, bool lowest)
+static int sequential_backward(struct pass *p, int layer, bool lowest)
 {
     const struct acts *a = &p->e->acts;
     const struct layer_acts *l = &a->layer[layer];
@@ -100,9 +130,10 @@ static int sequential_backward(const struct pass *p, int layer, bool lowest)
         block_norm(p, layer, NORM_MLP, a->h, NULL, NULL, l->mid) < 0 ||
         block_mlp_back(p, layer, a->dh, d) < 0 ||
         block_norm_back(p, layer, NORM_MLP, a->dx, a->dh, l->mid, l->mid_mean, l->mid_rstd) < 0 ||
-        added(p, layer, SITE_ATTENTION, a->a, &d) < 0 ||
+        added(p, layer, SITE_ATTENTION, a->a, &d) < 0 || block_output_back(p, layer, d) < 0 ||
+        (block_narrowing(p, layer) == NARROWS_BEHIND && block_widen(p, false) < 0) ||
         block_norm(p, layer, NORM_ATTENTION, a->h, NULL, NULL, l->x) < 0 ||
-        block_attention_back(p, layer, dh, d, false) < 0)
+        block_attention_back(p, layer, dh, false) < 0)
         return -1;
     return lowest ? 0
                   : block_norm_back(p, layer, NORM_ATTENTION, a->dx, dh, l->x, l->mean, l->rstd);

@@ -12,12 +12,12 @@ struct pass; /* blocks.h */
 struct dev;
 
 struct layer_order {
-    /* Both give -1 when an op fails. x_next (N, C) = the stream that leaves LAYER, from the one that
-     * enters it (acts.layer[].x). */
+    /* Both give -1 when an op fails. x_next (N, C) = the stream that leaves LAYER, from the one
+     * that enters it (acts.layer[].x). */
     int (*forward)(struct pass *p, int layer, struct dev *x_next);
     /* Turns acts.dx, the gradient of the stream that leaves LAYER, into that of the one that enters
      * it; LOWEST: that is not wanted. LoRA's gradients are added. */
-    int (*backward)(const struct pass *p, int layer, bool lowest);
+    int (*backward)(struct pass *p, int layer, bool lowest);
     bool one_norm; /* of attention and MLP; else the MLP has one of its own, and a stream between
                       them */
 };

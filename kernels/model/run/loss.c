@@ -74,9 +74,9 @@ static int check_finite(const struct pass *p, const float *nll)
     int64_t i = 0;
     int layer;
 
-    while (i < p->rows.tokens && isfinite(nll[i]))
+    while (i < p->all.tokens && isfinite(nll[i]))
         i++;
-    if (i == p->rows.tokens)
+    if (i == p->all.tokens)
         return 0;
     if (!p->e->acts.train) /* the layers share their memory: nothing is left to look at */
         return err_set(EXIT_NUMERIC,

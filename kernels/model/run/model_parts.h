@@ -37,16 +37,17 @@ struct extras {
     const int32_t *tail_row;  /* (tail tokens) */
 };
 
-/* Describes B in PASS and puts all that the device has to know of it there at once. */
+/* Describes B in PASS and puts all that the device has to know of it there at once. Where K has
+ * targets, nothing behind the last attention is made of the rows that it does not name. */
 MUST_USE int pass_begin(struct pass *p, struct model *m, const struct batch *b,
                         const struct picked *k, const struct extras *x);
 /* What ops->begin is told of a forward pass whose ops are all those of pass_forward and what else
  * ASKED tells apart. */
 uint64_t pass_key(const struct pass *p, int64_t asked);
-/* From ids to the stream that leaves the last layer, acts.x_out. */
+/* From ids to the stream that leaves the last layer, acts.x_out: PASS goes on with its rows. */
 MUST_USE int pass_forward(struct pass *p);
 /* From the stream's gradient, acts.dx, to those of the lora_set. */
-MUST_USE int pass_backward(const struct pass *p);
+MUST_USE int pass_backward(struct pass *p);
 /* The first layer whose input is not finite, or the number of layers and more: who is to blame. */
 MUST_USE int pass_find_bad_layer(const struct pass *p, int *layer);
 

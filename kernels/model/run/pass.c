@@ -7,34 +7,65 @@
 #include <stdlib.h>
 
 struct offsets { /* where the arrays are in the upload */
-    size_t ids, pos, sample, seq, kv_row, tail_pos, tail_seq, tail_row, pick_row, target, weight;
+    size_t ids, pos, sample, seq, kv_row, tail_pos, tail_sample, tail_seq, tail_row, pick_row,
+        target, weight;
 };
 
-static size_t add_samples(struct upload *u, const struct batch *b)
+/* Which sample each token belongs to; to be freed. */
+static uint32_t *samples_of(const struct batch *b)
 {
     uint32_t *sample = xnmalloc((size_t)b->tokens, sizeof *sample);
 
     for (int64_t s = 0; s < b->seqs; s++)
         for (int32_t i = 0; i < b->seq[s].q_len; i++)
             sample[b->seq[s].q_start + i] = b->seq[s].sample;
-    const size_t at = upload_add(u, sample, (size_t)b->tokens * sizeof *sample);
+    return sample;
+}
 
-    free(sample);
-    return at;
+/* A loss is asked of some rows only: nothing behind the last attention is made of the others. */
+static bool narrows(const struct batch *b, const struct picked *k)
+{
+    return k->target && k->n < b->tokens;
+}
+
+/* The rows with a loss as a tail, all of which the head looks at. */
+static void add_rows(struct upload *u, const struct batch *b, const struct picked *k,
+                     const uint32_t *sample, struct offsets *at)
+{
+    const size_t n = (size_t)k->n;
+    int32_t *pos = xnmalloc(n, sizeof *pos), *pick = xnmalloc(n, sizeof *pick);
+    uint32_t *of = xnmalloc(n, sizeof *of);
+
+    for (size_t i = 0; i < n; i++) {
+        pos[i] = b->pos[k->row[i]];
+        of[i] = sample[k->row[i]];
+        pick[i] = (int32_t)i;
+    }
+    at->tail_pos = upload_add(u, pos, n * sizeof *pos);
+    at->tail_sample = upload_add(u, of, n * sizeof *of);
+    at->tail_row = upload_add(u, k->row, n * sizeof *k->row);
+    at->pick_row = upload_add(u, pick, n * sizeof *pick);
+    free(pos);
+    free(pick);
+    free(of);
 }
 
 static struct offsets fill(struct upload *u, const struct batch *b, const struct picked *k,
                            const struct extras *x)
 {
     const size_t words = (size_t)b->tokens * 4, picks = (size_t)k->n * 4;
+    uint32_t *sample = samples_of(b);
     struct offsets at = { 0 };
 
     u->n = 0;
     at.ids = upload_add(u, b->ids, words);
     at.pos = upload_add(u, b->pos, words);
-    at.sample = add_samples(u, b);
+    at.sample = upload_add(u, sample, words);
     at.seq = upload_add(u, b->seq, (size_t)b->seqs * sizeof *b->seq);
-    at.pick_row = upload_add(u, k->row, picks);
+    if (narrows(b, k))
+        add_rows(u, b, k, sample, &at);
+    else
+        at.pick_row = upload_add(u, k->row, picks);
     if (k->target)
         at.target = upload_add(u, k->target, picks);
     if (k->weight)
@@ -46,6 +77,7 @@ static struct offsets fill(struct upload *u, const struct batch *b, const struct
         at.tail_pos = upload_add(u, x->tail->pos, (size_t)x->tail->tokens * 4);
         at.tail_seq = upload_add(u, x->tail->seq, (size_t)x->tail->seqs * sizeof *x->tail->seq);
     }
+    free(sample);
     return at;
 }
 
@@ -65,6 +97,7 @@ static void describe(struct pass *p, const struct model *m, const struct batch *
                                   .pos = part(m, at->pos),
                                   .sample = part(m, at->sample) },
                         .ids = part(m, at->ids) };
+    p->all = p->rows;
 }
 
 static int64_t last_position(const struct batch *b)
@@ -95,6 +128,11 @@ int pass_begin(struct pass *p, struct model *m, const struct batch *b, const str
                                    .seq = x->tail->seq,
                                    .seq_dev = part(m, at.tail_seq),
                                    .pos = part(m, at.tail_pos) };
+        p->tail_row = part(m, at.tail_row);
+    } else if (narrows(b, k)) {
+        p->tail = (struct packed){ .tokens = k->n,
+                                   .pos = part(m, at.tail_pos),
+                                   .sample = part(m, at.tail_sample) };
         p->tail_row = part(m, at.tail_row);
     }
     return rotary_reach(m, last_position(b) + 1) < 0
@@ -177,7 +215,7 @@ static int first_adapted(const struct pass *p)
     return first;
 }
 
-int pass_backward(const struct pass *p)
+int pass_backward(struct pass *p)
 {
     const int first = first_adapted(p);
 
@@ -196,7 +234,9 @@ int pass_find_bad_layer(const struct pass *p, int *layer)
     for (*layer = 0; *layer <= layers; ++*layer) {
         const struct dev *x = *layer < layers ? e->acts.layer[*layer].x : e->acts.x_out;
 
-        if (e->ops->find_nonfinite(&bad, x, e->ops->act, p->rows.tokens * e->config->dim) < 0)
+        const int64_t rows = *layer < layers ? p->all.tokens : p->rows.tokens;
+
+        if (e->ops->find_nonfinite(&bad, x, e->ops->act, rows * e->config->dim) < 0)
             return -1;
         if (bad >= 0)
             break;

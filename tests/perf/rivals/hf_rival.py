@@ -7,6 +7,7 @@ import os
 import resource
 import time
 from functools import lru_cache
+from itertools import cycle
 
 from serve import serve
 
@@ -97,6 +98,34 @@ def step_at_once(dtype, path, records, length):
     return batch.numel() / (now() - start)
 
 
+@lru_cache(maxsize=1)
+def completions(path):
+    """The records of a file without end: how many ids are the prompt's, and all ids."""
+    with open(path) as file:
+        rows = [[int(x) for x in line.split()] for line in file]
+    return cycle((r[0], r[1:]) for r in rows)
+
+
+def step_of_completions(dtype, path, records, at_once):
+    """Tokens a second, padding not counted, of a step with the next AT_ONCE of these records in one batch, and the
+    loss of what follows their prompts."""
+    import torch
+    forget("train", dtype, path)
+    model, weights, optimizer = trainer(dtype, path)
+    some = [next(completions(records)) for _ in range(int(at_once))]
+    width = max(len(ids) for _, ids in some)
+
+    def batch(row, filling):
+        return torch.tensor([row(n, ids) + [filling] * (width - len(ids)) for n, ids in some], device=DEVICE)
+    start = now()
+    model(input_ids=batch(lambda n, ids: ids, 0), attention_mask=batch(lambda n, ids: [1] * len(ids), 0),
+          labels=batch(lambda n, ids: [-100] * n + ids[n:], -100)).loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights, 0.3)
+    optimizer.step()
+    optimizer.zero_grad()
+    return sum(len(ids) for _, ids in some) / (now() - start)
+
+
 def memory(dtype, path):
     """Peak memory of the process in MB with one step of 512 tokens."""
     one_step(dtype, path, 1, 512)
@@ -148,5 +177,5 @@ def padded(dtype, path, prompts, at_once):
     return len(rows) / (now() - start)
 
 
-serve({"step": step, "step_at_once": step_at_once, "memory": memory, "generate": generate, "batched": batched,
-       "padded": padded})
+serve({"step": step, "step_at_once": step_at_once, "step_of_completions": step_of_completions, "memory": memory,
+       "generate": generate, "batched": batched, "padded": padded})
