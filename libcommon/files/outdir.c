@@ -113,7 +113,7 @@ static int look(struct outdir *d)
         (void)closedir(d->old);
     d->old = NULL;
     if (stat(d->path, &st) < 0)
-        return outfile_check_link(d->path);
+        return outfile_check_name(d->path);
     if (!S_ISDIR(st.st_mode))
         return err_set(EXIT_CREATE, "%s: is a file; remove it yourself or give another name",
                        d->name);

@@ -81,12 +81,16 @@ static int compare_room(const char *name, uint64_t bytes, const struct statvfs *
 
 /* ---- open ---- */
 
-int outfile_check_link(const char *path)
+int outfile_check_name(const char *path)
 {
     struct stat st;
 
-    if (stat(path, &st) == 0 || lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+    if (stat(path, &st) == 0)
         return 0;
+    if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+        return errno == ENAMETOOLONG
+                   ? err_set(EXIT_CREATE, "%s: cannot create: %s", path, strerror(errno))
+                   : 0;
     return err_set(EXIT_CREATE,
                    "%s: is a link that leads to nothing; remove it or name what it should lead to",
                    path);
@@ -135,7 +139,7 @@ static int open_named(struct outfile *f, const char *path)
 
     if (!*path)
         return err_set(EXIT_CREATE, "the output has an empty name; use '-' for standard output");
-    if (outfile_check_link(path) < 0)
+    if (outfile_check_name(path) < 0)
         return -1;
     if (exists && S_ISDIR(st.st_mode))
         return err_set(EXIT_CREATE, "%s: is a folder; give the name of a file", path);

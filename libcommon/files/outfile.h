@@ -31,8 +31,9 @@ void outfile_prepare(void);
 MUST_USE int outfile_open(struct outfile **f, const char *path, bool force, bool binary);
 /* What outfile_open would say, for who opens it after long work. Leaves nothing. */
 MUST_USE int outfile_try(const char *path, bool force, bool binary);
-/* PATH is a link that leads to nothing: -1 (EXIT_CREATE). Else 0, whether it is there or not. */
-MUST_USE int outfile_check_link(const char *path);
+/* PATH is a link that leads to nothing, or longer than names may be: -1 (EXIT_CREATE). Else 0, whether
+ * it is there or not. */
+MUST_USE int outfile_check_name(const char *path);
 /* BYTES are copied or written. This and the next: EXIT_IO when they cannot be; F is then good for
  * outfile_abort alone. */
 MUST_USE int outfile_write(struct outfile *f, const void *bytes, size_t n);

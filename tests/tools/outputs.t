@@ -105,6 +105,10 @@ done
 refused 'nowhere: is a link that leads to nothing' quantize-nf4 m -o nowhere/ --force
 refused 'nowhere: is a link that leads to nothing' lora-train -q -m m t.zst --max-steps 1 -o new/ --metrics nowhere
 refused 'another output' lora-train -q -m m t.zst --max-steps 1 -o new.tar --metrics ./new.tar
+long=$(printf 'n%.0s' $(seq 300))
+refused 'cannot create: File name too long; choose' lora-train -q -m m t.zst --max-steps 1 -o new/ --plot $long.svg
+refused 'cannot create: File name too long' lora-train -q -m m t.zst --max-steps 1 -o new/ --metrics $long
+refused 'cannot create: File name too long' quantize-nf4 m -o $long/ --report -
 refused 'the folder that you are in' sh -c 'cd q && quantize-nf4 ../m -o ./ --force'
 report 0
 

@@ -32,7 +32,7 @@ static int claim(struct metrics_file *f, const char *path, bool standard)
 {
     if (standard)
         return claim_output_fd(&f->claim, STDOUT_FILENO, f->name);
-    return outfile_check_link(path) < 0 ? -1 : claim_output(&f->claim, path, f->name);
+    return outfile_check_name(path) < 0 ? -1 : claim_output(&f->claim, path, f->name);
 }
 
 /* Opens PATH as it is, or makes it. */
