@@ -7,11 +7,14 @@
 
 enum { COLUMN = 28, WIDTH = 80 };
 
+/* As few digits as read back, but all of a whole number's: 40, not 4e+01. */
 static void put_double(struct buf *b, double v)
 {
+    const bool whole = fabs(v) < 1e15 && v == floor(v);
     char text[32];
 
-    for (int digits = 1; digits <= 17; digits++) {
+    (void)snprintf(text, sizeof text, "%.0f", v);
+    for (int digits = 1; digits <= 17 && !whole; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v)
             break;

@@ -101,6 +101,9 @@ static void chain_is_canonical(void **unused)
     expect("", 0, "|");
     expect("--rank 7 --rate 0.00020 x", 0, "rank=7 rate=0.0002|x");
     expect("x --rate=2e-4 -r7", 0, "rank=7 rate=0.0002|x");
+    expect("--rate 4e1", 0, "rate=40|");
+    expect("--rate -1e3", 0, "rate=-1000|");
+    expect("--rate 1e22", 0, "rate=1e+22|");
     expect("--no-shuffle --both", 0, "no-shuffle both|");
     expect("-bc bc", 0, "both choice=bc|");
     expect("-n share/x/name.txt -f some/file", 0, "name=name.txt|");
