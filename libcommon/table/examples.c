@@ -35,6 +35,11 @@ static int other_column(const struct table *t, int one, const char *name)
     return table_other_column(t, one);
 }
 
+static bool is_unlabelled(const struct examples_options *opt)
+{
+    return opt->label && !strcmp(opt->label, "none");
+}
+
 static int refuse_plain(const struct examples_options *opt, const struct table *t)
 {
     return err_set(EXIT_DATA,
@@ -47,7 +52,7 @@ static int refuse_plain(const struct examples_options *opt, const struct table *
 static int find_columns(struct examples *e, const struct examples_options *opt)
 {
     struct table *t = e->table;
-    const bool unlabelled = opt->label && !strcmp(opt->label, "none");
+    const bool unlabelled = is_unlabelled(opt);
     const char *label = unlabelled ? NULL : opt->label;
 
     e->text = e->label = -1;
@@ -105,9 +110,11 @@ static int open_table(struct examples *e, const char *const *paths,
     const char *path = paths && paths[0] ? paths[0] : "-";
     struct table_options table = opt->table;
 
+    if (opt->auto_encoding && !strcmp(table.encoding, "auto"))
+        table.encoding = opt->auto_encoding;
     table.threads = common->threads;
     table.wanted[0] = opt->text;
-    table.wanted[1] = opt->label && strcmp(opt->label, "none") != 0 ? opt->label : NULL;
+    table.wanted[1] = is_unlabelled(opt) ? NULL : opt->label;
     if (paths && paths[0] && paths[1])
         return err_set(EXIT_USAGE, "'%s' is a table, and only streams are read one after another",
                        path);
@@ -127,18 +134,37 @@ static int open_table(struct examples *e, const char *const *paths,
     return 0;
 }
 
+/* What says how a table is read says nothing about a stream. */
+static int refuse_options(const char *path, const struct examples_options *opt)
+{
+    const struct table_options *table = &opt->table;
+    const char *given = opt->text                                              ? "text"
+                        : opt->label && !(opt->labelled && is_unlabelled(opt)) ? "label"
+                        : strcmp(table->header, "auto") != 0                   ? "header"
+                        : opt->delimiter                                       ? "delimiter"
+                        : strcmp(table->encoding, "auto") != 0                 ? "encoding"
+                        : table->member                                        ? "member"
+                                                                               : NULL;
+
+    if (!given)
+        return 0;
+    return err_set(EXIT_USAGE, "%s: is a stream and no table; leave --%s out",
+                   strcmp(path, "-") != 0 ? path : "standard input", given);
+}
+
 int examples_open(struct examples **out, const char *const *paths,
                   const struct examples_options *opt, const struct cli_common *common)
 {
     struct examples *e = xcalloc(1, sizeof *e);
-    int rc = opt->table.lines ? 0 : stream_is_at(paths && paths[0] ? paths[0] : "-");
+    const char *path = paths && paths[0] ? paths[0] : "-";
+    int rc = opt->table.lines ? 0 : stream_is_at(path);
 
-    e->labelled = opt->labelled && !(opt->label && !strcmp(opt->label, "none"));
+    e->labelled = opt->labelled && !is_unlabelled(opt);
     e->paths = paths;
     e->split = -1;
     if (rc == 0)
         rc = open_table(e, paths, opt, common);
-    else if (rc > 0)
+    else if (rc > 0 && (rc = refuse_options(path, opt)) == 0)
         rc = reader_open(&e->reader, paths, KIND_EXAMPLES, common);
     if (rc < 0)
         examples_close(e);

@@ -19,6 +19,7 @@ struct examples;
 
 struct examples_options {
     struct table_options table;
+    const char *auto_encoding; /* what the table's encoding auto stands for; NULL: utf-8 */
     const char *delimiter;    /* a character, "\\t" or "tab"; NULL: guessed */
     const char *text, *label; /* columns by name or number; NULL: guessed; label "none": there is none */
     bool labelled;            /* every record must have a label, but for label "none" */
@@ -46,7 +47,8 @@ struct examples_options {
 /*
  * PATHS as for reader_open; a table is one path. Columns are guessed when the table has just one
  * (it is the text), or columns called text and label, or two: then the label is the one with the
- * fewer different values as far as can be seen; otherwise the error asks for --text and --label. PATHS
+ * fewer different values as far as can be seen; otherwise the error asks for --text and --label. A stream
+ * has none of this to say: options for a table are EXIT_USAGE then, but --label none where LABELLED. PATHS
  * and what OPT points to must outlive E.
  */
 MUST_USE int examples_open(struct examples **e, const char *const *paths,

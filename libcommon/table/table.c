@@ -193,6 +193,17 @@ int table_look_ahead(struct table *t, bool lines)
                          source_name(t->src));
 }
 
+/* What says how CSV is written says nothing about the other forms. */
+static int refuse_csv_options(const struct table *t, const struct table_options *opt)
+{
+    const bool header = opt->header && strcmp(opt->header, "auto") != 0;
+
+    if (!header && !opt->delimiter)
+        return 0;
+    return err_set(EXIT_USAGE, "%s: is neither CSV nor TSV; leave --%s out", source_name(t->src),
+                   header ? "header" : "delimiter");
+}
+
 static int open_columns(struct table *t, const struct table_options *opt)
 {
     static const struct cell text = { "text", 4, false }, label = { "label", 5, false };
@@ -204,6 +215,8 @@ static int open_columns(struct table *t, const struct table_options *opt)
     t->form = opt->lines               ? FORM_LINES
               : source_classes(t->src) ? FORM_CLASSES
                                        : form_guess(source_name(t->src), &v);
+    if (t->form != FORM_CSV && refuse_csv_options(t, opt) < 0)
+        return -1;
     if (t->form == FORM_LINES)
         return table_add_column(t, &text, true);
     if (t->form != FORM_CSV && t->form != FORM_CLASSES)

@@ -38,7 +38,8 @@ struct cell {               /* one value of a row; 0-terminated as well */
 };
 
 /* Opens PATH ("-": standard input) and reads its beginning, which guesses are made from. Texts of OPT are
- * not kept. Errors are those of source.h; EXIT_DATA also when what was read is no row. */
+ * not kept. Errors are those of source.h; EXIT_DATA also when what was read is no row, EXIT_USAGE when
+ * DELIMITER or HEADER is given for what is no CSV. */
 MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
 void table_close(struct table *t);                  /* NULL is fine */
 /* Columns: from the header row, from the keys of the JSON objects so far (the first one's after

@@ -111,6 +111,29 @@ then
 else
 	skip "no ../shared beside the project"
 fi
+it "an option for a table that says nothing about the input is a slip"
+echo '{"text":"one","label":"a"}' >o.jsonl
+split-stratified -q --train 1.0 t.csv -o s.zst
+slips() { # slips WORDS COMMAND...
+	words=$1; shift
+	run "$@"
+	[ "$rc" -eq 2 ] && grep -qF -e "$words" err && [ ! -s out ]; report $? "$*: exit $rc: $(cat err)"
+}
+for o in --text=text --text=nope --label=label --header=yes --delimiter=, --encoding=latin-1 --member=t.csv
+do
+	name=${o%%=*}
+	slips "s.zst: is a stream and no table; leave $name out" split-stratified --train 1.0 $o s.zst
+	slips "s.zst: is a stream and no table; leave $name out" promptify -t t.txt $o s.zst
+done
+slips 'standard input: is a stream' sh -c 'promptify -t t.txt --label none <s.zst'
+for o in --header=no --delimiter=tab
+do
+	slips "o.jsonl: is neither CSV nor TSV; leave ${o%=*} out" split-stratified --train 1.0 $o o.jsonl
+	slips "t.csv: is neither CSV nor TSV" promptify -t t.txt --lines $o t.csv
+done
+run split-stratified -q --train 1.0 --label none s.zst
+ok
+
 it "says what is missing where there is no libarchive, and does without for a bare table"
 mkdir none
 : >none/libarchive.so.13

@@ -239,8 +239,8 @@ int main(int argc, char **argv)
         (o.labels.n && labels_load(&labels, &o.labels) < 0) ||
         (!o.labels.n && o.recipe && labels_of_set(&labels, article_set) <= 0))
         die_err();
-    if (o.recipe && !strcmp(o.in.table.encoding, "auto"))
-        o.in.table.encoding = "utf-8:replace";
+    if (o.recipe)
+        o.in.auto_encoding = "utf-8:replace";
     if (outfile_try(o.common.output, o.common.force, true) < 0 ||
         examples_open(&in, files, &o.in, &o.common) < 0)
         die_err();
