@@ -77,6 +77,10 @@ static int finish(struct tokenizer **out, struct tokenizer *t, const char *name,
 int tokenizer_open(struct tokenizer **out, const struct pack *p)
 {
     const struct pack_file *json = pack_find(p, "tokenizer.json");
+
+    if (!json && !pack_find(p, "vocab.json") && pack_find(p, "adapter_config.json"))
+        return pack_no_model(p);
+
     struct tokenizer *t = tokenizer_new();
     int rc;
 

@@ -83,7 +83,7 @@ does lora-train -q -m model tokens.zst --max-steps 1 --checkpoint other --resume
 
 it "a model, an adapter and neither"
 lora-train -q -m model tokens.zst --max-steps 1 --r 2 -o adapter/
-for word in "predict tokens.zst --model" "lora-train tokens.zst --model" quantize-nf4
+for word in "predict tokens.zst --model" "lora-train tokens.zst --model" quantize-nf4 "tokenize prompts.zst -m" "peek --tokens tokens.zst -m"
 do says 65 'adapter: is an adapter and no model; give the model that it was trained on, and the adapter to predict --adapter or' $word adapter
 done
 says 66 'folder: there is no config.json in it; give the folder or archive of a model' predict tokens.zst --model folder
@@ -92,7 +92,7 @@ does predict -m model -a adapter tokens.zst
 says 65 'nor a GGUF file; give a model or an adapter' quantize-nf4 "$data"
 : >nothing
 says 66 'nothing: empty; the program that should have written it has failed' predict tokens.zst --model nothing
-says 66 'give a model that has one' tokenize -m adapter prompts.zst
+says 66 'give a model that has one' tokenize -m folder prompts.zst
 echo '{"a":1}' >some.json
 says 65 "there is no 'model'; give a tokenizer.json" tokenize -m some.json prompts.zst
 does tokenize -m model/tokenizer.json prompts.zst

@@ -48,6 +48,16 @@ it "... unless they are trusted"
 run tokenize --decode --trust-tokens -m "$dir/b" "$dir/a.tok" -o "$dir/decoded"
 ok
 
+it "peek --tokens refuses them too"
+run peek --tokens -m "$dir/b" "$dir/a.tok"
+exit_is 65
+err_has "another tokenizer ($small...)"
+it "... unless they are trusted"
+run peek --tokens --trust-tokens -m "$dir/b" "$dir/a.tok"
+ok
+run peek --trust-tokens "$dir/a.tok"
+exit_is 2
+
 it "the tokenizer is the same in a folder, a tar, a 4-bit copy, and alone"
 tar -C "$dir/a" -cf "$dir/a.tar" . && quantize-nf4 "$dir/a" -o "$dir/a.nf4.tar.zst" && quantize-nf4 "$dir/a" -o "$dir/a.nf4/"
 for model in a.tar a.nf4.tar.zst a.nf4; do predicts $model; [ "$rc" -eq 0 ] || break; done

@@ -107,6 +107,8 @@ int main(int argc, char **argv)
           .help = "a first line of JSON that says what the header says" },
         { 'm', "model", CLI_FILE, &p.model, .arg = "MODEL",
           .help = "whose tokenizer --tokens uses" },
+        { 0, "trust-tokens", CLI_FLAG, &p.trust_tokens,
+          .help = "show ids that another tokenizer has made" },
         { 0, "from-jsonl", CLI_FLAG, &from_jsonl, .help = "make a stream from JSON lines",
           .group = "Making a stream" },
         { 0, "kind", CLI_CHOICE, &p.kind, .arg = "examples|prompts|tokens|predictions",
@@ -155,6 +157,8 @@ int main(int argc, char **argv)
     if (tokens != !!p.model)
         die(EXIT_USAGE, tokens ? "--tokens needs --model, whose tokenizer made the ids"
                                : "--model goes with --tokens");
+    if (p.trust_tokens && !tokens)
+        die(EXIT_USAGE, "--trust-tokens is about --tokens; leave it out");
     if (view->whole && (head >= 0 || chooses_records(&p)))
         die(EXIT_USAGE,
             "%s is about whole files; leave out --head, --limit, --limit-per and --only",

@@ -65,7 +65,10 @@ int for_each_record(const struct peek *p,
 
     if (reader_open(&r, p->paths, KIND_ANY, &p->common) < 0)
         return -1;
-    int rc = p->with_header ? write_header(p, r) : 0;
+    int rc = p->tokenizer ? reader_check_tokenizer(r, p->tokenizer) : 0;
+
+    if (rc == 0 && p->with_header)
+        rc = write_header(p, r);
     struct progress *progress = progress_of(p);
 
     while (rc >= 0 && (rc = reader_next(r, &rec)) > 0) {

@@ -46,6 +46,9 @@ static int put_tokens(void *self, struct record *rec, struct buf *line)
         return -1;
     if (!rc)
         return err_set(EXIT_DATA, "no field 'ids'; put tokenize in front");
+    if (n_prompt > n)
+        return err_set(EXIT_DATA, "n_prompt %llu is more than its %zu ids",
+                       (unsigned long long)n_prompt, n);
     for (size_t i = 0; i < n; i++) {
         size_t len;
         const char *text = tokenizer_token(t, ids[i], &len);
@@ -68,14 +71,18 @@ static int put_tokens(void *self, struct record *rec, struct buf *line)
 int view_tokens(const struct peek *p)
 {
     static const char head[] = "record\tposition\tid\tall\tcompletion\ttoken\n";
+    struct peek checked = *p;
+    uint8_t digest[SHA256_BYTES];
     struct tokenizer *t;
 
     if (tokenizer_open_path(&t, p->model) < 0)
         return -1;
+    tokenizer_digest(t, digest);
+    checked.tokenizer = p->trust_tokens ? NULL : digest;
     int rc = write_text(p, head, sizeof head - 1);
 
     if (!rc)
-        rc = for_each_record(p, put_tokens, t);
+        rc = for_each_record(&checked, put_tokens, t);
     tokenizer_close(t);
     return rc;
 }
