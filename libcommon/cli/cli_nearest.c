@@ -28,26 +28,29 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Levenshtein's distance, a row of the table at a time. */
+/* Levenshtein's distance, in which two neighbours that changed places are one slip; the last three
+ * rows of the table. */
 static size_t distance(const char *word, size_t n, const char *name)
 {
     const size_t m = strlen(name);
-    size_t row[NAME_MAX_BYTES + 1];
+    size_t row[3][NAME_MAX_BYTES + 1];
 
     for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 0; i < n; i++) {
-        size_t corner = row[0];
+        row[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *now = row[i % 3];
+        const size_t *last = row[(i - 1) % 3], *before = row[(i + 1) % 3];
 
-        row[0] = i + 1;
-        for (size_t j = 0; j < m; j++) {
-            const size_t replaced = corner + (dashed(word[i]) != name[j]);
-
-            corner = row[j + 1];
-            row[j + 1] = least(replaced, least(corner, row[j]) + 1);
+        now[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            now[j] = least(last[j - 1] + (dashed(word[i - 1]) != name[j - 1]),
+                           least(last[j], now[j - 1]) + 1);
+            if (i > 1 && j > 1 && dashed(word[i - 1]) == name[j - 2] &&
+                dashed(word[i - 2]) == name[j - 1])
+                now[j] = least(now[j], before[j - 2] + 1);
         }
     }
-    return row[m];
+    return row[n % 3][m];
 }
 
 /* The only name that WORD begins. */

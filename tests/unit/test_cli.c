@@ -121,6 +121,7 @@ static void mistakes_are_one_line(void **unused)
     expect("--x", 2, "tool: error: unknown option '--x'; see tool --help\n");
     expect("--ran 3", 2, "tool: error: unknown option '--ran'; did you mean '--rank'?\n");
     expect("--shufle", 2, "tool: error: unknown option '--shufle'; did you mean '--shuffle'?\n");
+    expect("--raet 3", 2, "tool: error: unknown option '--raet'; did you mean '--rate'?\n");
     expect("--verson", 2, "tool: error: unknown option '--verson'; did you mean '--version'?\n");
     expect("--ve", 2, "tool: error: unknown option '--ve'; see tool --help\n");
     expect("-bx", 2, "tool: error: unknown option '-x'; see tool --help\n");
