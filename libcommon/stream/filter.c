@@ -156,6 +156,11 @@ int filter_passes(struct filter *f, const struct record *rec)
     return 1;
 }
 
+bool filter_is_full(const struct filter *f)
+{
+    return f->left == 0;
+}
+
 /* Each condition holds somewhere, and nowhere all of them. */
 static void warn_of_conditions(const struct filter *f)
 {

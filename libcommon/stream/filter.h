@@ -16,6 +16,8 @@ void filter_default(struct filter *f, const char *field, const char *value);
 /* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool, or
  * is a split that does not exist. */
 MUST_USE int filter_passes(struct filter *f, const struct record *rec);
+/* Whether --limit lets no other record pass. */
+bool filter_is_full(const struct filter *f);
 /* After the last record: warns of a field that no record had, or none with that value, and of
  * conditions that no record met all at once; each is a slip of the pen mostly. */
 void filter_finish(const struct filter *f);

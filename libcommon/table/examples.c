@@ -21,6 +21,7 @@ struct examples {
     int text, label;       /* columns, -1: none */
     char **field;          /* that each column becomes, NULL: none */
     int n_fields, split;   /* the column that is the split, -1: none */
+    bool lines;
     bool labelled, blanks; /* a label with blanks around it was warned of */
     const char *const *paths;
     struct buf place;
@@ -160,6 +161,7 @@ int examples_open(struct examples **out, const char *const *paths,
     int rc = opt->table.lines ? 0 : stream_is_at(path);
 
     e->labelled = opt->labelled && !is_unlabelled(opt);
+    e->lines = opt->table.lines;
     e->paths = paths;
     e->split = -1;
     if (rc == 0)
@@ -317,11 +319,18 @@ static int next_row(struct examples *e)
     return 1;
 }
 
+/* Lines have no end that must be seen, and may have none at all. */
+static bool at_limit(const struct examples *e)
+{
+    return e->lines && filter_is_full(e->filter);
+}
+
 static int next_of_table(struct examples *e, struct record **rec)
 {
-    int got, passes = 0;
+    int got = 0, passes = 0;
 
-    while ((got = next_row(e)) > 0 && (passes = filter_passes(e->filter, e->rec)) == 0)
+    while (!at_limit(e) && (got = next_row(e)) > 0 &&
+           (passes = filter_passes(e->filter, e->rec)) == 0)
         continue;
     if (got > 0 && passes < 0)
         return err_in("%s", examples_place(e));
@@ -392,7 +401,7 @@ int examples_finish(struct examples *e, struct writer *w)
 {
     uint8_t digest[SHA256_BYTES];
 
-    if (!e->table)
+    if (!e->table || at_limit(e)) /* what was not read has no digest */
         return 0;
     if (table_digest(e->table, digest) < 0)
         return -1;

@@ -64,7 +64,8 @@ const char *examples_name(struct examples *e);
 const struct reader *examples_reader(const struct examples *e);
 /* The table that is read; NULL when it is a stream. Lent until examples_close. */
 const struct table *examples_table(const struct examples *e);
-/* After the end: adds the table's digest to W; a stream's is there by itself. */
+/* After the end: adds the table's digest to W, but of lines that --limit has cut off; a stream's is
+ * there by itself. */
 MUST_USE int examples_finish(struct examples *e, struct writer *w);
 /* Sets "label 'x' is not one of a, b, c; WHAT_TO_DO". Returns -1, always. */
 int label_refuse(const struct labels *known, const char *label, size_t n, const char *what_to_do);

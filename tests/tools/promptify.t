@@ -136,4 +136,13 @@ it "a cut stream leaves no file"
 sh_run 'split-stratified moves.csv --train 1 --test 1 -o ok.zst; head -c 100 ok.zst >cut.zst; promptify -t say.txt cut.zst -o none.zst'
 exit_is 65
 absent none.zst
+it "--lines --limit reads no further, and then names no digest"
+sh_run 'yes foo bar | timeout 20 promptify -t say.txt --lines --limit 3 -o few.zst && peek --count few.zst'
+ok
+out_is <<OUT
+3
+OUT
+check sh -c '! peek --chain few.zst | grep "input table"'
+sh_run 'yes foo | head -n 3 | promptify -t say.txt --lines --limit 4 | peek --chain'
+out_has 'input table'
 finish
