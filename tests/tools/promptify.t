@@ -145,4 +145,14 @@ OUT
 check sh -c '! peek --chain few.zst | grep "input table"'
 sh_run 'yes foo | head -n 3 | promptify -t say.txt --lines --limit 4 | peek --chain'
 out_has 'input table'
+it "says when the prompt gives the answer away"
+printf 'As {label} as {text}: {completion}' >told
+run promptify -t told moves.csv -o told.zst
+ok
+err_has 'told: {label} stands in the prompt, which gives the answer away'
+printf '{text}: {completion}, {label}' >after
+run promptify -t after moves.csv -o after.zst
+check [ ! -s "$dir/err" ]
+run promptify -t told --completion none moves.csv -o none.zst
+check [ ! -s "$dir/err" ]
 finish

@@ -106,6 +106,10 @@ static int load_template(struct job *j)
 
     if (rc >= 0)
         rc = template_parse(&j->template, o.template, text.p, text.n);
+    if (rc >= 0 && !o.completion && template_prompt_names(j->template, "label"))
+        warn("%s: {label} stands in the prompt, which gives the answer away; write {completion} "
+             "where the answer goes",
+             o.template);
     if (rc >= 0 && shared)
         rc = labels_of_set(&j->of_template, o.template);
     buf_free(&text);

@@ -160,6 +160,14 @@ static bool names_field(const struct template *t)
     return false;
 }
 
+bool template_prompt_names(const struct template *t, const char *field)
+{
+    for (int i = 0; i < t->prompt_end; i++)
+        if (t->piece[i].field && !strcmp(t->piece[i].text, field))
+            return true;
+    return false;
+}
+
 int template_parse(struct template **out, const char *name, const char *text, size_t n)
 {
     struct template *t = xcalloc(1, sizeof *t);

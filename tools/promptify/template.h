@@ -22,6 +22,9 @@ struct template;
 MUST_USE int template_parse(struct template **t, const char *name, const char *text, size_t n);
 void template_free(struct template *t); /* NULL is fine */
 
+/* Whether FIELD has a place in the prompt. */
+bool template_prompt_names(const struct template *t, const char *field);
+
 /* What fills places besides a record. */
 struct template_values {
     const struct cli_list *set; /* KEY=VALUE, which goes before the record's own fields */
