@@ -106,6 +106,10 @@ n_prompt	ids
 8	[293, 78, 220, 260, 81, 220, 293, 78, 220, 260, 81]
 IN
 
+it "--decode says how many ids no token has"
+sh_run "echo '{\"ids\":[0,1,4000000000]}' | peek --from-jsonl --kind tokens | tokenize --decode -m $model | peek --count"
+ok
+err_has '1 of 3 ids are no tokens of this model'
 it "reads back what it wrote: --decode"
 seq 1 3000 | sed 's/.*/line & \t  with <|endoftext|> tokens à 日本   foo barfoo\\ /' >"$dir/text"
 sh_run "tokenize --lines -m $model $dir/text | tokenize --decode -m $model >$dir/o.zst"

@@ -24,7 +24,7 @@ struct options {
 
 struct totals {
     int64_t records, cut;
-    uint64_t ids, min, max;
+    uint64_t ids, min, max, voids;
 };
 
 /* ---- input: records of a stream, or lines ---- */
@@ -106,6 +106,7 @@ static void add_totals(struct totals *t, const struct done *d)
     t->max = n > t->max ? n : t->max;
     t->ids += n;
     t->cut += d->cut;
+    t->voids += d->n_void;
     t->records++;
 }
 
@@ -332,6 +333,10 @@ int main(int argc, char **argv)
     if (totals.cut)
         warn("%lld of %lld records were cut to %lld ids", (long long)totals.cut,
              (long long)totals.records, (long long)work.max_length);
+    if (totals.voids)
+        warn("%llu of %llu ids are no tokens of this model, and no text stands for them; was "
+             "another tokenizer used?",
+             (unsigned long long)totals.voids, (unsigned long long)totals.ids);
     input_close(&in);
     tokenizer_close(work.tokenizer);
     return 0;

@@ -212,6 +212,8 @@ static int decode(const struct work *work, struct worker *me, struct record *rec
         return got < 0 ? -1 : missing(field);
     buf_clear(&me->text);
     tokenizer_decode(work->tokenizer, ids, n, false, &me->text);
+    for (size_t i = 0, len; i < n; i++)
+        done->n_void += !tokenizer_token(work->tokenizer, ids[i], &len);
     record_set_text(rec, "text", me->text.n ? me->text.p : "", me->text.n);
     done->n_ids = n;
     return 0;

@@ -28,7 +28,7 @@ struct worker { /* one a thread; zero it to start */
 };
 
 struct done { /* what came of a record, for the totals */
-    size_t n_ids;
+    size_t n_ids, n_void; /* of these: that no token has */
     bool cut;
 };
 
