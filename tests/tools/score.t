@@ -178,6 +178,9 @@ IN
 refuse "scores for another number of labels" 'has 3 scores for 2 labels' <<'IN'
 {"id":5,"label":"up","pred":"up","scores":[0.5,0.25,0.25]}
 IN
+refuse "scores that are each a probability, and together are none" 'scores add up to 1.5, and probabilities to 1' <<'IN'
+{"id":0,"label":"up","pred":"up","scores":[0.75,0.75]}
+IN
 refuse "scores that are no probabilities" 'score 1 is -0.5, which is not a probability' <<'IN'
 {"id":5,"label":"up","pred":"up","scores":[0.5,-0.5]}
 IN

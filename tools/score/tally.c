@@ -99,7 +99,9 @@ static void add_scores(struct tally *t, const float *p, size_t n, struct judged 
 static int take_scores(struct tally *t, const struct labels *labels, struct record *rec,
                        struct judged *j)
 {
+    static const double rounded = 0.006; /* what two digits may take off each */
     const float *p;
+    double sum = 0;
     size_t n;
     const int has = record_get_f32(rec, "scores", &p, &n);
 
@@ -112,10 +114,14 @@ static int take_scores(struct tally *t, const struct labels *labels, struct reco
         return 0;
     if (n != (size_t)labels->n)
         return err_set(EXIT_DATA, "has %zu scores for %d labels", n, labels->n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (!(p[i] >= 0 && p[i] <= 1.0f + 1e-3f))
             return err_set(EXIT_DATA, "score %zu is %g, which is not a probability", i,
                            (double)p[i]);
+        sum += (double)p[i];
+    }
+    if (fabs(sum - 1) > rounded * (double)n)
+        return err_set(EXIT_DATA, "scores add up to %g, and probabilities to 1", sum);
     add_scores(t, p, n, j);
     return 0;
 }
