@@ -18,6 +18,7 @@ void *cpu_scratch(size_t bytes);
 /* One file a family of ops; each replaces entries of the reference table. */
 void cpu_linear_ops(struct ops *o);
 void cpu_attention_ops(struct ops *o);
+void cpu_attention_back_ops(struct ops *o);
 void cpu_head_ops(struct ops *o);
 void cpu_select_ops(struct ops *o);
 void cpu_rows_ops(struct ops *o);

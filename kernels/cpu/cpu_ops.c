@@ -162,6 +162,7 @@ int cpu_ops(struct ops *o, enum dtype compute)
     o->scratch_bytes = scratch_bytes;
     cpu_linear_ops(o);
     cpu_attention_ops(o);
+    cpu_attention_back_ops(o);
     cpu_head_ops(o);
     cpu_select_ops(o);
     cpu_rows_ops(o);
