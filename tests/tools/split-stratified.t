@@ -222,6 +222,24 @@ EXPECT
 	;;
 esac
 
+it "rows that stand twice or thrice: texts stay together, as far as they fit the parts, and numbers as they are"
+again() { # again TIMES FROM: a table of 300 texts, those from FROM on so many times
+	awk -v times="$1" -v from="$2" 'BEGIN { print "text,label"
+		for (t = 1; t <= 300; t++) for (i = 0; i < (t < from ? 1 : times); i++) print "text " t "," t % 7 % 3 }'
+}
+overlap() { sed -n 's/.* overlap=//p' "$dir/err"; }
+again 2 1 >twice.csv; again 3 1 >thrice.csv; again 2 150 >some.csv
+for sizes in '--train .7 --test .3' '--train .6 --test .2 --eval .2' '--train 50 --test 51 --eval 40' '--per-class --train 11 --test 9 --eval 7'
+do
+	for table in twice:6 thrice:6 some:0
+	do
+		run split-stratified --audit $sizes ${table%:*}.csv --force -o again.zst
+		[ "$(overlap)" -le ${table#*:} ]; report $? "$sizes, $table: $(cat "$dir/err")"
+	done
+done
+check [ "$(peek --tally split again.zst | sort | xargs)" = 'eval 21 split all test 27 train 33' ]
+check [ "$(peek --tsv id again.zst | sort | uniq -d)" = "" ]
+
 it "warns of texts that are in two parts, and -q does not"
 run split-stratified --label 1 --compat sklearn --train 3 --test 3 alike.csv -o warn.zst
 err_has 'in more than one part, in several rows each; --audit lists them'

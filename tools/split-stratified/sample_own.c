@@ -76,12 +76,18 @@ struct reunion {
     int64_t *end[PLACES];    /* (n_classes) where each place ends in the deck */
     int64_t *cursor[PLACES]; /* (n_classes) rows from here on to the end were looked at */
     int64_t *where;          /* (n) position of each row in its deck */
-    bool *shared;            /* (n) another row has the same text */
+    int64_t *alike;          /* (n) of the first row with a text: how many have it */
+    bool *mixed;             /* (n) of the same: these are of several classes */
 };
 
 static enum place place_of(const struct reunion *u, int c, int64_t at)
 {
     return at < u->end[FOR_TRAIN][c] ? FOR_TRAIN : at < u->end[FOR_TEST][c] ? FOR_TEST : THE_REST;
+}
+
+static bool is_shared(const struct reunion *u, int64_t row)
+{
+    return u->alike[u->d->p->first[row]] > 1;
 }
 
 /* A row of class C in PLACE that is the only one with its text: its position, -1: there is none. */
@@ -91,7 +97,7 @@ static int64_t find_single(struct reunion *u, int c, enum place place)
     int64_t *at = &u->cursor[place][c];
 
     while (*at > begin)
-        if (!u->shared[u->d->row[c][--*at]])
+        if (!is_shared(u, u->d->row[c][--*at]))
             return *at;
     return -1;
 }
@@ -128,7 +134,8 @@ static void reunion_init(struct reunion *u, struct deck *d, int64_t *const want[
 
     u->d = d;
     u->where = xnmalloc((size_t)p->n, sizeof *u->where);
-    u->shared = xcalloc((size_t)p->n, sizeof *u->shared);
+    u->alike = xcalloc((size_t)p->n, sizeof *u->alike);
+    u->mixed = xcalloc((size_t)p->n, sizeof *u->mixed);
     for (int place = 0; place < PLACES; place++) {
         u->end[place] = xnmalloc((size_t)p->n_classes, sizeof **u->end);
         u->cursor[place] = xnmalloc((size_t)p->n_classes, sizeof **u->cursor);
@@ -140,9 +147,11 @@ static void reunion_init(struct reunion *u, struct deck *d, int64_t *const want[
         for (int64_t at = 0; at < d->n[c]; at++)
             u->where[d->row[c][at]] = at;
     }
-    for (int64_t i = 0; i < p->n; i++)
-        if (p->first[i] != i)
-            u->shared[i] = u->shared[p->first[i]] = true;
+    for (int64_t i = 0; i < p->n; i++) {
+        u->alike[p->first[i]]++;
+        if (p->class_of[i] != p->class_of[p->first[i]])
+            u->mixed[p->first[i]] = true;
+    }
 }
 
 static void reunion_free(struct reunion *u)
@@ -152,11 +161,93 @@ static void reunion_free(struct reunion *u)
         free(u->cursor[place]);
     }
     free(u->where);
-    free(u->shared);
+    free(u->alike);
+    free(u->mixed);
+}
+
+/* ---- texts that are apart still ---- */
+
+/* A row that may be dealt anew, with what brings the rows of a text together. */
+struct dealt {
+    int64_t row, alike, leader; /* LEADER: where the first row of its text is in the deck */
+};
+
+/* Texts of many rows first, which need most room; others in the deck's order, which is drawn. */
+static int by_text(const void *a, const void *b)
+{
+    const struct dealt *x = a, *y = b;
+
+    if (x->alike != y->alike)
+        return x->alike > y->alike ? -1 : 1;
+    if (x->leader != y->leader)
+        return x->leader < y->leader ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Whether rows of class C alone have a text in two places. */
+static bool is_apart(const struct reunion *u, int c)
+{
+    const struct deck *d = u->d;
+
+    for (int64_t at = 0; at < d->n[c]; at++) {
+        const int64_t first = d->p->first[d->row[c][at]];
+
+        if (!u->mixed[first] && place_of(u, c, at) != place_of(u, c, u->where[first]))
+            return true;
+    }
+    return false;
+}
+
+/* Rows AT to END of the text that is next, or as many as there is room for, go where most is left.
+ */
+static int64_t deal_text(struct reunion *u, int c, const struct dealt *at, int64_t n,
+                         int64_t room[PLACES], int64_t next[PLACES])
+{
+    enum place place = FOR_TRAIN;
+
+    for (int i = 0; i < PLACES; i++)
+        place = room[i] > room[place] ? (enum place)i : place;
+    if (n > room[place])
+        n = room[place];
+    for (int64_t i = 0; i < n; i++) {
+        while (u->mixed[u->d->p->first[u->d->row[c][next[place]]]])
+            next[place]++;
+        u->d->row[c][next[place]++] = at[i].row;
+    }
+    room[place] -= n;
+    return n;
+}
+
+/* Deals the places of class C anew by texts, all but the rows whose text other classes have too. */
+static void deal_by_text(struct reunion *u, int c)
+{
+    const struct population *p = u->d->p;
+    struct dealt *v = xnmalloc((size_t)u->d->n[c], sizeof *v);
+    int64_t room[PLACES] = { 0 }, next[PLACES] = { 0, u->end[FOR_TRAIN][c], u->end[FOR_TEST][c] };
+    int64_t n = 0;
+
+    for (int64_t at = 0; at < u->d->n[c]; at++) {
+        const int64_t row = u->d->row[c][at], first = p->first[row];
+
+        if (u->mixed[first])
+            continue;
+        v[n++] = (struct dealt){ row, u->alike[first], u->where[first] };
+        room[place_of(u, c, at)]++;
+    }
+    qsort(v, (size_t)n, sizeof *v, by_text);
+    for (int64_t i = 0; i < n;) {
+        int64_t end = i + 1;
+
+        while (end < n && v[end].leader == v[i].leader)
+            end++;
+        i += deal_text(u, c, v + i, end - i, room, next);
+    }
+    free(v);
 }
 
 /* Rows with the same text, whatever their labels are, go to the largest of the places that they
- * are in: a small one may not have room for all. */
+ * are in: a small one may not have room for all. Where rows to exchange have run out, the class is
+ * dealt anew. */
 static void reunite(struct deck *d, int64_t *const want[PARTS])
 {
     const struct population *p = d->p;
@@ -175,8 +266,11 @@ static void reunite(struct deck *d, int64_t *const want[PARTS])
             *t = place;
     }
     for (int64_t i = 0; i < p->n; i++)
-        if (u.shared[i])
+        if (is_shared(&u, i))
             move_row(&u, i, target[p->first[i]]);
+    for (int c = 0; c < p->n_classes; c++)
+        if (is_apart(&u, c))
+            deal_by_text(&u, c);
     reunion_free(&u);
     free(target);
 }
