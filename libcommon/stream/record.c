@@ -447,7 +447,8 @@ int record_get_ids(struct record *r, const char *key, const uint32_t **ids, size
 {
     const unsigned arrays = 1 << ITEM_U8 | 1 << ITEM_U16 | 1 << ITEM_U32;
     const struct field *f;
-    const int has = get(r, key, arrays, "an array of uint8, uint16 or uint32: whole numbers from 0 on", &f);
+    const int has =
+        get(r, key, arrays, "an array of uint8, uint16 or uint32: whole numbers from 0 on", &f);
 
     if (has <= 0)
         return has;
@@ -525,11 +526,10 @@ int record_fits(struct record *r, size_t *bytes)
 {
     *bytes = bytes_of(r, r->n);
     if (r->n > RECORD_FIELDS_MAX)
-        return err_set(EXIT_DATA, "record %s: more than %d fields with those that are added here",
-                       record_name(r), RECORD_FIELDS_MAX);
+        return err_set(EXIT_DATA, "more than %d fields with those that are added here",
+                       RECORD_FIELDS_MAX);
     if (*bytes > ITEM_BYTES_MAX)
-        return err_set(EXIT_DATA, "record %s: larger than %d MiB", record_name(r),
-                       ITEM_BYTES_MAX >> 20);
+        return err_set(EXIT_DATA, "larger than %d MiB", ITEM_BYTES_MAX >> 20);
     return 0;
 }
 

@@ -69,7 +69,7 @@ void record_set_raw(struct record *r, const char *key, size_t key_len, const uin
 const char *record_name(struct record *r);
 
 /* Gives the BYTES that R takes as CBOR, or -1 when no stream takes it: too many of them, or of its fields
- * (EXIT_DATA, names the record). */
+ * (EXIT_DATA). */
 MUST_USE int record_fits(struct record *r, size_t *bytes);
 /* Puts the whole record as deterministic CBOR map behind what B holds. */
 void record_append(struct record *r, struct buf *b);

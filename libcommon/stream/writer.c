@@ -103,7 +103,7 @@ int writer_put(struct writer *w, struct record *rec)
     size_t n;
 
     if (record_fits(rec, &n) < 0)
-        return -1;
+        return err_in("%s:%s", outfile_name(w->f), record_name(rec));
     w->records++;
     record_append(rec, &w->chunk);
     return w->chunk.n < CHUNK_BYTES ? 0 : put(w, &w->chunk);

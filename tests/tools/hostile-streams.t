@@ -174,11 +174,11 @@ refused("a seal with something behind", (s := frame(whole)) + SEAL + hashlib.sha
 refused("half a seal", promising(whole) + SEAL + b"x" * 10, "cut short in the seal")
 refused("nothing at all", b"", "empty", 66)
 
-def not_written(name, data, says):
-    """promptify takes it, and would add what no reader takes."""
+def not_written(name, data, says, tool=("promptify", "-t", "financial-sentiment")):
+    """The tool takes it, and would add what no reader takes."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        got = subprocess.run(["promptify", "-t", "financial-sentiment", "-o", out], input=data, capture_output=True)
+        got = subprocess.run([*tool, "-o", out], input=data, capture_output=True)
         text = got.stderr.decode()
         check(name, got.returncode == 65 and text.count("\n") == 1 and says in text and not os.listdir(folder), text)
 
@@ -186,5 +186,6 @@ def not_written(name, data, says):
 chain = [{"tool": "x", "version": str(i), "options": []} for i in range(1024)]
 row = {"text": "a", "label": "positive", **{str(i): i for i in range(1022)}}
 not_written("1,024 entries in the chain", stream(head=header(chain=chain), records=0, body=b""), "1024 programs")
-not_written("1,024 fields", stream(cbor2.dumps(row)), "more than 1024 fields")
+not_written("1,024 fields", stream(cbor2.dumps(row)), "/out:#0: more than 1024 fields")
+not_written("1,024 fields and a split", stream(cbor2.dumps(row)), "standard input:#0: more than 1024 fields", ("split-stratified",))
 finish()

@@ -278,7 +278,7 @@ static void too_many_fields_are_refused(void **unused)
     assert_int_equal(record_fits(r, &n), 0);
     record_set_uint(r, "id", 12);
     assert_int_equal(record_fits(r, &n), -1);
-    assert_non_null(strstr(err_text(), "record 12: more than 1024 fields"));
+    assert_non_null(strstr(err_text(), "more than 1024 fields"));
     record_free(r);
 }
 
@@ -295,7 +295,7 @@ static void large_records_are_refused(void **unused)
     assert_int_equal(n, ITEM_BYTES_MAX);
     record_set_text(r, "a", text, ITEM_BYTES_MAX - around + 1);
     assert_int_equal(record_fits(r, &n), -1);
-    assert_string_equal(err_text(), "record #-1: larger than 64 MiB");
+    assert_string_equal(err_text(), "larger than 64 MiB");
     free(text);
     record_free(r);
 }

@@ -200,8 +200,8 @@ int rows_read(struct rows *r, struct examples *e, const struct label_rule *rule,
             r->had_split = record_find(rec, "split") != NULL;
         if (class < 0)
             return err_in("%s", examples_place(e));
-        if (add(r, rec, class) < 0)
-            return -1;
+        if (add(r, rec, class) < 0) /* bad data: no stream takes such a record */
+            return err_code() == EXIT_DATA ? err_in("%s", examples_place(e)) : -1;
         progress_to(progress, r->n);
     }
     if (got == 0 && r->n == 0)
