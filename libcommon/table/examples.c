@@ -22,7 +22,8 @@ struct examples {
     char **field;          /* that each column becomes, NULL: none */
     int n_fields, split;   /* the column that is the split, -1: none */
     bool lines;
-    bool labelled, blanks; /* a label with blanks around it was warned of */
+    bool labelled;
+    bool blanks, again; /* it was warned of: a label with blanks around it, names in a row */
     const char *const *paths;
     struct buf place;
 };
@@ -298,6 +299,16 @@ static int take_cell(struct examples *e, const struct cell *c, int column)
     return 0;
 }
 
+/* Whether a row says what the columns are called, as where files were joined with their heads. */
+static bool is_names(const struct examples *e, const struct cell *cells)
+{
+    for (int i = 0; i < e->n_fields; i++)
+        if (!table_column_is_named(e->table, i) || !cells[i].p ||
+            strcmp(cells[i].p, table_column_name(e->table, i)) != 0)
+            return false;
+    return e->n_fields > 1;
+}
+
 /* 1 with the next row in e->rec, 0 at the end. */
 static int next_row(struct examples *e)
 {
@@ -310,6 +321,10 @@ static int next_row(struct examples *e)
     record_set_uint(e->rec, "id", (uint64_t)table_row(e->table));
     if (e->n_fields < table_columns(e->table))
         name_fields(e);
+    if (!e->again && is_names(e, cells)) {
+        warn("%s: is the names of the columns once more; leave the row out", examples_place(e));
+        e->again = true;
+    }
     for (int i = 0; i < e->n_fields; i++)
         if (take_cell(e, &cells[i], i) < 0)
             return err_in("%s", examples_place(e));

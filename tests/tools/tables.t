@@ -134,6 +134,15 @@ done
 run split-stratified -q --train 1.0 --label none s.zst
 ok
 
+it "says where the names of the columns come once more"
+cat t.csv t.csv >joined.csv
+run promptify -t t.txt --header yes joined.csv -o joined.zst
+ok
+err_has 'joined.csv:5: is the names of the columns once more; leave the row out'
+one_line
+run promptify -t t.txt --header no --text 1 --label 2 joined.csv -o numbered.zst
+check [ ! -s err ]
+
 it "says what is missing where there is no libarchive, and does without for a bare table"
 mkdir none
 : >none/libarchive.so.13
