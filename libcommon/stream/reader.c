@@ -134,6 +134,17 @@ void reader_close(struct reader *r)
 
 /* ---- records ---- */
 
+static void say_twice(const struct reader *r)
+{
+    for (int i = 0; i < r->sources; i++)
+        for (int k = 0; k < i; k++)
+            if (!strcmp(r->source[k].path, r->source[i].path)) {
+                warn("%s: is given more than once, and so is each of its records",
+                     r->source[i].path);
+                return;
+            }
+}
+
 int reader_next(struct reader *r, struct record **rec)
 {
     while (r->at < r->sources) {
@@ -144,8 +155,10 @@ int reader_next(struct reader *r, struct record **rec)
             return -1;
         if (!rc) {
             stream_source_rest(s);
-            if (++r->at == r->sources)
-                filter_finish(r->filter);
+            if (++r->at < r->sources)
+                continue;
+            say_twice(r);
+            filter_finish(r->filter);
             continue;
         }
         rc = filter_passes(r->filter, r->rec);

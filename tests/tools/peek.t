@@ -57,6 +57,8 @@ out_has "input jsonl $(sha256sum <in.jsonl | cut -d' ' -f1)"
 run peek --count a.zst
 echo 3 >expect; out_is <expect
 run peek --count --only label=neutral a.zst a.zst
+err_has 'a.zst: is given more than once, and so is each of its records'
+one_line
 echo 2 >expect; out_is <expect
 run peek --count --limit 2 a.zst
 echo 2 >expect; out_is <expect
