@@ -57,7 +57,8 @@ struct weight {
     int64_t rows, cols; /* O, C */
     int block;          /* NF4: elements per scale; blocks run over the flattened matrix */
     /* DT_F16 or DT_BF16; all else: not rounded. DT_BF16X3: nor is it here, but the cpu may multiply
-     * the three bfloat16 that each operand is the sum of (bf16.h): as near as f32, in another order. */
+     * the three bfloat16 that each operand is the sum of (bf16.h): as near as f32, in another
+     * order. */
     enum dtype round;
 };
 
@@ -89,6 +90,18 @@ static inline size_t lora_kept_bytes(int64_t N, int64_t C)
 {
     return (size_t)N * (size_t)((C + 63) / 64 * 8);
 }
+
+/* One linear of several that read the same x (N, C): y (N, O) = x W^T + bias (O f32, or NULL) +
+ * LoRA (NULL: none). u (N, R) f32 = drop(x) A^T, one for each, is written for the backward pass;
+ * scratch otherwise, must be there whenever LORA is. */
+struct linear {
+    struct dev *y, *u;
+    const struct weight *w;
+    const struct dev *bias;
+    const struct lora *lora;
+};
+
+enum { LINEARS_MAX = 3 }; /* queries, keys and values */
 
 /* One sequence of a packed batch: its query rows, and the rows of k and v that these may see. */
 struct seq {
@@ -233,11 +246,9 @@ struct ops {
                         const struct dev *gain, const struct dev *bias, enum norm kind, int64_t N,
                         int64_t C, float eps);
 
-    /* y (N, O) = x (N, C) W^T + bias (O f32, or NULL) + LoRA (NULL: none).
-     * u (N, R) f32 = drop(x) A^T is written for the backward pass; scratch otherwise, must be there
-     * whenever LORA is. ROWS names the tokens for dropout; NULL is fine without LORA. */
-    int (*linear_forward)(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
-                          const struct dev *bias, const struct lora *lora,
+    /* The N_LINEARS (1 .. LINEARS_MAX) linears L of x (N, C), whose weights round alike. ROWS names
+     * the tokens for dropout; NULL is fine without LoRA. Each y is what it would be alone. */
+    int (*linear_forward)(const struct linear *l, int n_linears, const struct dev *x,
                           const struct packed *rows, int64_t N);
 
     /* x (N, H, D), rows LD apart, in place: pair (j, j + rot/2), j < rot/2, of every head turns by

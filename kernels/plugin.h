@@ -11,7 +11,7 @@
 #include "kernels.h"
 
 /* Counted up whenever an op or what it is given changes its meaning. */
-enum { PLUGIN_VERSION = 6 };
+enum { PLUGIN_VERSION = 7 };
 #define PLUGIN_SYMBOL "slmtools_plugin"
 
 /* err_set of err.h. */

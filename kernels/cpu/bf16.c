@@ -216,7 +216,7 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gem
     if (is_few(isa, g)) {
         run_few(isa, g, work);
         if (rest)
-            gemm_run(rest, work);
+            gemm_run(rest, 1, work);
         return;
     }
     b.ngroup = min_i64(BLOCK_COLS, round_up(parts(g->N, tasks), BF16_TILE));

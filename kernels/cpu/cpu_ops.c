@@ -135,8 +135,8 @@ static size_t max_size(size_t a, size_t b)
 /* The largest of the ops' needs; the widest linear is WIDTH by some more, the head no wider. */
 static size_t scratch_bytes(const struct op_sizes *s)
 {
-    enum { HEAD_SIZE = 256, RANK = 256 };
-    const size_t linear = cpu_linear_scratch(s->tokens, s->width, RANK, planned);
+    enum { HEAD_SIZE = 256 };
+    const size_t linear = cpu_linear_scratch(s->tokens, s->width, s->rank, planned);
     const size_t head = s->vocab > 0
                             ? max_size(cpu_head_scratch(s->tokens, s->width, planned),
                                        cpu_select_scratch(s->tokens, s->width, s->vocab, planned))

@@ -17,9 +17,11 @@ enum {
     PACK_PANELS = 8,       /* panels a thread packs at a time */
 };
 
-/* A range of rows of c with A packed behind it: chunk after chunk, in a chunk panel after panel. */
+/* A range of rows of c with A packed behind it: the first terms' and then the second ones', of each
+ * chunk after chunk, in a chunk panel after panel. */
 struct block {
-    const struct gemm *g;
+    const struct gemm *g; /* (n) */
+    int n;
     float *packed;
     int64_t first, rows;    /* rows of c */
     int64_t mgroup, ngroup; /* rows and columns of a task */
@@ -35,12 +37,22 @@ static int64_t round_up(int64_t x, int64_t to)
     return (x + to - 1) / to * to;
 }
 
-static int64_t total_k(const struct gemm *g)
+/* Term NUMBER of those that are packed, the first terms being one; NULL: that product has no second
+ * one. */
+static const struct gemm_term *packed_term(const struct block *b, int number)
+{
+    if (number == 0)
+        return &b->g->term[0];
+    return b->g[number - 1].terms > 1 ? &b->g[number - 1].term[1] : NULL;
+}
+
+/* K of all those before it. */
+static int64_t packed_before(const struct block *b, int number)
 {
     int64_t k = 0;
 
-    for (int t = 0; t < g->terms; t++)
-        k += g->term[t].K;
+    for (int i = 0; i < number; i++)
+        k += packed_term(b, i) ? packed_term(b, i)->K : 0;
     return k;
 }
 
@@ -118,21 +130,20 @@ static void pack_piece(const struct block *b, int64_t piece)
     const int64_t panels = parts_of(b->rows, cpu_isa()->mr);
     const int64_t pieces = (panels + PACK_PANELS - 1) / PACK_PANELS;
     const int64_t first = piece % pieces * PACK_PANELS;
-    int64_t chunk = piece / pieces, before = 0;
+    int64_t chunk = piece / pieces;
 
-    for (int t = 0; t < b->g->terms; t++) {
-        const struct gemm_term *const term = &b->g->term[t];
-        const int64_t chunks = (term->K + KC - 1) / KC;
+    for (int i = 0; i <= b->n; i++) {
+        const struct gemm_term *const term = packed_term(b, i);
+        const int64_t chunks = term ? parts_of(term->K, KC) : 0;
 
         if (chunk < chunks) {
             const int64_t k0 = chunk * KC, kc = min_i64(KC, term->K - k0);
 
-            pack_some(b, b->packed + (before + k0) * b->rows, term, k0, kc, first,
+            pack_some(b, b->packed + (packed_before(b, i) + k0) * b->rows, term, k0, kc, first,
                       min_i64(PACK_PANELS, panels - first));
             return;
         }
         chunk -= chunks;
-        before += term->K;
     }
 }
 
@@ -141,8 +152,8 @@ static int64_t pack_pieces(const struct block *b)
     const int64_t panels = parts_of(b->rows, cpu_isa()->mr);
     int64_t chunks = 0;
 
-    for (int t = 0; t < b->g->terms; t++)
-        chunks += (b->g->term[t].K + KC - 1) / KC;
+    for (int i = 0; i <= b->n; i++)
+        chunks += packed_term(b, i) ? parts_of(packed_term(b, i)->K, KC) : 0;
     return chunks * ((panels + PACK_PANELS - 1) / PACK_PANELS);
 }
 
@@ -166,9 +177,9 @@ struct ahead {
     int64_t rows, bytes, stride, scale_stride;
 };
 
-static struct chunk chunk_at(const struct block *b, int t, int64_t k0, const float *init)
+static struct chunk chunk_at(const struct block *b, const struct gemm *g, int t, int64_t k0,
+                             const float *init)
 {
-    const struct gemm *const g = b->g;
     const struct gemm_term *const term = &g->term[t];
     const struct weight *const w = term->b;
     const int64_t kc = min_i64(KC, term->K - k0);
@@ -329,17 +340,17 @@ static void sweep(const struct chunk *s, const struct ahead *ahead, const float 
     }
 }
 
-/* The columns n0..n1 of c in the rows m0..m1 of the block. */
-static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+/* The columns n0..n1 of product I's c in the rows m0..m1 of the block. */
+static void compute(const struct block *b, int i, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
 {
     const struct isa *const isa = cpu_isa();
-    const struct gemm *const g = b->g;
+    const struct gemm *const g = &b->g[i];
     _Alignas(64) float panel[KC * NR_MAX], init[NR_MAX] = { 0 };
-    int64_t before = 0;
 
-    for (int t = 0; t < g->terms; before += g->term[t++].K)
+    for (int t = 0; t < g->terms; t++)
         for (int64_t k0 = 0; k0 < g->term[t].K; k0 += KC) {
-            const struct chunk s = chunk_at(b, t, k0, init);
+            const struct chunk s = chunk_at(b, g, t, k0, init);
+            const int64_t before = packed_before(b, t == 0 ? 0 : i + 1);
             const float *const a = b->packed + (before + k0) * b->rows + m0 * s.kc;
 
             for (int64_t n = n0; n < n1; n += isa->nr) {
@@ -358,6 +369,21 @@ static void compute(const struct block *b, int64_t m0, int64_t m1, int64_t n0, i
         }
 }
 
+/* Tasks side by side: of all products' columns. */
+static int64_t tasks_across(const struct block *b)
+{
+    int64_t tasks = 0;
+
+    for (int i = 0; i < b->n; i++)
+        tasks += parts_of(b->g[i].N, b->ngroup);
+    return tasks;
+}
+
+static int64_t tasks_of(const struct block *b)
+{
+    return parts_of(b->rows, b->mgroup) * tasks_across(b);
+}
+
 /* Tasks small enough for the caches and numerous enough for the threads. */
 static void cut(struct block *b, int threads)
 {
@@ -366,11 +392,9 @@ static void cut(struct block *b, int threads)
 
     b->mgroup = round_up(parts_of(b->rows, parts_of(b->rows, BLOCK_ROWS)), isa->mr);
     b->ngroup = BLOCK_COLS;
-    while (b->ngroup > isa->nr &&
-           parts_of(b->rows, b->mgroup) * parts_of(b->g->N, b->ngroup) < want)
+    while (b->ngroup > isa->nr && tasks_of(b) < want)
         b->ngroup = round_up(b->ngroup / 2, isa->nr);
-    while (b->mgroup > 4 * isa->mr &&
-           parts_of(b->rows, b->mgroup) * parts_of(b->g->N, b->ngroup) < want)
+    while (b->mgroup > 4 * isa->mr && tasks_of(b) < want)
         b->mgroup = round_up(b->mgroup / 2, isa->mr);
 }
 
@@ -383,13 +407,19 @@ static bool few_rows(const struct block *b)
 
 static void run_task(const struct block *b, int64_t task)
 {
-    const int64_t across = parts_of(b->g->N, b->ngroup);
-    const int64_t m0 = task / across * b->mgroup, n0 = task % across * b->ngroup;
-    const int64_t m1 = min_i64(m0 + b->mgroup, b->rows), n1 = min_i64(n0 + b->ngroup, b->g->N);
+    const int64_t across = tasks_across(b), m0 = task / across * b->mgroup;
+    const int64_t m1 = min_i64(m0 + b->mgroup, b->rows);
     const int64_t step = few_rows(b) ? cpu_isa()->nr : b->ngroup;
+    int64_t column = task % across;
+    int i = 0;
+
+    while (column >= parts_of(b->g[i].N, b->ngroup))
+        column -= parts_of(b->g[i++].N, b->ngroup);
+
+    const int64_t n0 = column * b->ngroup, n1 = min_i64(n0 + b->ngroup, b->g[i].N);
 
     for (int64_t n = n0; n < n1; n += step)
-        compute(b, m0, m1, n, min_i64(n + step, n1));
+        compute(b, i, m0, m1, n, min_i64(n + step, n1));
 }
 
 /* The next block of rows; false behind the last. */
@@ -398,7 +428,7 @@ static bool next_block(struct block *b, int threads)
     b->first += b->rows;
     if (b->first >= b->g->M)
         return false;
-    b->rows = min_i64(block_rows(total_k(b->g)), b->g->M - b->first);
+    b->rows = min_i64(block_rows(packed_before(b, b->n + 1)), b->g->M - b->first);
     cut(b, threads);
     return true;
 }
@@ -417,39 +447,44 @@ static void run_bf16(const struct bf16_isa *isa, const struct gemm *g, float *wo
 
 int64_t gemm_pieces(const struct gemm *g, int64_t rows)
 {
-    return pack_pieces(&(struct block){ .g = g, .rows = rows });
+    return pack_pieces(&(struct block){ .g = g, .n = 1, .rows = rows });
 }
 
 void gemm_pack(const struct gemm *g, float *packed, int64_t first, int64_t rows, int64_t piece)
 {
-    pack_piece(&(struct block){ .g = g, .packed = packed, .first = first, .rows = rows }, piece);
+    pack_piece(&(struct block){ .g = g, .n = 1, .packed = packed, .first = first, .rows = rows },
+               piece);
 }
 
 void gemm_columns(const struct gemm *g, float *packed, int64_t first, int64_t rows, int64_t n0,
                   int64_t n1)
 {
-    compute(&(struct block){ .g = g, .packed = packed, .first = first, .rows = rows }, 0, rows, n0,
-            n1);
+    compute(&(struct block){ .g = g, .n = 1, .packed = packed, .first = first, .rows = rows }, 0, 0,
+            rows, n0, n1);
 }
 
 /* With the calling thread alone. */
-static void run_alone(const struct gemm *g, float *work)
+static void run_alone(struct block b)
 {
-    struct block b = { .g = g, .packed = work };
 
     while (next_block(&b, 1)) {
         for (int64_t i = 0; i < pack_pieces(&b); i++)
             pack_piece(&b, i);
-        for (int64_t i = 0; i < parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup); i++)
+        for (int64_t i = 0; i < tasks_of(&b); i++)
             run_task(&b, i);
     }
 }
 
 /* The work as elements of an op that does little with each: multiply-adds are quick, the weights'
  * expansion counts for some. */
-static int64_t elements(const struct gemm *g)
+static int64_t elements(const struct block *b)
 {
-    return g->N * total_k(g) * (g->M + 8) / 64;
+    int64_t pairs = 0;
+
+    for (int i = 0; i < b->n; i++)
+        for (int t = 0; t < b->g[i].terms; t++)
+            pairs += b->g[i].N * b->g[i].term[t].K;
+    return pairs * (b->g->M + 8) / 64;
 }
 
 /* What is little work to pack is packed before the threads begin: they would wait longer. */
@@ -464,24 +499,23 @@ static int64_t pack_at_once(const struct block *b)
     return pieces;
 }
 
-void gemm_run(const struct gemm *g, float *work)
+void gemm_run(const struct gemm *g, int n_products, float *work)
 {
     const struct bf16_isa *const isa = cpu_bf16(g->term[0].b->round);
+    struct block b = { .g = g, .n = n_products, .packed = work };
 
     if (isa) {
-        run_bf16(isa, g, work);
+        for (int i = 0; i < n_products; i++)
+            run_bf16(isa, &g[i], work);
         return;
     }
-    if (!worth_threads(elements(g))) {
-        run_alone(g, work);
+    if (!worth_threads(elements(&b))) {
+        run_alone(b);
         return;
     }
-
-    struct block b = { .g = g, .packed = work };
-
     while (next_block(&b, omp_get_max_threads())) {
         const int64_t packed = pack_at_once(&b), pieces = pack_pieces(&b);
-        const int64_t tasks = parts_of(b.rows, b.mgroup) * parts_of(g->N, b.ngroup);
+        const int64_t tasks = tasks_of(&b);
 
 #pragma omp parallel
         {

@@ -39,11 +39,12 @@ struct gemm {
     bool add;          /* base is what stands in c; bias is NULL then */
 };
 
-/* Bytes of WORK for products of up to M rows whose terms have K and REST (0: one term), with a
- * weight that rounds to ROUND. */
+/* Bytes of WORK for products of up to M rows whose first terms have K, and all second ones together
+ * REST (0: there are none), with weights that round to ROUND. */
 size_t gemm_work(int64_t M, int64_t K, int64_t rest, enum dtype round);
-/* With all threads. WORK: 64-byte aligned. */
-void gemm_run(const struct gemm *g, float *work);
+/* N_PRODUCTS of one A: their first terms differ in b alone, and these round alike. With all
+ * threads. WORK: 64-byte aligned. */
+void gemm_run(const struct gemm *g, int n_products, float *work);
 
 /* A product in f32 for those who make more of the sum than this: rows FIRST.. (ROWS of them) of A
  * are packed in pieces, each by any thread, at PACKED (gemm_packed bytes); then any columns of c

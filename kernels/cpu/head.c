@@ -123,12 +123,12 @@ static void run_chunk(const struct head *t, const int32_t *row, int64_t m, int64
         .term = { { .a = t->logits, .lda = CHUNK, .a_scale = 1, .b = t->w, .b_first = v, .K = n } },
     };
 
-    gemm_run(&logits, t->work);
+    gemm_run(&logits, 1, t->work);
 #pragma omp parallel for schedule(static) if (worth_threads(m * n))
     for (int64_t i = 0; i < m; i++)
         take(t, row, i, v, n);
     if (t->dh)
-        gemm_run(&slope, t->work);
+        gemm_run(&slope, 1, t->work);
 }
 
 /* dh = weight (sum of softmax times the weight's rows - the target's row). */

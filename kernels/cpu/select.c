@@ -86,7 +86,7 @@ static int head_select(struct dev *logp, struct dev *best, const struct dev *h,
                                             .b_trans = true,
                                             .K = C } } };
 
-        gemm_run(&g, (float *)(void *)(memory + logits_bytes(M, V)));
+        gemm_run(&g, 1, (float *)(void *)(memory + logits_bytes(M, V)));
 #pragma omp parallel for schedule(static) if (worth_threads(m * V))
         for (int64_t i = 0; i < m; i++)
             look(&t, i, first + i);

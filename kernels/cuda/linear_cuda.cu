@@ -146,15 +146,23 @@ int add_bias(void *y, enum dtype type, const struct dev *bias, int64_t N, int64_
     return LAUNCH(add_to_rows<float>, blocks_for_rows(N, O), THREADS, 0, (float *)y, f32(bias), N, O);
 }
 
-static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
-                          const struct dev *bias, const struct lora *lora,
+static int one_linear(const struct linear *l, const struct dev *x, const struct packed *rows, int64_t N)
+{
+    if (N <= FEW_ROWS && !l->lora)
+        return few_product(l->y, cuda_act, x, l->w, l->bias, N);
+    if (product(l->y, cuda_act, x, l->w, N) < 0)
+        return -1;
+    return l->lora ? lora_forward(l->y, l->u, x, l->w, l->bias, l->lora, rows, N)
+                   : add_bias(l->y, cuda_act, l->bias, N, l->w->rows);
+}
+
+static int linear_forward(const struct linear *l, int n_linears, const struct dev *x,
                           const struct packed *rows, int64_t N)
 {
-    if (N <= FEW_ROWS && !lora)
-        return few_product(y, cuda_act, x, w, bias, N);
-    if (product(y, cuda_act, x, w, N) < 0)
-        return -1;
-    return lora ? lora_forward(y, u, x, w, bias, lora, rows, N) : add_bias(y, cuda_act, bias, N, w->rows);
+    for (int i = 0; i < n_linears; i++)
+        if (one_linear(&l[i], x, rows, N) < 0)
+            return -1;
+    return 0;
 }
 
 static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const struct dev *dy,

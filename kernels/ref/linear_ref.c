@@ -35,15 +35,16 @@ static void project(struct dev *u, const struct dev *x, const struct lora *lora,
     }
 }
 
-static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, const struct weight *w,
-                          const struct dev *bias, const struct lora *lora,
-                          const struct packed *rows, int64_t N)
+static void one_linear(const struct linear *l, const struct dev *x, const struct packed *rows,
+                       int64_t N)
 {
+    const struct weight *const w = l->w;
+    const struct lora *const lora = l->lora;
     const int64_t O = w->rows, C = w->cols, R = lora ? lora->rank : 0;
     float *const left = operand(x, N * C, w);
 
     if (lora)
-        project(u, x, lora, rows, N, C);
+        project(l->u, x, lora, rows, N, C);
 #pragma omp parallel
     {
         float *const row = xnmalloc((size_t)C, sizeof *row);
@@ -54,16 +55,24 @@ static int linear_forward(struct dev *y, struct dev *u, const struct dev *x, con
             for (int64_t n = 0; n < N; n++) {
                 double sum = dot(left + n * C, row, C);
 
-                if (bias)
-                    sum += const_f32(bias)[o];
+                if (l->bias)
+                    sum += const_f32(l->bias)[o];
                 if (lora)
-                    sum += lora->scale * dot(const_f32(u) + n * R, const_f32(lora->b) + o * R, R);
-                f32(y)[n * O + o] = (float)sum;
+                    sum +=
+                        lora->scale * dot(const_f32(l->u) + n * R, const_f32(lora->b) + o * R, R);
+                f32(l->y)[n * O + o] = (float)sum;
             }
         }
         free(row);
     }
     free(left);
+}
+
+static int linear_forward(const struct linear *l, int n_linears, const struct dev *x,
+                          const struct packed *rows, int64_t N)
+{
+    for (int i = 0; i < n_linears; i++)
+        one_linear(&l[i], x, rows, N);
     return 0;
 }
 
@@ -208,7 +217,7 @@ static int linear_backward(struct dev *dx, struct dev *da, struct dev *db, const
 static int head_logits(struct dev *logits, const struct dev *h, const struct weight *w,
                        const struct dev *bias, int64_t M)
 {
-    return linear_forward(logits, NULL, h, w, bias, NULL, NULL, M);
+    return linear_forward(&(struct linear){ .y = logits, .w = w, .bias = bias }, 1, h, NULL, M);
 }
 
 void ref_linear_ops(struct ops *o)

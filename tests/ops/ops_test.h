@@ -11,6 +11,7 @@
 #include "block_code.h"
 #include "cpu/cpu.h"
 #include "kernels.h"
+#include "linear_alone.h"
 #include "mem.h"
 #include "plugin.h"
 #include "ref/ref.h"

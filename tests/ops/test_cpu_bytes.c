@@ -32,7 +32,7 @@ static void run_linear(struct outputs *out, const struct ops *o, const void *sto
     struct dev *const y = room(o, N * O), *const u = room(o, N * R), *const dx = room(o, N * cols);
     struct dev *const da = put_random(o, R * cols, 6), *const db = put_random(o, O * R, 7);
 
-    assert_int_equal(o->linear_forward(y, u, x, &w, put_random(o, O, 8), &lora, &rows, N), 0);
+    assert_int_equal(linear_alone(o, y, u, x, &w, put_random(o, O, 8), &lora, &rows, N), 0);
     assert_int_equal(o->linear_backward(dx, da, db, dy, x, copy(o, u, N * R), room(o, N * R), &w,
                                         &lora, &rows, N, false),
                      0);
@@ -247,18 +247,17 @@ static void row_alone(enum dtype dtype, int cols, enum dtype round)
         const struct dev *const x = put_random(o, N * cols, 2), *const bias = put_random(o, O, 3);
         struct dev *const y = room(o, N * O);
 
-        assert_int_equal(o->linear_forward(y, NULL, x, &w, bias, NULL, NULL, N), 0);
+        assert_int_equal(linear_alone(o, y, NULL, x, &w, bias, NULL, NULL, N), 0);
         const float *const all = get_floats(o, y, N * O);
 
         for (int m = 1; m <= 15; m++) {
             const int first = N - 3 * m;
             struct dev *const some = room(o, m * O);
 
-            assert_int_equal(
-                o->linear_forward(some, NULL,
-                                  o->slice_const(x, (size_t)(first * cols) * sizeof(float)), &w,
-                                  bias, NULL, NULL, m),
-                0);
+            assert_int_equal(linear_alone(o, some, NULL,
+                                          o->slice_const(x, (size_t)(first * cols) * sizeof(float)),
+                                          &w, bias, NULL, NULL, m),
+                             0);
             assert_memory_equal(get_floats(o, some, m * O), all + first * O,
                                 (size_t)(m * O) * sizeof(float));
         }

@@ -93,9 +93,9 @@ static int queue(const struct setup *s, const struct packed *rows, int64_t head_
     const int64_t N = s->N;
 
     return o->embed(s->x, &s->table, o->slice(s->upload, IDS), N) < 0 ||
-                   o->linear_forward(s->heads, s->u, s->x, &s->q, NULL, &s->lora, rows, N) < 0 ||
-                   o->linear_forward(s->key, NULL, s->x, &s->k, NULL, NULL, rows, N) < 0 ||
-                   o->linear_forward(s->value, NULL, s->x, &s->v, NULL, NULL, rows, N) < 0 ||
+                   linear_alone(o, s->heads, s->u, s->x, &s->q, NULL, &s->lora, rows, N) < 0 ||
+                   linear_alone(o, s->key, NULL, s->x, &s->k, NULL, NULL, rows, N) < 0 ||
+                   linear_alone(o, s->value, NULL, s->x, &s->v, NULL, NULL, rows, N) < 0 ||
                    o->rope(s->heads, DIM, s->cosine, s->sine, rows, N, HEADS, 32, 32, 1) < 0 ||
                    o->scatter_rows(s->k_cache, s->key, DIM, o->slice(s->upload, ROWS), N, DIM) <
                        0 ||
@@ -103,7 +103,7 @@ static int queue(const struct setup *s, const struct packed *rows, int64_t head_
                        0 ||
                    o->attention_forward(s->seen, NULL, s->heads, s->k_cache, s->v_cache, rows,
                                         &shape) < 0 ||
-                   o->linear_forward(s->sum, NULL, s->seen, &s->out, NULL, NULL, rows, N) < 0 ||
+                   linear_alone(o, s->sum, NULL, s->seen, &s->out, NULL, NULL, rows, N) < 0 ||
                    o->residual_forward(s->x, s->x, s->sum, NULL, &none, NULL, rows, N, DIM) < 0 ||
                    o->head_select(NULL, s->best, s->x, &s->table, NULL, NULL, N, 0) < 0
                ? -1
@@ -227,7 +227,7 @@ static void limit_memory(void)
 
 static void multiply(const struct setup *s, const struct weight *w)
 {
-    assert_int_equal(s->o->linear_forward(s->sum, NULL, s->x, w, NULL, NULL, NULL, MOST), 0);
+    assert_int_equal(linear_alone(s->o, s->sum, NULL, s->x, w, NULL, NULL, NULL, MOST), 0);
 }
 
 /* A product between passes, and behind it one during which the first's weight is expanded for the
@@ -328,7 +328,7 @@ static void what_names_memory_that_is_released_is_forgotten(void **state)
             load(&s, false);
             load(&s, true);
         } else if (event == 2) {
-            assert_int_equal(o->linear_forward(to, NULL, in, &large, NULL, NULL, NULL, 16), 0);
+            assert_int_equal(linear_alone(o, to, NULL, in, &large, NULL, NULL, NULL, 16), 0);
         } else if (event == 3) {
             struct dev *const fresh = o->alloc(MOST * KEYS * DIM * sizeof(float));
 

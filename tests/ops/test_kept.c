@@ -14,7 +14,7 @@ static struct results through(const struct ops *o, const struct weight *w)
     struct dev *const y = room(o, N * O), *const dx = room(o, N * C),
                       *const x = put_random(o, N * C, 2);
 
-    assert_int_equal(o->linear_forward(y, NULL, x, w, NULL, NULL, NULL, N), 0);
+    assert_int_equal(linear_alone(o, y, NULL, x, w, NULL, NULL, NULL, N), 0);
     assert_int_equal(o->linear_backward(dx, NULL, NULL, put_random(o, N * O, 3), x, NULL, NULL, w,
                                         NULL, NULL, N, false),
                      0);
@@ -81,7 +81,7 @@ static void few_rows_read_what_is_stored(void **state)
     assert_int_equal(o->weight_load(&w), 0);
     (void)through(o, &w);
     assert_int_equal(o->zero((struct dev *)w.absmax, O * C / 64 * sizeof(float)), 0);
-    assert_int_equal(o->linear_forward(y, NULL, x, &w, NULL, NULL, NULL, 1), 0);
+    assert_int_equal(linear_alone(o, y, NULL, x, &w, NULL, NULL, NULL, 1), 0);
     assert_floats("y", get_floats(o, y, O), (const float[O]){ 0 }, O, 0);
     o->weight_free(&w);
 }
@@ -214,7 +214,7 @@ static void pass_through(const struct ops *o, const struct weight w[WEIGHTS],
 
     for (int k = 0; k < PASSES; k++) {
         for (int i = 0; i < WEIGHTS; i++)
-            assert_int_equal(o->linear_forward(r->y[k][i], NULL, x, &w[i], NULL, NULL, NULL, N), 0);
+            assert_int_equal(linear_alone(o, r->y[k][i], NULL, x, &w[i], NULL, NULL, NULL, N), 0);
         for (int i = WEIGHTS; i-- > 0;)
             assert_int_equal(o->linear_backward(r->dx[k][i], NULL, NULL, dy, x, NULL, NULL, &w[i],
                                                 NULL, NULL, N, false),
@@ -274,14 +274,14 @@ static void the_next_weight_is_expanded_ahead_and_forgotten_with_it(void **state
 
         load_weights(o, w, true);
         for (int i = 0; i < 5; i++) /* it ends in W[0] */
-            assert_int_equal(o->linear_forward(y, NULL, x, &w[i % 2], NULL, NULL, NULL, N), 0);
+            assert_int_equal(linear_alone(o, y, NULL, x, &w[i % 2], NULL, NULL, NULL, N), 0);
         (void)get_floats(o, y, 1);
         change(o, &w[1]);
         if (renewed) {
             load_weights(o, w, false);
             load_weights(o, w, true);
         }
-        assert_int_equal(o->linear_forward(y, NULL, x, &w[1], NULL, NULL, NULL, N), 0);
+        assert_int_equal(linear_alone(o, y, NULL, x, &w[1], NULL, NULL, NULL, N), 0);
         assert_int_equal(!memcmp(get_floats(o, y, N * O), want.y, N * O * sizeof(float)), !renewed);
         load_weights(o, w, false);
         o->release(taken);

@@ -88,8 +88,8 @@ static struct dev *forward(const struct layer *l, struct dev *u)
 {
     struct dev *const y = act_room(l->o, l->N * l->w.rows);
 
-    assert_int_equal(l->o->linear_forward(y, u, l->x, &l->w, l->bias,
-                                          l->lora.rank ? &l->lora : NULL, &l->rows, l->N),
+    assert_int_equal(linear_alone(l->o, y, u, l->x, &l->w, l->bias, l->lora.rank ? &l->lora : NULL,
+                                  &l->rows, l->N),
                      0);
     return y;
 }
@@ -150,8 +150,7 @@ static void operands_are_rounded(void **state)
         const struct dev *const x = put_floats(o, (float[]){ 1 + 0x1p-9f, 1 + 3 * 0x1p-8f }, 2);
 
         assert_int_equal(
-            o->linear_forward(y, u, x, &w, put_floats(o, (float[]){ 0.5f }, 1), &lora, &rows, 1),
-            0);
+            linear_alone(o, y, u, x, &w, put_floats(o, (float[]){ 0.5f }, 1), &lora, &rows, 1), 0);
         assert_floats("u", get_floats(o, u, 1), (float[]){ 1 + 0x1p-9f }, 1, 0);
         assert_floats("y", get_floats(o, y, 1), (float[]){ 261.5f + 1 + 0x1p-9f }, 1, 0);
         assert_int_equal(o->linear_backward(dx, da, db, put_floats(o, (float[]){ 1 + 0x1p-9f }, 1),
@@ -183,11 +182,11 @@ static void float16_has_subnormals_and_infinity(void **state)
         many.data = put_floats(o, value, N);
         many.rows = N;
         assert_int_equal(
-            o->linear_forward(y, NULL, put_floats(o, value, N), &one, NULL, NULL, NULL, N), 0);
+            linear_alone(o, y, NULL, put_floats(o, value, N), &one, NULL, NULL, NULL, N), 0);
         assert_floats("x", get_floats(o, y, 3), want, 3, 0);
         assert_memory_equal(get_floats(o, y, N) + 3, want + 3, 3 * sizeof *want);
         assert_int_equal(
-            o->linear_forward(y, NULL, put_floats(o, ones, 1), &many, NULL, NULL, NULL, 1), 0);
+            linear_alone(o, y, NULL, put_floats(o, ones, 1), &many, NULL, NULL, NULL, 1), 0);
         assert_floats("W", get_floats(o, y, 3), want, 3, 0);
         assert_memory_equal(get_floats(o, y, N) + 3, want + 3, 3 * sizeof *want);
         assert_int_equal(o->linear_backward(dx, NULL, NULL, put_floats(o, value, N),
@@ -446,6 +445,62 @@ static void gradients_are_the_slopes(void **state)
     }
 }
 
+/* Of several linears that read one x each gives what it gives alone, whatever LoRA the others have.
+ */
+static void several_give_what_each_gives(void **state)
+{
+    static const struct {
+        int64_t N, C;
+        enum dtype dtype[LINEARS_MAX], round;
+    } cases[] = {
+        { 1, 576, { DT_Q4_1, DT_Q4_1, DT_Q8_0 }, DT_F32 },
+        { 3, 320, { DT_NF4, DT_F16, DT_NF4 }, DT_BF16 },
+        { 30, 96, { DT_NF4, DT_F32, DT_BF16 }, DT_F32 },
+        { 800, 288, { DT_Q4_1, DT_NF4, DT_F32 }, DT_F32 },
+        { 800, 288, { DT_NF4, DT_F16, DT_Q5_0 }, DT_BF16 },
+    };
+    static const int64_t O[LINEARS_MAX] = { 70, 24, 600 }, R[LINEARS_MAX] = { 8, 0, 3 };
+
+    (void)state;
+    for (int t = use(REF); t < TABLES; t = use(t + 1))
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+            const struct ops *const o = &tables[t];
+            const int64_t N = cases[k].N, C = cases[k].C;
+            const struct packed rows = pack_lengths(o, (int[]){ (int)N }, 1);
+            const struct dev *const x = put_random_act(o, N * C, 2);
+            struct weight w[LINEARS_MAX];
+            struct lora lora[LINEARS_MAX];
+            struct linear l[LINEARS_MAX];
+
+            for (int i = 0; i < LINEARS_MAX; i++) {
+                const uint64_t seed = (uint64_t)(10 * i);
+
+                w[i] = random_weight(o, cases[k].dtype[i], O[i], C, 64, cases[k].round, seed + 1);
+                lora[i] = (struct lora){ put_random(o, (R[i] + 1) * C, seed + 4),
+                                         put_random(o, O[i] * (R[i] + 1), seed + 5),
+                                         R[i],
+                                         0.25f,
+                                         { 0.1f, 99, (uint32_t)i },
+                                         kept_room(o, N, C) };
+                l[i] = (struct linear){ act_room(o, N * O[i]), room(o, N * (R[i] + 1)), &w[i],
+                                        i == 2 ? NULL : put_random(o, O[i], seed + 3),
+                                        R[i] ? &lora[i] : NULL };
+            }
+            assert_int_equal(o->linear_forward(l, LINEARS_MAX, x, &rows, N), 0);
+            for (int i = 0; i < LINEARS_MAX; i++) {
+                const float *const got = get_act(o, l[i].y, N * O[i]);
+                struct dev *const y = act_room(o, N * O[i]), *const u = room(o, N * (R[i] + 1));
+
+                assert_int_equal(linear_alone(o, y, u, x, &w[i], l[i].bias, l[i].lora, &rows, N),
+                                 0);
+                assert_memory_equal(got, get_act(o, y, N * O[i]), (size_t)(N * O[i]) * sizeof *got);
+                if (R[i])
+                    assert_memory_equal(get_floats(o, l[i].u, N * R[i]), get_floats(o, u, N * R[i]),
+                                        (size_t)(N * R[i]) * sizeof *got);
+            }
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +511,7 @@ int main(void)
         OP_TEST(a_weight_equals_its_expansion),
         OP_TEST(rows_do_not_see_each_other),
         OP_TEST(dropout_is_on_the_input_of_a),
+        OP_TEST(several_give_what_each_gives),
         OP_TEST(linear_agrees),
         OP_TEST(gradients_are_the_slopes),
     };

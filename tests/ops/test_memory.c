@@ -144,7 +144,7 @@ static void memory_is_told_by_use(void **state)
     struct dev *const asked = o->alloc(500);
 
     assert_int_equal(o->weight_load(&w), 0);
-    assert_int_equal(o->linear_forward(out, NULL, in, &w, NULL, NULL, NULL, 8), 0);
+    assert_int_equal(linear_alone(o, out, NULL, in, &w, NULL, NULL, NULL, 8), 0);
     o->memory_use(&now);
     assert_int_equal(now.stored - before.stored, sizeof x);
     assert_int_equal(now.asked - before.asked, 500);
@@ -173,7 +173,7 @@ static void through_linear(const struct ops *o, const struct weight *w, const st
                                { 0.1f, 99, 17 },        kept_room(o, N, C) };
     struct dev *const u = room(o, N * R), *const x = put_random_act(o, N * C, 2);
 
-    assert_int_equal(o->linear_forward(act_room(o, N * O), u, x, w, NULL, &lora, rows, N), 0);
+    assert_int_equal(linear_alone(o, act_room(o, N * O), u, x, w, NULL, &lora, rows, N), 0);
     assert_int_equal(o->linear_backward(act_room(o, N * C), room(o, R * C), room(o, O * R),
                                         put_random_act(o, N * O, 3), x, u, room(o, N * R), w, &lora,
                                         rows, N, false),

@@ -1,5 +1,6 @@
 /* How fast ops of kernels.h run on the CPU backend; one line a measurement, see perf.h. */
 #include "cpu/cpu.h"
+#include "linear_alone.h"
 #include "mem.h"
 #include "perf.h"
 
@@ -132,7 +133,7 @@ static void release_weight(struct weight *w)
 
 enum { FEW_ROWS = 8, COPIES_MAX = 1024 };
 
-struct linear {
+struct measured {
     struct weight w[COPIES_MAX];
     int copies, next;
     struct dev *x, *y;
@@ -142,9 +143,9 @@ struct linear {
 
 static void run_linear(void *context)
 {
-    struct linear *const l = context;
+    struct measured *const l = context;
     const struct weight *const w = &l->w[l->next++ % l->copies];
-    const int rc = l->forward ? ops.linear_forward(l->y, NULL, l->x, w, NULL, NULL, NULL, l->M)
+    const int rc = l->forward ? linear_alone(&ops, l->y, NULL, l->x, w, NULL, NULL, NULL, l->M)
                               : ops.linear_backward(l->x, NULL, NULL, l->y, NULL, NULL, NULL, w,
                                                     NULL, NULL, l->M, false);
 
@@ -160,10 +161,10 @@ static double linear(int argc, char **argv)
                   C = perf_arg(argc, argv, 4);
     const enum dtype dtype = storage_of(argc > 1 ? argv[1] : "");
     const int64_t bytes = weight_bytes(dtype, O * C);
-    static struct linear l;
+    static struct measured l;
     double rate;
 
-    l = (struct linear){ .copies = 1, .M = M, .forward = strcmp(argv[0], "forward") == 0 };
+    l = (struct measured){ .copies = 1, .M = M, .forward = strcmp(argv[0], "forward") == 0 };
     omp_set_num_threads((int)perf_arg(argc, argv, 5));
     l.w[0] = random_weight(dtype, O, C, storage_of(argc > 6 ? argv[6] : "fp32"));
     while (M < FEW_ROWS && l.copies < COPIES_MAX && l.copies * bytes < 1 << 30)
@@ -195,7 +196,7 @@ static void run_lora_forward(void *context)
 {
     const struct lora_case *const l = context;
 
-    must(ops.linear_forward(l->y, l->u, l->x, &l->w, NULL, &l->lora, &l->rows, l->M));
+    must(linear_alone(&ops, l->y, l->u, l->x, &l->w, NULL, &l->lora, &l->rows, l->M));
 }
 
 static void run_lora_backward(void *context)

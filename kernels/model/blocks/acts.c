@@ -132,8 +132,10 @@ static void carve_layers(struct acts *a, struct carve *p)
 {
     const struct acts_shape *s = p->shape;
     const int64_t most = s->lora ? lora_largest_rank(s->lora) : 0;
-    struct dev *shared_u = s->train ? NULL : carve4(p, most);
+    struct dev *shared[MODULES_MAX] = { NULL }; /* those that read one x need a u each */
 
+    for (int j = 0; !s->train && most && j < s->modules->n; j++)
+        shared[j] = carve4(p, most);
     for (int i = 0; i < (int)s->config->layers; i++) {
         if (s->train || i == 0)
             carve_layer(&a->layer[i], p);
@@ -145,7 +147,7 @@ static void carve_layers(struct acts *a, struct carve *p)
             if (t && s->train)
                 carve_adapted(&a->layer[i], p, j, t->rank);
             else
-                a->layer[i].u[j] = t ? shared_u : NULL;
+                a->layer[i].u[j] = t ? shared[j] : NULL;
         }
     }
     a->x_out = s->train ? carve_act(p, s->config->dim) : a->layer[0].x;

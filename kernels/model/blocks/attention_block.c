@@ -39,16 +39,43 @@ static int norm_heads(const struct pass *p, int layer, enum layer_norm which, st
                                 p->rows.tokens * heads, e->config->head_dim, e->config->norm_eps);
 }
 
-/* HEADS heads of every row of h, by the linear of ROLE, normed by WHICH where RAW is there, turned.
- */
-static int project(const struct pass *p, int layer, enum role role, const struct rows *to,
-                   struct dev *raw, struct dev *rstd, enum layer_norm which, int64_t heads,
-                   const struct dev *h)
+/* HEADS heads of every row, normed by WHICH from RAW where that is there, turned. */
+static int finish(const struct pass *p, int layer, const struct rows *to, struct dev *raw,
+                  struct dev *rstd, enum layer_norm which, int64_t heads)
 {
-    if (block_linear(p, layer, block_module(p, role), raw ? raw : to->at, h) < 0 ||
-        (raw && norm_heads(p, layer, which, to->at, rstd, raw, heads) < 0))
+    return raw && norm_heads(p, layer, which, to->at, rstd, raw, heads) < 0
+               ? -1
+               : rotate(p, to, heads, 1);
+}
+
+static int finish_keys(const struct pass *p, int layer, const struct layer_acts *l)
+{
+    return finish(p, layer, &l->k, l->raw_k, l->k_rstd, NORM_KEY, p->e->config->kv_heads);
+}
+
+static int finish_queries(struct pass *p, int layer, const struct layer_acts *l)
+{
+    p->q = l->q;
+    return finish(p, layer, &l->q, l->raw_q, l->q_rstd, NORM_QUERY, p->e->config->heads);
+}
+
+/* Where the linear of queries puts them. */
+static struct output queries_of(const struct layer_acts *l)
+{
+    return (struct output){ ROLE_Q, l->raw_q ? l->raw_q : l->q.at };
+}
+
+/* Keys, values and, with QUERIES, these, each from a linear of its own. */
+static int project(struct pass *p, int layer, bool queries, const struct dev *h)
+{
+    const struct layer_acts *l = &p->e->acts.layer[layer];
+    const struct output out[] = { { ROLE_K, l->raw_k ? l->raw_k : l->k.at },
+                                  { ROLE_V, l->v.at },
+                                  queries_of(l) };
+
+    if (block_linears(p, layer, out, queries ? 3 : 2, h) < 0 || finish_keys(p, layer, l) < 0)
         return -1;
-    return rotate(p, to, heads, 1);
+    return queries ? finish_queries(p, layer, l) : 0;
 }
 
 /* Rows of one layer: those KEPT and, in ALL, those of the batch behind them. */
@@ -82,20 +109,13 @@ static int to_cache(struct pass *p, int layer, const struct layer_acts *l)
 
 int block_keys(struct pass *p, int layer, const struct dev *h)
 {
-    const struct config *c = p->e->config;
     const struct layer_acts *l = &p->e->acts.layer[layer];
 
     p->q = (struct rows){ 0 };
-    if (l->qkv) {
-        if (block_linear(p, layer, block_module(p, ROLE_QKV), l->qkv, h) < 0 ||
-            rotate(p, &l->q, c->heads, 1) < 0 || rotate(p, &l->k, c->kv_heads, 1) < 0)
-            return -1;
-        p->q = l->q;
-    } else if (project(p, layer, ROLE_K, &l->k, l->raw_k, l->k_rstd, NORM_KEY, c->kv_heads, h) <
-                   0 ||
-               block_linear(p, layer, block_module(p, ROLE_V), l->v.at, h) < 0) {
+    if (l->qkv ? block_linear(p, layer, ROLE_QKV, l->qkv, h) < 0 || finish_keys(p, layer, l) < 0 ||
+                     finish_queries(p, layer, l) < 0
+               : project(p, layer, block_narrowing(p, layer) != NARROWS_BEFORE, h) < 0)
         return -1;
-    }
     p->k = l->k.at;
     p->v = l->v.at;
     p->kv_ld = l->k.ld;
@@ -104,14 +124,11 @@ int block_keys(struct pass *p, int layer, const struct dev *h)
 
 int block_attention(struct pass *p, int layer, const struct dev *h)
 {
-    const struct config *c = p->e->config;
     const struct layer_acts *l = &p->e->acts.layer[layer];
 
-    if (!p->q.at) {
-        if (project(p, layer, ROLE_Q, &l->q, l->raw_q, l->q_rstd, NORM_QUERY, c->heads, h) < 0)
-            return -1;
-        p->q = l->q;
-    }
+    if (!p->q.at &&
+        (block_linear(p, layer, ROLE_Q, queries_of(l).y, h) < 0 || finish_queries(p, layer, l) < 0))
+        return -1;
     const struct attention shape = shape_of(p, layer, p->q.ld, p->kv_ld);
 
     return p->e->ops->attention_forward(l->o, l->lse, p->q.at, p->k, p->v, &p->rows, &shape);
@@ -136,7 +153,7 @@ int block_output(const struct pass *p, int layer, struct dev *out)
 {
     const struct dev *o;
 
-    return given(p, layer, &o) < 0 ? -1 : block_linear(p, layer, block_module(p, ROLE_OUT), out, o);
+    return given(p, layer, &o) < 0 ? -1 : block_linear(p, layer, ROLE_OUT, out, o);
 }
 
 int block_output_back(const struct pass *p, int layer, const struct dev *da)

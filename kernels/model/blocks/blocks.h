@@ -60,8 +60,14 @@ struct pass {
 
 /* ---- linear_block.c ---- */
 
-/* y (N, O) = the linear MODULE of LAYER, with LoRA where there is one. */
-MUST_USE int block_linear(const struct pass *p, int layer, int module, struct dev *y,
+/* y (N, O) = each of N linears of LAYER, that read the same x, with LoRA where there is one. */
+struct output {
+    enum role role;
+    struct dev *y;
+};
+MUST_USE int block_linears(const struct pass *p, int layer, const struct output *out, int n,
+                           const struct dev *x);
+MUST_USE int block_linear(const struct pass *p, int layer, enum role role, struct dev *y,
                           const struct dev *x);
 /* Its gradients: LoRA's are added to the lora_set, dx (NULL: not wanted) is set, or added to when
  * ADD. */

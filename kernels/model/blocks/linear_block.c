@@ -1,6 +1,8 @@
 /* linear_block.c - a linear of a layer with LoRA where there is one, and its gradients. */
 #include "blocks/blocks.h"
 
+#include <assert.h>
+
 bool block_adapted(const struct pass *p, int layer, int module)
 {
     return p->e->lora && lora_find(p->e->lora, layer, module);
@@ -26,13 +28,31 @@ static const struct lora *lora_of(const struct pass *p, int layer, int module, s
     return l;
 }
 
-int block_linear(const struct pass *p, int layer, int module, struct dev *y, const struct dev *x)
+int block_linears(const struct pass *p, int layer, const struct output *out, int n,
+                  const struct dev *x)
 {
-    const struct linear_weights *w = &p->e->parts->layer[layer].linear[module];
-    struct lora l;
+    const struct engine *e = p->e;
+    struct linear linear[LINEARS_MAX];
+    struct lora lora[LINEARS_MAX];
 
-    return p->e->ops->linear_forward(y, p->e->acts.layer[layer].u[module], x, &w->w, w->bias,
-                                     lora_of(p, layer, module, &l), &p->rows, p->rows.tokens);
+    assert(n <= LINEARS_MAX);
+    for (int i = 0; i < n; i++) {
+        const int module = block_module(p, out[i].role);
+        const struct linear_weights *w = &e->parts->layer[layer].linear[module];
+
+        linear[i] = (struct linear){ .y = out[i].y,
+                                     .u = e->acts.layer[layer].u[module],
+                                     .w = &w->w,
+                                     .bias = w->bias,
+                                     .lora = lora_of(p, layer, module, &lora[i]) };
+    }
+    return e->ops->linear_forward(linear, n, x, &p->rows, p->rows.tokens);
+}
+
+int block_linear(const struct pass *p, int layer, enum role role, struct dev *y,
+                 const struct dev *x)
+{
+    return block_linears(p, layer, &(struct output){ role, y }, 1, x);
 }
 
 int block_linear_back(const struct pass *p, int layer, int module, struct dev *dx,

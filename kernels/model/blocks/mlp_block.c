@@ -17,18 +17,19 @@ static int widen(const struct pass *p, int layer, const struct dev *h)
 {
     const struct layer_acts *l = &p->e->acts.layer[layer];
 
+    const struct output both[] = { { ROLE_GATE, l->gate.at }, { ROLE_UP, l->up.at } };
+
     if (l->gate_up)
-        return block_linear(p, layer, block_module(p, ROLE_GATE_UP), l->gate_up, h);
-    if (l->gate.at && block_linear(p, layer, block_module(p, ROLE_GATE), l->gate.at, h) < 0)
-        return -1;
-    return block_linear(p, layer, block_module(p, ROLE_UP), l->up.at, h);
+        return block_linear(p, layer, ROLE_GATE_UP, l->gate_up, h);
+    return l->gate.at ? block_linears(p, layer, both, 2, h)
+                      : block_linear(p, layer, ROLE_UP, l->up.at, h);
 }
 
 int block_mlp(const struct pass *p, int layer, struct dev *out, const struct dev *h)
 {
     if (widen(p, layer, h) < 0 || activate(p, &p->e->acts.layer[layer]) < 0)
         return -1;
-    return block_linear(p, layer, block_module(p, ROLE_DOWN), out, p->e->acts.g);
+    return block_linear(p, layer, ROLE_DOWN, out, p->e->acts.g);
 }
 
 static int widen_back(const struct pass *p, int layer, struct dev *dh)
