@@ -136,17 +136,24 @@ static int open_table(struct examples *e, const char *const *paths,
     return 0;
 }
 
-/* What says how a table is read says nothing about a stream. */
+/* True where --WHICH names another column than that field of a stream. */
+static bool is_other(const char *name, const char *which)
+{
+    return name && strcmp(name, which) != 0;
+}
+
+/* What says how a table is read says nothing about a stream, but for what its fields are called. */
 static int refuse_options(const char *path, const struct examples_options *opt)
 {
     const struct table_options *table = &opt->table;
-    const char *given = opt->text                                              ? "text"
-                        : opt->label && !(opt->labelled && is_unlabelled(opt)) ? "label"
-                        : strcmp(table->header, "auto") != 0                   ? "header"
-                        : opt->delimiter                                       ? "delimiter"
-                        : strcmp(table->encoding, "auto") != 0                 ? "encoding"
-                        : table->member                                        ? "member"
-                                                                               : NULL;
+    const bool none = opt->labelled && is_unlabelled(opt);
+    const char *given = is_other(opt->text, "text")              ? "text"
+                        : !none && is_other(opt->label, "label") ? "label"
+                        : strcmp(table->header, "auto") != 0     ? "header"
+                        : opt->delimiter                         ? "delimiter"
+                        : strcmp(table->encoding, "auto") != 0   ? "encoding"
+                        : table->member                          ? "member"
+                                                                 : NULL;
 
     if (!given)
         return 0;

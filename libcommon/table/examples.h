@@ -2,8 +2,8 @@
  * examples.h - labelled texts to work on, from one of our streams or from a table, told apart by
  * their first bytes.
  *
- * A row becomes a record: id (its position in the table, from 0), text, label, and every column as a
- * text field of its own name; null becomes no field. A column without a name, or with one that
+ * A row becomes a record: id (its position in the table, from 0), text, label, and every column as
+ * a text field of its own name; null becomes no field. A column without a name, or with one that
  * another column has too, or that means something else in a record ("id", "ids", "scores", ...), is
  * called by its number, and left out of the rows where it is empty and has no name. The field split
  * says train, eval or test, whatever the column calls them.
@@ -20,10 +20,11 @@ struct examples;
 struct examples_options {
     struct table_options table;
     const char *auto_encoding; /* what the table's encoding auto stands for; NULL: utf-8 */
-    const char *delimiter;    /* a character, "\\t" or "tab"; NULL: guessed */
-    const char *text, *label; /* columns by name or number; NULL: guessed; label "none": there is none */
-    bool labelled;            /* every record must have a label, but for label "none" */
-    bool may_be_lines;        /* the tool has --lines, which a message may name */
+    const char *delimiter;     /* a character, "\\t" or "tab"; NULL: guessed */
+    const char *text,
+        *label;        /* columns by name or number; NULL: guessed; label "none": there is none */
+    bool labelled;     /* every record must have a label, but for label "none" */
+    bool may_be_lines; /* the tool has --lines, which a message may name */
 };
 
 /* The rows of a tool's option table that fill the struct examples_options IN. */
@@ -47,13 +48,15 @@ struct examples_options {
 /*
  * PATHS as for reader_open; a table is one path. Columns are guessed when the table has just one
  * (it is the text), or columns called text and label, or two: then the label is the one with the
- * fewer different values as far as can be seen; otherwise the error asks for --text and --label. A stream
- * has none of this to say: options for a table are EXIT_USAGE then, but --label none where LABELLED. PATHS
- * and what OPT points to must outlive E.
+ * fewer different values as far as can be seen; otherwise the error asks for --text and --label. A
+ * stream has none of this to say: options for a table are EXIT_USAGE then, but --label none where
+ * LABELLED, and the names that its fields have, text and label. PATHS and what OPT points to must
+ * outlive E.
  */
 MUST_USE int examples_open(struct examples **e, const char *const *paths,
                            const struct examples_options *opt, const struct cli_common *common);
-/* 1 with *REC lent until the next call, 0 at the end, -1 on failure, naming file and row or record. */
+/* 1 with *REC lent until the next call, 0 at the end, -1 on failure, naming file and row or record.
+ */
 MUST_USE int examples_next(struct examples *e, struct record **rec);
 /* "news.csv:12", rows from 1, or "data.zst:4711", ids: where the last record came from, for
  * messages; lent until the next call. */

@@ -119,12 +119,14 @@ slips() { # slips WORDS COMMAND...
 	run "$@"
 	[ "$rc" -eq 2 ] && grep -qF -e "$words" err && [ ! -s out ]; report $? "$*: exit $rc: $(cat err)"
 }
-for o in --text=text --text=nope --label=label --header=yes --delimiter=, --encoding=latin-1 --member=t.csv
+for o in --text=headline --label=1 --header=yes --delimiter=, --encoding=latin-1 --member=t.csv
 do
 	name=${o%%=*}
 	slips "s.zst: is a stream and no table; leave $name out" split-stratified --train 1.0 $o s.zst
 	slips "s.zst: is a stream and no table; leave $name out" promptify -t t.txt $o s.zst
 done
+run promptify -t t.txt --text text --label label s.zst
+[ "$rc" -eq 0 ]; report $? "a stream's fields are called text and label: $(cat err)"
 slips 'standard input: is a stream' sh -c 'promptify -t t.txt --label none <s.zst'
 for o in --header=no --delimiter=tab
 do
