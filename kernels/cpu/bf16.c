@@ -8,13 +8,13 @@
 #include <string.h>
 
 enum {
-    CHUNK = 256,      /* k of a panel of B: 16 KB, in the first cache while A streams through it;
-                       * where operands are split 48 KB, of which a step has six products */
-    CHUNK_MAX = 384,  /* a rest of at most half a chunk joins the one before: c is moved less */
-    BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 393 KB, in the second */
-    BLOCK_COLS = 256, /* of c at a time, as tiles one after another, 786 KB there: in place,
-                       * rows a power of two apart would push each other out */
+    BLOCK_ROWS = 768, /* of A at a time; a chunk of them, 393 or 786 KB, in the second cache */
+    BLOCK_COLS = 512, /* of c at a time, as long as they are no more than SUMS: as tiles one after
+                       * another there. In place, rows a power of two apart would push each other
+                       * out */
     TILE_SIZE = BF16_TILE * BF16_TILE,
+    SUMS = 192 * TILE_SIZE,       /* 786 KB */
+    PANEL_MAX = 384 * BF16_PARTS, /* k of all parts of a panel of B */
 };
 
 /* A range of rows of c with A packed behind it: chunk after chunk of k, in each panels of
@@ -24,7 +24,7 @@ struct block {
     const struct gemm *g;
     const struct gemm *rest; /* what is added in f32; NULL: nothing */
     float *rest_packed;
-    float *sums; /* BLOCK_COLS / TILE * panels tiles for each thread */
+    float *sums; /* sums_size(panels) for each thread */
     uint16_t *packed;
     int b_parts; /* of the weight that are not 0 */
     int64_t first, rows, panels;
@@ -41,9 +41,16 @@ static int64_t round_up(int64_t x, int64_t to)
     return parts(x, to) * to;
 }
 
+/* How many columns of c a task has at most. */
+static int64_t block_cols(int64_t panels)
+{
+    return min_i64(BLOCK_COLS, SUMS / TILE_SIZE / panels * BF16_TILE);
+}
+
+/* No less for more panels. */
 static int64_t sums_size(int64_t panels)
 {
-    return BLOCK_COLS / BF16_TILE * panels * TILE_SIZE;
+    return min_i64(BLOCK_COLS * BF16_TILE * panels, SUMS);
 }
 
 static size_t packed_size(const struct bf16_isa *isa, int64_t panels, int64_t K)
@@ -60,9 +67,9 @@ size_t bf16_work(const struct bf16_isa *isa, int64_t M, int64_t K, int64_t rest)
 }
 
 /* How much of the K behind a chunk's beginning the chunk takes. */
-static int64_t chunk_of(int64_t K)
+static int64_t chunk_of(const struct bf16_isa *isa, int64_t K)
 {
-    return K <= CHUNK_MAX ? K : CHUNK;
+    return K <= isa->last_chunk ? K : isa->chunk;
 }
 
 /* Parts of a weight's elements that are not 0: bfloat16 is one, float16's 11 bits are two. */
@@ -77,7 +84,12 @@ static int64_t offset(const struct block *b, int64_t row, int64_t k)
 {
     const int64_t K = round_up(b->g->term[0].K, BF16_STEP);
 
-    return (k * b->panels * BF16_TILE + row * chunk_of(K - k)) * b->isa->parts;
+    return (k * b->panels * BF16_TILE + row * chunk_of(b->isa, K - k)) * b->isa->parts;
+}
+
+static int64_t row_bytes(const struct weight *w)
+{
+    return w->dtype == DT_NF4 ? w->cols / 2 : (int64_t)dtype_bytes(w->dtype, (size_t)w->cols);
 }
 
 static const float *row_of_a(const struct gemm_term *t, int64_t m)
@@ -94,20 +106,20 @@ static void pack_row(const struct block *b, int64_t row)
     const float *const x = row_of_a(t, b->first + (there ? row : 0));
 
     for (int64_t k = 0, kc; k < t->K; k += kc) {
-        kc = chunk_of(t->K - k);
+        kc = chunk_of(b->isa, t->K - k);
         b->isa->pack_a(b->packed + offset(b, row - in_panel, k) + in_panel * BF16_STEP,
                        BF16_STEP * BF16_TILE * b->isa->parts, x + k, kc, there);
     }
 }
 
-/* CHUNK elements of k at most at a time. */
+/* KC elements of k at most at a time. */
 static void pack_panel(const struct block *b, uint16_t *panel, int64_t k, int64_t kc, int64_t n)
 {
     const struct gemm_term *const t = &b->g->term[0];
 
-    for (int64_t i = 0; i < kc; i += CHUNK)
+    for (int64_t i = 0; i < kc; i += KC)
         b->isa->pack_b(panel + i * BF16_TILE * b->isa->parts, t->b, t->b_trans,
-                       t->b_trans ? k + i : t->b_first + k + i, min_i64(CHUNK, kc - i),
+                       t->b_trans ? k + i : t->b_first + k + i, min_i64(KC, kc - i),
                        t->b_trans ? t->b_first + n : n);
 }
 
@@ -121,42 +133,114 @@ static void finish(const struct gemm *g, int64_t first, int64_t rows, const floa
                         g->add ? g->ldc : 0, NULL, 0, 1);
 }
 
-/* One panel of B for columns N of c, KC of its k from k on, against all of A. Sums that are whole
- * go on into c at once; those that never wait for more all use one tile's place. */
-static void sweep(const struct block *b, float *sums, const uint16_t *panel, int64_t k, int64_t kc,
-                  int64_t n)
+/* Share number SHARE of SHARES of a part of B: columns N.. of c (COLS of them), KC of their k from
+ * k on. */
+struct place {
+    int64_t n, cols, k, kc, share, shares;
+};
+
+/* Where B is the weight transposed, each panel has rows of its own: the next one's. Else panels
+ * share the lines of theirs: a share for each of those that the task's next chunk takes. Behind a
+ * task the one after it, which another thread may get. */
+static struct place after(const struct block *b, const struct place *p, int64_t n0, int64_t n1)
+{
+    const struct gemm_term *const t = &b->g->term[0];
+    const int64_t k = p->k + p->kc, cols = t->b_trans ? BF16_TILE : n1 - n0;
+    struct place next = { .n = n0, .cols = cols, .k = k, .shares = parts(cols, BF16_TILE) };
+
+    if (t->b_trans && p->n + BF16_TILE < n1) {
+        next.n = p->n + BF16_TILE;
+        next.k = p->k;
+    } else if (k == t->K) {
+        next.n = n1;
+        next.cols = min_i64(cols, b->g->N - n1);
+        next.k = 0;
+    }
+    next.kc = chunk_of(b->isa, t->K - next.k);
+    next.share = t->b_trans ? 0 : (p->n - n0) / BF16_TILE;
+    return next;
+}
+
+/* SOON = the weight's bytes, and scales, of part PART of OF_PARTS of a place. */
+static void want_weight(struct bf16_soon *soon, const struct gemm_term *t, const struct place *p,
+                        int64_t part, int64_t of_parts)
+{
+    enum { SCALE = sizeof(float) };
+    const struct weight *const w = t->b;
+    const int64_t first = t->b_first + (t->b_trans ? p->n : p->k);
+    const int64_t rows = min_i64(t->b_trans ? p->cols : p->kc, w->rows - first);
+    const int64_t row = first + rows * part / of_parts, end = first + rows * (part + 1) / of_parts;
+    const int64_t col = t->b_trans ? p->k : p->n, cols = t->b_trans ? p->kc : p->cols;
+    const int64_t ld = row_bytes(w);
+
+    soon[0] = (struct bf16_soon){ .at = weight_bytes(w) + row * ld + ld * col / w->cols,
+                                  .rows = end - row,
+                                  .bytes = ld * cols / w->cols,
+                                  .ld = ld };
+    if (w->dtype == DT_NF4)
+        soon[1] = (struct bf16_soon){ .at = weight_scales(w) + (row * w->cols + col) / w->block,
+                                      .rows = end - row,
+                                      .bytes = SCALE * cols / w->block,
+                                      .ld = SCALE * w->cols / w->block };
+}
+
+/* What a tile asks for: its rows of c where the sums will be whole, and its part of LATER. */
+static void want(struct bf16_soon *soon, const struct block *b, int64_t row, const float *c,
+                 int64_t steps, const struct place *later)
+{
+    if (c)
+        soon[0] = (struct bf16_soon){ .at = c,
+                                      .rows = min_i64(BF16_TILE, b->rows - row),
+                                      .bytes = BF16_TILE * (int64_t)sizeof *c,
+                                      .ld = b->g->ldc * (int64_t)sizeof *c,
+                                      .write = true };
+    if (later->cols > 0 && b->isa->parts == 1) /* floats' pack_b asks by itself */
+        want_weight(soon + 1, &b->g->term[0], later, later->share * b->panels + row / BF16_TILE,
+                    later->shares * b->panels);
+    for (int i = 0; i < BF16_SOON; i++)
+        soon[i].each = parts(soon[i].rows, steps);
+}
+
+/* One panel of B against all of A. Sums that are whole go on into c at once; those that never wait
+ * for more all use one tile's place. */
+static void sweep(const struct block *b, float *sums, const uint16_t *panel, const struct place *p,
+                  const struct place *later)
 {
     const struct gemm *const g = b->g;
-    const bool whole = k + kc == g->term[0].K;
-    const int64_t next = whole && k == 0 ? 0 : TILE_SIZE;
+    const bool whole = p->k + p->kc == g->term[0].K;
+    const int64_t next = whole && p->k == 0 ? 0 : TILE_SIZE, steps = parts(p->kc, BF16_STEP);
 
     for (int64_t row = 0; row < b->rows; row += BF16_TILE, sums += next) {
         const int64_t rows = min_i64(BF16_TILE, b->rows - row);
+        struct bf16_soon soon[BF16_SOON] = { 0 };
 
-        b->isa->tile((int)rows, parts(kc, BF16_STEP), b->packed + offset(b, row, k), panel,
-                     b->b_parts, sums, k > 0, whole ? g->c + (b->first + row) * g->ldc + n : NULL,
-                     g->ldc);
+        want(soon, b, row, whole ? g->c + (b->first + row) * g->ldc + p->n : NULL, steps, later);
+        b->isa->tile((int)rows, steps, b->packed + offset(b, row, p->k), panel, b->b_parts, sums,
+                     p->k > 0, soon);
         if (whole)
-            finish(g, b->first + row, rows, sums, n);
+            finish(g, b->first + row, rows, sums, p->n);
     }
 }
 
 static void run_task(const struct block *b, int64_t n0, int64_t n1)
 {
     const int64_t K = b->g->term[0].K;
-    _Alignas(64) uint16_t panel[CHUNK_MAX * BF16_TILE * BF16_PARTS];
+    _Alignas(64) uint16_t panel[PANEL_MAX * BF16_TILE];
     float *const mine = b->sums + omp_get_thread_num() * sums_size(b->panels);
+    struct place p = { .cols = BF16_TILE };
 
-    for (int64_t k = 0; k < K; k += chunk_of(K - k)) {
-        const int64_t kc = chunk_of(K - k);
+    for (; p.k < K; p.k += p.kc) {
         float *sums = mine;
 
-        for (int64_t n = n0; n < n1; n += BF16_TILE, sums += b->panels * TILE_SIZE) {
-            pack_panel(b, panel, k, kc, n);
-            sweep(b, sums, panel, k, kc, n);
-            if (b->rest && k + kc == K) /* while the columns are in a near cache */
-                gemm_columns(b->rest, b->rest_packed, b->first, b->rows, n,
-                             min_i64(n + BF16_TILE, n1));
+        p.kc = chunk_of(b->isa, K - p.k);
+        for (p.n = n0; p.n < n1; p.n += BF16_TILE, sums += b->panels * TILE_SIZE) {
+            const struct place later = after(b, &p, n0, n1);
+
+            pack_panel(b, panel, p.k, p.kc, p.n);
+            sweep(b, sums, panel, &p, &later);
+            if (b->rest && p.k + p.kc == K) /* while the columns are in a near cache */
+                gemm_columns(b->rest, b->rest_packed, b->first, b->rows, p.n,
+                             min_i64(p.n + BF16_TILE, n1));
         }
     }
 }
@@ -219,10 +303,10 @@ void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gem
             gemm_run(rest, 1, work);
         return;
     }
-    b.ngroup = min_i64(BLOCK_COLS, round_up(parts(g->N, tasks), BF16_TILE));
     for (; b.first < g->M; b.first += b.rows) {
         b.rows = min_i64(round_up(parts(g->M, blocks), BF16_TILE), g->M - b.first);
         b.panels = parts(b.rows, BF16_TILE);
+        b.ngroup = min_i64(block_cols(b.panels), round_up(parts(g->N, tasks), BF16_TILE));
         b.packed = (uint16_t *)(void *)(b.sums + omp_get_max_threads() * sums_size(b.panels));
         b.rest_packed =
             (float *)(void *)((char *)(void *)b.packed + packed_size(isa, b.panels, g->term[0].K));

@@ -25,11 +25,19 @@
 
 #include "gemm.h"
 
+/* ROWS pieces of memory that will be wanted soon, of BYTES, LD apart: EACH of them a step. */
+struct bf16_soon {
+    const void *at;
+    int64_t rows, bytes, ld, each;
+    bool write;
+};
+
 enum {
     BF16_STEP = 32, /* along k: a row of an A tile */
     BF16_TILE = 32, /* rows and columns of a tile of c */
     BF16_PARTS = 3, /* of a float */
     BF16_PAIRS = 6, /* of parts that are multiplied */
+    BF16_SOON = 3,  /* of c, of the weight, of its scales */
 };
 
 /* Parts of A and B, in the order in which their products are added. */
@@ -46,6 +54,9 @@ static inline __attribute__((always_inline)) bool bf16_counts(int parts, int b_p
 struct bf16_isa {
     const char *name;
     int parts; /* 1: operands are rounded; BF16_PARTS: they are split, and a step is so many */
+    /* k of a panel of B, which lies in the first cache while A streams past it: CHUNK, or up to
+     * LAST_CHUNK where these are all that is left, so that c is moved less. */
+    int chunk, last_chunk;
     /* Each thread calls these around its tiles. */
     void (*begin)(void);
     void (*end)(void);
@@ -58,24 +69,32 @@ struct bf16_isa {
     void (*pack_b)(uint16_t *dst, const struct weight *w, bool trans, int64_t k0, int64_t kc,
                    int64_t n0);
     /* c (TILE, TILE), at least its first ROWS rows = A B, added to c when ADD. a (steps, parts,
-     * TILE, STEP), b as pack_b leaves it, with B_PARTS parts that are not 0. SOON (NULL: nothing):
-     * where ROWS rows of TILE floats, LD apart, will be written next. */
+     * TILE, STEP), b as pack_b leaves it, with B_PARTS parts that are not 0. SOON (BF16_SOON) is
+     * asked for on the way. */
     void (*tile)(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
-                 float *c, bool add, const float *soon, int64_t ld);
+                 float *c, bool add, const struct bf16_soon *soon);
     /* The same for rows <= FEW of A, rounded and LDA apart, with all of w's rows n0.. where they
      * lie; only if few_can_read(w, w->cols). NULL: not there. */
     void (*few)(int rows, const uint16_t *a, int64_t lda, const struct weight *w, int64_t n0,
                 float *c);
 };
 
-/* Asks for the rows FROM..TO of SOON: they are far apart, and in no near cache. A few at a time
- * between products: all at once would keep these from their own operands. */
-static inline void bf16_ask(const float *soon, int64_t ld, int64_t from, int64_t to)
+/* Asks for a step's pieces: they are far apart, and in no near cache. All at once would keep
+ * products from their own operands. */
+static inline void bf16_ask(const struct bf16_soon *soon, int64_t step)
 {
-    for (int64_t i = from; soon && i < to; i++) {
-        __builtin_prefetch(soon + i * ld, 1);
-        __builtin_prefetch(soon + i * ld + BF16_TILE - 1, 1);
-    }
+    enum { LINE = 64 };
+
+    for (const struct bf16_soon *s = soon; s < soon + BF16_SOON; s++)
+        for (int64_t i = step * s->each; i < (step + 1) * s->each && i < s->rows; i++)
+            for (int64_t j = 0; j < s->bytes + LINE; j += LINE) {
+                const char *const p = (const char *)s->at + i * s->ld + min_i64(j, s->bytes - 1);
+
+                if (s->write)
+                    __builtin_prefetch(p, 1);
+                else
+                    __builtin_prefetch(p);
+            }
 }
 
 extern const struct bf16_isa bf16_emulated, bf16x3_emulated; /* amx's in plain C, for tests */

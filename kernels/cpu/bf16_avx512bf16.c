@@ -108,14 +108,6 @@ static __m512i dense_part(const struct weight *w, int64_t at, int64_t n)
     return bf16_part(x, n);
 }
 
-/* Element AT of the weight, or what may lie behind it, will be wanted soon. */
-static void fetch(const struct weight *w, int64_t at, int bits)
-{
-    __builtin_prefetch(weight_bytes(w) + (bits ? at / 2 : at * 2));
-    if (bits)
-        __builtin_prefetch(weight_scales(w) + (at >> bits));
-}
-
 /* 16 columns of a panel: rows n0.. of the weight, the last one standing in for those behind it. */
 static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
 {
@@ -128,9 +120,6 @@ static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64
         for (int i = 0; i < 16; i++) {
             const int64_t row = min_i64(n0 + i, w->rows - 1), at = row * w->cols + k0 + k;
 
-            fetch(w, at + BF16_TILE * w->cols, bits); /* of the panel after this */
-            if (!bits)
-                fetch(w, at + BF16_TILE * w->cols + BF16_STEP, bits);
             if (bits) {
                 const __m512i table = nf4_table(w, at >> bits);
 
@@ -149,7 +138,6 @@ static void pack_rows16(uint16_t *dst, const struct weight *w, int64_t k0, int64
 
 static void pack_straight(uint16_t *dst, const struct weight *w, int64_t k0, int64_t kc, int64_t n0)
 {
-    enum { AHEAD = 16 };
     const int bits = block_bits(w);
     const int64_t n = w->cols - n0;
     const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
@@ -162,7 +150,6 @@ static void pack_straight(uint16_t *dst, const struct weight *w, int64_t k0, int
         for (int i = 0; i < 2 && k + i < kc; i++) {
             const int64_t at = (k0 + k + i) * w->cols + n0;
 
-            fetch(w, at + AHEAD * w->cols, bits);
             row[i] = bits ? nf4_look_up(nf4_bytes(w, at), nf4_table(w, at >> bits))
                           : dense_part(w, at, n);
         }
@@ -233,10 +220,11 @@ FORCE_INLINE void tile_rows(const int rows, int64_t steps, const uint16_t *a, co
 }
 
 static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
-                 float *c, bool add, const float *soon, int64_t ld)
+                 float *c, bool add, const struct bf16_soon *soon)
 {
     (void)b_parts;
-    bf16_ask(soon, ld, 0, rows);
+    for (int64_t s = 0; s < steps; s++)
+        bf16_ask(soon, s);
     for (; rows > 2; rows -= 8, a += 8 * BF16_STEP, c += 8 * BF16_TILE)
         tile_rows(8, steps, a, b, c, add);
     if (rows == 2)
@@ -248,6 +236,8 @@ static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, 
 const struct bf16_isa bf16_avx512 = {
     .name = "avx512bf16",
     .parts = 1,
+    .chunk = 256,
+    .last_chunk = 384,
     .begin = nothing,
     .end = nothing,
     .pack_a = bf16_pack_a,

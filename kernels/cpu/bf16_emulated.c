@@ -132,25 +132,25 @@ static void tile_of(int rows, int64_t steps, const uint16_t *a, const uint16_t *
 }
 
 static void tile(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
-                 float *c, bool add, const float *soon, int64_t ld)
+                 float *c, bool add, const struct bf16_soon *soon)
 {
     (void)b_parts;
     (void)soon;
-    (void)ld;
     tile_of(rows, steps, a, b, c, add, 1, 1);
 }
 
 static void tile_x3(int rows, int64_t steps, const uint16_t *a, const uint16_t *b, int b_parts,
-                    float *c, bool add, const float *soon, int64_t ld)
+                    float *c, bool add, const struct bf16_soon *soon)
 {
     (void)soon;
-    (void)ld;
     tile_of(rows, steps, a, b, c, add, BF16_PARTS, b_parts);
 }
 
 const struct bf16_isa bf16_emulated = {
     .name = "amxbf16-emulated",
     .parts = 1,
+    .chunk = 256,
+    .last_chunk = 384,
     .begin = nothing,
     .end = nothing,
     .pack_a = pack_a,
@@ -161,6 +161,8 @@ const struct bf16_isa bf16_emulated = {
 const struct bf16_isa bf16x3_emulated = {
     .name = "amxbf16-emulated",
     .parts = BF16_PARTS,
+    .chunk = 256,
+    .last_chunk = 384,
     .begin = nothing,
     .end = nothing,
     .pack_a = pack_a_x3,
