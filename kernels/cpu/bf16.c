@@ -18,11 +18,11 @@ enum {
 };
 
 /* A range of rows of c with A packed behind it: chunk after chunk of k, in each panels of
- * TILE rows. */
+ * TILE rows. Products of one A have a block each, that differ in g, rest, b_parts and ngroup. */
 struct block {
     const struct bf16_isa *isa;
     const struct gemm *g;
-    const struct gemm *rest; /* what is added in f32; NULL: nothing */
+    const struct gemm *rest; /* what is added in f32; terms 0: nothing */
     float *rest_packed;
     float *sums; /* sums_size(panels) for each thread */
     uint16_t *packed;
@@ -238,48 +238,75 @@ static void run_task(const struct block *b, int64_t n0, int64_t n1)
 
             pack_panel(b, panel, p.k, p.kc, p.n);
             sweep(b, sums, panel, &p, &later);
-            if (b->rest && p.k + p.kc == K) /* while the columns are in a near cache */
+            if (b->rest->terms && p.k + p.kc == K) /* while the columns are in a near cache */
                 gemm_columns(b->rest, b->rest_packed, b->first, b->rows, p.n,
                              min_i64(p.n + BF16_TILE, n1));
         }
     }
 }
 
-static void run_block(const struct block *b)
+/* These by every thread of a team, which go on before the others are done. */
+static void pack_rest(const struct block *b)
 {
-    const int64_t N = b->g->N, pieces = b->rest ? gemm_pieces(b->rest, b->rows) : 0;
+    const int64_t pieces = b->rest->terms ? gemm_pieces(b->rest, b->rows) : 0;
 
+#pragma omp for schedule(dynamic) nowait
+    for (int64_t i = 0; i < pieces; i++)
+        gemm_pack(b->rest, b->rest_packed, b->first, b->rows, i);
+}
+
+static void run_tasks(const struct block *b)
+{
+    const int64_t N = b->g->N;
+
+#pragma omp for schedule(dynamic) nowait
+    for (int64_t n = 0; n < N; n += b->ngroup)
+        run_task(b, n, min_i64(n + b->ngroup, N));
+}
+
+/* The same rows of N products. */
+static void run_blocks(const struct block *b, int n)
+{
 #pragma omp parallel
     {
-#pragma omp for schedule(dynamic) nowait
-        for (int64_t i = 0; i < pieces; i++)
-            gemm_pack(b->rest, b->rest_packed, b->first, b->rows, i);
+        for (int i = 0; i < n; i++)
+            pack_rest(&b[i]);
 #pragma omp for schedule(static)
         for (int64_t row = 0; row < b->panels * BF16_TILE; row++)
             pack_row(b, row);
         b->isa->begin();
-#pragma omp for schedule(dynamic)
-        for (int64_t n = 0; n < N; n += b->ngroup)
-            run_task(b, n, min_i64(n + b->ngroup, N));
+        for (int i = 0; i < n; i++)
+            run_tasks(&b[i]);
         b->isa->end();
     }
 }
 
-/* Few rows with a weight that is read but once. */
-static void run_few(const struct bf16_isa *isa, const struct gemm *g, uint16_t *packed)
+/* Columns of one of them. */
+static void run_few_columns(const struct bf16_isa *isa, const struct gemm *g,
+                            const uint16_t *packed, int64_t lda)
 {
     const struct gemm_term *const t = &g->term[0];
-    const int64_t lda = round_up(t->K, BF16_STEP);
 
-    for (int64_t m = 0; m < g->M; m++)
-        isa->pack_a(packed + m * lda, BF16_STEP, row_of_a(t, m), t->K, true);
-#pragma omp parallel for schedule(guided)
+#pragma omp for schedule(guided) nowait
     for (int64_t n = 0; n < g->N; n += BF16_TILE) {
         float sums[FEW * BF16_TILE];
 
         isa->few((int)g->M, packed, lda, t->b, t->b_first + n, sums);
         finish(g, 0, g->M, sums, n);
     }
+}
+
+/* Few rows with weights that are read but once. */
+static void run_few(const struct bf16_isa *isa, const struct gemm *g, int n, uint16_t *packed)
+{
+    const struct gemm_term *const t = &g->term[0];
+    const int64_t lda = round_up(t->K, BF16_STEP);
+
+    for (int64_t m = 0; m < g->M; m++)
+        isa->pack_a(packed + m * lda, BF16_STEP, row_of_a(t, m), t->K, true);
+#pragma omp parallel
+    for (int i = 0; i < n; i++)
+        run_few_columns(isa, &g[i], packed, lda);
 }
 
 static bool is_few(const struct bf16_isa *isa, const struct gemm *g)
@@ -289,27 +316,68 @@ static bool is_few(const struct bf16_isa *isa, const struct gemm *g)
     return isa->few && g->M <= FEW && t->b_trans && !t->b_ld && few_can_read(t->b, t->K);
 }
 
-void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest, void *work)
+static int count_few(const struct bf16_isa *isa, const struct gemm *g, int n)
 {
-    struct block b = {
-        .isa = isa, .g = g, .rest = rest, .sums = work, .b_parts = parts_of(g->term[0].b)
-    };
-    const int64_t blocks = parts(g->M, BLOCK_ROWS), tasks = 4 * omp_get_max_threads();
+    int few = 0;
 
-    assert(g->terms == 1 && g->term[0].a_scale == 1);
-    if (is_few(isa, g)) {
-        run_few(isa, g, work);
-        if (rest)
-            gemm_run(rest, 1, work);
-        return;
+    for (int i = 0; i < n; i++)
+        few += is_few(isa, &g[i]);
+    return few;
+}
+
+/* Rows FIRST.. (ROWS of them) of N products, in memory from WORK on. */
+static void make_blocks(struct block *b, int n, int64_t first, int64_t rows, void *work)
+{
+    const int64_t panels = parts(rows, BF16_TILE), tasks = 4 * omp_get_max_threads();
+    float *const sums = work;
+    char *at = (char *)(void *)(sums + omp_get_max_threads() * sums_size(panels));
+    uint16_t *const packed = (uint16_t *)(void *)at;
+
+    at += packed_size(b->isa, panels, b->g->term[0].K);
+    for (int i = 0; i < n; i++) {
+        b[i].first = first;
+        b[i].rows = rows;
+        b[i].panels = panels;
+        b[i].ngroup = min_i64(block_cols(panels), round_up(parts(b[i].g->N, tasks), BF16_TILE));
+        b[i].sums = sums;
+        b[i].packed = packed;
+        b[i].rest_packed = (float *)(void *)at;
+        if (b[i].rest->terms)
+            at += gemm_packed(rows, b[i].rest->term[0].K);
     }
-    for (; b.first < g->M; b.first += b.rows) {
-        b.rows = min_i64(round_up(parts(g->M, blocks), BF16_TILE), g->M - b.first);
-        b.panels = parts(b.rows, BF16_TILE);
-        b.ngroup = min_i64(block_cols(b.panels), round_up(parts(g->N, tasks), BF16_TILE));
-        b.packed = (uint16_t *)(void *)(b.sums + omp_get_max_threads() * sums_size(b.panels));
-        b.rest_packed =
-            (float *)(void *)((char *)(void *)b.packed + packed_size(isa, b.panels, g->term[0].K));
-        run_block(&b);
+}
+
+static void run_many(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest,
+                     int n, void *work)
+{
+    const int64_t M = g->M, most = round_up(parts(M, parts(M, BLOCK_ROWS)), BF16_TILE);
+    struct block b[LINEARS_MAX];
+
+    for (int i = 0; i < n; i++)
+        b[i] = (struct block){
+            .isa = isa, .g = &g[i], .rest = &rest[i], .b_parts = parts_of(g[i].term[0].b)
+        };
+    for (int64_t first = 0; first < M; first += most) {
+        make_blocks(b, n, first, min_i64(most, M - first), work);
+        run_blocks(b, n);
+    }
+}
+
+void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest, int n,
+              void *work)
+{
+    const int few = count_few(isa, g, n);
+
+    assert(n <= LINEARS_MAX && g->terms == 1 && g->term[0].a_scale == 1);
+    if (few == 0) {
+        run_many(isa, g, rest, n, work);
+    } else if (few == n) {
+        run_few(isa, g, n, work);
+        for (int i = 0; i < n; i++)
+            if (rest[i].terms)
+                gemm_run(&rest[i], 1, work);
+    } else {
+        for (int i = 0; i < n; i++)
+            bf16_run(isa, &g[i], &rest[i], 1, work);
     }
 }

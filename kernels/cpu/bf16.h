@@ -119,9 +119,9 @@ void bf16_few_by_step(int rows, const uint16_t *a, int64_t lda, const struct wei
                       float *c);
 #endif
 
-/* As gemm_run, for a product of one term with nothing but a_rows on its A. REST (NULL: none) is a
- * product in f32 that is added to it, of one term with another K. */
-void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest,
+/* As gemm_run, for N products of one term with nothing but a_rows on their A. To each a product in
+ * f32 is added, REST (n), of one term with another K; terms 0: none. */
+void bf16_run(const struct bf16_isa *isa, const struct gemm *g, const struct gemm *rest, int n,
               void *work);
 size_t bf16_work(const struct bf16_isa *isa, int64_t M, int64_t K, int64_t rest);
 

@@ -7,6 +7,7 @@
 #include "bf16.h"
 #include "cpu_impl.h"
 
+#include <assert.h>
 #include <omp.h>
 #include <string.h>
 
@@ -433,16 +434,21 @@ static bool next_block(struct block *b, int threads)
     return true;
 }
 
-/* The first term in bfloat16 with ISA, what follows added to it. */
-static void run_bf16(const struct bf16_isa *isa, const struct gemm *g, float *work)
+/* First terms in bfloat16 with ISA, what follows added to them. */
+static void run_bf16(const struct bf16_isa *isa, const struct gemm *g, int n, float *work)
 {
-    struct gemm first = *g, rest = *g;
+    struct gemm first[LINEARS_MAX], rest[LINEARS_MAX];
 
-    first.terms = rest.terms = 1;
-    rest.term[0] = g->term[1];
-    rest.bias = NULL;
-    rest.add = true;
-    bf16_run(isa, &first, g->terms > 1 ? &rest : NULL, work);
+    assert(n <= LINEARS_MAX);
+    for (int i = 0; i < n; i++) {
+        first[i] = rest[i] = g[i];
+        first[i].terms = 1;
+        rest[i].terms = g[i].terms - 1;
+        rest[i].term[0] = g[i].term[1];
+        rest[i].bias = NULL;
+        rest[i].add = true;
+    }
+    bf16_run(isa, first, rest, n, work);
 }
 
 int64_t gemm_pieces(const struct gemm *g, int64_t rows)
@@ -505,8 +511,7 @@ void gemm_run(const struct gemm *g, int n_products, float *work)
     struct block b = { .g = g, .n = n_products, .packed = work };
 
     if (isa) {
-        for (int i = 0; i < n_products; i++)
-            run_bf16(isa, &g[i], work);
+        run_bf16(isa, g, n_products, work);
         return;
     }
     if (!worth_threads(elements(&b))) {

@@ -42,8 +42,8 @@ struct gemm {
 /* Bytes of WORK for products of up to M rows whose first terms have K, and all second ones together
  * REST (0: there are none), with weights that round to ROUND. */
 size_t gemm_work(int64_t M, int64_t K, int64_t rest, enum dtype round);
-/* N_PRODUCTS of one A: their first terms differ in b alone, and these round alike. With all
- * threads. WORK: 64-byte aligned. */
+/* N_PRODUCTS (LINEARS_MAX at most) of one A: their first terms differ in b alone, and these round
+ * alike. With all threads. WORK: 64-byte aligned. */
 void gemm_run(const struct gemm *g, int n_products, float *work);
 
 /* A product in f32 for those who make more of the sum than this: rows FIRST.. (ROWS of them) of A
