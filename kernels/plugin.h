@@ -1,6 +1,6 @@
 /*
- * plugin.h - backends that lie in a shared object beside the tools, so that no tool links what their
- * devices need, and starts as fast without them.
+ * plugin.h - backends that lie in a shared object beside the tools, so that no tool links what
+ * their devices need, and starts as fast without them.
  *
  * A plug-in exports one thing, a struct plugin under the name PLUGIN_SYMBOL. It sees nothing of the
  * tool that opened it but what it is given here.
@@ -28,11 +28,12 @@ struct plugin {
     int (*open)(struct ops *o, int number, enum dtype act, plugin_fail *fail);
 };
 
-/* The ops of device NUMBER of plug-in NAME ("cuda"), open's COMPUTE; -1 and EXIT_NODEVICE with what to do. */
+/* The ops of device NUMBER of plug-in NAME ("cuda"), open's COMPUTE; -1 and EXIT_NODEVICE with what
+ * to do. */
 MUST_USE int plugin_ops(struct ops *o, const char *name, int number, enum dtype act);
 
-/* The plug-in itself, opened once and for good; NULL and EXIT_NODEVICE when it is not there, cannot be
- * opened, or is of another version. */
+/* The plug-in itself, opened once and for good; NULL and EXIT_NODEVICE when it is not there, cannot
+ * be opened, or is of another version. */
 const struct plugin *plugin_find(const char *name);
 
 /* Whether there is a file of that name; opens nothing. */

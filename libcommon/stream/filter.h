@@ -10,11 +10,11 @@ struct filter;
 
 /* What COMMON says is copied; cli_parse has checked it. */
 struct filter *filter_new(const struct cli_common *common);
-/* Adds the condition FIELD=VALUE (both copied) unless the user gave one for FIELD; a record without that
- * field passes. */
+/* Adds the condition FIELD=VALUE (both copied) unless the user gave one for FIELD; a record without
+ * that field passes. */
 void filter_default(struct filter *f, const char *field, const char *value);
-/* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool, or
- * is a split that does not exist. */
+/* 1: use the record; 0: pass over it; -1: its field is neither text nor a whole number nor a bool,
+ * or is a split that does not exist. */
 MUST_USE int filter_passes(struct filter *f, const struct record *rec);
 /* Whether --limit lets no other record pass. */
 bool filter_is_full(const struct filter *f);

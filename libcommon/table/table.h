@@ -3,10 +3,10 @@
  *
  * Text is decoded to UTF-8 by the rule that was asked for; a byte that does not fit is an error
  * naming the row, except under utf-8:replace, which puts U+FFFD as Python's decoder does (one per
- * maximal invalid piece). CSV is RFC 4180 with any of , ; tab and | for the comma. A row ends with LF,
- * CRLF, CR or CR CR LF where that is not in quotation marks. In TSV, quotation marks are characters
- * where the rows do not fit with them as marks. JSON is one object a line, or one array of objects. Which of
- * these it is says the content, and the name where that leaves a doubt.
+ * maximal invalid piece). CSV is RFC 4180 with any of , ; tab and | for the comma. A row ends with
+ * LF, CRLF, CR or CR CR LF where that is not in quotation marks. In TSV, quotation marks are
+ * characters where the rows do not fit with them as marks. JSON is one object a line, or one array
+ * of objects. Which of these it is says the content, and the name where that leaves a doubt.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -22,32 +22,32 @@
 struct table;
 
 struct table_options {
-    const char *encoding;   /* auto|utf-8|utf-8:replace|latin-1|windows-1252; NULL: auto */
-    const char *member;     /* file inside an archive; NULL: the only table there is */
-    const char *header;     /* yes|no|auto; NULL: auto */
-    char delimiter;         /* 0: guessed */
-    const char *wanted[2];  /* columns that will be looked for, which tells auto more; NULL: none */
-    int64_t threads;        /* 1: none besides the caller's; 0: as many as the machine has */
-    bool lines;             /* every line is one row with the single column "text" */
+    const char *encoding;  /* auto|utf-8|utf-8:replace|latin-1|windows-1252; NULL: auto */
+    const char *member;    /* file inside an archive; NULL: the only table there is */
+    const char *header;    /* yes|no|auto; NULL: auto */
+    char delimiter;        /* 0: guessed */
+    const char *wanted[2]; /* columns that will be looked for, which tells auto more; NULL: none */
+    int64_t threads;       /* 1: none besides the caller's; 0: as many as the machine has */
+    bool lines;            /* every line is one row with the single column "text" */
 };
 
-struct cell {               /* one value of a row; 0-terminated as well */
+struct cell { /* one value of a row; 0-terminated as well */
     const char *p;
     size_t n;
-    bool json;              /* it is the text of a JSON array or object */
+    bool json; /* it is the text of a JSON array or object */
 };
 
-/* Opens PATH ("-": standard input) and reads its beginning, which guesses are made from. Texts of OPT are
- * not kept. Errors are those of source.h; EXIT_DATA also when what was read is no row, EXIT_USAGE when
- * DELIMITER or HEADER is given for what is no CSV. */
+/* Opens PATH ("-": standard input) and reads its beginning, which guesses are made from. Texts of
+ * OPT are not kept. Errors are those of source.h; EXIT_DATA also when what was read is no row,
+ * EXIT_USAGE when DELIMITER or HEADER is given for what is no CSV. */
 MUST_USE int table_open(struct table **t, const char *path, const struct table_options *opt);
-void table_close(struct table *t);                  /* NULL is fine */
+void table_close(struct table *t); /* NULL is fine */
 /* Columns: from the header row, from the keys of the JSON objects so far (the first one's after
  * table_open, and table_next adds what is new), or "1", "2", ..., which is also what a column is
  * called that has no name in the header; 0 of them when the table is empty. With header auto the
- * first row is a header when a WANTED column that is no number stands in it, or when its fields could
- * be names and more speaks for it: usual names ("text", "label", ...), numbers or longer texts below,
- * a label that does not come again. */
+ * first row is a header when a WANTED column that is no number stands in it, or when its fields
+ * could be names and more speaks for it: usual names ("text", "label", ...), numbers or longer
+ * texts below, a label that does not come again. */
 int table_columns(const struct table *t);
 const char *table_column_name(const struct table *t, int i);
 bool table_column_is_named(const struct table *t, int i);
@@ -73,11 +73,13 @@ void table_say_guesses(struct table *t, int text, int label);
 MUST_USE int table_next(struct table *t, const struct cell **cells);
 int64_t table_row(const struct table *t);           /* number of the row last given, from 0 */
 int64_t table_replaced_rows(const struct table *t); /* rows in which U+FFFD was put */
-/* Appends "archive.zip/news.csv:12", rows from 1, where the row last given, or refused, is; for messages. */
+/* Appends "archive.zip/news.csv:12", rows from 1, where the row last given, or refused, is; for
+ * messages. */
 void table_place(const struct table *t, struct buf *place);
-/* Whether no byte came through a pipe: the program that should have written the table has said why. */
+/* Whether no byte came through a pipe: the program that should have written the table has said why.
+ */
 bool table_got_nothing(const struct table *t);
-const char *table_name(const struct table *t);      /* for messages: "archive.zip/news.csv" */
+const char *table_name(const struct table *t); /* for messages: "archive.zip/news.csv" */
 /* SHA-256 of the source file's bytes as they are stored; after the end. -1 when they cannot be read
  * again. */
 MUST_USE int table_digest(struct table *t, uint8_t out[SHA256_BYTES]);

@@ -258,8 +258,8 @@ static void gradients_under_dropout_are_slopes(void **state)
     check_slopes("qwen3-odd", 1);
 }
 
-/* The second half of the first window's records as completions: a target for every row, those of the
- * prompts of weight 0; or, FEW, none for these. */
+/* The second half of the first window's records as completions: a target for every row, those of
+ * the prompts of weight 0; or, FEW, none for these. */
 static void completions(struct batch *b, const struct golden *g, bool few)
 {
     first_window(b, g);

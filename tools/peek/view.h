@@ -17,14 +17,14 @@ struct peek {
     struct outfile *out;          /* NULL for those that open their own */
     const char *text, *tsv, *csv; /* a field; field names with commas between them */
     const char *model, *diff, *file;
-    bool trust_tokens;            /* of view_tokens */
-    const uint8_t *tokenizer;     /* digest of the one that must have made the ids; NULL: any */
-    const char *tally;            /* a field, or two with a comma between them */
-    const char *tensorboard;      /* a folder */
-    bool to_terminal;             /* OUT is one */
-    bool with_header;             /* a first line of JSON for it, or the first line is to be one */
-    const char *kind;             /* of make_stream; NULL: the header's, else examples */
-    const char *header_from;      /* a stream with the header to take over, or NULL */
+    bool trust_tokens;        /* of view_tokens */
+    const uint8_t *tokenizer; /* digest of the one that must have made the ids; NULL: any */
+    const char *tally;        /* a field, or two with a comma between them */
+    const char *tensorboard;  /* a folder */
+    bool to_terminal;         /* OUT is one */
+    bool with_header;         /* a first line of JSON for it, or the first line is to be one */
+    const char *kind;         /* of make_stream; NULL: the header's, else examples */
+    const char *header_from;  /* a stream with the header to take over, or NULL */
     struct cli_list labels;
 };
 

@@ -6,8 +6,8 @@
  * is the prompt. The white space directly before {completion} begins the completion, and what
  * follows {completion} ends it, stripped at its end. Without a {completion} the whole template is
  * the prompt and a completion begins with a space. An answer that itself begins with white space
- * takes the place of that which the template gives. "{text:.200}" is no more than the first 200 characters
- * of the field, as in Python's str.format.
+ * takes the place of that which the template gives. "{text:.200}" is no more than the first 200
+ * characters of the field, as in Python's str.format.
  */
 #ifndef TEMPLATE_H
 #define TEMPLATE_H

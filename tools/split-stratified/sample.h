@@ -57,11 +57,12 @@ MUST_USE int size_parse(struct size *s, const char *option, const char *text);
  * The default. Every class is shuffled; its first rows are train, the next test, and eval comes
  * from what is left, so that no row is in two parts. Rows with the same text are brought together
  * in the largest part that has one, by exchange within their class with rows that have a text of
- * their own. Where these run out the class is dealt anew, text by text, those of most rows first, so
- * that only a text of several classes, and one that no part has room for, can be in two parts. Without per_class a part's rows are divided among
- * the classes in proportion, the remainder to the largest fractions. Each part is shuffled in the
- * end. An absent eval is empty; an absent test is what the others leave, or a quarter when train is
- * absent too; an absent train is what the others leave. Shares that add up to 1 use every row.
+ * their own. Where these run out the class is dealt anew, text by text, those of most rows first,
+ * so that only a text of several classes, and one that no part has room for, can be in two parts.
+ * Without per_class a part's rows are divided among the classes in proportion, the remainder to the
+ * largest fractions. Each part is shuffled in the end. An absent eval is empty; an absent test is
+ * what the others leave, or a quarter when train is absent too; an absent train is what the others
+ * leave. Shares that add up to 1 use every row.
  */
 MUST_USE int sample_own(struct sample *s, const struct population *p,
                         const struct sample_plan *plan);

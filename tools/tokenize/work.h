@@ -27,7 +27,7 @@ struct worker { /* one a thread; zero it to start */
     size_t ids_cap;
 };
 
-struct done { /* what came of a record, for the totals */
+struct done {             /* what came of a record, for the totals */
     size_t n_ids, n_void; /* of these: that no token has */
     bool cut;
 };

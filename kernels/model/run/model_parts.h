@@ -16,8 +16,8 @@ struct model {
     int64_t passes, played; /* of inference; those that the device played again */
 };
 
-/* Makes the cosines and sines of positions 0 .. N-1, where they are not there yet. -1 when an op fails, as
- * all of these. */
+/* Makes the cosines and sines of positions 0 .. N-1, where they are not there yet. -1 when an op
+ * fails, as all of these. */
 MUST_USE int rotary_reach(struct model *m, int64_t n);
 
 /* ---- pass.c ---- */
