@@ -85,11 +85,6 @@ struct tile attend_memory(float *memory, int64_t D);
 /* Row R of x or y = x (D) * by. */
 void attend_take(float *to, int64_t r, const float *x, int64_t D, float by);
 
-static inline int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 /* ---- products ---- */
 
 /* B (K, N) as a tile reads it: chunks of KC of k, in each panel after panel. */

@@ -36,11 +36,6 @@ static int64_t parts(int64_t whole, int64_t part)
     return (whole + part - 1) / part;
 }
 
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return parts(x, to) * to;
-}
-
 /* How many columns of c a task has at most. */
 static int64_t block_cols(int64_t panels)
 {

@@ -33,11 +33,6 @@ static int64_t parts_of(int64_t whole, int64_t part)
     return (whole + part - 1) / part;
 }
 
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 /* Term NUMBER of those that are packed, the first terms being one; NULL: that product has no second
  * one. */
 static const struct gemm_term *packed_term(const struct block *b, int number)

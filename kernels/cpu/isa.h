@@ -53,6 +53,11 @@ static inline int64_t max_i64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static inline int64_t round_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
+
 static inline const uint8_t *weight_bytes(const struct weight *w)
 {
     return (const uint8_t *)(const void *)w->data;

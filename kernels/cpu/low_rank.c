@@ -12,11 +12,6 @@ enum {
     STRIP = 64,                /* columns of a task of sums */
 };
 
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 struct kept kept_of(const struct lora *lora, int64_t C)
 {
     const double p = lora->drop.p;
