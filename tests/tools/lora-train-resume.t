@@ -36,6 +36,21 @@ err_has 'run: is there already; use --resume to go on from it, or --force to beg
 absent other
 same run run.safetensors
 
+it "leaves a checkpoint that another run has put there since it began"
+mkfifo slow
+lora-train -q -m "$model" --r 4 --max-steps 2 --checkpoint shared -o late slow 2>err &
+late=$!
+exec 3>slow
+while [ ! -e .late.slmtools-0.tmp ]; do sleep 0.01; done
+cp run shared
+cat data >&3
+exec 3>&-
+wait "$late"
+check [ $? -eq 73 ]
+check grep -q 'shared: is there already; use --force' err
+same run shared
+absent late
+
 it "says that a finished run is finished, and does it again where its output is gone"
 go "$model" data --metrics metrics -o got --checkpoint run --resume
 ok

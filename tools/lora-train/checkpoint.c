@@ -125,7 +125,7 @@ int checkpoint_reserve(struct checkpoint *c, const struct lora_set *l)
                    bytes = arrays * (uint64_t)l->params * sizeof(float) + 2 * strlen(c->identity) +
                            REST;
 
-    if (!c->next && outfile_open(&c->next, c->path, true, false) < 0)
+    if (!c->next && outfile_open(&c->next, c->path, c->replaces, false) < 0)
         return -1;
     return outfile_reserve(c->next, bytes);
 }
@@ -135,7 +135,7 @@ int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const float
 {
     struct sink s = { .file = c->next };
 
-    if (!s.file && outfile_open(&s.file, c->path, true, false) < 0)
+    if (!s.file && outfile_open(&s.file, c->path, c->replaces, false) < 0)
         return -1;
     c->next = NULL;
     s.sha = sha256_new();
@@ -145,6 +145,7 @@ int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const float
     }
     if (outfile_commit(s.file) < 0)
         return -1;
+    c->replaces = true;
     if (checkpoint_reserve(c, l) < 0)
         checkpoint_close(c); /* the run may well end before the next one is due */
     return 0;

@@ -21,14 +21,16 @@ struct checkpoint {
     const char *path;
     const char *identity; /* of this run */
     bool keeps_best;      /* there will be best weights */
+    bool replaces;        /* what is at PATH is this run's, or may go; so it is behind the first write */
     struct outfile *next; /* the one to be written next: its room is set aside */
 };
 
 /* Whether there is room beside the one that is there; it is set aside where the file system can. */
 MUST_USE int checkpoint_reserve(struct checkpoint *c, const struct lora_set *l);
 
-/* Replaces PATH by what L, BEST (params; NULL: none yet) and STATE are now; on the disk when it
- * returns. Room is set aside for the next one, if there is any. */
+/* Puts what L, BEST (params; NULL: none yet) and STATE are now at PATH; on the disk when it returns.
+ * Room is set aside for the next one, if there is any. EXIT_CREATE: another run has put its own there
+ * meanwhile. */
 MUST_USE int checkpoint_write(struct checkpoint *c, const struct lora_set *l, const float *best,
                               const struct buf *state);
 

@@ -51,6 +51,8 @@ static int find_start(const struct trainer *t, struct trainer_state *at, const c
     *metrics = NULL;
     if (t->checkpoint && t->opt->resume)
         got = checkpoint_read(t->checkpoint, t->lora, &at->best.weights, state);
+    if (got > 0)
+        t->checkpoint->replaces = true;
     return got > 0 ? trainer_take(t, at, metrics, *state) : got;
 }
 
@@ -172,7 +174,9 @@ static int put_chain(struct buf *b, const struct trainer *t, const uint8_t model
 int job_run(struct trainer *t, const struct pack *files, struct pack_writer *out)
 {
     const struct train_options *o = t->opt;
-    struct checkpoint checkpoint = { .path = o->checkpoint, .keeps_best = o->load_best };
+    struct checkpoint checkpoint = { .path = o->checkpoint,
+                                     .keeps_best = o->load_best,
+                                     .replaces = o->common.force };
     struct buf identity = BUF_INIT, chain = BUF_INIT;
     uint8_t model[SHA256_BYTES];
 
