@@ -56,9 +56,15 @@ static bool is_tar(const uint8_t *p, size_t n)
     return !any || (*text && strtoul(text, NULL, 8) == sum); /* an empty one is all zeros */
 }
 
+/* It begins with what ends a zip. */
+static bool is_zip_of_nothing(const uint8_t *p)
+{
+    return !memcmp(p, "PK\5\6", 4);
+}
+
 static bool is_zip(const uint8_t *p, size_t n)
 {
-    return n >= 4 && (!memcmp(p, "PK\3\4", 4) || !memcmp(p, "PK\5\6", 4));
+    return n >= 4 && (!memcmp(p, "PK\3\4", 4) || is_zip_of_nothing(p));
 }
 
 static enum unarchive_form form_of(const uint8_t *p, size_t n)
@@ -221,6 +227,8 @@ int unarchive_open(struct unarchive **out, const struct feed *f)
         return -1;
     if (u->form == UNARCHIVE_BARE)
         return 0;
+    if (is_zip_of_nothing(u->p)) /* libarchive takes it for none */
+        return err_set(EXIT_DATA, "is a zip without files");
     u->utf8 = utf8_locale();
     return open_archive(u);
 }

@@ -210,6 +210,10 @@ for n in (offset, last, last + 512):
         check(f"a model's {how} cut at {n}", refused(d := run("peek", "--tensors", path), 65, "it is cut"), d)
         check("... on a pipe", refused(d := run("peek", "--tensors", "-", data=content), 65, "it is cut"), d)
         check("... as an adapter", refused(d := run("predict", "-m", "m", "-a", path, "none"), 65, "it is cut") or b"none: cannot open" in d.stderr, d)
+empty = zipped("empty.zip", {})
+check("a zip without files is no model", refused(d := run("peek", "--tensors", empty), 65, "empty.zip: is a zip without files"), d)
+check("... nor a table", refused(d := run("split-stratified", empty), 65, "empty.zip: is a zip without files"), d)
+check("... on a pipe", refused(d := run("split-stratified", "-", data=read(empty)), 65, "is a zip without files"), d)
 z = read(zipped("m.zip", under("m/")))
 for n in (z.index(b"PK\1\2"), len(z) - 5):
     check(f"a model's zip cut at {n}", refused(d := run("peek", "--tensors", write("cut.zip", z[:n])), 65, "zip without its end"), d)
