@@ -54,7 +54,7 @@ static void lay_out(struct grid *g, bool alone)
     const double names = widest(h->row, h->n_rows, NAME_MAX_WIDTH);
     const double columns = widest(h->column, h->n_columns, INFINITY);
 
-    g->width = h->width > 0 ? h->width : 360;
+    g->width = 360;
     g->left =
         EDGE + fmax(names, h->rows_name ? fmin(svg_width(h->rows_name), NAME_MAX_WIDTH) : 0) + 6;
     g->across = (g->width - EDGE - g->left) / (double)(h->n_columns ? h->n_columns : 1);

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 struct heat {
-    const char *id, *title, *desc, *note; /* as in struct plot */
+    const char *id, *title, *note;          /* as in struct plot */
+    const char *desc;                       /* for who does not see it; NULL: none */
     const char *rows_name, *columns_name; /* "true label", "predicted label" */
     size_t n_rows, n_columns;
     const char *const *row, *const *column; /* their labels; cut where too long, whole in a <title> */
     const int64_t *count;                   /* n_rows * n_columns, row by row; none below 0 */
-    double width;                           /* of the viewBox; 0: 360 */
 };
 
 /* Cells of more rows or columns than can be read have no text but a <title>. */

@@ -41,7 +41,7 @@ double drawn_x(const struct drawn *d, size_t i)
 
 double drawn_y(const struct drawn *d, size_t i)
 {
-    return d->s->y ? scale_at(d->y, d->s->y[i]) : NAN;
+    return scale_at(d->y, d->s->y[i]);
 }
 
 bool drawn_has_range(const struct drawn *d, size_t i)
@@ -71,8 +71,7 @@ static void include_series(struct frame *f, const struct plot_series *s)
         if (!isfinite(x_of(s, i)))
             continue;
         include(&f->x, x_of(s, i));
-        if (s->y)
-            include(y, s->y[i]);
+        include(y, s->y[i]);
         if (s->low && s->high) {
             include(y, s->low[i]);
             include(y, s->high[i]);
@@ -153,30 +152,15 @@ static double label_width(const struct scale *s)
     return most;
 }
 
-static double direct_width(const struct plot *p)
-{
-    double most = 0;
-
-    for (size_t i = 0; p->direct && i < p->n; i++)
-        if (p->series[i].name && plot_is_line(&p->series[i]))
-            most = fmax(most, svg_width(p->series[i].name));
-    return fmin(most, 110);
-}
-
 static void lay_out(struct frame *f, bool alone)
 {
-    const struct plot *p = f->plot;
     double y = alone ? EDGE + 20 : EDGE;
     const int rows = f->height > 320 ? 7 : 5;
 
     settle(&f->y[0], rows, true);
     settle(&f->y[1], rows, true);
     f->left = EDGE + label_width(&f->y[0]) + 6;
-    f->right = f->width - EDGE - 6;
-    if (f->y[1].used)
-        f->right = f->width - EDGE - label_width(&f->y[1]) - 6;
-    else if (direct_width(p) > 0)
-        f->right = f->width - EDGE - direct_width(p) - 4;
+    f->right = f->width - EDGE - (f->y[1].used ? label_width(&f->y[1]) : 0) - 6;
     if (f->right < f->left + 40)
         f->right = f->left + 40;
     f->legend = y + 11;
@@ -225,7 +209,7 @@ static void describe_series(struct buf *b, const struct plot_series *s)
     double low = INFINITY, high = -INFINITY, last = NAN;
     size_t n = 0;
 
-    for (size_t i = 0; s->y && i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++)
         if (isfinite(s->y[i])) {
             low = fmin(low, s->y[i]);
             high = fmax(high, s->y[i]);
@@ -259,11 +243,9 @@ static char *describe(const struct frame *f)
 
 void plot_svg(struct buf *b, const struct plot *p, bool alone)
 {
-    struct frame f = { .plot = p };
+    struct frame f = { .plot = p, .width = 360, .height = p->height > 0 ? p->height : 240 };
     const struct scale none = { .min = INFINITY, .max = -INFINITY };
 
-    f.width = p->width > 0 ? p->width : 360;
-    f.height = p->height > 0 ? p->height : 240;
     f.x = f.y[0] = f.y[1] = none;
     f.x.axis = &p->x;
     f.y[0].axis = &p->y;
@@ -273,9 +255,9 @@ void plot_svg(struct buf *b, const struct plot *p, bool alone)
     measure_bars(&f);
     lay_out(&f, alone);
 
-    char *words = p->desc ? NULL : describe(&f);
+    char *words = describe(&f);
 
-    svg_open(b, p->id, p->title, p->desc ? p->desc : words, f.width, f.height, alone);
+    svg_open(b, p->id, p->title, words, f.width, f.height, alone);
     if (alone)
         svg_text(b, "pic-text pic-head", EDGE, EDGE + 12, "start", p->title,
                  (f.width - 2 * EDGE) * 12 / 15);

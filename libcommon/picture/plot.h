@@ -1,8 +1,8 @@
 /*
  * plot.h - curves, points and bars over axes, as one SVG element of some kilobytes.
  *
- * The same values give the same bytes. Coordinates are those of the viewBox; the width is that of the
- * place, so that the 390 pixels of a phone show text of 11 pixels and more where WIDTH stays at its 360.
+ * The same values give the same bytes. Coordinates are those of the viewBox, which is 360 wide; the width is
+ * that of the place, so that the 390 pixels of a phone show text of 11 pixels and more.
  * Values that are not finite break a line. Of more points than can be seen a line keeps the first, lowest,
  * highest and last of each half pixel, and points keep one of each pixel, which looks the same.
  */
@@ -14,10 +14,8 @@
 enum plot_mark {
     PLOT_LINE,
     PLOT_LINE_POINTS, /* a line, and a mark at each of its points */
-    PLOT_STEPS,       /* a value holds until the next one's x */
     PLOT_POINTS,
     PLOT_BARS,        /* from 0; several series of bars stand side by side */
-    PLOT_BAND,        /* the area between LOW and HIGH */
 };
 
 struct plot_series {
@@ -25,8 +23,8 @@ struct plot_series {
     enum plot_mark mark;
     size_t n;
     const double *x;          /* NULL: 0, 1, 2, ... */
-    const double *y;          /* of a band: its middle line, or NULL */
-    const double *low, *high; /* a band's edges; else whiskers at each point; NULL: none */
+    const double *y;
+    const double *low, *high; /* whiskers at each point, of more than 150 a band; NULL: none */
     const char *const *label; /* N texts (NULL: none) beside the points or over the bars, or
                                NULL; one that would cover another is left out */
     bool right;               /* belongs to the axis on the right */
@@ -48,18 +46,17 @@ struct plot_axis {
 struct plot {
     const char *id;    /* letters, digits and '-', unique in the page */
     const char *title; /* <title>, and above a picture that stands alone */
-    const char *desc;  /* <desc>, for who does not see it; NULL: axes, and each series in numbers */
     struct plot_axis x, y, right; /* RIGHT is drawn when a series belongs to it */
     const struct plot_series *series;
     size_t n;
-    bool diagonal;        /* where y is x */
-    bool direct;          /* names of lines stand at their ends, and not in a legend */
-    const char *note;     /* one muted line under the picture, or NULL */
-    double width, height; /* of the viewBox; 0: 360 and 240 */
+    bool diagonal;    /* where y is x */
+    const char *note; /* one muted line under the picture, or NULL */
+    double height;    /* of the viewBox; 0: 240 */
 };
 
-/* Appends "<svg>...</svg>". ALONE: a whole file, with an XML declaration and a style of its own for light
- * and dark screens; else for a page that has palette_variables and palette_rules. All is borrowed. */
+/* Appends "<svg>...</svg>", with the axes and each series in numbers for who does not see it. ALONE: a whole
+ * file, with an XML declaration and a style of its own for light and dark screens; else for a page that has
+ * palette_variables and palette_rules. All is borrowed. */
 void plot_svg(struct buf *b, const struct plot *p, bool alone);
 
 #endif

@@ -15,16 +15,6 @@ void scale_label(struct buf *b, const struct scale *s, double v)
 
 /* ---- legend ---- */
 
-bool plot_is_line(const struct plot_series *s)
-{
-    return s->mark == PLOT_LINE || s->mark == PLOT_LINE_POINTS || s->mark == PLOT_STEPS;
-}
-
-static bool in_legend(const struct plot *p, size_t i)
-{
-    return p->series[i].name && !(p->direct && plot_is_line(&p->series[i]));
-}
-
 double plot_legend(struct buf *b, const struct frame *f)
 {
     const double most = f->width - 2 * EDGE;
@@ -32,9 +22,10 @@ double plot_legend(struct buf *b, const struct frame *f)
     int shown = 0;
 
     for (size_t i = 0; i < f->plot->n; i++) {
-        if (!in_legend(f->plot, i))
-            continue;
         const char *name = f->plot->series[i].name;
+
+        if (!name)
+            continue;
         const double width = fmin(SAMPLE + 5 + svg_width(name) + 14, most);
 
         if (shown++ && x + width - 14 > f->width - EDGE) {

@@ -34,7 +34,6 @@ struct drawn {
     double shift; /* of a bar from its x, in units of x */
 };
 
-bool plot_is_line(const struct plot_series *s);
 struct drawn drawn_series(const struct frame *f, size_t series);
 /* Where its point I lies; not finite: nowhere. */
 double drawn_x(const struct drawn *d, size_t i);
@@ -52,7 +51,7 @@ double plot_below(const struct frame *f);
 /* "50 %", "0.1" */
 void scale_label(struct buf *b, const struct scale *scale, double v);
 void plot_marks(struct buf *b, const struct frame *f);
-/* Texts among the points, and names at the ends of lines. */
+/* Texts among the points. */
 void plot_labels(struct buf *b, const struct frame *f);
 /* Sample of a series in the legend, 22 wide. */
 void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, double y);

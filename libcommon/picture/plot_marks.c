@@ -26,7 +26,7 @@ static const char *const markers[] = {
  * come first and last, and the lowest and the highest. */
 struct path {
     struct buf *b;
-    bool steps, begun;
+    bool begun;
     double column; /* of those kept back, twice their x */
     size_t n;
     struct {
@@ -37,14 +37,7 @@ struct path {
 
 static void path_put(struct path *p, double x, double y)
 {
-    if (p->begun && p->steps) {
-        buf_putc(p->b, 'H');
-        markup_number(p->b, x);
-        buf_putc(p->b, 'V');
-        markup_number(p->b, y);
-    } else {
-        svg_point(p->b, p->begun ? 'L' : 'M', x, y);
-    }
+    svg_point(p->b, p->begun ? 'L' : 'M', x, y);
     p->begun = true;
 }
 
@@ -91,7 +84,7 @@ static void path_add(struct path *p, double x, double y)
 
 static void put_line(struct buf *b, const struct drawn *d)
 {
-    struct path p = { .b = b, .steps = d->s->mark == PLOT_STEPS };
+    struct path p = { .b = b };
 
     buf_printf(b, "<path class=\"pic-line pic-l%d pic-d%d\" d=\"", d->colour, d->colour);
     const size_t before = b->n;
@@ -259,19 +252,13 @@ void plot_sample(struct buf *b, const struct frame *f, size_t series, double x, 
         put_bar(b, colour, x + 6, y - 5, 10, 10);
         return;
     }
-    if (s->mark == PLOT_BAND) {
-        char name[48];
-
-        (void)snprintf(name, sizeof name, "pic-band pic-f%d", colour);
-        svg_rect(b, name, x, y - 5, 22, 10, -1);
-    }
-    if (s->mark != PLOT_POINTS && (s->mark != PLOT_BAND || s->y)) {
+    if (s->mark != PLOT_POINTS) {
         char name[48];
 
         (void)snprintf(name, sizeof name, "pic-line pic-l%d pic-d%d", colour, colour);
         svg_line(b, name, x, y, x + 22, y);
     }
-    if (s->mark == PLOT_POINTS || s->mark == PLOT_LINE_POINTS) {
+    if (s->mark != PLOT_LINE) {
         buf_printf(b, "<path class=\"pic-f%d\" d=\"", colour);
         svg_point(b, 'M', x + 11, y);
         buf_printf(b, "%s\"/>\n", markers[colour]);
@@ -285,13 +272,13 @@ static void put_series(struct buf *b, const struct drawn *d)
     const struct plot_series *s = d->s;
     const bool range = s->low && s->high;
 
-    if (range && (s->mark == PLOT_BAND || s->n > WHISKERS_MAX))
+    if (range && s->n > WHISKERS_MAX)
         put_band(b, d);
     if (s->mark == PLOT_BARS)
         put_bars(b, d);
-    if (range && s->mark != PLOT_BAND && s->n <= WHISKERS_MAX)
+    if (range && s->n <= WHISKERS_MAX)
         put_whiskers(b, d);
-    if (!s->y || s->mark == PLOT_BARS)
+    if (s->mark == PLOT_BARS)
         return;
     if (s->mark != PLOT_POINTS) {
         put_line(b, d);
@@ -325,7 +312,7 @@ void plot_marks(struct buf *b, const struct frame *f)
         for (size_t k = 0; k < f->plot->n; k++) {
             const struct drawn d = drawn_series(f, k);
 
-            if ((d.s->mark == PLOT_BAND || d.s->mark == PLOT_BARS) == under)
+            if ((d.s->mark == PLOT_BARS) == under)
                 put_series(b, &d);
         }
     }

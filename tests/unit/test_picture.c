@@ -259,21 +259,17 @@ static void names_are_data(void **unused)
           .high = high,
           .label = categories },
         { .name = hostile, .mark = PLOT_LINE_POINTS, .n = 4, .y = y, .right = true },
-        { .name = hostile, .mark = PLOT_BAND, .n = 4, .y = y, .low = low, .high = high },
-        { .name = hostile, .mark = PLOT_STEPS, .n = 4, .y = y },
     };
     const struct plot p = {
         .id = "names",
         .title = hostile,
-        .desc = hostile,
         .note = hostile,
         .x = { .name = hostile, .unit = hostile, .category = categories, .n_category = 4 },
         .y = { .name = hostile, .unit = hostile, .percent = true },
         .right = { .name = hostile },
         .series = s,
-        .n = 4,
+        .n = 2,
         .diagonal = true,
-        .direct = true,
     };
     struct buf alone = BUF_INIT, inside = BUF_INIT;
 
@@ -287,6 +283,29 @@ static void names_are_data(void **unused)
     assert_null(strstr(inside.p, "<?xml"));
     buf_free(&alone);
     buf_free(&inside);
+}
+
+static void many_whiskers_are_a_band(void **unused)
+{
+    enum { N = 1000 };
+    static double y[N], low[N], high[N];
+    const struct plot_series s = {
+        .mark = PLOT_LINE_POINTS, .n = N, .y = y, .low = low, .high = high
+    };
+    const struct plot p = { .id = "band", .title = "t", .series = &s, .n = 1 };
+    struct buf b = BUF_INIT;
+
+    (void)unused;
+    for (int i = 0; i < N; i++) {
+        y[i] = sin(i / 100.0);
+        low[i] = i % 300 ? y[i] - 1 : NAN;
+        high[i] = y[i] + 1;
+    }
+    plot_svg(&b, &p, true);
+    assert_sound(&b);
+    assert_non_null(strstr(b.p, "<path class=\"pic-band pic-f0\""));
+    assert_true(b.n < 60000);
+    buf_free(&b);
 }
 
 /* ---- matrices ---- */
@@ -360,6 +379,7 @@ int main(void)
         cmocka_unit_test(no_number_breaks_a_line),
         cmocka_unit_test(a_long_line_is_thin_and_the_same),
         cmocka_unit_test(names_are_data),
+        cmocka_unit_test(many_whiskers_are_a_band),
         cmocka_unit_test(matrices_of_any_size),
         cmocka_unit_test(cells_say_count_and_share),
     };
