@@ -19,15 +19,6 @@ struct grid {
     bool counts, shares;            /* as text in the cells */
 };
 
-static double widest(const char *const *names, size_t n, double most)
-{
-    double width = 0;
-
-    for (size_t i = 0; i < n; i++)
-        width = fmax(width, svg_width(names[i]));
-    return fmin(width, most);
-}
-
 static int64_t row_sum(const struct heat *h, size_t row)
 {
     int64_t sum = 0;
@@ -51,8 +42,8 @@ static double widest_count(const struct heat *h)
 static void lay_out(struct grid *g, bool alone)
 {
     const struct heat *h = g->h;
-    const double names = widest(h->row, h->n_rows, NAME_MAX_WIDTH);
-    const double columns = widest(h->column, h->n_columns, INFINITY);
+    const double names = fmin(svg_widest(h->row, h->n_rows), NAME_MAX_WIDTH);
+    const double columns = svg_widest(h->column, h->n_columns);
 
     g->width = 360;
     g->left =
@@ -155,9 +146,6 @@ void heat_svg(struct buf *b, const struct heat *h, bool alone)
 
     lay_out(&g, alone);
     svg_open(b, h->id, h->title, h->desc, g.width, g.height, alone);
-    if (alone)
-        svg_text(b, "pic-text pic-head", EDGE, EDGE + 12, "start", h->title,
-                 (g.width - 2 * EDGE) * 12 / 15);
     for (size_t r = 0; r < h->n_rows; r++)
         for (size_t c = 0; c < h->n_columns; c++)
             put_cell(b, &g, r, c, row_sum(h, r));

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { EDGE = 8, ROW = 16 };
-
 static double x_of(const struct plot_series *s, size_t i)
 {
     return s->x ? s->x[i] : (double)i;
@@ -258,9 +256,6 @@ void plot_svg(struct buf *b, const struct plot *p, bool alone)
     char *words = describe(&f);
 
     svg_open(b, p->id, p->title, words, f.width, f.height, alone);
-    if (alone)
-        svg_text(b, "pic-text pic-head", EDGE, EDGE + 12, "start", p->title,
-                 (f.width - 2 * EDGE) * 12 / 15);
     plot_axes(b, &f);
     plot_marks(b, &f);
     (void)plot_legend(b, &f);

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { EDGE = 8, ROW = 16, SAMPLE = 22, TURNED_MAX = 84 };
+enum { SAMPLE = 22, TURNED_MAX = 84 };
 
 void scale_label(struct buf *b, const struct scale *s, double v)
 {
@@ -48,21 +48,10 @@ static size_t category_stride(const struct frame *f, bool *turned)
 {
     const struct plot_axis *a = &f->plot->x;
     const double slot = (f->width - 70) / (double)a->n_category;
-    double most = 0;
+    const double most = svg_widest(a->category, a->n_category);
 
-    for (size_t i = 0; i < a->n_category; i++)
-        most = fmax(most, svg_width(a->category[i]));
     *turned = most + 6 > slot && slot < 66; /* else cut to the place they have */
     return *turned && slot < 13 ? (size_t)ceil(13 / slot) : 1;
-}
-
-static double turned_height(const struct plot_axis *a)
-{
-    double most = 0;
-
-    for (size_t i = 0; i < a->n_category; i++)
-        most = fmax(most, svg_width(a->category[i]));
-    return fmin(most, TURNED_MAX);
 }
 
 double plot_below(const struct frame *f)
@@ -74,7 +63,7 @@ double plot_below(const struct frame *f)
     if (a->category && a->n_category)
         (void)category_stride(f, &turned);
     if (turned)
-        below = EDGE + turned_height(a) + 4;
+        below = EDGE + fmin(svg_widest(a->category, a->n_category), TURNED_MAX) + 4;
     return below + (a->name ? ROW : 0) + (f->plot->note ? ROW : 0);
 }
 

@@ -6,6 +6,8 @@
 
 #include "ticks.h"
 
+enum { EDGE = 8, ROW = 16 }; /* what is left free around it all; the height of a line of text */
+
 /* One axis as it is drawn. */
 struct scale {
     const struct plot_axis *axis;

@@ -48,6 +48,7 @@ void svg_open(struct buf *b, const char *id, const char *title, const char *desc
         buf_puts(b, "<style>");
         palette_rules(b, true);
         buf_puts(b, "</style>\n<rect class=\"pic-paper\" width=\"100%\" height=\"100%\"/>\n");
+        svg_text(b, "pic-text pic-head", 8, 20, "start", title, (width - 16) * 12 / 15);
     }
 }
 
@@ -108,6 +109,15 @@ double svg_width(const char *s)
 
     (void)fitting(s, INFINITY, &used);
     return used;
+}
+
+double svg_widest(const char *const *s, size_t n)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, svg_width(s[i]));
+    return most;
 }
 
 static void put_text(struct buf *b, const char *s, double width)

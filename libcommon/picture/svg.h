@@ -10,7 +10,8 @@
 /* EXIT_USAGE when PATH, a picture to be written, is called as one of another format: it would not open. */
 MUST_USE int svg_check_name(const char *path);
 
-/* The opening tag with <title> and <desc> (NULL: none); ALONE as in plot.h. */
+/* The opening tag with <title> and <desc> (NULL: none); ALONE as in plot.h, with TITLE in the first 20 of HEIGHT
+ * behind the edge of 8 that all pictures leave. */
 void svg_open(struct buf *b, const char *id, const char *title, const char *desc, double width,
               double height, bool alone);
 void svg_close(struct buf *b);
@@ -31,5 +32,7 @@ void svg_point(struct buf *b, char letter, double x, double y);
 
 /* The width of S at 12 pixels, about, rather more than less. */
 double svg_width(const char *s);
+/* That of the widest of N texts. */
+double svg_widest(const char *const *s, size_t n);
 
 #endif
