@@ -199,29 +199,43 @@ static bool is_taken(const char *name)
     return false;
 }
 
-static bool is_twice(const struct table *t, int column)
+/* Whether another column than COLUMN is called NAME in the table. */
+static bool is_of_another(const struct table *t, const char *name, int column)
 {
     for (int i = 0; i < table_columns(t); i++)
-        if (i != column && !strcmp(table_column_name(t, i), table_column_name(t, column)))
+        if (i != column && table_column_is_named(t, i) && !strcmp(table_column_name(t, i), name))
+            return true;
+    return false;
+}
+
+/* A later column of JSON lines may be called as an earlier one was numbered. */
+static bool is_field(const struct examples *e, const char *name)
+{
+    for (int i = 0; i < e->n_fields; i++)
+        if (e->field[i] && !strcmp(e->field[i], name))
             return true;
     return false;
 }
 
 /* The field that COLUMN is besides text or label: called by its name, or by its number where the
- * name is none, is there twice, or is taken. NULL: it is the text or label and says nothing more.
+ * name is none, is there twice, or is taken; a _ behind the number tells it from a column that has
+ * this name. NULL: it is the text or label and says nothing more.
  */
 static char *field_of(const struct examples *e, int column)
 {
     const char *name = table_column_name(e->table, column);
     const bool chosen = column == e->text || column == e->label;
+    const bool own = table_column_is_named(e->table, column) && !is_taken(name) &&
+                     !is_of_another(e->table, name, column);
     struct buf number = BUF_INIT;
 
-    if (chosen &&
-        (!table_column_is_named(e->table, column) || is_taken(name) || is_twice(e->table, column)))
+    if (chosen && !own)
         return NULL;
-    if (!is_taken(name) && !is_twice(e->table, column))
+    if (own && !is_field(e, name))
         return xstrdup(name);
     buf_printf(&number, "%d", column + 1);
+    while (is_of_another(e->table, number.p, column) || is_field(e, number.p))
+        buf_printf(&number, "_");
     return number.p;
 }
 

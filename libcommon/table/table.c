@@ -287,7 +287,8 @@ static int column_called(const struct table *t, const char *name, bool any_case)
     int at = -1;
 
     for (int i = 0; i < t->n_columns; i++) {
-        if (any_case ? strcasecmp(t->name[i], name) != 0 : strcmp(t->name[i], name) != 0)
+        if (!t->named[i] ||
+            (any_case ? strcasecmp(t->name[i], name) != 0 : strcmp(t->name[i], name) != 0))
             continue;
         if (at >= 0) {
             (void)err_set(EXIT_DATA,

@@ -77,6 +77,14 @@ run peek --text prompt many.zst
 printf 'a b p\nc d r\n' >expect; out_is <expect
 run peek --jsonl --head 1 many.zst
 out_has '{"5": "5", "6": "p", "7": "q", "id": 0, "body": "b", "text": "b", "label": "x", "title": "a", "prompt": "a b p"'
+it "a column that has no name, or one that is taken, never takes that of another column"
+printf ',0,1,2,id,8,text,label\n77,zero,one,two,ID,eight,a,x\n78,zero,one,two,ID,eight,b,y\n' >numbers.csv
+sh_run 'promptify -q -t t numbers.csv | peek --head 1 --tsv 1_,0,1,2,5,8,text,label | tail -n 1; split-stratified -q --text 1 --label label numbers.csv | peek --head 1 --text text'
+printf '77\tzero\tone\ttwo\tID\teight\ta\tx\none\n' >expect; out_is <expect
+it "nor in JSON lines, where one may come later"
+printf '{"text":"a","3":"three"}\n{"text":"b","3":"three","id":"ID"}\n{"text":"c","4":"four","id":"ID"}\n' >numbers.jsonl
+sh_run 'promptify -q --label none -t t numbers.jsonl | peek --tsv text,3,3_,4'
+printf 'text\t3\t3_\t4\na\tthree\t\t\nb\tthree\tID\t\nc\t\tID\tfour\n' >expect; out_is <expect
 refused "column 'note' is there twice; choose one by its number, 6 or 7" prompts --text note many.csv
 it "an unknown field: says which there are"
 printf '{titel}' >typo
