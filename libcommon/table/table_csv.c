@@ -36,17 +36,16 @@ static size_t behind_blanks(const char *p, size_t i, size_t n)
     return i;
 }
 
-/* Says where it began: what follows it, as far as one line shows it. */
-static int fail_open(const struct spans *f, const char *begin, size_t n)
+int csv_not_closed(const struct spans *f, const char *p, size_t n, const char *where)
 {
-    size_t shown = 0;
+    const char *const begin = p + f->v[f->n - 1].at, *shown = begin;
 
-    while (shown < n && shown < 30 && (unsigned char)begin[shown] >= ' ')
+    while (shown < p + n && shown < begin + 30 && (unsigned char)*shown >= ' ')
         shown++;
     return err_set(EXIT_DATA,
-                   "quotation mark before '%.*s' in field %d is not closed before the end; close "
-                   "it, or double it inside a quoted field",
-                   (int)utf8_valid(begin, shown), begin, f->n);
+                   "quotation mark before '%.*s' in field %d is not closed %s; close it, or double "
+                   "it inside a quoted field",
+                   (int)utf8_valid(begin, (size_t)(shown - begin)), begin, f->n, where);
 }
 
 /* Each of these two scans one field from *I on and leaves *I on the delimiter or line end behind
@@ -59,7 +58,7 @@ static int scan_quoted(const struct spans *f, struct span *s, const char *p, siz
     size_t end = quoted_end(p, s->at, n, &s->doubled);
 
     if (end == n && last)
-        return fail_open(f, p + s->at, n - s->at);
+        return csv_not_closed(f, p, n, "before the end");
     s->n = end - s->at;
     end += end < n;
     if (d->blanks)

@@ -1,6 +1,7 @@
 #include "table_impl.h"
 #include "utf8.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,17 +35,13 @@ static int add_block(struct table *t)
 
 static int fail_long(const struct table *t)
 {
-    const char *p = t->p + t->start;
-    const bool quoted = t->form == FORM_CSV && t->spans.n > 0 && t->spans.v[t->spans.n - 1].quoted;
-    const struct span *s = quoted ? &t->spans.v[t->spans.n - 1] : NULL;
+    const struct spans *f = &t->spans;
+    char where[32];
 
-    if (!quoted)
+    if (t->form != FORM_CSV || f->n == 0 || !f->v[f->n - 1].quoted)
         return err_set(EXIT_DATA, "row is longer than %d bytes; is this a table?", ROW_BYTES_MAX);
-    return err_set(EXIT_DATA,
-                   "quotation mark before '%.*s' in field %d is not closed within %d bytes; close "
-                   "it, or double it inside a quoted field",
-                   (int)utf8_valid(p + s->at, strcspn(p + s->at, "\r\n") % 30), p + s->at,
-                   t->spans.n, ROW_BYTES_MAX);
+    (void)snprintf(where, sizeof where, "within %d bytes", ROW_BYTES_MAX);
+    return csv_not_closed(f, t->p + t->start, t->end - t->start, where);
 }
 
 int table_more(struct table *t)

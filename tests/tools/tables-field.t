@@ -173,6 +173,8 @@ sh_run 'promptify -t t raw.tsv | peek --text text'
 printf '"Go, he said\nWin "now"\n"Stop" it\nx\n' >expect; out_is <expect
 printf 'text,label\na,x\nb,"y\nc,x\n' >open.csv
 refused "open.csv:2: quotation mark before 'y' in field 2 is not closed" prompts open.csv
+open_for_long() { { printf 'text,label\n"thirty bytes are in this line,x\n'; yes 'c,y' | head -c 160m; } | prompts "$@"; }
+refused "1: quotation mark before 'thirty bytes are in this line,' in field 1 is not closed within" open_for_long
 it "backslashes of other dialects are kept, and said"
 printf 'text,label\nhe said \\"no\\",x\nand left,y\n' >esc.csv
 run promptify -t t esc.csv -o esc.zst
