@@ -1,8 +1,7 @@
 #include "training_log.h"
 
-#include "input.h"
 #include "json.h"
-#include "sha256.h"
+#include "lines.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -69,60 +68,40 @@ static int take_line(struct training_log *log, const char *line, size_t n, int64
     return rc;
 }
 
-static int read_lines(struct training_log *log, struct input *in, struct sha256 *digest)
+static int read_lines(struct training_log *log, struct lines *l)
 {
-    struct buf line = BUF_INIT;
-    char block[1 << 14];
-    int64_t number = 1, step = 0;
+    const char *line;
+    int64_t step = 0;
     size_t n;
     int rc;
 
-    while ((rc = input_read(in, block, sizeof block, &n)) == 0) {
-        const char *p = block, *const end = block + n;
-
-        sha256_add(digest, block, n);
-        for (const char *stop; p < end || (!n && line.n); p = stop + 1) {
-            stop =
-                n ? memchr(p, '\n', (size_t)(end - p)) : p; /* the last line may end without one */
-            buf_add(&line, p, (size_t)((stop ? stop : end) - p));
-            if (line.n > TRAINING_LINE_MAX)
-                rc = err_set(EXIT_DATA, "a line of more than %d bytes; not a log of training",
-                             TRAINING_LINE_MAX);
-            if (rc < 0 || !stop)
-                break;
-            if (line.n)
-                rc = take_line(log, line.p, line.n, &step);
-            if (rc < 0)
-                break;
-            buf_clear(&line);
-            number++;
-        }
-        if (rc < 0 || !n)
-            break;
+    while ((rc = lines_next(l, &line, &n)) > 0) {
+        if (n > TRAINING_LINE_MAX)
+            rc = err_set(EXIT_DATA, "a line of more than %d bytes; not a log of training",
+                         TRAINING_LINE_MAX);
+        else if (n > 0)
+            rc = take_line(log, line, n, &step);
+        if (rc < 0)
+            return err_in("%s:%lld", lines_name(l), lines_number(l));
     }
-    if (rc < 0)
-        (void)err_in("%s:%lld", input_name(in), (long long)number);
-    buf_free(&line);
     return rc;
 }
 
 int training_log_read(struct training_log *log, const char *path)
 {
     uint8_t digest[SHA256_BYTES];
-    struct input *in;
+    struct lines *l;
 
     *log = (struct training_log){ 0 };
-    if (input_open(&in, path) < 0)
+    if (lines_open(&l, path) < 0)
         return -1;
+    int rc = read_lines(log, l);
 
-    struct sha256 *s = sha256_new();
-    int rc = read_lines(log, in, s);
-
-    sha256_done(s, digest);
-    sha256_hex(digest, log->digest);
     if (rc == 0 && !log->n)
-        rc = err_set(EXIT_DATA, "%s: no line of training in it", input_name(in));
-    input_close(in);
+        rc = err_set(EXIT_DATA, "%s: no line of training in it", lines_name(l));
+    lines_digest(l, digest);
+    sha256_hex(digest, log->digest);
+    lines_close(l);
     return rc;
 }
 

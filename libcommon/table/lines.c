@@ -48,6 +48,7 @@ static int fill(struct lines *l)
         return -1;
     sha256_add(l->sha, l->text.p + l->text.n, got);
     l->text.n += got;
+    l->text.p[l->text.n] = 0;
     l->eof = got == 0;
     return 0;
 }
