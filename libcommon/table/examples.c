@@ -28,15 +28,6 @@ struct examples {
     struct buf place;
 };
 
-/* The column that was not named when ONE was: the other of two, or the one called NAME. */
-static int other_column(const struct table *t, int one, const char *name)
-{
-    for (int i = 0; i < table_columns(t); i++)
-        if (i != one && !strcasecmp(table_column_name(t, i), name))
-            return i;
-    return table_other_column(t, one);
-}
-
 static bool is_unlabelled(const struct examples_options *opt)
 {
     return opt->label && !strcmp(opt->label, "none");
@@ -71,9 +62,9 @@ static int find_columns(struct examples *e, const struct examples_options *opt)
     if (!opt->text && !label && table_guess_columns(t, &e->text, &e->label) < 0)
         return -1;
     if (e->text < 0)
-        e->text = other_column(t, e->label, "text");
+        e->text = table_other_column(t, e->label, "text");
     else if (e->label < 0 && !unlabelled)
-        e->label = other_column(t, e->text, "label");
+        e->label = table_other_column(t, e->text, "label");
     if (e->text < 0)
         return err_set(EXIT_DATA, "%s: has no column 'text'; name one with --text", table_name(t));
     if (e->labelled && e->label < 0)
@@ -239,12 +230,12 @@ static char *field_of(const struct examples *e, int column)
     return number.p;
 }
 
-/* For the columns that came since. */
 static bool is_id(const struct table *t, int column)
 {
     return table_column_is_named(t, column) && !strcmp(table_column_name(t, column), "id");
 }
 
+/* For the columns that came since. */
 static void name_fields(struct examples *e)
 {
     const int n = table_columns(e->table);

@@ -49,25 +49,13 @@ int table_add_column(struct table *t, const struct cell *name, bool named)
     return 0;
 }
 
-/* Blanks around the name of a column are no part of it. */
-static struct cell name_in(struct cell c)
-{
-    while (c.n > 0 && strchr(" \t", c.p[0])) {
-        c.p++;
-        c.n--;
-    }
-    while (c.n > 0 && strchr(" \t", c.p[c.n - 1]))
-        c.n--;
-    return c;
-}
-
 /* Columns for the N fields of the first row: called as the CELLS say, else by their numbers. */
 static int name_columns(struct table *t, const struct cell *cells, int n)
 {
     static const struct cell none = { "", 0, false };
 
     for (int i = 0; i < n; i++) {
-        const struct cell name = cells ? name_in(cells[i]) : none;
+        const struct cell name = cells ? cell_trimmed(cells[i]) : none;
 
         if (table_add_column(t, &name, name.n > 0) < 0)
             return err_in("%s", source_name(t->src));
@@ -95,7 +83,7 @@ static int read_header(struct table *t, size_t used)
 /* Excel's first line, "sep=;": it names the delimiter. */
 static char take_separator(struct table *t)
 {
-    const char *p = t->p + t->start, *const end = t->p + t->end;
+    const char *p = t->ahead.p + t->start, *const end = t->ahead.p + t->ahead.n;
     const bool quoted = p < end && *p == '"';
     char delimiter;
 
@@ -111,7 +99,7 @@ static char take_separator(struct table *t)
     if (p < end && *p != '\n' && p[-1] != '\r')
         return 0;
     p += p < end && *p == '\n';
-    t->start = (size_t)(p - t->p);
+    t->start = (size_t)(p - t->ahead.p);
     return delimiter;
 }
 
@@ -132,7 +120,7 @@ static int guess_dialect(struct table *t, const struct table_options *opt)
         sheet_read(&t->sheet, &v, &t->dialect);
         if (t->sheet.rows > 1 || v.last || t->sheet.broken || most > ROW_BYTES_MAX / 16)
             return 0;
-        while (!t->ended && t->end - t->start < 16 * most)
+        while (!t->ended && t->ahead.n - t->start < 16 * most)
             if (table_more(t) < 0)
                 return -1;
     }
@@ -177,12 +165,12 @@ int table_look_ahead(struct table *t, bool lines)
 {
     const size_t want = lines ? 3 : LOOK_AHEAD;
 
-    while (!t->ended && t->end < want)
+    while (!t->ended && t->ahead.n < want)
         if (table_more(t) < 0)
             return -1;
-    if (filetype_refuse(t->p, t->end < want ? t->end : want) < 0)
+    if (filetype_refuse(t->ahead.p, t->ahead.n < want ? t->ahead.n : want) < 0)
         return err_in("%s", source_name(t->src));
-    if (t->end < 3 || memcmp(t->p, "\xef\xbb\xbf", 3) != 0)
+    if (t->ahead.n < 3 || memcmp(t->ahead.p, "\xef\xbb\xbf", 3) != 0)
         return 0;
     t->start = 3;
     return t->encoding <= ENC_REPLACE
@@ -236,8 +224,7 @@ int table_open(struct table **out, const char *path, const struct table_options 
     struct table *t = xcalloc(1, sizeof *t);
 
     t->encoding = encoding_of(opt->encoding);
-    t->p = xmalloc(1);
-    t->cap = 1;
+    buf_reserve(&t->ahead, 0); /* an empty table has a place to begin at, too */
     t->row = -1;
     t->classes_guessed = !opt->member;
     if (source_open(&t->src, path, opt->member, !opt->lines, opt->threads) < 0 ||
@@ -263,7 +250,7 @@ void table_close(struct table *t)
     sheet_free(&t->sheet);
     members_free(&t->members);
     buf_free(&t->text);
-    free(t->p);
+    buf_free(&t->ahead);
     free(t);
 }
 
@@ -333,31 +320,28 @@ static bool is_aside(const struct table *t, int column)
     return t->sheet.columns == t->n_columns && sheet_column(&t->sheet, column, 0).filled == 0;
 }
 
-int table_other_column(const struct table *t, int one)
-{
-    int other = -1;
-
-    for (int i = 0; i < t->n_columns; i++)
-        if (i != one && !is_aside(t, i)) {
-            if (other >= 0)
-                return -1;
-            other = i;
-        }
-    return other;
-}
-
-/* The columns that are not aside: the first two of them, and how many. */
-static int main_columns(const struct table *t, int column[2])
+/* The columns that are not aside, nor EXCEPT: the first two of them, and how many. */
+static int main_columns(const struct table *t, int except, int column[2])
 {
     int n = 0;
 
     for (int i = 0; i < t->n_columns; i++)
-        if (!is_aside(t, i)) {
+        if (i != except && !is_aside(t, i)) {
             if (n < 2)
                 column[n] = i;
             n++;
         }
     return n;
+}
+
+int table_other_column(const struct table *t, int one, const char *name)
+{
+    int column[2];
+
+    for (int i = 0; i < t->n_columns; i++)
+        if (i != one && !strcasecmp(t->name[i], name))
+            return i;
+    return main_columns(t, one, column) == 1 ? column[0] : -1;
 }
 
 static struct label_guess guess_label(const struct table *t, const int column[2])
@@ -370,7 +354,7 @@ static struct label_guess guess_label(const struct table *t, const int column[2]
 int table_guess_columns(struct table *t, int *text, int *label)
 {
     int column[2];
-    const int n = main_columns(t, column);
+    const int n = main_columns(t, -1, column);
 
     *text = column_called(t, "text", true);
     *label = column_called(t, "label", true);
@@ -492,7 +476,7 @@ int64_t table_replaced_rows(const struct table *t)
 
 bool table_got_nothing(const struct table *t)
 {
-    return t->ended && t->end == 0 && source_is_pipe(t->src);
+    return t->ended && t->ahead.n == 0 && source_is_pipe(t->src);
 }
 
 const char *table_name(const struct table *t)

@@ -17,8 +17,8 @@ struct table {
     struct source *src;
     enum form form;
     enum encoding encoding;
-    char *p; /* bytes of the source that are not used up: p[start..end) */
-    size_t start, end, cap;
+    struct buf ahead; /* bytes of the source that are not used up: those from START on */
+    size_t start;
     bool ended; /* nothing comes behind them */
 
     struct dialect dialect;

@@ -20,16 +20,11 @@ static int add_block(struct table *t)
         return 0;
     }
     if (t->start > 0) {
-        memmove(t->p, t->p + t->start, t->end - t->start);
-        t->end -= t->start;
+        memmove(t->ahead.p, t->ahead.p + t->start, t->ahead.n - t->start);
+        t->ahead.n -= t->start;
         t->start = 0;
     }
-    if (t->end + n + 1 > t->cap) {
-        t->cap = t->end + n + 1 > 2 * t->cap ? t->end + n + 1 : 2 * t->cap;
-        t->p = xrealloc(t->p, t->cap);
-    }
-    memcpy(t->p + t->end, block, n);
-    t->end += n;
+    buf_add(&t->ahead, block, n);
     return 0;
 }
 
@@ -41,27 +36,27 @@ static int fail_long(const struct table *t)
     if (t->form != FORM_CSV || f->n == 0 || !f->v[f->n - 1].quoted)
         return err_set(EXIT_DATA, "row is longer than %d bytes; is this a table?", ROW_BYTES_MAX);
     (void)snprintf(where, sizeof where, "within %d bytes", ROW_BYTES_MAX);
-    return csv_not_closed(f, t->p + t->start, t->end - t->start, where);
+    return csv_not_closed(f, t->ahead.p + t->start, t->ahead.n - t->start, where);
 }
 
 int table_more(struct table *t)
 {
-    const size_t had = t->end - t->start;
+    const size_t had = t->ahead.n - t->start;
 
     if (had > ROW_BYTES_MAX)
         return fail_long(t);
     do
         if (add_block(t) < 0)
             return -1;
-    while (!t->ended && t->end - t->start < 2 * had);
+    while (!t->ended && t->ahead.n - t->start < 2 * had);
     return 0;
 }
 
 struct view table_view(const struct table *t, size_t most)
 {
-    const size_t n = t->end - t->start;
+    const size_t n = t->ahead.n - t->start;
 
-    return (struct view){ t->p + t->start, n < most ? n : most, t->ended && n <= most };
+    return (struct view){ t->ahead.p + t->start, n < most ? n : most, t->ended && n <= most };
 }
 
 #define EACH(byte) ((uint64_t)(byte)*0x0101010101010101u) /* in all eight bytes of a word */
@@ -139,8 +134,8 @@ static int next_line(struct table *t, struct cell *line)
     size_t len, used;
 
     for (;;) {
-        char *const p = t->p + t->start;
-        const size_t n = t->end - t->start;
+        char *const p = t->ahead.p + t->start;
+        const size_t n = t->ahead.n - t->start;
 
         if (!n && t->ended)
             return 0;
@@ -209,8 +204,8 @@ static void look_at_end(struct table *t, const char *row, size_t n, size_t used)
 int table_next_spans(struct table *t, size_t *used)
 {
     for (;;) {
-        const char *row = t->p + t->start;
-        const size_t n = t->end - t->start;
+        const char *row = t->ahead.p + t->start;
+        const size_t n = t->ahead.n - t->start;
         const int got = n ? csv_scan(&t->spans, row, n, t->ended, &t->dialect, used) : 0;
 
         if (got < 0 || (!n && t->ended))
@@ -250,7 +245,7 @@ static void warn_of_backslash(struct table *t, const char *row, size_t n)
 
 int table_take_row(struct table *t, struct cell *cells, size_t used)
 {
-    char *const row = t->p + t->start;
+    char *const row = t->ahead.p + t->start;
     const int n = t->spans.n;
 
     if (t->has.zero)
@@ -308,10 +303,11 @@ static bool is_blank(const struct cell *c)
 static int next_byte(struct table *t)
 {
     for (;;) {
-        while (t->start < t->end && t->p[t->start] && strchr(" \t\r\n", t->p[t->start]))
+        while (t->start < t->ahead.n && t->ahead.p[t->start] &&
+               strchr(" \t\r\n", t->ahead.p[t->start]))
             t->start++;
-        if (t->start < t->end)
-            return (unsigned char)t->p[t->start];
+        if (t->start < t->ahead.n)
+            return (unsigned char)t->ahead.p[t->start];
         if (t->ended)
             return 0;
         if (table_more(t) < 0)
@@ -386,13 +382,13 @@ static int next_array_object(struct table *t)
     if (got != '{')
         return err_set(EXIT_DATA, "JSON array holds what is no object; a row is "
                                   "{\"column\": value, ...}");
-    while ((n = json_extent(t->p + t->start, t->end - t->start)) == 0 && !t->ended)
+    while ((n = json_extent(t->ahead.p + t->start, t->ahead.n - t->start)) == 0 && !t->ended)
         if (table_more(t) < 0)
             return -1;
     if (n == 0)
         return err_set(EXIT_DATA, "JSON array ends in the middle of an object; get the file again");
-    char *const end = t->p + t->start + n;
-    struct cell object = { t->p + t->start, n, false };
+    char *const end = t->ahead.p + t->start + n;
+    struct cell object = { t->ahead.p + t->start, n, false };
     const char behind = *end;
 
     *end = 0;
@@ -437,7 +433,7 @@ static int next_file(struct table *t)
 {
     const int more = source_next_class(t->src);
 
-    t->start = t->end = 0;
+    t->start = t->ahead.n = 0;
     t->ended = false;
     t->line = 0;
     return more > 0 && table_look_ahead(t, true) < 0 ? -1 : more;

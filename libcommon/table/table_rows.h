@@ -47,6 +47,8 @@ int csv_not_closed(const struct spans *f, const char *p, size_t n, const char *w
 bool csv_is_empty(const struct spans *f);
 /* The text of field S of the row at P, in place, 0-terminated over the delimiter. */
 struct cell csv_cell(char *p, const struct span *s);
+/* C without the blanks and tabs around it. */
+struct cell cell_trimmed(struct cell c);
 
 /* One member of a JSON object: both decoded, 0-terminated. VALUE.p is NULL for null; numbers, true,
  * false, arrays and objects are their own text. */
@@ -91,8 +93,7 @@ struct sheet {
     int odd;           /* rows that have another number of fields, which are left out */
     bool broken;       /* a row is not valid; it and those behind it are left out */
     bool led;          /* some field had blanks before its quotation mark */
-    size_t used;       /* bytes of the view */
-    struct buf text;
+    struct buf text;   /* where they are; of CSV it is the view, as far as it was read */
 };
 
 void sheet_read(struct sheet *s, const struct view *v, const struct dialect *d);

@@ -7,8 +7,7 @@
 
 enum { SHEET_ROWS = 256 };
 
-/* Blanks around it are taken off, which is no harm for a comparison. */
-static struct cell trimmed(struct cell c)
+struct cell cell_trimmed(struct cell c)
 {
     while (c.n > 0 && (c.p[0] == ' ' || c.p[0] == '\t')) {
         c.p++;
@@ -19,16 +18,29 @@ static struct cell trimmed(struct cell c)
     return c;
 }
 
+/* The N cells of one row more; NULL where it is uneven, and left out. */
+static struct cell *next_row(struct sheet *s, int n)
+{
+    if (!s->rows)
+        s->columns = n;
+    if (n != s->columns) {
+        s->odd++;
+        return NULL;
+    }
+    const size_t before = (size_t)s->rows++ * (size_t)n;
+
+    s->cell = xnrealloc(s->cell, before + (size_t)n, sizeof *s->cell);
+    return s->cell + before;
+}
+
 static void add_row(struct sheet *s, char *row, const struct spans *f)
 {
-    const size_t n = (size_t)s->rows * (size_t)s->columns;
+    struct cell *cell = next_row(s, f->n);
 
-    s->cell = xnrealloc(s->cell, n + (size_t)f->n, sizeof *s->cell);
-    for (int i = 0; i < f->n; i++) {
-        s->cell[n + (size_t)i] = trimmed(csv_cell(row, &f->v[i]));
+    for (int i = 0; cell && i < f->n; i++) {
+        cell[i] = cell_trimmed(csv_cell(row, &f->v[i])); /* no harm for a comparison */
         s->led = s->led || f->v[i].led;
     }
-    s->rows++;
 }
 
 void sheet_read(struct sheet *s, const struct view *v, const struct dialect *d)
@@ -39,20 +51,13 @@ void sheet_read(struct sheet *s, const struct view *v, const struct dialect *d)
 
     *s = (struct sheet){ 0 };
     buf_reserve(&s->text, v->n); /* cells point into it: it must not move */
-    while (s->used < v->n && s->rows + s->odd < SHEET_ROWS &&
-           (got = csv_scan(&f, v->p + s->used, v->n - s->used, v->last, d, &used)) == 1) {
+    while (s->text.n < v->n && s->rows + s->odd < SHEET_ROWS &&
+           (got = csv_scan(&f, v->p + s->text.n, v->n - s->text.n, v->last, d, &used)) == 1) {
         char *row = s->text.p + s->text.n;
 
-        buf_add(&s->text, v->p + s->used, used);
-        s->used += used;
-        if (csv_is_empty(&f))
-            continue;
-        if (!s->columns)
-            s->columns = f.n;
-        if (f.n == s->columns)
+        buf_add(&s->text, v->p + s->text.n, used);
+        if (!csv_is_empty(&f))
             add_row(s, row, &f);
-        else
-            s->odd++;
     }
     s->broken = got < 0;
     free(f.v);
@@ -61,22 +66,14 @@ void sheet_read(struct sheet *s, const struct view *v, const struct dialect *d)
 /* The members of one object as a row, copied. */
 static void add_object(struct sheet *s, const struct members *m)
 {
-    if (!s->columns)
-        s->columns = m->n;
-    if (m->n != s->columns) {
-        s->odd++;
-        return;
-    }
-    const size_t n = (size_t)s->rows * (size_t)s->columns;
+    struct cell *cell = next_row(s, m->n);
 
-    s->cell = xnrealloc(s->cell, n + (size_t)m->n, sizeof *s->cell);
-    for (int i = 0; i < m->n; i++) {
+    for (int i = 0; cell && i < m->n; i++) {
         const struct cell *value = &m->v[i].value;
 
-        s->cell[n + (size_t)i] = (struct cell){ s->text.p + s->text.n, value->n, false };
+        cell[i] = (struct cell){ s->text.p + s->text.n, value->n, false };
         buf_add(&s->text, value->p ? value->p : "", value->n);
     }
-    s->rows++;
 }
 
 void sheet_read_json(struct sheet *s, const struct view *v)
