@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PIECE = 1 << 17 }; /* bytes of records that waited, at a time */
+
 /*
  * The header comes first and holds the labels, which are known last. So without --labels or a
  * header to take them from, the records wait in an unnamed temporary file, and memory does not grow
@@ -40,10 +42,12 @@ static int wait_failed(void)
 static int put_waiting(struct maker *m)
 {
     struct buf b = BUF_INIT;
+    size_t bytes;
 
+    if (record_fits(m->rec, &bytes) < 0)
+        return -1;
     record_append(m->rec, &b);
-    const bool kept =
-        fwrite(&b.n, sizeof b.n, 1, m->waiting) == 1 && fwrite(b.p, 1, b.n, m->waiting) == b.n;
+    const bool kept = fwrite(b.p, 1, b.n, m->waiting) == b.n;
 
     m->scored |= record_find(m->rec, "scores") != NULL;
     buf_free(&b);
@@ -159,9 +163,8 @@ static int take_input(struct maker *m, const char *path)
 /* All labels are known: the header, then the records that waited. */
 static int release_waiting(struct maker *m)
 {
-    uint8_t *p = NULL;
-    size_t n, len;
-    int rc = 0;
+    struct buf some = BUF_INIT;
+    int rc;
 
     if (m->labels.n)
         qsort(m->labels.name, (size_t)m->labels.n, sizeof *m->labels.name, text_order);
@@ -171,20 +174,13 @@ static int release_waiting(struct maker *m)
     if (fflush(m->waiting) != 0)
         return wait_failed();
     rewind(m->waiting);
-    if (start(m) < 0)
-        return -1;
-    for (int64_t i = 0; !rc && i < m->records; i++) {
-        if (fread(&n, sizeof n, 1, m->waiting) != 1)
-            rc = wait_failed();
-        p = rc ? p : xrealloc(p, n);
-        if (!rc && fread(p, 1, n, m->waiting) != n)
-            rc = wait_failed();
-        if (!rc && record_parse(m->rec, p, n, &len, i) != 1)
-            rc = -1;
-        if (!rc)
-            rc = writer_put(m->w, m->rec);
+    rc = start(m);
+    for (int64_t n = m->records; rc == 0 && !feof(m->waiting); n = 0) {
+        buf_reserve(&some, PIECE);
+        some.n = fread(some.p, 1, PIECE, m->waiting);
+        rc = ferror(m->waiting) ? wait_failed() : writer_put_encoded(m->w, &some, n);
     }
-    free(p);
+    buf_free(&some);
     return rc;
 }
 
