@@ -9,15 +9,9 @@
 
 /* ---- from JSON ---- */
 
-/* The member KEY of O, for which IS holds; else NULL and an error. */
-static const cJSON *member(const cJSON *o, const char *key, cJSON_bool (*is)(const cJSON *))
+static int bad(const char *key)
 {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-
-    if (is(v))
-        return v;
-    (void)err_set(EXIT_DATA, "a program's '%s' is not as it should be", key);
-    return NULL;
+    return err_set(EXIT_DATA, "a program's '%s' is not as it should be", key);
 }
 
 static cJSON_bool is_digest(const cJSON *v)
@@ -25,54 +19,48 @@ static cJSON_bool is_digest(const cJSON *v)
     return cJSON_IsString(v) && sha256_is_hex(v->valuestring, strlen(v->valuestring));
 }
 
-static cJSON_bool is_texts(const cJSON *v)
-{
-    const cJSON *text = cJSON_IsArray(v) ? v->child : NULL;
-
-    while (text && cJSON_IsString(text))
-        text = text->next;
-    return cJSON_IsArray(v) && !text;
-}
-
 /* The member KEY of O in CBOR, a text for which IS holds. */
 static int take_text(struct buf *b, const cJSON *o, const char *key,
                      cJSON_bool (*is)(const cJSON *))
 {
-    const cJSON *v = member(o, key, is);
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
 
-    if (!v)
-        return -1;
+    if (!is(v))
+        return bad(key);
     item_put_pair(b, key, v->valuestring);
     return 0;
 }
 
-static int take_options(struct buf *b, const cJSON *entry)
+/* The member KEY of O in CBOR, an array of what TAKE makes of each of its values. */
+static int take_array(struct buf *b, const cJSON *o, const char *key,
+                      int (*take)(struct buf *b, const cJSON *v))
 {
-    const cJSON *all = member(entry, "options", is_texts), *v;
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(o, key), *v;
 
-    if (!all)
-        return -1;
-    item_put_key(b, "options");
-    item_put(b, ITEM_ARRAY, (uint64_t)cJSON_GetArraySize(all));
-    cJSON_ArrayForEach(v, all) item_put_key(b, v->valuestring);
-    return 0;
-}
-
-static int take_inputs(struct buf *b, const cJSON *entry)
-{
-    const cJSON *all = member(entry, "inputs", cJSON_IsArray), *v;
-
-    if (!all)
-        return -1;
-    item_put_key(b, "inputs");
+    if (!cJSON_IsArray(all))
+        return bad(key);
+    item_put_key(b, key);
     item_put(b, ITEM_ARRAY, (uint64_t)cJSON_GetArraySize(all));
     cJSON_ArrayForEach(v, all)
     {
-        item_put(b, ITEM_MAP, 2);
-        if (take_text(b, v, "what", cJSON_IsString) < 0 || take_text(b, v, "sha256", is_digest) < 0)
+        if (take(b, v) < 0)
             return -1;
     }
     return 0;
+}
+
+static int take_option(struct buf *b, const cJSON *v)
+{
+    if (!cJSON_IsString(v))
+        return bad("options");
+    item_put_key(b, v->valuestring);
+    return 0;
+}
+
+static int take_input(struct buf *b, const cJSON *v)
+{
+    item_put(b, ITEM_MAP, 2);
+    return take_text(b, v, "what", cJSON_IsString) < 0 ? -1 : take_text(b, v, "sha256", is_digest);
 }
 
 static int take_entry(struct buf *b, const cJSON *entry)
@@ -81,8 +69,10 @@ static int take_entry(struct buf *b, const cJSON *entry)
     const bool tokenizer = cJSON_GetObjectItemCaseSensitive(entry, "tokenizer") != NULL;
 
     item_put(b, ITEM_MAP, 3 + (uint64_t)inputs + tokenizer);
-    if (take_text(b, entry, "tool", cJSON_IsString) < 0 || (inputs && take_inputs(b, entry) < 0) ||
-        take_options(b, entry) < 0 || take_text(b, entry, "version", cJSON_IsString) < 0)
+    if (take_text(b, entry, "tool", cJSON_IsString) < 0 ||
+        (inputs && take_array(b, entry, "inputs", take_input) < 0) ||
+        take_array(b, entry, "options", take_option) < 0 ||
+        take_text(b, entry, "version", cJSON_IsString) < 0)
         return -1;
     return tokenizer ? take_text(b, entry, "tokenizer", cJSON_IsString) : 0;
 }
@@ -101,12 +91,10 @@ static int take_entries(struct buf *b, const char *json)
     return n < 0 ? err_in("the chain of programs") : n;
 }
 
-/* The N entries in ENTRIES, which is empty then, as one array. */
-static void put_array(struct buf *b, struct buf *entries, int n)
+static void put_array(struct buf *b, const struct buf *entries, int n)
 {
     item_put(b, ITEM_ARRAY, (uint64_t)n);
     buf_add(b, entries->p, entries->n);
-    buf_free(entries);
 }
 
 int chain_parse(struct buf *cbor, const char *json)

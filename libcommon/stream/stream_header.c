@@ -197,6 +197,15 @@ int stream_header_other_tokenizer(const struct stream_header *h, const char *wan
     return rc;
 }
 
+/* The array KEY of the N texts TEXT. */
+static void put_texts(struct buf *b, const char *key, const char *const *text, int n)
+{
+    item_put_key(b, key);
+    item_put(b, ITEM_ARRAY, (uint64_t)n);
+    for (int i = 0; i < n; i++)
+        item_put_key(b, text[i]);
+}
+
 /* Digests as bytes, or in hexadecimal for JSON, which knows none. */
 static void put_inputs(struct buf *b, const struct stream_input *input, int n, bool for_json)
 {
@@ -249,10 +258,7 @@ void stream_entry_put(struct buf *b, const struct stream_entry *says)
     item_put_pair(b, "tool", cli_tool());
     if (says->input)
         put_inputs(b, says->input, says->inputs, true);
-    item_put_key(b, "options");
-    item_put(b, ITEM_ARRAY, (uint64_t)n);
-    for (int i = 0; i < n; i++)
-        item_put_key(b, option[i]);
+    put_texts(b, "options", option, n);
     item_put_pair(b, "version", slmtools_version);
     if (adapted)
         put_adapters(b, says);
@@ -260,14 +266,6 @@ void stream_entry_put(struct buf *b, const struct stream_entry *says)
         sha256_hex(says->tokenizer, hex);
         item_put_pair(b, "tokenizer", hex);
     }
-}
-
-static void put_names(struct buf *b, const char *key, char *const *name, int n)
-{
-    item_put_key(b, key);
-    item_put(b, ITEM_ARRAY, (uint64_t)n);
-    for (int i = 0; i < n; i++)
-        item_put_key(b, name[i]);
 }
 
 void stream_header_put(struct buf *b, const struct stream_header *h)
@@ -282,9 +280,9 @@ void stream_header_put(struct buf *b, const struct stream_header *h)
     buf_add(b, h->chain.p, h->chain.n);
     item_put_pair(b, "format", format_name);
     if (has_labels)
-        put_names(b, "labels", h->labels.name, h->labels.n);
+        put_texts(b, "labels", (const char *const *)h->labels.name, h->labels.n);
     if (has_answers)
-        put_names(b, "answers", h->labels.answer, h->labels.n);
+        put_texts(b, "answers", (const char *const *)h->labels.answer, h->labels.n);
     item_put_key(b, "version");
     item_put(b, ITEM_UINT, STREAM_VERSION);
 }

@@ -89,7 +89,6 @@ int stream_source_open(struct stream_source *s)
 {
     if (zin_open(&s->in, s->path) < 0)
         return -1;
-    s->hashed = s->pos = s->end = 0;
     s->position = 0;
     s->sha = sha256_new();
     return parse_header(s);
