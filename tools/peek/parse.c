@@ -189,56 +189,39 @@ static int put_value(struct buf *b, const char *p, int depth)
 
 static int set_floats(struct record *rec, const char *key, const char *p)
 {
-    float *f = NULL;
-    size_t n = 0, cap = 0;
+    struct buf floats = BUF_INIT;
     int rc = *p == '[' ? 0 : err_set(EXIT_DATA, "it should be an array of numbers");
 
     for (p = rc ? NULL : json_first(p); !rc && p; p = json_next(json_end(p))) {
         const float v = is_number(p) ? (float)strtod(p, NULL) : INFINITY;
 
-        if (n == cap) {
-            cap = cap ? 2 * cap : 16;
-            f = xnrealloc(f, cap, sizeof *f);
-        }
-        f[n++] = v;
+        buf_add(&floats, &v, sizeof v);
         if (!isfinite(v))
             rc = err_set(EXIT_DATA, "it should be an array of numbers that float32 can hold");
     }
     if (!rc)
-        record_set_f32(rec, key, f, n);
-    free(f);
+        record_set_f32(rec, key, (const void *)floats.p, floats.n / sizeof(float));
+    buf_free(&floats);
     return rc;
 }
 
-/* How many whole numbers from 0 to 2^32-1 the array at P holds and the largest; -1 when P is no
- * array or there is anything else. */
-static int64_t count_ids(const char *p, uint64_t *largest)
+/* Appends the uint32_t that the array at P holds and gives the largest; -1 when P is no array or
+ * holds anything else. */
+static int64_t read_ids(struct buf *ids, const char *p)
 {
     struct number v;
-    int64_t n = 0;
+    uint32_t id, largest = 0;
 
-    *largest = 0;
     if (*p != '[')
         return -1;
-    for (p = json_first(p); p; p = json_next(json_end(p)), n++) {
+    for (p = json_first(p); p; p = json_next(json_end(p))) {
         if (!is_number(p) || read_number(&v, p) < 0 || !v.whole || v.negative || v.u > UINT32_MAX)
             return -1;
-        *largest = v.u > *largest ? v.u : *largest;
+        id = (uint32_t)v.u;
+        largest = id > largest ? id : largest;
+        buf_add(ids, &id, sizeof id);
     }
-    return n;
-}
-
-static void set_ids(struct record *rec, const char *key, const char *p, size_t n, bool wide)
-{
-    uint32_t *ids = xnmalloc(n, sizeof *ids);
-    struct number v;
-    size_t i = 0;
-
-    for (p = json_first(p); p; p = json_next(json_end(p)))
-        if (!read_number(&v, p))
-            ids[i++] = (uint32_t)v.u;
-    record_set_ids(rec, key, ids, n, wide);
-    free(ids);
+    return largest;
 }
 
 static int set_any(struct record *rec, const struct member *m)
@@ -277,7 +260,8 @@ static int set_loss(struct record *rec, const char *p)
 static int set_field(struct record *rec, const struct member *m)
 {
     const char *key = strlen(m->key) == m->n ? m->key : ""; /* "": it holds U+0000 */
-    uint64_t largest;
+    struct buf ids = BUF_INIT;
+    int rc = 0;
 
     if (!m->n)
         return err_set(EXIT_DATA, "a field's name must not be empty");
@@ -287,12 +271,15 @@ static int set_field(struct record *rec, const struct member *m)
         return set_id(rec, m->value);
     if (!strcmp(key, "loss") && is_number(m->value))
         return set_loss(rec, m->value);
-    const int64_t n = *key ? count_ids(m->value, &largest) : -1;
+    const int64_t largest = *key ? read_ids(&ids, m->value) : -1;
 
-    if (n < 0)
-        return set_any(rec, m);
-    set_ids(rec, key, m->value, (size_t)n, largest > UINT16_MAX);
-    return 0;
+    if (largest >= 0)
+        record_set_ids(rec, key, (const void *)ids.p, ids.n / sizeof(uint32_t),
+                       largest > UINT16_MAX);
+    else
+        rc = set_any(rec, m);
+    buf_free(&ids);
+    return rc;
 }
 
 int parse_record(struct record *rec, const char *line, size_t n, int64_t position)

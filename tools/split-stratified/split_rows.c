@@ -21,7 +21,7 @@ static const char any_split[] = "train";
 /* Index of a label, which is added when the set is not FIXED. */
 static int class_of_label(struct rows *r, const char *label, size_t n, const char *fixed)
 {
-    if (n == 4 && !memcmp(label, "none", n))
+    if (text_is(label, n, "none"))
         return err_set(EXIT_DATA,
                        "a label is called 'none', which predict says where no label fits; "
                        "call it otherwise, or say --label none if there are no labels");
@@ -134,11 +134,6 @@ static bool is_same_set(const struct labels *a, const struct labels *b)
     return same;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Puts the labels that were found into their final order: that of SET where they are its labels.
  * Without SET nobody knows whether they are, and the order is a part of the result. */
 static int order_labels(struct rows *r, const char *set)
@@ -155,7 +150,7 @@ static int order_labels(struct rows *r, const char *set)
         r->labels = known;
     } else {
         labels_free(&known);
-        qsort(r->labels.name, (size_t)r->labels.n, sizeof *r->labels.name, by_bytes);
+        qsort(r->labels.name, (size_t)r->labels.n, sizeof *r->labels.name, text_order);
     }
     for (int c = 0; c < was.n; c++)
         now[c] = labels_find(&r->labels, was.name[c], strlen(was.name[c]));
