@@ -181,7 +181,7 @@ static void evaluate(struct work *w, int run, int64_t at)
         metrics_restrict(&m, &s->chosen);
     }
     for (int f = 0; f < ECE; f++)
-        s->value[f][at] = metrics_figure(&m, (enum figure)f);
+        s->value[f][at] = m.figure[f];
     for (int i = 0; i < s->reported->n; i++)
         s->f1[i * w->resamples + at] = label_metrics(s->reported, i).f1;
 }

@@ -2,15 +2,12 @@
 
 #include "mcnemar.h"
 #include "mem.h"
-#include "utf8.h"
 
 #include <stdlib.h>
 
-const char *const conclusion_name[] = { "undecided", "better", "worse" };
-
 double comparison_difference(const struct comparison *c, enum figure f)
 {
-    return metrics_figure(&c->b.m, f) - metrics_figure(&c->a.m, f);
+    return c->b.m.figure[f] - c->a.m.figure[f];
 }
 
 static bool is_right(const struct judged *j)
@@ -73,30 +70,4 @@ void comparison_free(struct comparison *c)
     assessment_free(&c->a);
     assessment_free(&c->b);
     boot_free(&c->boot);
-}
-
-void comparison_sentence(struct buf *b, const struct comparison *c)
-{
-    const struct interval d = c->boot.difference[ACCURACY];
-    const char *a_name = c->a.run->name, *b_name = c->b.run->name;
-
-    if (c->conclusion == UNDECIDED) {
-        buf_puts(b, "Whether '");
-        utf8_show_line(b, b_name);
-        buf_puts(b, "' is more often right than '");
-        utf8_show_line(b, a_name);
-        buf_printf(b, "' is open: ");
-        if (d.low > 0 || d.high < 0)
-            buf_printf(b, "McNemar's p is %.3g.", c->mcnemar_p);
-        else
-            buf_printf(b, "the interval of the difference, %.4f to %.4f, contains zero.", d.low,
-                       d.high);
-        return;
-    }
-    buf_putc(b, '\'');
-    utf8_show_line(b, b_name);
-    buf_printf(b, "' is %s often right than '", c->conclusion == B_BETTER ? "more" : "less");
-    utf8_show_line(b, a_name);
-    buf_printf(b, "': the interval of the difference, %.4f to %.4f, does not contain zero.", d.low,
-               d.high);
 }

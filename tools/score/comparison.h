@@ -9,7 +9,6 @@ enum conclusion {
     B_BETTER,
     B_WORSE,
 };
-extern const char *const conclusion_name[]; /* "undecided", "better", "worse" */
 
 struct comparison { /* of one slice */
     struct assessment a, b;
@@ -27,8 +26,6 @@ void comparison_free(struct comparison *c);
 
 /* B minus A. */
 double comparison_difference(const struct comparison *c, enum figure f);
-/* Appends a sentence that claims no more than the interval of the difference and McNemar's test do. */
-void comparison_sentence(struct buf *b, const struct comparison *c);
 
 /* The forms of the report, in comparison_report.c; FIELD as in report.h. */
 void comparison_text(struct buf *b, const struct comparison *c);

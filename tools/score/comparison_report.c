@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+static const char *const conclusion_name[] = { "undecided", "better", "worse" };
+
 static bool both_have(const struct comparison *c, int figure)
 {
     return figure < LOG_LOSS || (c->a.m.scored && c->b.m.scored);
@@ -24,23 +26,13 @@ static void put_figure(struct buf *b, double v)
         buf_printf(b, "  %9.4f", v);
 }
 
-static void put_wide(struct buf *b, const struct comparison *c, enum figure f)
+static void put_row(struct buf *b, const struct comparison *c, enum figure f, bool narrow)
 {
     buf_printf(b, "%-17s", figure_name[f]);
-    put_figure(b, metrics_figure(&c->a.m, f));
-    put_figure(b, metrics_figure(&c->b.m, f));
-    put_figure(b, comparison_difference(c, f));
-    if (f < ECE && !isnan(c->boot.difference[f].low))
-        buf_printf(b, "  %.4f to %.4f", c->boot.difference[f].low, c->boot.difference[f].high);
-    buf_putc(b, '\n');
-}
-
-static void put_narrow(struct buf *b, const struct comparison *c, enum figure f)
-{
-    buf_printf(b, "%-17s", figure_name[f]);
-    put_figure(b, metrics_figure(&c->a.m, f));
-    put_figure(b, metrics_figure(&c->b.m, f));
-    buf_puts(b, "\n  b - a  ");
+    put_figure(b, c->a.m.figure[f]);
+    put_figure(b, c->b.m.figure[f]);
+    if (narrow)
+        buf_puts(b, "\n  b - a  ");
     put_figure(b, comparison_difference(c, f));
     if (f < ECE && !isnan(c->boot.difference[f].low))
         buf_printf(b, "  %.4f to %.4f", c->boot.difference[f].low, c->boot.difference[f].high);
@@ -53,7 +45,34 @@ void comparison_table(struct buf *b, const struct comparison *c, bool narrow)
     buf_puts(b, narrow ? "\n" : "      b - a  95 % interval\n");
     for (int f = 0; f < FIGURES; f++)
         if (both_have(c, f))
-            (narrow ? put_narrow : put_wide)(b, c, (enum figure)f);
+            put_row(b, c, (enum figure)f, narrow);
+}
+
+/* Claims no more than the interval of the difference and McNemar's test do. */
+static void put_sentence(struct buf *b, const struct comparison *c)
+{
+    const struct interval d = c->boot.difference[ACCURACY];
+    const char *a_name = c->a.run->name, *b_name = c->b.run->name;
+
+    if (c->conclusion == UNDECIDED) {
+        buf_puts(b, "Whether '");
+        utf8_show_line(b, b_name);
+        buf_puts(b, "' is more often right than '");
+        utf8_show_line(b, a_name);
+        buf_printf(b, "' is open: ");
+        if (d.low > 0 || d.high < 0)
+            buf_printf(b, "McNemar's p is %.3g.", c->mcnemar_p);
+        else
+            buf_printf(b, "the interval of the difference, %.4f to %.4f, contains zero.", d.low,
+                       d.high);
+        return;
+    }
+    buf_putc(b, '\'');
+    utf8_show_line(b, b_name);
+    buf_printf(b, "' is %s often right than '", c->conclusion == B_BETTER ? "more" : "less");
+    utf8_show_line(b, a_name);
+    buf_printf(b, "': the interval of the difference, %.4f to %.4f, does not contain zero.", d.low,
+               d.high);
 }
 
 void comparison_words(struct buf *b, const struct comparison *c)
@@ -65,7 +84,7 @@ void comparison_words(struct buf *b, const struct comparison *c)
     buf_printf(b, "McNemar's exact p: %.4g. Bootstrap p: %.4g (%lld paired resamples, seed %lu).\n",
                c->mcnemar_p, c->boot.p[ACCURACY], (long long)c->boot.how.resamples,
                (unsigned long)c->boot.how.seed);
-    comparison_sentence(b, c);
+    put_sentence(b, c);
     buf_putc(b, '\n');
 }
 
@@ -77,7 +96,7 @@ void comparison_head(struct buf *b, const struct comparison *c)
         buf_printf(b, "%c: ", 'a' + i);
         utf8_show_line(b, side[i]->run->name);
         buf_printf(b, ", accuracy %.4f, 95 %% interval %.4f to %.4f (Wilson)\n",
-                   side[i]->m.accuracy, side[i]->accuracy.low, side[i]->accuracy.high);
+                   side[i]->m.figure[ACCURACY], side[i]->accuracy.low, side[i]->accuracy.high);
     }
     buf_puts(b, "majority class '");
     utf8_show_line(b, c->a.majority);

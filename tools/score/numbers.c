@@ -16,7 +16,7 @@ int list_numbers(struct number *v, const struct metrics *m)
         if (f == LOG_LOSS)
             v[n++] = (struct number){ "none", (double)m->none, true };
         if (f < LOG_LOSS || m->scored)
-            v[n++] = (struct number){ figure_name[f], metrics_figure(m, (enum figure)f), false };
+            v[n++] = (struct number){ figure_name[f], m->figure[f], false };
     }
     return n;
 }

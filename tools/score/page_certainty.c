@@ -102,7 +102,7 @@ void page_calibration(struct buf *b, const struct page *p)
         page_run_heading(b, p, i);
         put_reliability(b, p, i);
         buf_puts(b, "<figcaption>Expected calibration error ");
-        page_number(b, p, i, HTML_FIGURE, p->all[i]->m.ece, "ece");
+        page_number(b, p, i, HTML_FIGURE, p->all[i]->m.figure[ECE], "ece");
         html_put(b,
                  ": the mean distance to the diagonal, over %d bins and weighted by records; 0 is "
                  "best. Thin lines are 95\xc2\xa0%% intervals.</figcaption>\n",

@@ -37,12 +37,12 @@ static void put_slice(struct buf *b, const struct page *p, int slice, int run)
     }
     buf_puts(b, "<td class=\"r\">");
     put_path(&path, p, slice, run, "accuracy");
-    html_number(b, path.p, HTML_SHARE, a->m.accuracy);
+    html_number(b, path.p, HTML_SHARE, a->m.figure[ACCURACY]);
     put_path(&path, p, slice, run, "accuracy_interval");
     html_interval(b, path.p, HTML_SHARE, a->accuracy);
     buf_puts(b, "</td><td>");
     put_path(&path, p, slice, run, "macro_f1");
-    html_number(b, path.p, HTML_FIGURE, a->m.macro_f1);
+    html_number(b, path.p, HTML_FIGURE, a->m.figure[MACRO_F1]);
     buf_puts(b, "</td>");
     buf_free(&path);
 }
@@ -91,7 +91,7 @@ static void put_picture(struct buf *b, const struct page *p)
         for (int i = 0; i < n; i++) {
             const struct assessment *a = p->slices[i].run[r];
 
-            v[r][i] = a->m.accuracy;
+            v[r][i] = a->m.figure[ACCURACY];
             low[r][i] = a->accuracy.low;
             high[r][i] = a->accuracy.high;
         }

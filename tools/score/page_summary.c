@@ -18,7 +18,7 @@ static void put_words_of(struct buf *b, const struct page *p, int i)
         buf_puts(b, ": ");
     }
     html_put(b, "%d of %d records are right, ", a->m.right, a->m.n);
-    page_number(b, p, i, HTML_SHARE, a->m.accuracy, "accuracy");
+    page_number(b, p, i, HTML_SHARE, a->m.figure[ACCURACY], "accuracy");
     buf_puts(b, " (95\xc2\xa0% interval ");
     page_interval(b, p, i, HTML_SHARE, a->accuracy, "accuracy_interval");
     buf_puts(b, ").");
@@ -170,7 +170,7 @@ void page_accuracies(struct buf *b, const struct page *p, bool alone)
     for (size_t i = 0; i < n; i++) {
         const struct assessment *a = p->all[i];
 
-        v[i] = a->m.accuracy;
+        v[i] = a->m.figure[ACCURACY];
         low[i] = a->accuracy.low;
         high[i] = a->accuracy.high;
         name[i] = a->run->name;

@@ -256,8 +256,8 @@ void terminal_comparison(struct buf *b, const struct comparison *c, const struct
     comparison_head(&text, c);
     put_lines(b, &text, t);
     for (int i = 0; i < 2; i++) {
-        buf_printf(b, "%c  %.4f", 'a' + i, side[i]->m.accuracy);
-        terminal_bar(b, t, side[i]->m.accuracy, 9);
+        buf_printf(b, "%c  %.4f", 'a' + i, side[i]->m.figure[ACCURACY]);
+        terminal_bar(b, t, side[i]->m.figure[ACCURACY], 9);
         terminal_end_line(b);
     }
     buf_putc(b, '\n');

@@ -231,55 +231,43 @@ static double kappa(const struct metrics *m, const struct confusion *c, double r
     return 1 - (n - right) / (n - by_chance);
 }
 
-static double ece(const struct tally *t)
+/* Of all records together. */
+static double calibration_error(const struct tally *t)
 {
     double sum = 0;
 
     for (int i = 0; i < ECE_BINS; i++)
         sum += fabs((double)t->bin[i].right - t->bin[i].confidence);
-    return sum / (double)t->scored;
+    return sum;
 }
 
 void metrics_compute(struct metrics *m, const struct confusion *c, const struct tally *t)
 {
-    *m = (struct metrics){ .n = t->n };
+    *m = (struct metrics){ .n = t->n, .scored = t->scored > 0 };
     for (int i = 0; i < c->n; i++) {
         m->right += c->right[i];
         m->none += c->none[i];
     }
-    const double right = (double)m->right;
+    const double right = (double)m->right, scored = m->scored ? (double)t->scored : NAN;
 
-    m->accuracy = right / (double)m->n;
-    m->macro_f1 = macro_f1(c, false);
-    m->weighted_f1 = weighted_f1(c);
-    m->balanced_accuracy = balanced_accuracy(c);
-    m->mcc = mcc(m, c, right);
-    m->kappa = kappa(m, c, right);
-    m->scored = t->scored > 0;
-    if (m->scored) {
-        m->log_loss = t->log_loss / (double)t->scored;
-        m->brier = t->brier / (double)t->scored;
-        m->ece = ece(t);
-    }
+    m->figure[ACCURACY] = right / (double)m->n;
+    m->figure[BALANCED] = balanced_accuracy(c);
+    m->figure[MACRO_F1] = macro_f1(c, false);
+    m->figure[WEIGHTED_F1] = weighted_f1(c);
+    m->figure[MCC] = mcc(m, c, right);
+    m->figure[KAPPA] = kappa(m, c, right);
+    m->figure[LOG_LOSS] = t->log_loss / scored;
+    m->figure[BRIER] = t->brier / scored;
+    m->figure[ECE] = calibration_error(t) / scored;
 }
 
 void metrics_restrict(struct metrics *m, const struct confusion *c)
 {
-    m->macro_f1 = macro_f1(c, true);
-    m->weighted_f1 = weighted_f1(c);
+    m->figure[MACRO_F1] = macro_f1(c, true);
+    m->figure[WEIGHTED_F1] = weighted_f1(c);
 }
 
 const char *const figure_name[FIGURES] = {
     "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc",
     "kappa",    "log_loss",          "brier",    "ece",
 };
-
-double metrics_figure(const struct metrics *m, enum figure f)
-{
-    const double v[FIGURES] = {
-        m->accuracy, m->balanced_accuracy, m->macro_f1, m->weighted_f1, m->mcc,
-        m->kappa,    m->log_loss,          m->brier,    m->ece
-    };
-
-    return f < LOG_LOSS || m->scored ? v[f] : NAN;
-}

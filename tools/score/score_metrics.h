@@ -31,18 +31,15 @@ struct label_metrics {
     double precision, recall, f1;
 };
 
-struct metrics {
-    int64_t n, none, right;
-    double accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc, kappa;
-    bool scored;
-    double log_loss, brier, ece;
-};
-
-/* The numbers of struct metrics that are between 0 and 1 or nearly so, in the order of reports. */
+/* Numbers that are between 0 and 1 or nearly so, in the order of reports. */
 enum figure { ACCURACY, BALANCED, MACRO_F1, WEIGHTED_F1, MCC, KAPPA, LOG_LOSS, BRIER, ECE, FIGURES };
 extern const char *const figure_name[FIGURES];
-/* NaN where there is none. */
-double metrics_figure(const struct metrics *m, enum figure f);
+
+struct metrics {
+    int64_t n, none, right;
+    bool scored;
+    double figure[FIGURES]; /* NaN: there is none, as of those from LOG_LOSS on where not SCORED */
+};
 
 enum order {
     ORDER_GIVEN,   /* all labels as they are */
