@@ -4,6 +4,7 @@
 #include "mem.h"
 #include "utf8.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -219,6 +220,15 @@ void number_put(struct buf *b, const struct number *v)
         buf_printf(b, "%.0f", v->value);
     else
         json_put_double(b, v->value);
+}
+
+void number_put_columns(struct buf *b, const struct number *v)
+{
+    buf_printf(b, "%-18s", v->name);
+    if (isnan(v->value))
+        buf_printf(b, "%8s", "-");
+    else
+        buf_printf(b, "%8.*f", v->whole ? 0 : 4, v->value);
 }
 
 bool number_put_line(void *user, const char *name, const struct number *v)

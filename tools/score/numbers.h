@@ -28,6 +28,8 @@ bool number_find(const struct assessment *a, const struct comparison *c, const c
                  double *value);
 
 void number_put(struct buf *b, const struct number *v);
+/* Name and value for people, in 26 columns; NaN is '-'. */
+void number_put_columns(struct buf *b, const struct number *v);
 /* A take_number: a line NAME, tab, value to the struct buf USER. */
 bool number_put_line(void *user, const char *name, const struct number *v);
 

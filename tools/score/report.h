@@ -28,7 +28,9 @@ void report_sklearn(struct buf *b, const struct tally *t, const struct labels *l
  */
 MUST_USE int report_seed(struct buf *b, const struct tally *t, const struct labels *l);
 
-/* Code points of a text, which is what Python pads by. */
-int text_width(const char *s);
+/* Code points of the longest name in C, LEAST at least. */
+int text_widest(const struct confusion *c, int least);
+/* Appends S at the right of WIDTH code points, which is what Python pads by. */
+void text_right(struct buf *b, const char *s, int width);
 
 #endif

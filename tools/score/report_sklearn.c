@@ -6,14 +6,6 @@
 
 /* ---- classification_report ---- */
 
-/* Python's {:>WIDTH} pads by code points. */
-static void put_name(struct buf *b, const char *name, int width)
-{
-    for (int i = text_width(name); i < width; i++)
-        buf_putc(b, ' ');
-    buf_puts(b, name);
-}
-
 /* How the rows of a report are laid out. */
 struct layout {
     int width, digits;
@@ -32,15 +24,9 @@ static void put_support(struct buf *b, const struct layout *l, int64_t support)
 static void put_row(struct buf *b, const struct layout *l, const char *name, const double v[3],
                     int64_t support)
 {
-    put_name(b, name, l->width);
+    text_right(b, name, l->width);
     buf_printf(b, "  %9.*f %9.*f %9.*f", l->digits, v[0], l->digits, v[1], l->digits, v[2]);
     put_support(b, l, support);
-}
-
-/* f1 of precision and recall that are both V, as it is computed for the micro average. */
-static double micro_f1(double v)
-{
-    return v + v != 0 ? 2.0 * v * v / (v + v) : 0;
 }
 
 struct columns {
@@ -57,15 +43,6 @@ static void put_average(struct buf *b, const struct layout *l, const char *name,
     put_row(b, l, name, v, support);
 }
 
-static int64_t count_right(const struct confusion *c)
-{
-    int64_t right = 0;
-
-    for (int i = 0; i < c->n; i++)
-        right += c->count[i * c->n + i];
-    return right;
-}
-
 static int64_t sum_of(const int64_t *v, int n)
 {
     int64_t sum = 0;
@@ -78,19 +55,18 @@ static int64_t sum_of(const int64_t *v, int n)
 /* The average over records, which is the accuracy where every record has one of the labels. */
 static void put_micro(struct buf *b, const struct layout *l, const struct confusion *c)
 {
-    const double right = (double)count_right(c);
+    const double right = (double)sum_of(c->right, c->n);
     const int64_t support = sum_of(c->support, c->n), predicted = sum_of(c->predicted, c->n);
+    const double p = predicted ? right / (double)predicted : 0;
+    const double r = support ? right / (double)support : 0;
+    const double f1 = p + r != 0 ? 2.0 * p * r / (p + r) : 0;
 
     if (!l->all) {
-        const double p = predicted ? right / (double)predicted : 0;
-        const double r = support ? right / (double)support : 0;
-
-        put_row(b, l, "micro avg", (double[]){ p, r, p + r != 0 ? 2.0 * p * r / (p + r) : 0 },
-                support);
+        put_row(b, l, "micro avg", (double[]){ p, r, f1 }, support);
         return;
     }
-    put_name(b, "accuracy", l->width);
-    buf_printf(b, "  %9s %9s %9.*f", "", "", l->digits, micro_f1(right / (double)support));
+    text_right(b, "accuracy", l->width);
+    buf_printf(b, "  %9s %9s %9.*f", "", "", l->digits, f1);
     put_support(b, l, support);
 }
 
@@ -125,14 +101,12 @@ static void put_averages(struct buf *b, const struct layout *l, const struct con
 static void put_classification(struct buf *b, const struct confusion *c,
                                const struct confusion *occur, int digits)
 {
-    struct layout l = { digits > 12 ? digits : 12, digits, true, count_right(occur) == 0 };
+    struct layout l = { text_widest(c, digits > 12 ? digits : 12), digits, c->n == occur->n,
+                        sum_of(occur->right, occur->n) == 0 };
 
     for (int i = 0; i < c->n; i++)
         l.all = l.all && (c->support[i] || c->predicted[i]);
-    l.all = l.all && c->n == occur->n;
-    for (int i = 0; i < c->n; i++)
-        l.width = text_width(c->name[i]) > l.width ? text_width(c->name[i]) : l.width;
-    put_name(b, "", l.width);
+    text_right(b, "", l.width);
     buf_puts(b, "  precision    recall  f1-score   support\n\n");
     for (int i = 0; i < c->n; i++) {
         const struct label_metrics one = label_metrics(c, i);

@@ -77,11 +77,7 @@ static void put_numbers(struct buf *b, const struct metrics *m, const struct ter
     const int n = list_numbers(v, m);
 
     for (int i = 0; i < n; i++) {
-        buf_printf(b, "%-18s", v[i].name);
-        if (isnan(v[i].value))
-            buf_printf(b, "%8s", "-");
-        else
-            buf_printf(b, "%8.*f", v[i].whole ? 0 : 4, v[i].value);
+        number_put_columns(b, &v[i]);
         for (int f = 0; f < MCC; f++)
             if (!strcmp(v[i].name, figure_name[f]))
                 terminal_bar(b, t, v[i].value, 26);

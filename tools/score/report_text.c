@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int text_width(const char *s)
+static int text_width(const char *s)
 {
     int n = 0;
 
@@ -24,6 +24,13 @@ static void put_padded(struct buf *b, const char *s, int width)
         buf_putc(b, ' ');
 }
 
+void text_right(struct buf *b, const char *s, int width)
+{
+    for (int i = text_width(s); i < width; i++)
+        buf_putc(b, ' ');
+    buf_puts(b, s);
+}
+
 static void put_interval(struct buf *b, const char *name, struct interval v)
 {
     put_padded(b, name, 18);
@@ -33,9 +40,9 @@ static void put_interval(struct buf *b, const char *name, struct interval v)
         buf_printf(b, "%8.4f to %.4f\n", v.low, v.high);
 }
 
-static int widest(const struct confusion *c)
+int text_widest(const struct confusion *c, int least)
 {
-    int width = 5;
+    int width = least;
 
     for (int i = 0; i < c->n; i++)
         width = text_width(c->name[i]) > width ? text_width(c->name[i]) : width;
@@ -60,9 +67,7 @@ static void put_confusion(struct buf *b, const struct confusion *c, int width)
     put_padded(b, "true", width);
     for (int k = 0; k < c->n; k++) {
         buf_puts(b, "  ");
-        for (int i = text_width(c->name[k]); i < 7; i++)
-            buf_putc(b, ' ');
-        buf_puts(b, c->name[k]);
+        text_right(b, c->name[k], 7);
     }
     buf_puts(b, "     none\n");
     for (int i = 0; i < c->n; i++) {
@@ -135,14 +140,11 @@ void report_text(struct buf *b, const struct assessment *a)
 {
     struct confusion shown = with_visible_names(&a->c), *const c = &shown;
     struct number v[NUMBERS_MAX];
-    const int n = list_numbers(v, &a->m), width = widest(c);
+    const int n = list_numbers(v, &a->m), width = text_widest(c, 5);
 
     for (int i = 0; i < n; i++) {
-        put_padded(b, v[i].name, 18);
-        if (isnan(v[i].value))
-            buf_printf(b, "%8s\n", "-");
-        else
-            buf_printf(b, "%8.*f\n", v[i].whole ? 0 : 4, v[i].value);
+        number_put_columns(b, &v[i]);
+        buf_putc(b, '\n');
     }
     buf_putc(b, '\n');
     put_label_table(b, c, width);
