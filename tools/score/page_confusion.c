@@ -124,48 +124,11 @@ void page_heat(struct buf *b, const struct assessment *a, const char *id, const 
 
 enum { PAIRS_SHOWN = 8 };
 
-struct pair {
-    int truth, pred; /* pred == the number of labels: none */
-    int64_t n;
-};
-
-static int by_count(const void *a, const void *b)
-{
-    const struct pair *x = a, *y = b;
-
-    if (x->n != y->n)
-        return x->n < y->n ? 1 : -1;
-    return x->truth != y->truth ? x->truth - y->truth : x->pred - y->pred;
-}
-
-static struct pair *list_pairs(const struct confusion *c, size_t *n)
-{
-    struct pair *v = NULL;
-    size_t cap = 0;
-
-    *n = 0;
-    for (int i = 0; i < c->n; i++)
-        for (int k = 0; k <= c->n; k++) {
-            const int64_t count = k == c->n ? c->none[i] : c->count[i * c->n + k];
-
-            if (k == i || count == 0)
-                continue;
-            if (*n == cap) {
-                cap = cap ? 2 * cap : 64;
-                v = xnrealloc(v, cap, sizeof *v);
-            }
-            v[(*n)++] = (struct pair){ i, k, count };
-        }
-    if (*n)
-        qsort(v, *n, sizeof *v, by_count);
-    return v;
-}
-
 static void put_pairs(struct buf *b, const struct page *p, int run)
 {
     const struct confusion *c = &p->all[run]->c;
     size_t n;
-    struct pair *v = list_pairs(c, &n);
+    struct confused *v = confusion_list(c, &n);
 
     if (n)
         buf_puts(b,
@@ -180,10 +143,10 @@ static void put_pairs(struct buf *b, const struct page *p, int run)
         buf_puts(b, "</th><td class=\"t\">");
         html_name(b, v[i].pred == c->n ? "none" : c->name[v[i].pred], NAME_SHOWN);
         buf_puts(b, "</td><td>");
-        page_number(b, p, run, HTML_COUNT, (double)v[i].n, "confusion.%d.%d", v[i].truth,
+        page_number(b, p, run, HTML_COUNT, (double)v[i].times, "confusion.%d.%d", v[i].truth,
                     v[i].pred);
         buf_puts(b, "</td><td>");
-        html_figure(b, HTML_SHARE, (double)v[i].n / (double)c->support[v[i].truth]);
+        html_figure(b, HTML_SHARE, (double)v[i].times / (double)c->support[v[i].truth]);
         buf_puts(b, "</td></tr>\n");
     }
     if (n)

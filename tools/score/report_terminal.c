@@ -167,38 +167,16 @@ static void put_matrix(struct buf *b, const struct confusion *c, const struct te
     }
 }
 
-struct mistake {
-    int truth, pred; /* PRED c->n: none */
-    int64_t times;
-};
-
-static int by_times(const void *a, const void *b)
-{
-    const struct mistake *x = a, *y = b;
-
-    if (x->times != y->times)
-        return x->times < y->times ? 1 : -1;
-    return x->truth != y->truth ? x->truth - y->truth : x->pred - y->pred;
-}
-
 static void put_mistakes(struct buf *b, const struct confusion *c, const struct term *t)
 {
     enum { SHOWN = 10 };
-    struct mistake *v = xnmalloc((size_t)c->n * ((size_t)c->n + 1), sizeof *v);
     const size_t name = (size_t)name_width(c, (t->width - 16) / 2);
-    int n = 0;
+    size_t n;
+    struct confused *v = confusion_list(c, &n);
 
-    for (int i = 0; i < c->n; i++)
-        for (int k = 0; k <= c->n; k++) {
-            const int64_t times = k < c->n ? c->count[i * c->n + k] : c->none[i];
-
-            if (k != i && times)
-                v[n++] = (struct mistake){ i, k, times };
-        }
-    qsort(v, (size_t)n, sizeof *v, by_times);
     buf_printf(b, "%d labels do not fit a matrix here.\n%s\n", c->n,
                n ? "Most often confused, true and predicted:" : "None is confused.");
-    for (int i = 0; i < n && i < SHOWN; i++) {
+    for (size_t i = 0; i < n && i < SHOWN; i++) {
         buf_printf(b, "%7lld  ", (long long)v[i].times);
         term_pad(b, t, c->name[v[i].truth], name, false);
         buf_puts(b, "  ");

@@ -111,6 +111,38 @@ void confusion_free(struct confusion *c)
     free(c->predicted);
 }
 
+static int by_times(const void *a, const void *b)
+{
+    const struct confused *x = a, *y = b;
+
+    if (x->times != y->times)
+        return x->times < y->times ? 1 : -1;
+    return x->truth != y->truth ? x->truth - y->truth : x->pred - y->pred;
+}
+
+struct confused *confusion_list(const struct confusion *c, size_t *n)
+{
+    struct confused *v = NULL;
+    size_t cap = 0;
+
+    *n = 0;
+    for (int i = 0; i < c->n; i++)
+        for (int k = 0; k <= c->n; k++) {
+            const int64_t times = k == c->n ? c->none[i] : c->count[i * c->n + k];
+
+            if (k == i || times == 0)
+                continue;
+            if (*n == cap) {
+                cap = cap ? 2 * cap : 64;
+                v = xnrealloc(v, cap, sizeof *v);
+            }
+            v[(*n)++] = (struct confused){ i, k, times };
+        }
+    if (*n)
+        qsort(v, *n, sizeof *v, by_times);
+    return v;
+}
+
 /* The eight running sums of numpy's inner loop, up to 128 values. */
 static double block_sum(const double *v, int64_t n)
 {

@@ -52,6 +52,13 @@ void confusion_init(struct confusion *c, const struct tally *t, const struct lab
                     enum order order, const struct labels *chosen);
 void confusion_free(struct confusion *c);
 
+struct confused {
+    int truth, pred; /* places in a struct confusion; PRED its N: none */
+    int64_t times;
+};
+/* What is taken for what, the most frequent first; *N of them. Free it. */
+struct confused *confusion_list(const struct confusion *c, size_t *n);
+
 struct label_metrics label_metrics(const struct confusion *c, int label);
 /* C holds all labels; COUNT is not looked at. Of T: how many records, and what their scores add up to. */
 void metrics_compute(struct metrics *m, const struct confusion *c, const struct tally *t);
