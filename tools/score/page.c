@@ -2,47 +2,13 @@
 
 #include "page_parts.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- what the sections share ---- */
 
-/* "accuracy", or "b.accuracy" where there are two runs: where score --json has it. */
-static void put_path(struct buf *b, const struct page *p, int run, const char *name, va_list values)
+const char *page_path(const struct page *p, int run)
 {
-    char text[160];
-
-    (void)vsnprintf(text, sizeof text, name, values);
-    if (p->n > 1)
-        buf_printf(b, "%c.", 'a' + run);
-    buf_puts(b, text);
-}
-
-void page_number(struct buf *b, const struct page *p, int run, enum html_form form, double v,
-                 const char *name, ...)
-{
-    struct buf path = BUF_INIT;
-    va_list values;
-
-    va_start(values, name);
-    put_path(&path, p, run, name, values);
-    va_end(values);
-    html_number(b, path.p, form, v);
-    buf_free(&path);
-}
-
-void page_interval(struct buf *b, const struct page *p, int run, enum html_form form,
-                   struct interval in, const char *name, ...)
-{
-    struct buf path = BUF_INIT;
-    va_list values;
-
-    va_start(values, name);
-    put_path(&path, p, run, name, values);
-    va_end(values);
-    html_interval(b, path.p, form, in);
-    buf_free(&path);
+    return p->n < 2 ? "" : run ? "b." : "a.";
 }
 
 void page_run_heading(struct buf *b, const struct page *p, int run)

@@ -82,11 +82,13 @@ static void put_bins(struct buf *b, const struct page *p, int run)
         buf_puts(b, "<tr><th scope=\"row\">");
         put_bounds(b, i);
         buf_puts(b, "</th><td>");
-        page_number(b, p, run, HTML_COUNT, (double)bin.n, "calibration.%d.n", k);
+        html_number(b, HTML_COUNT, (double)bin.n, "%scalibration.%d.n", page_path(p, run), k);
         buf_puts(b, "</td><td>");
-        page_number(b, p, run, HTML_SHARE, bin.confidence, "calibration.%d.confidence", k);
+        html_number(b, HTML_SHARE, bin.confidence, "%scalibration.%d.confidence", page_path(p, run),
+                    k);
         buf_puts(b, "</td><td>");
-        page_number(b, p, run, HTML_SHARE, bin.accuracy, "calibration.%d.accuracy", k++);
+        html_number(b, HTML_SHARE, bin.accuracy, "%scalibration.%d.accuracy", page_path(p, run),
+                    k++);
         buf_puts(b, "</td></tr>\n");
     }
     buf_puts(b, "</tbody></table></div>\n");
@@ -102,7 +104,7 @@ void page_calibration(struct buf *b, const struct page *p)
         page_run_heading(b, p, i);
         put_reliability(b, p, i);
         buf_puts(b, "<figcaption>Expected calibration error ");
-        page_number(b, p, i, HTML_FIGURE, p->all[i]->m.figure[ECE], "ece");
+        html_number(b, HTML_FIGURE, p->all[i]->m.figure[ECE], "%sece", page_path(p, i));
         html_put(b,
                  ": the mean distance to the diagonal, over %d bins and weighted by records; 0 is "
                  "best. Thin lines are 95\xc2\xa0%% intervals.</figcaption>\n",
@@ -144,11 +146,12 @@ static void put_risk_cell(struct buf *b, const struct page *p, int run, int i)
     const struct coverage *c = &p->findings[run].coverage[i];
 
     buf_puts(b, "<td>");
-    page_number(b, p, run, HTML_SHARE, (double)c->right / (double)c->n, "coverage.%d.accuracy", i);
+    html_number(b, HTML_SHARE, (double)c->right / (double)c->n, "%scoverage.%d.accuracy",
+                page_path(p, run), i);
     buf_puts(b, "<span class=\"i n\">");
-    page_number(b, p, run, HTML_COUNT, (double)c->n, "coverage.%d.n", i);
+    html_number(b, HTML_COUNT, (double)c->n, "%scoverage.%d.n", page_path(p, run), i);
     buf_puts(b, " records</span><span class=\"i n\">p \xe2\x89\xa5 ");
-    page_number(b, p, run, HTML_SHARE, c->least, "coverage.%d.least", i);
+    html_number(b, HTML_SHARE, c->least, "%scoverage.%d.least", page_path(p, run), i);
     buf_puts(b, "</span></td>");
 }
 

@@ -55,8 +55,8 @@ static void put_share(struct buf *b, const struct page *p, int run, int label, c
                       double value, struct interval in)
 {
     buf_puts(b, strcmp(name, "precision") ? "<td>" : "<td class=\"r\">");
-    page_number(b, p, run, HTML_SHARE, value, "per_label.%d.%s", label, name);
-    page_interval(b, p, run, HTML_SHARE, in, "per_label_intervals.%d.%s", label, name);
+    html_number(b, HTML_SHARE, value, "%sper_label.%d.%s", page_path(p, run), label, name);
+    html_interval(b, HTML_SHARE, in, "%sper_label_intervals.%d.%s", page_path(p, run), label, name);
     buf_puts(b, "</td>");
 }
 
@@ -68,9 +68,9 @@ static void put_cells(struct buf *b, const struct page *p, int run, int i)
     put_share(b, p, run, i, "precision", l.precision, a->label[i].precision);
     put_share(b, p, run, i, "recall", l.recall, a->label[i].recall);
     buf_puts(b, "<td>");
-    page_number(b, p, run, HTML_FIGURE, l.f1, "per_label.%d.f1", i);
+    html_number(b, HTML_FIGURE, l.f1, "%sper_label.%d.f1", page_path(p, run), i);
     if (a->boot)
-        page_interval(b, p, run, HTML_FIGURE, a->boot->f1[i], "bootstrap.f1.%d", i);
+        html_interval(b, HTML_FIGURE, a->boot->f1[i], "%sbootstrap.f1.%d", page_path(p, run), i);
     buf_puts(b, "</td>");
 }
 
@@ -117,7 +117,8 @@ static void put_table(struct buf *b, const struct page *p, int first, int end)
         buf_puts(b, "<tr><th scope=\"row\">");
         html_name(b, c->name[i], NAME_SHOWN);
         buf_puts(b, "</th><td>");
-        page_number(b, p, first, HTML_COUNT, (double)c->support[i], "per_label.%d.support", i);
+        html_number(b, HTML_COUNT, (double)c->support[i], "%sper_label.%d.support",
+                    page_path(p, first), i);
         buf_puts(b, "</td>");
         for (int r = first; r < end; r++)
             put_cells(b, p, r, i);

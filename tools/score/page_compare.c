@@ -27,9 +27,9 @@ void page_conclusion(struct buf *b, const struct comparison *c)
               : c->conclusion == B_WORSE ? "B is less often right than A: "
                                          : "Whether B is more often right than A is open: ",
               c);
-    html_number(b, "difference.accuracy.value", HTML_POINTS, comparison_difference(c, ACCURACY));
+    html_number(b, HTML_POINTS, comparison_difference(c, ACCURACY), "difference.accuracy.value");
     buf_puts(b, " of accuracy, 95\xc2\xa0% interval ");
-    html_interval(b, "difference.accuracy.interval", HTML_POINTS, d);
+    html_interval(b, HTML_POINTS, d, "difference.accuracy.interval");
     if (c->conclusion == UNDECIDED)
         buf_puts(b, d.low <= 0 && d.high >= 0
                         ? ", which contains 0"
@@ -42,7 +42,7 @@ void page_conclusion(struct buf *b, const struct comparison *c)
 static void put_count(struct buf *b, const char *name, int64_t n)
 {
     buf_puts(b, "<td>");
-    html_number(b, name, HTML_COUNT, (double)n);
+    html_number(b, HTML_COUNT, (double)n, "%s", name);
     buf_puts(b, "</td>");
 }
 
@@ -72,7 +72,7 @@ static void put_agreement(struct buf *b, const struct comparison *c)
               "chance p\xc2\xa0",
               c);
     buf_puts(b, c->mcnemar_p < 0.00005 ? "" : "=\xc2\xa0");
-    html_number(b, "mcnemar_p", HTML_CHANCE, c->mcnemar_p);
+    html_number(b, HTML_CHANCE, c->mcnemar_p, "mcnemar_p");
     buf_puts(b, ".</p>\n");
 }
 
@@ -102,25 +102,18 @@ static bool differs(const struct comparison *c, enum figure f)
 
 static void put_difference(struct buf *b, const struct comparison *c, const struct difference *d)
 {
-    const struct interval in = c->boot.difference[d->figure];
-    struct buf path = BUF_INIT;
+    const char *name = figure_name[d->figure];
 
     html_put(b, "<tr><th scope=\"row\">%s<span class=\"u\">%s</span></th><td>", d->title,
              d->figure == LOG_LOSS ? "nats; less is better"
              : d->less             ? "less is better"
                                    : "more is better");
-    buf_printf(&path, "difference.%s.value", figure_name[d->figure]);
-    html_number(b, path.p, d->form, comparison_difference(c, d->figure));
-    buf_clear(&path);
-    buf_printf(&path, "difference.%s.interval", figure_name[d->figure]);
-    html_interval(b, path.p, d->form, in);
+    html_number(b, d->form, comparison_difference(c, d->figure), "difference.%s.value", name);
+    html_interval(b, d->form, c->boot.difference[d->figure], "difference.%s.interval", name);
     buf_puts(b, "</td><td>");
-    buf_clear(&path);
-    buf_printf(&path, "difference.%s.p", figure_name[d->figure]);
-    html_number(b, path.p, HTML_CHANCE, c->boot.p[d->figure]);
+    html_number(b, HTML_CHANCE, c->boot.p[d->figure], "difference.%s.p", name);
     buf_puts(b, differs(c, d->figure) ? "<span class=\"i n\">it differs</span></td></tr>\n"
                                       : "<span class=\"i n\">open</span></td></tr>\n");
-    buf_free(&path);
 }
 
 static void put_differences(struct buf *b, const struct comparison *c)

@@ -143,8 +143,8 @@ static void put_pairs(struct buf *b, const struct page *p, int run)
         buf_puts(b, "</th><td class=\"t\">");
         html_name(b, v[i].pred == c->n ? "none" : c->name[v[i].pred], NAME_SHOWN);
         buf_puts(b, "</td><td>");
-        page_number(b, p, run, HTML_COUNT, (double)v[i].times, "confusion.%d.%d", v[i].truth,
-                    v[i].pred);
+        html_number(b, HTML_COUNT, (double)v[i].times, "%sconfusion.%d.%d", page_path(p, run),
+                    v[i].truth, v[i].pred);
         buf_puts(b, "</td><td>");
         html_figure(b, HTML_SHARE, (double)v[i].times / (double)c->support[v[i].truth]);
         buf_puts(b, "</td></tr>\n");

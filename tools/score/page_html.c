@@ -124,9 +124,12 @@ void html_figure(struct buf *b, enum html_form form, double v)
     buf_puts(b, unit_of(form));
 }
 
-static void begin_number(struct buf *b, const char *name, enum html_form form, double v)
+enum { NAME_ROOM = 160 }; /* no name has data in it */
+
+static void begin_number(struct buf *b, enum html_form form, double v, const char *name,
+                         const char *end)
 {
-    html_put(b, "<span class=\"n\" data-of=\"%s\" data-value=\"", name);
+    html_put(b, "<span class=\"n\" data-of=\"%s%s\" data-value=\"", name, end);
     if (form == HTML_COUNT)
         buf_printf(b, "%.0f", v);
     else
@@ -134,29 +137,36 @@ static void begin_number(struct buf *b, const char *name, enum html_form form, d
     buf_puts(b, "\">");
 }
 
-void html_number(struct buf *b, const char *name, enum html_form form, double v)
+void html_number(struct buf *b, enum html_form form, double v, const char *name, ...)
 {
-    begin_number(b, name, form, v);
+    char of[NAME_ROOM];
+    va_list values;
+
+    va_start(values, name);
+    (void)vsnprintf(of, sizeof of, name, values);
+    va_end(values);
+    begin_number(b, form, v, of, "");
     html_figure(b, form, v);
     buf_puts(b, "</span>");
 }
 
-void html_interval(struct buf *b, const char *name, enum html_form form, struct interval in)
+void html_interval(struct buf *b, enum html_form form, struct interval in, const char *name, ...)
 {
-    struct buf of = BUF_INIT;
+    char of[NAME_ROOM];
+    va_list values;
 
     if (isnan(in.low) || isnan(in.high))
         return;
+    va_start(values, name);
+    (void)vsnprintf(of, sizeof of, name, values);
+    va_end(values);
     buf_puts(b, "<span class=\"i\">");
-    buf_printf(&of, "%s.0", name);
-    begin_number(b, of.p, form, in.low);
+    begin_number(b, form, in.low, of, ".0");
     put_bare(b, form, in.low);
     buf_puts(b, "</span> to ");
-    buf_clear(&of);
-    buf_printf(&of, "%s.1", name);
-    html_number(b, of.p, form, in.high);
-    buf_puts(b, "</span>");
-    buf_free(&of);
+    begin_number(b, form, in.high, of, ".1");
+    html_figure(b, form, in.high);
+    buf_puts(b, "</span></span>");
 }
 
 /* ---- data ---- */

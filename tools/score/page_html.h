@@ -34,14 +34,16 @@ enum html_form {
 };
 /* The text alone; NaN is an en dash. */
 void html_figure(struct buf *b, enum html_form form, double v);
-/* The same in an element that says which number of score --json it is (NAME, data) and all its
- * digits, as --json prints them. */
-void html_number(struct buf *b, const char *name, enum html_form form, double v);
+/* The same in an element that says which number of score --json it is (NAME, a format: a path in the JSON) and
+ * all its digits, as --json prints them. */
+void html_number(struct buf *b, enum html_form form, double v, const char *name, ...)
+    PRINTF_LIKE(4, 5);
 /* Digits in threes, as --json has none. */
 void html_count(struct buf *b, int64_t n);
 
 /* "38.4 to 52.8 %" in muted ink; NAME.0 and NAME.1 are the names of both. Nothing where there is none. */
-void html_interval(struct buf *b, const char *name, enum html_form form, struct interval in);
+void html_interval(struct buf *b, enum html_form form, struct interval in, const char *name, ...)
+    PRINTF_LIKE(4, 5);
 
 /* Text of a record, at most MAX code points of it, with a note where that or what MORE says has cut it; it
  * keeps its direction to itself. */

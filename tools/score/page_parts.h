@@ -11,12 +11,8 @@ enum {
     NAME_SHOWN = 40,    /* code points of a label's name */
 };
 
-/* html_number of number NAME (a format) of run RUN. */
-void page_number(struct buf *b, const struct page *p, int run, enum html_form form, double v,
-                 const char *name, ...) PRINTF_LIKE(6, 7);
-/* html_interval of such an interval. */
-void page_interval(struct buf *b, const struct page *p, int run, enum html_form form,
-                   struct interval in, const char *name, ...) PRINTF_LIKE(6, 7);
+/* What is in front of the names of run RUN's numbers: where there are two, "a." or "b.". */
+const char *page_path(const struct page *p, int run);
 /* A heading with the name of run RUN, where there are several. */
 void page_run_heading(struct buf *b, const struct page *p, int run);
 

@@ -184,11 +184,11 @@ void page_twins(struct buf *b, const struct page *p)
         return;
     }
     buf_puts(b, "<p>");
-    page_number(b, p, last, HTML_COUNT, (double)t->records, "twins.records");
+    html_number(b, HTML_COUNT, (double)t->records, "%stwins.records", page_path(p, last));
     buf_puts(b, " records have the text of an earlier record. There are ");
-    page_number(b, p, last, HTML_COUNT, (double)t->n, "twins.texts");
+    html_number(b, HTML_COUNT, (double)t->n, "%stwins.texts", page_path(p, last));
     buf_puts(b, " such texts, and ");
-    page_number(b, p, last, HTML_COUNT, (double)t->conflicts, "twins.conflicts");
+    html_number(b, HTML_COUNT, (double)t->conflicts, "%stwins.conflicts", page_path(p, last));
     buf_puts(b, " of them have more than one true label.</p>\n");
     put_twins_list(b, run, t);
 }
@@ -244,10 +244,11 @@ static void put_lengths_table(struct buf *b, const struct page *p, const struct 
             buf_puts(b, "<td>");
             html_figure(b, HTML_SHARE, e[r].share[i]);
             buf_puts(b, "<span class=\"i n\">");
-            page_number(b, p, r, HTML_COUNT, (double)p->findings[r].length[i].wrong,
-                        "lengths.%d.wrong", i);
+            html_number(b, HTML_COUNT, (double)p->findings[r].length[i].wrong, "%slengths.%d.wrong",
+                        page_path(p, r), i);
             buf_puts(b, " of ");
-            page_number(b, p, r, HTML_COUNT, (double)p->findings[r].length[i].n, "lengths.%d.n", i);
+            html_number(b, HTML_COUNT, (double)p->findings[r].length[i].n, "%slengths.%d.n",
+                        page_path(p, r), i);
             buf_puts(b, " records</span></td>");
         }
         buf_puts(b, "</tr>\n");

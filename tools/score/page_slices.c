@@ -14,37 +14,23 @@ static void put_name(struct buf *b, const char *value)
         buf_puts(b, "<span class=\"m\">(empty)</span>");
 }
 
-/* "slices.2.b.accuracy": of the lines of score --by --json the third. */
-static void put_path(struct buf *b, const struct page *p, int slice, int run, const char *name)
-{
-    buf_clear(b);
-    buf_printf(b, "slices.%d.", slice);
-    if (p->n > 1)
-        buf_printf(b, "%c.", 'a' + run);
-    buf_puts(b, name);
-}
-
+/* Names such as "slices.2.b.accuracy": of the lines of score --by --json the third. */
 static void put_slice(struct buf *b, const struct page *p, int slice, int run)
 {
     const struct assessment *a = p->slices[slice].run[run];
-    struct buf path = BUF_INIT;
+    const char *path = page_path(p, run);
 
     if (run == 0) {
         buf_puts(b, "<td>");
-        put_path(&path, p, slice, run, "n");
-        html_number(b, path.p, HTML_COUNT, (double)a->m.n);
+        html_number(b, HTML_COUNT, (double)a->m.n, "slices.%d.%sn", slice, path);
         buf_puts(b, "</td>");
     }
     buf_puts(b, "<td class=\"r\">");
-    put_path(&path, p, slice, run, "accuracy");
-    html_number(b, path.p, HTML_SHARE, a->m.figure[ACCURACY]);
-    put_path(&path, p, slice, run, "accuracy_interval");
-    html_interval(b, path.p, HTML_SHARE, a->accuracy);
+    html_number(b, HTML_SHARE, a->m.figure[ACCURACY], "slices.%d.%saccuracy", slice, path);
+    html_interval(b, HTML_SHARE, a->accuracy, "slices.%d.%saccuracy_interval", slice, path);
     buf_puts(b, "</td><td>");
-    put_path(&path, p, slice, run, "macro_f1");
-    html_number(b, path.p, HTML_FIGURE, a->m.figure[MACRO_F1]);
+    html_number(b, HTML_FIGURE, a->m.figure[MACRO_F1], "slices.%d.%smacro_f1", slice, path);
     buf_puts(b, "</td>");
-    buf_free(&path);
 }
 
 static void put_table(struct buf *b, const struct page *p)

@@ -18,15 +18,15 @@ static void put_words_of(struct buf *b, const struct page *p, int i)
         buf_puts(b, ": ");
     }
     html_put(b, "%d of %d records are right, ", a->m.right, a->m.n);
-    page_number(b, p, i, HTML_SHARE, a->m.figure[ACCURACY], "accuracy");
+    html_number(b, HTML_SHARE, a->m.figure[ACCURACY], "%saccuracy", page_path(p, i));
     buf_puts(b, " (95\xc2\xa0% interval ");
-    page_interval(b, p, i, HTML_SHARE, a->accuracy, "accuracy_interval");
+    html_interval(b, HTML_SHARE, a->accuracy, "%saccuracy_interval", page_path(p, i));
     buf_puts(b, ").");
     if (i == p->n - 1) {
         buf_puts(b, " Who always says ");
         html_name(b, a->majority, NAME_SHOWN);
         buf_puts(b, " has ");
-        page_number(b, p, i, HTML_SHARE, a->baseline, "baseline");
+        html_number(b, HTML_SHARE, a->baseline, "%sbaseline", page_path(p, i));
         buf_puts(b, above_baseline(a) ? "."
                     : a->baseline <= a->accuracy.high
                         ? ", inside that interval: the run may be no better."
@@ -101,7 +101,8 @@ static void put_resampled(struct buf *b, const struct page *p, int i, const stru
 {
     for (int f = 0; p->all[i]->boot && f < ECE; f++)
         if (!strcmp(figure_name[f], m->name))
-            page_interval(b, p, i, m->form, p->all[i]->boot->figure[f], "bootstrap.%s", m->name);
+            html_interval(b, m->form, p->all[i]->boot->figure[f], "%sbootstrap.%s", page_path(p, i),
+                          m->name);
 }
 
 static void put_cell(struct buf *b, const struct page *p, int i, const struct measure *m)
@@ -113,9 +114,9 @@ static void put_cell(struct buf *b, const struct page *p, int i, const struct me
         return;
     }
     buf_puts(b, "<td>");
-    page_number(b, p, i, m->form, value, "%s", m->name);
+    html_number(b, m->form, value, "%s%s", page_path(p, i), m->name);
     if (!strcmp(m->name, "accuracy"))
-        page_interval(b, p, i, m->form, p->all[i]->accuracy, "accuracy_interval");
+        html_interval(b, m->form, p->all[i]->accuracy, "%saccuracy_interval", page_path(p, i));
     put_resampled(b, p, i, m);
     buf_puts(b, "</td>");
 }
@@ -138,7 +139,7 @@ static void put_baseline(struct buf *b, const struct page *p)
     put_head(b, "baseline", "accuracy of who always says the most frequent label");
     for (int i = 0; i < p->n; i++) {
         buf_puts(b, "<td>");
-        page_number(b, p, i, HTML_SHARE, p->all[i]->baseline, "baseline");
+        html_number(b, HTML_SHARE, p->all[i]->baseline, "%sbaseline", page_path(p, i));
         buf_puts(b, "<span class=\"i\">");
         html_name(b, p->all[i]->majority, NAME_SHOWN);
         buf_puts(b, "</span></td>");

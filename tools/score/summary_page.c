@@ -15,44 +15,32 @@ static const char *const kind_name[ROWS] = { "test records", "evaluation records
 
 /* ---- numbers, each with its place in the lines of score --json ---- */
 
-static void put_path(struct buf *path, int row, enum rows kind, const char *name)
+/* Behind the number of the row. */
+static const char *path_of(enum rows kind)
 {
-    buf_printf(path, "%d.%s%s", row, kind == ROWS_EVAL ? "eval." : "", name);
+    return kind == ROWS_EVAL ? "eval." : "";
 }
 
 static void put_number(struct buf *b, int row, enum rows kind, enum html_form form, double v,
                        const char *name)
 {
-    struct buf path = BUF_INIT;
-
-    put_path(&path, row, kind, name);
-    html_number(b, path.p, form, v);
-    buf_free(&path);
+    html_number(b, form, v, "%d.%s%s", row, path_of(kind), name);
 }
 
 /* " &#177; 1.2 %" where the row has several runs. */
 static void put_deviation(struct buf *b, int row, enum rows kind, enum html_form form, double sd,
                           const char *name)
 {
-    struct buf path = BUF_INIT;
-
     if (isnan(sd))
         return;
-    put_path(&path, row, kind, name);
-    buf_puts(&path, "_sd");
     buf_puts(b, "<span class=\"i\">\xc2\xb1\xc2\xa0");
-    html_number(b, path.p, form, sd);
+    html_number(b, form, sd, "%d.%s%s_sd", row, path_of(kind), name);
     buf_puts(b, "</span>");
-    buf_free(&path);
 }
 
 static void put_accuracy_interval(struct buf *b, int row, enum rows kind, const struct summed *sum)
 {
-    struct buf path = BUF_INIT;
-
-    put_path(&path, row, kind, "accuracy_interval");
-    html_interval(b, path.p, HTML_SHARE, sum->accuracy);
-    buf_free(&path);
+    html_interval(b, HTML_SHARE, sum->accuracy, "%d.%saccuracy_interval", row, path_of(kind));
 }
 
 /* "88.3 % (95 % interval 85.0 to 91.0 %)". */
