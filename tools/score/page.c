@@ -2,8 +2,6 @@
 
 #include "page_parts.h"
 
-#include <string.h>
-
 /* ---- what the sections share ---- */
 
 const char *page_path(const struct page *p, int run)
@@ -41,6 +39,24 @@ void page_run_groups(struct buf *b, const struct page *p, int first, int end, in
         buf_puts(b, "</th>");
     }
     buf_puts(b, "</tr>");
+}
+
+void page_draw_bars(struct buf *b, const struct page *p, const struct plot *how,
+                    const struct page_bars *bars, bool alone)
+{
+    struct plot_series series[PAGE_RUNS];
+    struct plot plot = *how;
+
+    for (int r = 0; r < p->n; r++)
+        series[r] = (struct plot_series){ .name = p->n > 1 ? p->all[r]->run->name : NULL,
+                                          .mark = PLOT_BARS,
+                                          .n = plot.x.n_category,
+                                          .y = bars[r].share,
+                                          .low = bars[r].low,
+                                          .high = bars[r].high };
+    plot.series = series;
+    plot.n = (size_t)p->n;
+    plot_svg(b, &plot, alone);
 }
 
 /* ---- the sections ---- */
@@ -191,4 +207,14 @@ void page_put(struct buf *b, const struct page *p)
         }
     html_end(b);
     buf_free(&title);
+}
+
+void page_plot(struct buf *b, const struct page *p)
+{
+    if (p->n == 1)
+        page_heat(b, p->all[0], "confusion", "Confusion matrix", true);
+    else if (page_has_recall(p))
+        page_recall(b, p, true);
+    else
+        page_accuracies(b, p, true);
 }

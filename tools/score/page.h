@@ -12,10 +12,6 @@
 
 enum { PAGE_RUNS = 2 };
 
-struct page_slice { /* the records with one value of a field */
-    const struct assessment *run[PAGE_RUNS];
-};
-
 struct page {
     int n;                                   /* runs: one or two */
     const struct assessment *all[PAGE_RUNS]; /* each run as a whole */
@@ -23,7 +19,7 @@ struct page {
     const struct comparison *comparison;     /* of the two; NULL: there is one run */
     const int64_t *partner;                  /* of each record of the second, that of the first */
     const char *by;                          /* the field of the slices; NULL: there are none */
-    const struct page_slice *slices;         /* (n_slices) */
+    const struct assessment *slices;         /* (n_slices, n) the records with one value of BY */
     int n_slices;
     const struct training_log *log; /* NULL: there is none */
     const struct cli_list *notes;   /* lines of the user's own */

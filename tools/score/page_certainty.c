@@ -1,12 +1,9 @@
 #include "interval.h"
 #include "page_parts.h"
 #include "palette.h"
-#include "plot.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- are probabilities what they say ---- */
 

@@ -1,52 +1,30 @@
 #include "interval.h"
 #include "page_parts.h"
-#include "plot.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- the picture ---- */
 
-/* Recall of each label of one run. */
-struct bars {
-    double share[LABELS_DRAWN], low[LABELS_DRAWN], high[LABELS_DRAWN];
-};
-
-static void bars_init(struct bars *bars, const struct assessment *a)
-{
-    for (int i = 0; i < a->c.n; i++) {
-        bars->share[i] = label_metrics(&a->c, i).recall;
-        bars->low[i] = a->label[i].recall.low;
-        bars->high[i] = a->label[i].recall.high;
-    }
-}
-
 void page_recall(struct buf *b, const struct page *p, bool alone)
 {
     const struct confusion *c = &p->all[0]->c;
-    const int n = p->n;
-    struct bars bars[PAGE_RUNS];
-    struct plot_series series[PAGE_RUNS];
+    struct page_bars bars[PAGE_RUNS];
 
-    for (int i = 0; i < n; i++) {
-        bars_init(&bars[i], p->all[i]);
-        series[i] = (struct plot_series){ .name = p->n > 1 ? p->all[i]->run->name : NULL,
-                                          .mark = PLOT_BARS,
-                                          .n = (size_t)c->n,
-                                          .y = bars[i].share,
-                                          .low = bars[i].low,
-                                          .high = bars[i].high };
-    }
+    for (int r = 0; r < p->n; r++)
+        for (int i = 0; i < c->n; i++) {
+            bars[r].share[i] = label_metrics(&p->all[r]->c, i).recall;
+            bars[r].low[i] = p->all[r]->label[i].recall.low;
+            bars[r].high[i] = p->all[r]->label[i].recall.high;
+        }
     const struct plot plot = {
         .id = "recall",
         .title = "Recall of each label",
         .x = { .name = "true label", .category = c->name, .n_category = (size_t)c->n },
         .y = { .name = "recall", .percent = true, .min = 0, .max = 1 },
-        .series = series,
-        .n = (size_t)n,
     };
 
-    plot_svg(b, &plot, alone);
+    page_draw_bars(b, p, &plot, bars, alone);
 }
 
 /* ---- the table ---- */

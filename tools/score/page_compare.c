@@ -1,8 +1,4 @@
 #include "page_parts.h"
-#include "plot.h"
-
-#include <math.h>
-#include <string.h>
 
 static void put_names(struct buf *b, const char *markup, const struct comparison *c)
 {

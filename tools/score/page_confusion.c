@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /*
  * What a picture of a confusion matrix shows: all labels, or the ones that are confused most and

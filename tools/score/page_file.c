@@ -73,24 +73,20 @@ int page_content_init(struct page_content *c, const struct scored_run *run, int 
         join(&c->whole[i], &run[i]);
     findings_init(c->findings, whole, n);
     if (n == 1) {
-        assess(&c->one, whole[0], 0, chosen);
-        c->one.findings = &c->findings[0];
-        rc = assess_bootstrap(&c->one, how);
+        assess(&c->all.a, whole[0], 0, chosen);
+        rc = assess_bootstrap(&c->all.a, how);
     } else {
         c->partner = turned(other, run[0].n);
-        rc = compare_runs(&c->two, whole[0], whole[1], other, 0, chosen, how);
-        c->two.a.findings = &c->findings[0];
-        c->two.b.findings = &c->findings[1];
+        rc = compare_runs(&c->all, whole[0], whole[1], other, 0, chosen, how);
     }
+    c->all.a.findings = &c->findings[0];
+    c->all.b.findings = &c->findings[1];
     return rc;
 }
 
 void page_content_free(struct page_content *c)
 {
-    if (c->n == 1)
-        assessment_free(&c->one);
-    else
-        comparison_free(&c->two);
+    comparison_free(&c->all);
     free(c->partner);
     findings_free(c->findings, c->n);
     for (int i = 0; i < c->n; i++)
@@ -99,33 +95,17 @@ void page_content_free(struct page_content *c)
 
 /* ---- the slices ---- */
 
-struct sliced {
-    struct assessment *all; /* run by run */
-    struct page_slice *slice;
-    int n;
-};
-
 /* The second run has the slices of the first, perhaps in another order. */
-static void slice_up(struct sliced *s, const struct page_content *c, const struct labels *chosen)
+static struct assessment *slice_up(const struct page_content *c, const struct labels *chosen)
 {
-    s->n = c->run[0].n_slices;
-    s->all = xnmalloc((size_t)s->n * (size_t)c->n, sizeof *s->all);
-    s->slice = xcalloc((size_t)s->n, sizeof *s->slice);
-    for (int i = 0; i < s->n; i++)
-        for (int r = 0; r < c->n; r++) {
-            struct assessment *a = &s->all[i * c->n + r];
+    const int n = c->run[0].n_slices;
+    struct assessment *v = xnmalloc((size_t)n * (size_t)c->n, sizeof *v);
 
-            assess(a, &c->run[r], scored_run_slice(&c->run[r], c->run[0].slices[i].value), chosen);
-            s->slice[i].run[r] = a;
-        }
-}
-
-static void slices_free(struct sliced *s, int runs)
-{
-    for (int i = 0; i < s->n * runs; i++)
-        assessment_free(&s->all[i]);
-    free(s->all);
-    free(s->slice);
+    for (int i = 0; i < n; i++)
+        for (int r = 0; r < c->n; r++)
+            assess(&v[i * c->n + r], &c->run[r],
+                   scored_run_slice(&c->run[r], c->run[0].slices[i].value), chosen);
+    return v;
 }
 
 /* ---- the files ---- */
@@ -151,25 +131,22 @@ int page_write_out(struct page_out *out, const struct page_files *f, const struc
 int page_write(struct page_out *out, const struct page_files *f, const struct page_content *c,
                const char *by, const struct cli_common *common)
 {
-    const struct assessment *first = c->n == 1 ? &c->one : &c->two.a;
+    struct assessment *slices = by ? slice_up(c, c->all.a.chosen) : NULL;
     struct page p = { .n = c->n,
-                      .all = { first, &c->two.b },
+                      .all = { &c->all.a, &c->all.b },
                       .findings = c->findings,
-                      .comparison = c->n == 2 ? &c->two : NULL,
+                      .comparison = c->n == 2 ? &c->all : NULL,
                       .partner = c->partner,
                       .notes = &f->notes,
-                      .by = by };
+                      .by = by,
+                      .slices = slices,
+                      .n_slices = by ? c->run[0].n_slices : 0 };
     struct training_log log = { 0 };
-    struct sliced sliced = { NULL, NULL, 0 };
     struct buf html = BUF_INIT, svg = BUF_INIT;
     int rc = f->metrics ? training_log_read(&log, f->metrics) : 0;
 
     p.settings = cli_chain_options(&p.n_settings);
     p.log = f->metrics ? &log : NULL;
-    if (by)
-        slice_up(&sliced, c, first->chosen);
-    p.slices = sliced.slice;
-    p.n_slices = sliced.n;
     if (rc == 0 && f->html)
         page_put(&html, &p);
     if (rc == 0 && f->plot)
@@ -178,7 +155,9 @@ int page_write(struct page_out *out, const struct page_files *f, const struct pa
         rc = page_write_out(out, f, &html, &svg, common);
     buf_free(&html);
     buf_free(&svg);
-    slices_free(&sliced, c->n);
+    for (int i = 0; i < p.n_slices * p.n; i++)
+        assessment_free(&slices[i]);
+    free(slices);
     training_log_free(&log);
     return rc;
 }

@@ -23,8 +23,7 @@ MUST_USE int page_check(const struct page_files *f, const struct cli_common *com
 
 struct page_content { /* what a page tells beyond the reports of its slices */
     struct scored_run whole[PAGE_RUNS]; /* each run in one slice */
-    struct assessment one;              /* of one run */
-    struct comparison two;              /* of two */
+    struct comparison all;              /* of two; of one A alone */
     struct findings findings[PAGE_RUNS];
     int64_t *partner; /* of each record of the second run, that of the first */
     const struct scored_run *run; /* (n) as they were read */

@@ -4,6 +4,7 @@
 
 #include "page.h"
 #include "page_html.h"
+#include "plot.h"
 
 enum {
     LABELS_DRAWN = 16,  /* rows of a matrix, bars of a picture */
@@ -21,6 +22,14 @@ void page_run_heading(struct buf *b, const struct page *p, int run);
 void page_run_groups(struct buf *b, const struct page *p, int first, int end, int columns);
 /* The head of a column: the name of run RUN where there are several, else OTHERWISE. */
 void page_run_column(struct buf *b, const struct page *p, int run, const char *otherwise);
+
+/* What bars show of one run: a share each, with its interval. */
+struct page_bars {
+    double share[LABELS_DRAWN], low[LABELS_DRAWN], high[LABELS_DRAWN];
+};
+/* Draws HOW, which has no series yet, with BARS (n): as many for each run as there are categories. */
+void page_draw_bars(struct buf *b, const struct page *p, const struct plot *how,
+                    const struct page_bars *bars, bool alone);
 
 /* In a few sentences what comes out. */
 void page_words(struct buf *b, const struct page *p);

@@ -1,11 +1,9 @@
 #include "interval.h"
 #include "page_parts.h"
-#include "plot.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     MISTAKES_SHOWN = 12,
@@ -211,12 +209,8 @@ static const char *unit_of(const struct page *p)
     return p->all[0]->run->tokens ? "tokens" : "characters";
 }
 
-/* Shares of errors of one run in all ranges, for a picture. */
-struct errors {
-    double share[LENGTH_RANGES], low[LENGTH_RANGES], high[LENGTH_RANGES];
-};
-
-static void errors_of(struct errors *e, const struct findings *f)
+/* Shares of errors of one run in all ranges. */
+static void errors_of(struct page_bars *e, const struct findings *f)
 {
     for (int i = 0; i < f->n_lengths; i++) {
         const double wrong = (double)f->length[i].wrong, n = (double)f->length[i].n;
@@ -228,19 +222,19 @@ static void errors_of(struct errors *e, const struct findings *f)
     }
 }
 
-static void put_lengths_table(struct buf *b, const struct page *p, const struct errors *e,
-                              int n_runs, char (*name)[RANGE_NAME], int n)
+static void put_lengths_table(struct buf *b, const struct page *p, const struct page_bars *e,
+                              char (*name)[RANGE_NAME], int n)
 {
     html_put(b,
              "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">length<span class=\"u\">"
              "%s</span></th>",
              unit_of(p));
-    for (int r = 0; r < n_runs; r++)
+    for (int r = 0; r < p->n; r++)
         page_run_column(b, p, r, "errors");
     buf_puts(b, "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < n; i++) {
         html_put(b, "<tr><th scope=\"row\">%s</th>", name[i]);
-        for (int r = 0; r < n_runs; r++) {
+        for (int r = 0; r < p->n; r++) {
             buf_puts(b, "<td>");
             html_figure(b, HTML_SHARE, e[r].share[i]);
             buf_puts(b, "<span class=\"i n\">");
@@ -258,11 +252,9 @@ static void put_lengths_table(struct buf *b, const struct page *p, const struct 
 
 void page_lengths(struct buf *b, const struct page *p)
 {
-    const int n_runs = p->n;
     const struct findings *f = p->findings;
     const int n = f->n_lengths;
-    struct plot_series series[PAGE_RUNS];
-    struct errors e[PAGE_RUNS];
+    struct page_bars e[PAGE_RUNS];
     char name[LENGTH_RANGES][RANGE_NAME];
     const char *names[LENGTH_RANGES];
 
@@ -270,28 +262,19 @@ void page_lengths(struct buf *b, const struct page *p)
         put_range(name[i], &f->length[i]);
         names[i] = name[i];
     }
-    for (int r = 0; r < n_runs; r++) {
+    for (int r = 0; r < p->n; r++)
         errors_of(&e[r], &f[r]);
-        series[r] = (struct plot_series){ .name = n_runs > 1 ? p->all[r]->run->name : NULL,
-                                          .mark = PLOT_BARS,
-                                          .n = (size_t)n,
-                                          .y = e[r].share,
-                                          .low = e[r].low,
-                                          .high = e[r].high };
-    }
     const struct plot plot = {
         .id = "length-errors",
         .title = "Share of errors by length",
         .x = { .name = "length", .unit = unit_of(p), .category = names, .n_category = (size_t)n },
         .y = { .name = "errors", .percent = true, .zero = true },
-        .series = series,
-        .n = (size_t)n_runs,
     };
 
     buf_puts(b, "<div class=\"figures\">\n<figure>");
-    plot_svg(b, &plot, false);
+    page_draw_bars(b, p, &plot, e, false);
     buf_puts(b, "<figcaption>Bars: share of records with a wrong label. Thin lines: 95\xc2\xa0% "
                 "intervals.</figcaption></figure>\n<div>\n");
-    put_lengths_table(b, p, e, n_runs, name, n);
+    put_lengths_table(b, p, e, name, n);
     buf_puts(b, "</div></div>\n");
 }

@@ -1,10 +1,6 @@
 #include "page_parts.h"
-#include "plot.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-enum { SLICES_SHOWN = 100, SLICES_DRAWN = 16 };
+enum { SLICES_SHOWN = 100, SLICES_DRAWN = LABELS_DRAWN };
 
 static void put_name(struct buf *b, const char *value)
 {
@@ -17,7 +13,7 @@ static void put_name(struct buf *b, const char *value)
 /* Names such as "slices.2.b.accuracy": of the lines of score --by --json the third. */
 static void put_slice(struct buf *b, const struct page *p, int slice, int run)
 {
-    const struct assessment *a = p->slices[slice].run[run];
+    const struct assessment *a = &p->slices[slice * p->n + run];
     const char *path = page_path(p, run);
 
     if (run == 0) {
@@ -47,7 +43,7 @@ static void put_table(struct buf *b, const struct page *p)
     buf_puts(b, "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < n && i < SLICES_SHOWN; i++) {
         buf_puts(b, "<tr><th scope=\"row\">");
-        put_name(b, p->slices[i].run[0]->slice->value);
+        put_name(b, p->slices[i * p->n].slice->value);
         buf_puts(b, "</th>");
         for (int r = 0; r < p->n; r++)
             put_slice(b, p, i, r);
@@ -64,41 +60,30 @@ static void put_table(struct buf *b, const struct page *p)
 static void put_picture(struct buf *b, const struct page *p)
 {
     const int n = p->n_slices;
-    double v[PAGE_RUNS][SLICES_DRAWN], low[PAGE_RUNS][SLICES_DRAWN], high[PAGE_RUNS][SLICES_DRAWN];
-    struct plot_series series[PAGE_RUNS];
+    struct page_bars bars[PAGE_RUNS];
     const char *names[SLICES_DRAWN];
 
     for (int i = 0; i < n; i++) {
-        const char *value = p->slices[i].run[0]->slice->value;
+        const char *value = p->slices[i * p->n].slice->value;
 
         names[i] = *value ? value : "(empty)";
-    }
-    for (int r = 0; r < p->n; r++) {
-        for (int i = 0; i < n; i++) {
-            const struct assessment *a = p->slices[i].run[r];
+        for (int r = 0; r < p->n; r++) {
+            const struct assessment *a = &p->slices[i * p->n + r];
 
-            v[r][i] = a->m.figure[ACCURACY];
-            low[r][i] = a->accuracy.low;
-            high[r][i] = a->accuracy.high;
+            bars[r].share[i] = a->m.figure[ACCURACY];
+            bars[r].low[i] = a->accuracy.low;
+            bars[r].high[i] = a->accuracy.high;
         }
-        series[r] = (struct plot_series){ .name = p->n > 1 ? p->all[r]->run->name : NULL,
-                                          .mark = PLOT_BARS,
-                                          .n = (size_t)n,
-                                          .y = v[r],
-                                          .low = low[r],
-                                          .high = high[r] };
     }
     const struct plot plot = {
         .id = "slices-accuracy",
         .title = "Accuracy of each slice",
         .x = { .name = p->by, .category = names, .n_category = (size_t)n },
         .y = { .name = "accuracy", .percent = true, .min = 0, .max = 1 },
-        .series = series,
-        .n = (size_t)p->n,
     };
 
     buf_puts(b, "<figure>");
-    plot_svg(b, &plot, false);
+    page_draw_bars(b, p, &plot, bars, false);
     buf_puts(b, "<figcaption>Thin lines are 95\xc2\xa0% intervals: where they overlap far, the "
                 "difference may be chance.</figcaption></figure>\n");
 }

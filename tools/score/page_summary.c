@@ -1,9 +1,7 @@
 #include "numbers.h"
 #include "page_parts.h"
-#include "plot.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- the first sentences ---- */
@@ -164,11 +162,11 @@ static void put_table(struct buf *b, const struct page *p)
 
 void page_accuracies(struct buf *b, const struct page *p, bool alone)
 {
-    const size_t n = (size_t)p->n;
-    double *v = xnmalloc(4 * (n + 1), sizeof *v), *low = v + n + 1, *high = low + n + 1;
-    const char **name = xnmalloc(n + 1, sizeof *name);
+    double v[PAGE_RUNS + 1], low[PAGE_RUNS + 1], high[PAGE_RUNS + 1];
+    const char *name[PAGE_RUNS + 1];
+    const int n = p->n;
 
-    for (size_t i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         const struct assessment *a = p->all[i];
 
         v[i] = a->m.figure[ACCURACY];
@@ -180,20 +178,18 @@ void page_accuracies(struct buf *b, const struct page *p, bool alone)
     low[n] = high[n] = NAN;
     name[n] = "baseline";
     const struct plot_series series = {
-        .mark = PLOT_POINTS, .n = n + 1, .y = v, .low = low, .high = high
+        .mark = PLOT_POINTS, .n = (size_t)n + 1, .y = v, .low = low, .high = high
     };
     const struct plot plot = {
         .id = "accuracy",
         .title = "Accuracy with its 95\xc2\xa0% interval",
-        .x = { .category = name, .n_category = n + 1 },
+        .x = { .category = name, .n_category = (size_t)n + 1 },
         .y = { .name = "accuracy", .percent = true, .min = 0, .max = 1 },
         .series = &series,
         .n = 1,
     };
 
     plot_svg(b, &plot, alone);
-    free(v);
-    free(name);
 }
 
 void page_summary(struct buf *b, const struct page *p)

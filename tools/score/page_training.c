@@ -1,5 +1,4 @@
 #include "page_parts.h"
-#include "plot.h"
 
 #include <math.h>
 #include <string.h>

@@ -62,22 +62,6 @@ static int report(struct buf *b, const struct assessment *a)
     return rc < 0 ? -1 : require_all(&o.require, a, NULL, o.by);
 }
 
-static int report_slice(struct buf *b, const struct scored_run *run, int slice,
-                        const struct labels *chosen)
-{
-    const struct resampling how = resampling();
-    struct assessment a;
-    int rc = 0;
-
-    assess(&a, run, slice, chosen);
-    if (o.bootstrap)
-        rc = assess_bootstrap(&a, &how);
-    if (rc == 0)
-        rc = report(b, &a);
-    assessment_free(&a);
-    return rc;
-}
-
 /* The same of two runs. */
 static int report_two(struct buf *b, const struct comparison *c)
 {
@@ -93,16 +77,23 @@ static int report_two(struct buf *b, const struct comparison *c)
     return require_all(&o.require, NULL, c, o.by);
 }
 
-/* OTHER: pair_runs. */
-static int report_slice_of_two(struct buf *b, const struct scored_run run[2], const int64_t *other,
-                               int slice, const struct labels *chosen)
+/* OTHER: pair_runs of two runs; NULL: there is one. */
+static int report_slice(struct buf *b, const struct scored_run *run, const int64_t *other,
+                        int slice, const struct labels *chosen)
 {
     const struct resampling how = resampling();
-    struct comparison c;
-    int rc = compare_runs(&c, &run[0], &run[1], other, slice, chosen, &how);
+    struct comparison c = { 0 };
+    int rc = 0;
 
+    if (other) {
+        rc = compare_runs(&c, &run[0], &run[1], other, slice, chosen, &how);
+    } else {
+        assess(&c.a, run, slice, chosen);
+        if (o.bootstrap)
+            rc = assess_bootstrap(&c.a, &how);
+    }
     if (rc == 0)
-        rc = report_two(b, &c);
+        rc = other ? report_two(b, &c) : report(b, &c.a);
     comparison_free(&c);
     return rc;
 }
@@ -172,41 +163,18 @@ static int read_run(struct scored_run *run, const char *const *files, int i, enu
     return rc;
 }
 
-/* 1 when all conditions hold, 0 when one does not. */
-static int score_one(struct buf *b, const char *const *files, const struct labels *chosen)
+/* Reads one run or two; of two that no header names the labels of, these are the same. */
+static int read_runs(struct scored_run run[2], const char *const *files, int n)
 {
-    const bool paged = page_wanted(&o.page);
-    const struct resampling how = resampling();
-    struct page_content page = { 0 };
-    struct scored_run run;
-    int holds = 1, rc = read_run(&run, files, 0,
-                                 paged         ? KEEP_TEXTS
-                                 : o.bootstrap ? KEEP_RECORDS
-                                               : KEEP_COUNTS,
-                                 NULL);
+    const enum keep keep = page_wanted(&o.page)   ? KEEP_TEXTS
+                           : n > 1 || o.bootstrap ? KEEP_RECORDS
+                                                  : KEEP_COUNTS;
 
-    if (rc >= 0 && chosen)
-        rc = assess_check_chosen(chosen, &run);
-    if (rc >= 0 && paged)
-        rc = page_content_init(&page, &run, 1, NULL, chosen, &how);
-    for (int i = 0; rc >= 0 && i < run.n_slices; i++) {
-        rc = paged && !o.by ? report(b, &page.one) : report_slice(b, &run, i, chosen);
-        holds = holds && rc;
-    }
-    if (rc >= 0 && paged)
-        rc = page_write(&pages, &o.page, &page, o.by, &o.common);
-    page_content_free(&page);
-    scored_run_free(&run);
-    return rc < 0 ? -1 : holds;
-}
-
-/* Reads both runs, so that labels that no header names are the same. */
-static int read_two(struct scored_run run[2], const char *const *files)
-{
-    const enum keep keep = page_wanted(&o.page) ? KEEP_TEXTS : KEEP_RECORDS;
-
-    if (read_run(&run[0], files, 0, keep, NULL) < 0 ||
-        read_run(&run[1], files, 1, keep, run[0].labels_given ? NULL : &run[0].labels) < 0)
+    if (read_run(&run[0], files, 0, keep, NULL) < 0)
+        return -1;
+    if (n < 2)
+        return 0;
+    if (read_run(&run[1], files, 1, keep, run[0].labels_given ? NULL : &run[0].labels) < 0)
         return -1;
     if (!strcmp(run[0].name, run[1].name))
         return err_set(EXIT_USAGE, "both runs are called '%s'; give them names with --name",
@@ -218,26 +186,30 @@ static int read_two(struct scored_run run[2], const char *const *files)
     return 0;
 }
 
-static int score_two(struct buf *b, const char *const *files, const struct labels *chosen)
+/* 1 when all conditions hold, 0 when one does not. */
+static int score(struct buf *b, const char *const *files, const struct labels *chosen)
 {
     const bool paged = page_wanted(&o.page);
+    const int n = files[0] && files[1] ? 2 : 1;
     const struct resampling how = resampling();
     struct page_content page = { 0 };
     struct scored_run run[2] = { { 0 } };
     int64_t *other = NULL;
-    int holds = 1, rc = read_two(run, files);
+    int holds = 1, rc = read_runs(run, files, n);
 
     if (rc >= 0 && chosen)
         rc = assess_check_chosen(chosen, &run[0]);
-    if (rc >= 0) {
+    if (rc >= 0 && n > 1) {
         other = pair_runs(&run[0], &run[1], o.by);
         rc = other ? 0 : -1;
     }
     if (rc >= 0 && paged)
-        rc = page_content_init(&page, run, 2, other, chosen, &how);
+        rc = page_content_init(&page, run, n, other, chosen, &how);
     for (int i = 0; rc >= 0 && i < run[0].n_slices; i++) {
-        rc = paged && !o.by ? report_two(b, &page.two)
-                            : report_slice_of_two(b, run, other, i, chosen);
+        if (!paged || o.by)
+            rc = report_slice(b, run, other, i, chosen);
+        else
+            rc = other ? report_two(b, &page.all) : report(b, &page.all.a);
         holds = holds && rc;
     }
     if (rc >= 0 && paged)
@@ -255,17 +227,14 @@ int main(int argc, char **argv)
     struct labels given = { 0 };
     const struct labels *chosen = o.labels.n ? &given : NULL;
     struct buf out = BUF_INIT;
-    int holds;
 
     if ((chosen && labels_load(&given, &o.labels) < 0) ||
         outfile_try(o.common.output, o.common.force, false) < 0)
         die_err();
     if (!strcmp(o.common.output, "-"))
         term_of(&terminal, STDOUT_FILENO);
-    if (o.summary)
-        holds = summarise(&out, files);
-    else
-        holds = (files[0] && files[1] ? score_two : score_one)(&out, files, chosen);
+    const int holds = o.summary ? summarise(&out, files) : score(&out, files, chosen);
+
     if (holds < 0 || write_out(&out) < 0)
         die_err();
     labels_free(&given);

@@ -4,8 +4,6 @@
 #include "json.h"
 #include "utf8.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- TSV ---- */
