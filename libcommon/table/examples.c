@@ -176,12 +176,13 @@ int examples_open(struct examples **out, const char *const *paths,
 
 /* ---- fields ---- */
 
-/* A name that means something else in a record, and mostly is no text there. */
+/* A name that means something else in a record, and mostly is no text there, or what a model says:
+ * score would take a column called pred for that. */
 static bool is_taken(const char *name)
 {
     static const char *const taken[] = {
-        "id",     "ids",      "label",      "logits", "loss",
-        "n_loss", "n_prompt", "output_ids", "scores", "text",
+        "id",       "ids",        "label", "logits", "loss", "n_loss",
+        "n_prompt", "output_ids", "pred",  "scores", "text",
     };
 
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
@@ -230,9 +231,16 @@ static char *field_of(const struct examples *e, int column)
     return number.p;
 }
 
-static bool is_id(const struct table *t, int column)
+static void warn_of_field(const struct examples *e, int column, const char *field)
 {
-    return table_column_is_named(t, column) && !strcmp(table_column_name(t, column), "id");
+    const char *name = table_column_name(e->table, column);
+
+    if (!table_column_is_named(e->table, column) || !is_taken(name) || !strcmp(name, "text") ||
+        !strcmp(name, "label"))
+        return;
+    warn("%s: its column '%s' becomes field '%s'; %s", table_name(e->table), name, field,
+         !strcmp(name, "id") ? "id is the row's position, from 0"
+                             : "records have another use for it");
 }
 
 /* For the columns that came since. */
@@ -246,9 +254,8 @@ static void name_fields(struct examples *e)
 
         if (e->split < 0 && field && !strcasecmp(field, "split"))
             e->split = e->n_fields;
-        if (is_id(e->table, e->n_fields) && field)
-            warn("%s: its column 'id' becomes field '%s'; id is the row's position, from 0",
-                 table_name(e->table), field);
+        if (field)
+            warn_of_field(e, e->n_fields, field);
         e->field[e->n_fields++] = field;
     }
 }

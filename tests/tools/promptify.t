@@ -46,6 +46,21 @@ out_is <<'EXPECT'
 "labels": ["up", "down"]
 EXPECT
 
+it "a prompt or completion of the table that goes nowhere is said; one that is used is not"
+printf 'text,label,prompt\na,l,p\n' >own.csv
+printf 'prompt,completion,split\np,c,train\nq,d,test\n' >pairs.csv
+printf '{prompt}:{completion}' >pairs.txt
+sh_run 'exec 2>&1
+	promptify -t say.txt own.csv -o 1.zst
+	promptify -t pairs.txt --text prompt --label label own.csv -o 2.zst
+	promptify -t pairs.txt --text prompt --label none pairs.csv -o 3.zst
+	promptify -t say.txt --text prompt --label completion pairs.csv -o 4.zst
+	promptify -t pairs.txt --text prompt --label none --only split=train pairs.csv -o 5.zst'
+out_is <<'EXPECT'
+promptify: warning: own.csv:1: has a prompt of its own, which is not kept; give that field another name if it should be
+promptify: warning: pairs.csv:2: has a completion of its own, which is not kept; give that field another name if it should be
+EXPECT
+
 it "what follows the place ends the completion"
 printf 'Q: {text}\nA:{completion} ###\n' >tail.txt
 sh_run 'promptify -t tail.txt --completion yes moves.csv | peek --only id=0 --jsonl | grep -o "\"prompt.*"'

@@ -85,6 +85,12 @@ it "nor in JSON lines, where one may come later"
 printf '{"text":"a","3":"three"}\n{"text":"b","3":"three","id":"ID"}\n{"text":"c","4":"four","id":"ID"}\n' >numbers.jsonl
 sh_run 'promptify -q --label none -t t numbers.jsonl | peek --tsv text,3,3_,4'
 printf 'text\t3\t3_\t4\na\tthree\t\t\nb\tthree\tID\t\nc\t\tID\tfour\n' >expect; out_is <expect
+it "a column called pred is nothing that predict says"
+printf 'text,label,pred\na,x,x\nb,y,y\n' >pred.csv
+run promptify -t t pred.csv -o pred.zst
+err_has "its column 'pred' becomes field '3'; records have another use for it"
+run peek --tsv id,3,pred pred.zst
+printf 'id\t3\tpred\n0\tx\t\n1\ty\t\n' >expect; out_is <expect
 refused "column 'note' is there twice; choose one by its number, 6 or 7" prompts --text note many.csv
 it "an unknown field: says which there are"
 printf '{titel}' >typo

@@ -206,6 +206,31 @@ struct scratch {
     struct buf prompt, completion;
 };
 
+/* Whether REC has a text FIELD that its text OTHER does not say as well. */
+static bool has_own(struct record *rec, const char *field, const char *other)
+{
+    const char *text, *same;
+    size_t n, m;
+
+    return record_get_text(rec, field, &text, &n) > 0 &&
+           !(record_get_text(rec, other, &same, &m) > 0 && m == n && !memcmp(text, same, n));
+}
+
+/* The field of a table, or of another program, that promptify's takes the place of and that is
+ * in neither the prompt nor the completion. NULL: none. */
+static const char *lost_field(const struct job *j, struct record *rec)
+{
+    const char *label;
+    size_t n;
+
+    if (has_own(rec, "prompt", "text") && !template_prompt_names(j->template, "prompt"))
+        return "prompt";
+    if (has_own(rec, "completion", "label") &&
+        (o.completion || is_test(rec) || record_get_text(rec, "label", &label, &n) > 0))
+        return "completion";
+    return NULL;
+}
+
 /* Gives REC its prompt and completion. */
 static int complete(const struct job *j, struct record *rec, struct scratch *s)
 {
@@ -229,10 +254,19 @@ static int put_all(struct writer *w, struct examples *in, const struct job *j)
     struct progress *progress = progress_open(&o.common, "records", -1);
     struct scratch s = { 0 };
     struct record *rec;
+    bool warned = false;
     int64_t n = 0;
     int got;
 
     while ((got = examples_next(in, &rec)) > 0) {
+        const char *lost = warned ? NULL : lost_field(j, rec);
+
+        if (lost) {
+            warn("%s: has a %s of its own, which is not kept; give that field another name if it "
+                 "should be",
+                 examples_place(in), lost);
+            warned = true;
+        }
         if (complete(j, rec, &s) < 0)
             got = err_in("%s", examples_place(in));
         else
