@@ -78,6 +78,11 @@ static bool begins_with(const char *p, size_t n, const struct part_text *one)
     return n >= one->n && !memcmp(p, one->p, one->n);
 }
 
+static bool ends_with(const char *p, size_t n, const struct part_text *one)
+{
+    return n >= one->n && !memcmp(p + n - one->n, one->p, one->n);
+}
+
 static void to_byte_level(const struct tokenizer *t, struct texts *out, const struct texts *in)
 {
     struct buf bytes = BUF_INIT;
@@ -151,7 +156,7 @@ static void strip(const struct decoder *d, struct texts *out, const char *p, siz
         p += d->one.n;
         n -= d->one.n;
     }
-    for (k = 0; k < d->stop && n && begins_with(p + n - d->one.n, d->one.n, &d->one); k++)
+    for (k = 0; k < d->stop && ends_with(p, n, &d->one); k++)
         n -= d->one.n;
     put_text(out, p, n);
 }

@@ -300,25 +300,58 @@ static void one_scratch_serves_two_tokenizers(void **state)
     tokenizer_close(whole);
 }
 
-/* ---- refusals and hostile files ---- */
-
-/* The odd tokenizer with the first FROM replaced by TO must fail with CODE and say SAID. */
-static void check_refusal(const char *from, const char *to, int code, const char *said)
+/* Opens the odd tokenizer with the first FROM replaced by TO. */
+static int open_changed(struct tokenizer **out, const char *from, const char *to)
 {
     const char *at = strstr(odd.p, from);
     struct buf text = BUF_INIT;
-    struct tokenizer *out;
 
     if (!at)
         fail_msg("the file has no %s", from);
     buf_add(&text, odd.p, (size_t)(at - odd.p));
     buf_puts(&text, to);
     buf_puts(&text, at + strlen(from));
-    if (open_bytes(&out, text.p, text.n) == 0)
+    const int rc = open_bytes(out, text.p, text.n);
+
+    buf_free(&text);
+    return rc;
+}
+
+/* Also where a text is shorter than the character: nothing in front of it is read. */
+static void ends_are_stripped_of_a_wide_character(void **state)
+{
+    struct tokenizer *strips;
+    struct buf out = BUF_INIT;
+
+    (void)state;
+    assert_int_equal(
+        open_changed(&strips,
+                     "\"decoder\": {\n  \"type\": \"ByteLevel\",\n  \"add_prefix_space\": false,\n"
+                     "  \"trim_offsets\": true,\n  \"use_regex\": true",
+                     "\"decoder\": {\"type\": \"Strip\", \"content\": \"\\u3000\", \"start\": 1, "
+                     "\"stop\": 1"),
+        0);
+    const uint32_t ids[] = { (uint32_t)tokenizer_id_of(strips, "a", 1),
+                             (uint32_t)tokenizer_id_of(strips, "\u3000", 3),
+                             (uint32_t)tokenizer_id_of(strips, "b", 1) };
+
+    tokenizer_decode(strips, ids, 3, false, &out);
+    assert_string_equal(out.p, "ab");
+    buf_free(&out);
+    tokenizer_close(strips);
+}
+
+/* ---- refusals and hostile files ---- */
+
+/* With the first FROM replaced by TO the odd tokenizer must fail with CODE and say SAID. */
+static void check_refusal(const char *from, const char *to, int code, const char *said)
+{
+    struct tokenizer *out;
+
+    if (open_changed(&out, from, to) == 0)
         fail_msg("%s was taken", to);
     if (err_code() != code || !strstr(err_text(), said) || strchr(err_text(), '\n'))
         fail_msg("%s gave %d %s", to, err_code(), err_text());
-    buf_free(&text);
 }
 
 static void unknown_features_are_refused_by_name(void **state)
@@ -586,6 +619,7 @@ int main(void)
         cmocka_unit_test(long_words_take_linear_time),
         cmocka_unit_test(stripping_tokens_take_linear_time),
         cmocka_unit_test(one_scratch_serves_two_tokenizers),
+        cmocka_unit_test(ends_are_stripped_of_a_wide_character),
         cmocka_unit_test(unknown_features_are_refused_by_name),
         cmocka_unit_test(wrong_files_are_bad_data),
         cmocka_unit_test(mutated_files_do_no_harm),
