@@ -91,29 +91,12 @@ static void to_byte_level(const struct tokenizer *t, struct texts *out, const st
         size_t n;
         const char *p = text_at(in, i, &n);
 
-        buf_reserve(&bytes, n);
-        bytes.n += byte_level_bytes(t->vocab.byte_of, p, n, bytes.p + bytes.n);
+        put_byte_level(&bytes, t->vocab.byte_of, p, n);
     }
     if (bytes.n)
         utf8_replace(&out->all, bytes.p, bytes.n);
     text_ends(out);
     buf_free(&bytes);
-}
-
-/* The mark of a space becomes one; those of the first text go. */
-static void to_spaces(const struct decoder *d, struct texts *out, const char *p, size_t n,
-                      bool first)
-{
-    int len;
-
-    for (size_t i = 0; i < n; i += (size_t)len) {
-        (void)utf8_decode(p + i, &len);
-        if (!begins_with(p + i, n - i, &d->one))
-            buf_add(&out->all, p + i, (size_t)len);
-        else if (!first || d->keep_first)
-            buf_putc(&out->all, ' ');
-    }
-    text_ends(out);
 }
 
 static void put_fallback(struct texts *out, struct buf *bytes)
@@ -148,7 +131,7 @@ static void from_fallback(struct texts *out, const struct texts *in)
     buf_free(&bytes);
 }
 
-static void strip(const struct decoder *d, struct texts *out, const char *p, size_t n)
+static void put_stripped(const struct decoder *d, struct buf *out, const char *p, size_t n)
 {
     uint32_t k = 0;
 
@@ -158,29 +141,14 @@ static void strip(const struct decoder *d, struct texts *out, const char *p, siz
     }
     for (k = 0; k < d->stop && ends_with(p, n, &d->one); k++)
         n -= d->one.n;
-    put_text(out, p, n);
-}
-
-/* Of texts only: see decoder_step. */
-static void replace(const struct decoder *d, struct texts *out, const char *text, size_t n)
-{
-    const uint8_t *p = (const uint8_t *)text;
-    struct finder f = { .search = &d->from };
-    struct match m;
-    size_t done = 0;
-
-    while (find_next(&f, NULL, p, p, n, &m) > 0) {
-        buf_add(&out->all, p + done, m.start - done);
-        buf_add(&out->all, d->to.p, d->to.n);
-        done = m.end;
-    }
-    buf_add(&out->all, p + done, n - done);
-    text_ends(out);
+    buf_add(out, p, n);
 }
 
 static void decode_step(const struct tokenizer *t, const struct decoder *d, struct texts *out,
                         const struct texts *in)
 {
+    static const struct part_text nothing;
+
     if (d->kind == DEC_BYTE_LEVEL) {
         to_byte_level(t, out, in);
         return;
@@ -193,14 +161,16 @@ static void decode_step(const struct tokenizer *t, const struct decoder *d, stru
         size_t n;
         const char *p = text_at(in, i, &n);
 
-        if (d->kind == DEC_METASPACE)
-            to_spaces(d, out, p, n, i == 0);
+        if (d->kind == DEC_METASPACE) /* the marks of the first text go */
+            put_replaced(&out->all, p, n, &d->one, i || d->keep_first ? &blank : &nothing);
         else if (d->kind == DEC_STRIP)
-            strip(d, out, p, n);
+            put_stripped(d, &out->all, p, n);
         else if (d->kind == DEC_FUSE)
             buf_add(&out->all, p, n);
         else
-            replace(d, out, p, n);
+            put_replaced(&out->all, p, n, &d->from.text, &d->to);
+        if (d->kind != DEC_FUSE)
+            text_ends(out);
     }
     if (d->kind == DEC_FUSE)
         text_ends(out);

@@ -79,10 +79,10 @@ MUST_USE int vocab_say(struct vocab *v, uint32_t id, const char *said, size_t n)
 uint32_t vocab_find(const struct vocab *v, const char *content, size_t len);
 /* The character that stands for BYTE in GPT-2's alphabet, as UTF-8; its length. */
 int byte_level_char(uint8_t byte, char out[2]);
-/* The bytes that the characters of CONTENT stand for, or itself where one stands for none, into OUT,
- * which has room for LEN; how many. */
-size_t byte_level_bytes(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
-                        char *out);
+/* Appends the bytes that the characters of CONTENT stand for; CONTENT itself where one stands for
+ * none, as the ByteLevel decoder does token by token. */
+void put_byte_level(struct buf *out, const int16_t byte_of[BYTE_CHARS], const char *content,
+                    size_t len);
 /* The byte that CONTENT, "<0x41>", stands for, as Hugging Face reads it; -1: it is no such token. */
 int byte_of_token(const char *content, size_t len);
 
@@ -247,6 +247,10 @@ struct pattern_scratch *scratch_matching(struct tokenizer_scratch *s);
 /* [P, END) normalized: the same memory, or that of S. Sets S->origin and S->readable for it. */
 const uint8_t *normalize(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                          const uint8_t **end);
+extern const struct part_text blank; /* one space */
+/* Appends to OUT the N bytes at P, with TO in place of each FROM; an empty FROM is nowhere. */
+void put_replaced(struct buf *out, const char *p, size_t n, const struct part_text *from,
+                  const struct part_text *to);
 /* Appends to OUT the N bytes of valid UTF-8 at TEXT as Hugging Face's NFC gives them. */
 void put_nfc(const uint8_t *classes, struct buf *out, const uint8_t *p, const uint8_t *end);
 /* Whether NFC leaves [P, END) as it is. */

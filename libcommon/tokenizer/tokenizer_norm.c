@@ -2,11 +2,26 @@
 
 #include <string.h>
 
-/* Appends to OUT the N bytes at P with all that A finds replaced by TO. *MOVED: what they begin
- * with is gone. */
-static int put_replaced(const struct tokenizer *t, struct tokenizer_scratch *s,
-                        const struct normalizer *a, struct buf *out, const uint8_t *p, size_t n,
-                        bool *moved)
+const struct part_text blank = { (char *)(uintptr_t) " ", 1 };
+
+void put_replaced(struct buf *out, const char *p, size_t n, const struct part_text *from,
+                  const struct part_text *to)
+{
+    const char *end = p + n;
+
+    for (const char *at; from->n && (at = memmem(p, (size_t)(end - p), from->p, from->n));) {
+        buf_add(out, p, (size_t)(at - p));
+        buf_add(out, to->p, to->n);
+        p = at + from->n;
+    }
+    buf_add(out, p, (size_t)(end - p));
+}
+
+/* Appends to OUT the N bytes at P with all that A finds replaced. *MOVED: what they begin with is
+ * gone. */
+static int put_found_replaced(const struct tokenizer *t, struct tokenizer_scratch *s,
+                              const struct normalizer *a, struct buf *out, const uint8_t *p,
+                              size_t n, bool *moved)
 {
     const uint8_t *subject = p;
     size_t done = 0;
@@ -38,7 +53,7 @@ static int put_normalized(const struct tokenizer *t, struct tokenizer_scratch *s
         buf_add(out, p, n);
         return 0;
     case NORM_REPLACE:
-        return put_replaced(t, s, a, out, p, n, moved);
+        return put_found_replaced(t, s, a, out, p, n, moved);
     default:
         put_nfc(t->classes, out, p, p + n);
         return 0;

@@ -11,8 +11,7 @@ static int search_next(const struct search *a, struct tokenizer_scratch *s, cons
 {
     if (a->pattern)
         return pattern_find(a->pattern, scratch_matching(s), subject, n, from, m);
-    const uint8_t *at = a->text.n == 1 ? memchr(p + from, a->text.p[0], n - from)
-                                       : memmem(p + from, n - from, a->text.p, a->text.n);
+    const uint8_t *at = memmem(p + from, n - from, a->text.p, a->text.n);
 
     if (!at)
         return 0;
@@ -176,25 +175,16 @@ static void run_search(struct splitter *x, const struct search *a, bool invert)
 /* The piece with U+2581, or what the file says, for each space. */
 static void run_metaspace(struct splitter *x, const struct pre *a)
 {
-    static const struct part_text blank = { (char *)(uintptr_t) " ", 1 };
     struct buf *out = x->s->step + x->k;
-    const struct search spaces = { .text = blank }, marks = { .text = a->space };
-    const uint8_t *p = x->whole.p;
-    const size_t n = (size_t)(x->whole.end - p);
-    struct finder f = { .search = &spaces };
+    const struct search marks = { .text = a->space };
+    const char *p = (const char *)x->whole.p;
+    const size_t n = (size_t)(x->whole.end - x->whole.p);
     const bool begun = *p == ' ' || (n >= a->space.n && !memcmp(p, a->space.p, a->space.n));
-    struct match m;
-    size_t done = 0;
 
     buf_clear(out);
     if (!begun && (a->scheme == PREPEND_ALWAYS || (a->scheme == PREPEND_FIRST && x->whole.first)))
         buf_add(out, a->space.p, a->space.n);
-    while (find_next(&f, x->s, p, p, n, &m) > 0) {
-        buf_add(out, p + done, m.start - done);
-        buf_add(out, a->space.p, a->space.n);
-        done = m.end;
-    }
-    buf_add(out, p + done, n - done);
+    put_replaced(out, p, n, &blank, &a->space);
     x->whole.p = (const uint8_t *)out->p;
     x->whole.end = x->whole.readable = x->whole.p + out->n;
     x->behavior = SPLIT_NEXT;

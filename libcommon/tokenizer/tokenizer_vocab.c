@@ -42,13 +42,13 @@ static void alphabet(int16_t byte_of[BYTE_CHARS])
         byte_of[char_of_byte(b)] = (int16_t)b;
 }
 
-/* The bytes CONTENT decodes to: those its characters stand for, or itself when one stands for none
- * (as the ByteLevel decoder does, token by token). OUT has room for LEN bytes. */
-size_t byte_level_bytes(const int16_t byte_of[BYTE_CHARS], const char *content, size_t len,
-                        char *out)
+void put_byte_level(struct buf *out, const int16_t byte_of[BYTE_CHARS], const char *content,
+                    size_t len)
 {
     const uint8_t *p = (const uint8_t *)content;
-    size_t n = 0;
+
+    buf_reserve(out, len);
+    char *to = out->p + out->n;
 
     for (size_t i = 0; i < len; i++) { /* the alphabet ends below three bytes of UTF-8 */
         uint32_t c = p[i];
@@ -56,12 +56,12 @@ size_t byte_level_bytes(const int16_t byte_of[BYTE_CHARS], const char *content, 
         if (c >= 0x80)
             c = c < 0xE0 ? (c & 0x1F) << 6 | (p[++i] & 0x3F) : BYTE_CHARS;
         if (c >= BYTE_CHARS || byte_of[c] < 0) {
-            memcpy(out, content, len);
-            return len;
+            buf_add(out, content, len);
+            return;
         }
-        out[n++] = (char)byte_of[c];
+        *to++ = (char)byte_of[c];
     }
-    return n;
+    out->n = (size_t)(to - out->p);
 }
 
 /* ---- other vocabularies: <0x41>, and U+2581 for a space ---- */
@@ -83,24 +83,15 @@ int byte_of_token(const char *content, size_t len)
     return high < 0 || low < 0 ? -1 : 16 * high + low;
 }
 
-/* What such a token decodes to within a text. OUT has room for LEN bytes. */
-static size_t plain_bytes(const struct part_text *space, const char *content, size_t len, char *out)
+/* What such a token decodes to by itself. */
+static void put_plain(struct vocab *v, const char *said, size_t n)
 {
-    const int byte = byte_of_token(content, len);
-    size_t n = 0;
+    const int byte = byte_of_token(said, n);
 
-    if (byte >= 0) {
-        *out = (char)byte;
-        return 1;
-    }
-    for (size_t i = 0; i < len;) {
-        const bool is_space =
-            space->n && len - i >= space->n && !memcmp(content + i, space->p, space->n);
-
-        out[n++] = is_space ? ' ' : content[i];
-        i += is_space ? space->n : 1;
-    }
-    return n;
+    if (byte >= 0)
+        buf_putc(&v->arena, (char)byte);
+    else
+        put_replaced(&v->arena, said, n, &v->space, &blank);
 }
 
 /* ---- the table ---- */
@@ -198,14 +189,12 @@ static int too_many_bytes(void)
 /* What SAID decodes to, for K; SAID is not in the arena, which may move. */
 static void put_bytes(struct vocab *v, struct token *k, const char *said, size_t n)
 {
-    buf_reserve(&v->arena, n);
-    char *bytes = v->arena.p + v->arena.n;
-
     k->bytes = (uint32_t)v->arena.n;
-    k->bytes_len =
-        (uint32_t)(v->spelling == SPELT_BYTE_LEVEL ? byte_level_bytes(v->byte_of, said, n, bytes)
-                                                   : plain_bytes(&v->space, said, n, bytes));
-    v->arena.n += k->bytes_len;
+    if (v->spelling == SPELT_BYTE_LEVEL)
+        put_byte_level(&v->arena, v->byte_of, said, n);
+    else
+        put_plain(v, said, n);
+    k->bytes_len = (uint32_t)v->arena.n - k->bytes;
 }
 
 int vocab_add(struct vocab *v, const char *content, size_t len, uint32_t id, uint32_t flags)
