@@ -144,14 +144,9 @@ int64_t tokenizer_eos(const struct tokenizer *t)
     return t->eos;
 }
 
-static const struct token *token_at(const struct tokenizer *t, uint32_t id)
-{
-    return id < t->vocab.n_ids && t->vocab.token[id].flags ? t->vocab.token + id : NULL;
-}
-
 const char *tokenizer_token(const struct tokenizer *t, uint32_t id, size_t *len)
 {
-    const struct token *k = token_at(t, id);
+    const struct token *k = vocab_token(&t->vocab, id);
 
     if (!k)
         return NULL;

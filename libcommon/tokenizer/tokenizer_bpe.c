@@ -82,12 +82,10 @@ static inline const struct merge *merge_of(const struct merges *m, uint32_t left
 
 /* ---- what a word is before anything is merged ---- */
 
-/* The token of the model that is the character of LEN bytes at P, or TOKEN_NONE. */
-static uint32_t character_id(const struct tokenizer *t, const uint8_t *p, int len)
+/* The token of the model with this content, or TOKEN_NONE. */
+static uint32_t model_token(const struct tokenizer *t, const char *content, size_t n)
 {
-    if (len == 1)
-        return t->ascii_id[*p];
-    const uint32_t id = vocab_find(&t->vocab, (const char *)p, (size_t)len);
+    const uint32_t id = vocab_find(&t->vocab, content, n);
 
     return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
 }
@@ -116,7 +114,8 @@ static size_t characters(const struct tokenizer *t, const uint8_t *p, size_t n, 
 
     for (n = 0; p < end; p += len) {
         (void)utf8_decode((const char *)p, &len);
-        const uint32_t id = character_id(t, p, len);
+        const uint32_t id =
+            len == 1 ? t->ascii_id[*p] : model_token(t, (const char *)p, (size_t)len);
 
         if (id == TOKEN_NONE && t->byte_fallback) {
             for (int i = 0; i < len; i++)
@@ -398,9 +397,7 @@ static uint32_t whole_word(const struct tokenizer *t, struct tokenizer_scratch *
         content = s->spelled.p;
         n = s->spelled.n;
     }
-    const uint32_t id = vocab_find(&t->vocab, content, n);
-
-    return id != TOKEN_NONE && t->vocab.token[id].flags & TOKEN_MODEL ? id : TOKEN_NONE;
+    return model_token(t, content, n);
 }
 
 static void encode_word(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,

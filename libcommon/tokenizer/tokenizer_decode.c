@@ -11,9 +11,9 @@
 
 static const struct token *decoded_token(const struct tokenizer *t, uint32_t id, bool skip_special)
 {
-    const struct token *k = id < t->vocab.n_ids ? t->vocab.token + id : NULL;
+    const struct token *k = vocab_token(&t->vocab, id);
 
-    return k && k->flags && !(skip_special && k->flags & TOKEN_SPECIAL) ? k : NULL;
+    return k && !(skip_special && k->flags & TOKEN_SPECIAL) ? k : NULL;
 }
 
 /* ---- ByteLevel alone ---- */

@@ -57,9 +57,9 @@ static int settings_read(struct settings *s, const struct pack *p)
 /* The special token called KEY ("eos_token"): a text, or an object with its content. NULL: none. */
 static const char *special_token(const struct settings *s, const char *key)
 {
-    const cJSON *v = s->config ? json_member(s->config, key) : NULL;
+    const cJSON *v = json_member(s->config, key);
 
-    if (!v && s->special)
+    if (!v)
         v = json_member(s->special, key);
     if (cJSON_IsObject(v))
         v = json_member(v, "content");
@@ -168,12 +168,11 @@ static int load_special(struct tokenizer *t, const char *name)
 
 static int load_all_added(struct tokenizer *t, const struct settings *s)
 {
-    const cJSON *decoder = s->config ? json_member(s->config, "added_tokens_decoder") : NULL;
+    const cJSON *decoder = s->added;
+    const int given = json_object(s->config, "added_tokens_decoder", &decoder);
 
-    if (decoder && !cJSON_IsObject(decoder))
-        return err_set(EXIT_DATA, "tokenizer_config.json: 'added_tokens_decoder' is not an object");
-    if (decoder ? load_listed(t, s, decoder, true) < 0 : load_listed(t, s, s->added, false) < 0)
-        return err_in(decoder ? "tokenizer_config.json" : "added_tokens.json");
+    if (given < 0 || load_listed(t, s, decoder, given) < 0)
+        return err_in(given ? "tokenizer_config.json" : "added_tokens.json");
     for (int i = 0; i < SPECIAL_KEYS; i++) {
         const char *name = special_token(s, special_keys[i]);
 
@@ -276,14 +275,6 @@ bool tokenizer_digest_in(const struct pack *p, uint8_t out[SHA256_BYTES])
     return true;
 }
 
-static bool is_one_of(const char *name, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(name, list[i]))
-            return true;
-    return false;
-}
-
 static int unsupported(const char *what)
 {
     return err_set(EXIT_NODEVICE,
@@ -307,51 +298,48 @@ static void set_words(struct tokenizer *t, bool qwen2)
     choose_words(t);
 }
 
-/* The two files alone do not say how text becomes words: what kind of tokenizer it is does. */
-static int check_class(const struct settings *s, const struct pack *p, bool *qwen2)
+/* The two files alone do not say how text becomes words: what kind of tokenizer it is does. 1: as
+ * Qwen2 does it, 0: as GPT-2, -1: not known here. */
+static int is_qwen2(const struct settings *s, const struct pack *p)
 {
-    static const char *const qwen2s[] = { "Qwen2Tokenizer", "Qwen2TokenizerFast", "qwen2",
-                                          "qwen3" };
-    static const char *const classes[] = { "GPT2Tokenizer",    "GPT2TokenizerFast",
-                                           "CodeGenTokenizer", "CodeGenTokenizerFast",
-                                           "Qwen2Tokenizer",   "Qwen2TokenizerFast" };
-    static const char *const models[] = { "gpt2", "codegen", "phi",  "gpt_neo",
-                                          "gptj", "qwen2",   "qwen3" };
+    /* of each the first two are Qwen2's */
+    static const char *const classes[] = { "Qwen2Tokenizer",   "Qwen2TokenizerFast",
+                                           "GPT2Tokenizer",    "GPT2TokenizerFast",
+                                           "CodeGenTokenizer", "CodeGenTokenizerFast" };
+    static const char *const models[] = { "qwen2", "qwen3",   "gpt2", "codegen",
+                                          "phi",   "gpt_neo", "gptj" };
     const char *name = NULL;
-    cJSON *config;
-    bool known = true;
+    cJSON *config = NULL;
+    int at = 2;
 
-    *qwen2 = false;
-
-    if (s->config && json_text(s->config, "tokenizer_class", &name) < 0)
+    if (json_text(s->config, "tokenizer_class", &name) < 0)
         return err_in("tokenizer_config.json");
-    if (name) {
-        *qwen2 = is_one_of(name, qwen2s, 2);
-        return is_one_of(name, classes, sizeof classes / sizeof *classes) ? 0 : unsupported(name);
-    }
-    if (parse_file(&config, p, "config.json") < 0)
+    if (name)
+        at = find_name(name, classes, sizeof classes / sizeof *classes);
+    else if (parse_file(&config, p, "config.json") < 0)
         return -1;
-    if (config && json_text(config, "model_type", &name) > 0)
-        known = is_one_of(name, models, sizeof models / sizeof *models) || unsupported(name) == 0;
-    *qwen2 = name && is_one_of(name, qwen2s + 2, 2);
+    else if (json_text(config, "model_type", &name) > 0)
+        at = find_name(name, models, sizeof models / sizeof *models);
+    if (at < 0)
+        (void)unsupported(name);
     cJSON_Delete(config);
-    return known ? 0 : -1;
+    return at < 0 ? -1 : at < 2;
 }
 
 int tokenizer_load_files(struct tokenizer *t, const struct pack *p)
 {
     struct settings s;
-    bool prefix = false, qwen2;
-    int rc = -1;
+    bool prefix = false;
+    int qwen2, rc = -1;
 
     t->bytes = true;
     if (load_vocab_file(t, p) < 0 || load_merges_file(t, p) < 0 || settings_read(&s, p) < 0)
         return -1;
-    if (s.config && json_bool(s.config, "add_prefix_space", &prefix) < 0)
+    if (json_bool(s.config, "add_prefix_space", &prefix) < 0)
         err_in("tokenizer_config.json");
     else if (prefix)
         unsupported("add_prefix_space");
-    else if (check_class(&s, p, &qwen2) == 0) {
+    else if ((qwen2 = is_qwen2(&s, p)) >= 0) {
         set_words(t, qwen2);
         rc = load_all_added(t, &s);
     }

@@ -77,6 +77,11 @@ MUST_USE int vocab_add(struct vocab *v, const char *content, size_t len, uint32_
 MUST_USE int vocab_say(struct vocab *v, uint32_t id, const char *said, size_t n);
 /* TOKEN_NONE when there is none. */
 uint32_t vocab_find(const struct vocab *v, const char *content, size_t len);
+/* NULL when there is none. */
+static inline const struct token *vocab_token(const struct vocab *v, uint32_t id)
+{
+    return id < v->n_ids && v->token[id].flags ? v->token + id : NULL;
+}
 /* The character that stands for BYTE in GPT-2's alphabet, as UTF-8; its length. */
 int byte_level_char(uint8_t byte, char out[2]);
 /* Appends the bytes that the characters of CONTENT stand for; CONTENT itself where one stands for
@@ -283,8 +288,10 @@ const char *quoted(char out[QUOTED_MAX], const char *content, size_t n);
 #define QUOTED(content, n) quoted((char[QUOTED_MAX]){ 0 }, content, n)
 /* V as an id, -1 when it is none. */
 int64_t token_id(const cJSON *v);
-/* Member KEY of O, or NULL where it is absent or null. */
+/* Member KEY of O, or NULL where it is absent or null, or O is NULL. */
 const cJSON *json_member(const cJSON *o, const char *key);
+/* The place of NAME among the N texts of LIST; -1: it is none of them. */
+int find_name(const char *name, const char *const *list, int n);
 /* The model's tokens from an object of contents and ids: a place in a text that json_check has
  * passed (see json_walk.h), BYTES long at most. */
 MUST_USE int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes);

@@ -23,6 +23,14 @@ const cJSON *json_member(const cJSON *o, const char *key)
     return cJSON_IsNull(v) ? NULL : v;
 }
 
+int find_name(const char *name, const char *const *list, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(name, list[i]))
+            return i;
+    return -1;
+}
+
 int known_keys(const cJSON *o, const char *where, const char *keys)
 {
     for (const cJSON *v = o->child; v; v = v->next) {
@@ -47,20 +55,6 @@ static int must_be_off(const cJSON *o, const char *where, const char *key)
         (cJSON_IsString(v) && !v->valuestring[0]))
         return 0;
     return refuse_feature(where, key);
-}
-
-/* The "type" of the object that is member KEY of O: "" when it is absent or null. */
-static int type_of(const cJSON *o, const char *key, const cJSON **object, const char **type)
-{
-    *object = json_member(o, key);
-    *type = "";
-    if (!*object)
-        return 0;
-    if (!cJSON_IsObject(*object))
-        return err_set(EXIT_DATA, "'%s' is not an object", key);
-    if (json_text(*object, "type", type) < 0)
-        return err_in("%s", key);
-    return 0;
 }
 
 /* ---- the model: vocabulary and merges ---- */
@@ -311,10 +305,12 @@ static const char *place_of(const cJSON *model, const char *key, size_t *bytes)
 static int load_model(struct tokenizer *t, const cJSON *root)
 {
     const cJSON *model;
-    const char *type, *unk = NULL;
+    const char *type = "", *unk = NULL;
 
-    if (type_of(root, "model", &model, &type) < 0)
+    if (json_object(root, "model", &model) < 0)
         return -1;
+    if (json_text(model, "type", &type) < 0)
+        return err_in("model");
     size_t bytes, unused;
     const char *vocab = place_of(model, "vocab", &bytes);
     const char *merges = place_of(model, "merges", &unused);

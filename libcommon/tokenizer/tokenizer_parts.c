@@ -39,12 +39,11 @@ static int take_character(struct part_text *out, const cJSON *o, const char *key
 }
 
 /* {"String": "..."} or {"Regex": "..."} */
-static int take_search(struct search *out, const cJSON *o, const char *key, const char **regex)
+static int take_search(struct search *out, const cJSON *o, const char *key)
 {
     const cJSON *v = json_member(o, key);
     const char *text = NULL;
 
-    *regex = NULL;
     if (!cJSON_IsObject(v) || !v->child || v->child->next)
         return err_set(EXIT_DATA, "'%s' is neither a String nor a Regex", key);
     if (!strcmp(v->child->string, "String")) {
@@ -56,7 +55,6 @@ static int take_search(struct search *out, const cJSON *o, const char *key, cons
         return refuse_feature("pattern ", v->child->string);
     if (json_text(v, "Regex", &text) <= 0)
         return err_set(EXIT_DATA, "'%s' holds a Regex that is no text", key);
-    *regex = text;
     return pattern_compile(&out->pattern, text, strlen(text));
 }
 
@@ -102,8 +100,6 @@ static int too_many(int n)
 
 static int normalizer_step(struct parts_read *p, const cJSON *o, const char *type)
 {
-    const char *regex;
-
     if (too_many(p->n_normalizers) < 0)
         return -1;
     struct normalizer *s = p->normalizer + p->n_normalizers++;
@@ -120,10 +116,10 @@ static int normalizer_step(struct parts_read *p, const cJSON *o, const char *typ
     if (strcmp(type, "Replace"))
         return refuse_feature("normalizer ", type);
     s->kind = NORM_REPLACE;
-    if (known_keys(o, "normalizer.", "type pattern content") < 0 ||
-        take_search(&s->from, o, "pattern", &regex) < 0)
-        return -1;
-    return take_text(&s->to, o, "content", PART_TEXT_MAX);
+    return known_keys(o, "normalizer.", "type pattern content") < 0 ||
+                   take_search(&s->from, o, "pattern") < 0
+               ? -1
+               : take_text(&s->to, o, "content", PART_TEXT_MAX);
 }
 
 /* ---- pre-tokenizers ---- */
@@ -145,20 +141,19 @@ static int split_step(struct pre *s, const cJSON *o)
     static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious",
                                          "MergedWithNext", "Contiguous" };
     const char *name = "", *regex;
-    int i = 0;
 
     s->kind = PRE_SPLIT;
     if (known_keys(o, "pre_tokenizer.", "type pattern behavior invert") < 0 ||
         json_bool(o, "invert", &s->invert) < 0 || json_text(o, "behavior", &name) < 0 ||
-        take_search(&s->at, o, "pattern", &regex) < 0)
+        take_search(&s->at, o, "pattern") < 0)
         return -1;
-    while (i < 5 && strcmp(name, names[i]))
-        i++;
-    if (i == 5)
+    const int i = find_name(name, names, 5);
+
+    if (i < 0)
         return *name ? refuse_feature("pre_tokenizer.behavior ", name)
                      : err_set(EXIT_DATA, "there is no 'behavior'");
     s->behavior = (enum behavior)i;
-    if (regex && s->behavior == SPLIT_ISOLATED)
+    if (s->behavior == SPLIT_ISOLATED && json_text(json_member(o, "pattern"), "Regex", &regex) > 0)
         s->known = known_pattern(regex);
     return 0;
 }
@@ -174,33 +169,29 @@ static int byte_level_step(struct pre *s, const cJSON *o)
                : 0;
 }
 
-static int scheme_of(enum prepend_scheme *out, bool *given, const cJSON *o)
+static int scheme_of(enum prepend_scheme *out, const cJSON *o)
 {
     static const char *const names[] = { "always", "first", "never" };
-    const char *name = NULL;
+    const char *name = names[PREPEND_ALWAYS];
 
     if (json_text(o, "prepend_scheme", &name) < 0)
         return -1;
-    *given = name;
-    for (int i = 0; name && i < 3; i++)
-        if (!strcmp(name, names[i])) {
-            *out = (enum prepend_scheme)i;
-            return 0;
-        }
-    return name ? refuse_feature("prepend_scheme ", name) : 0;
+    const int i = find_name(name, names, 3);
+
+    *out = (enum prepend_scheme)i;
+    return i < 0 ? refuse_feature("prepend_scheme ", name) : 0;
 }
 
 /* Older files have add_prefix_space instead of a scheme. */
 static int metaspace_members(struct part_text *space, enum prepend_scheme *scheme, bool *split,
                              const cJSON *o)
 {
-    bool prefix = true, given;
+    bool prefix = true;
 
-    *scheme = PREPEND_ALWAYS;
     *split = true;
     if (known_keys(o, "Metaspace.",
                    "type replacement add_prefix_space prepend_scheme split str_rep") < 0 ||
-        take_character(space, o, "replacement") < 0 || scheme_of(scheme, &given, o) < 0 ||
+        take_character(space, o, "replacement") < 0 || scheme_of(scheme, o) < 0 ||
         json_bool(o, "add_prefix_space", &prefix) < 0 || json_bool(o, "split", split) < 0)
         return -1;
     if (!prefix && *scheme != PREPEND_NEVER)
@@ -256,8 +247,6 @@ static int metaspace_decoder(struct decoder *s, const cJSON *o)
 
 static int decoder_step(struct parts_read *p, const cJSON *o, const char *type)
 {
-    const char *regex;
-
     if (too_many(p->n_decoders) < 0)
         return -1;
     struct decoder *s = p->decoder + p->n_decoders++;
@@ -279,9 +268,9 @@ static int decoder_step(struct parts_read *p, const cJSON *o, const char *type)
         return refuse_feature("decoder ", *type ? type : "without a type");
     s->kind = DEC_REPLACE;
     if (known_keys(o, "decoder.", "type pattern content") < 0 ||
-        take_search(&s->from, o, "pattern", &regex) < 0)
+        take_search(&s->from, o, "pattern") < 0)
         return -1;
-    if (regex)
+    if (s->from.pattern)
         return refuse_feature("decoder Replace ", "of a Regex");
     return take_text(&s->to, o, "content", PART_TEXT_MAX);
 }

@@ -25,7 +25,7 @@ static int put_special(const struct tokenizer *t, const cJSON *o, const char *na
     for (const cJSON *v = ids->child; v; v = v->next) {
         const int64_t id = token_id(v);
 
-        if (id < 0 || id >= t->vocab.n_ids || !t->vocab.token[id].flags)
+        if (id < 0 || !vocab_token(&t->vocab, (uint32_t)id))
             return err_set(EXIT_DATA, "the template's special token %s has an id that is no token",
                            QUOTED(name, strlen(name)));
         if (out->n == SPECIALS_MAX)
