@@ -52,10 +52,10 @@ static int put_header(struct writer *w, enum stream_kind kind, const struct labe
 {
     if (!labels && before)
         labels = &before->labels;
-    if (before && before->chain_n == CHAIN_MAX)
+    if (before && before->chain_n >= CHAIN_MAX) /* of several files it may be more */
         return err_set(EXIT_DATA,
-                       "%s: %d programs have touched the stream before, and that is most",
-                       outfile_name(w->f), CHAIN_MAX);
+                       "%s: %d programs have touched the stream before, and its chain holds %d",
+                       outfile_name(w->f), before->chain_n, CHAIN_MAX);
     if (labels && labels->n > LABELS_MAX)
         return err_set(EXIT_DATA, "%s: more than %d labels", outfile_name(w->f), LABELS_MAX);
     struct stream_header h = { .kind = kind };

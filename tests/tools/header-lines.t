@@ -79,6 +79,18 @@ do
 	err_has 'bad.jsonl:1: '
 done
 absent none.zst
+it "two chains that are too long for one"
+long() { # long FIRST: a stream that FIRST and 599 more programs have touched
+	seq -s , -f '{"tool":"t","options":["--x=%g"],"version":"1"}' "$1" $(($1 + 599)) |
+		sed 's/.*/{"":{"format":"slmtools stream","version":1,"kind":"examples","chain":[&]}}/'
+	echo '{"text":"a"}'
+}
+long 1 | peek --from-jsonl -o one.zst
+long 2001 | peek --from-jsonl -o two.zst
+run promptify -t financial-sentiment -o none.zst one.zst two.zst
+exit_is 65
+err_has '1201 programs have touched the stream before, and its chain holds 1024'
+absent none.zst
 it "goes with JSON lines"
 run peek --count --with-header p.zst
 exit_is 2
