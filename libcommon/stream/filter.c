@@ -1,9 +1,9 @@
 #include "filter.h"
 
+#include "show.h"
 #include "split.h"
 
 #include <search.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,21 +83,19 @@ static int is_part(const struct record *rec, const char *text)
 
 static int equals(const struct field *f, const char *text)
 {
-    char number[24];
+    struct buf number = BUF_INIT;
 
-    switch (f->type) {
-    case ITEM_TEXT:
+    if (f->type == ITEM_TEXT)
         return text_is(f->data, f->n, text);
-    case ITEM_UINT:
-        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)f->u);
-        return !strcmp(number, text);
-    case ITEM_BOOL:
-        return !strcmp(f->u ? "true" : "false", text);
-    default:
+    if (f->type != ITEM_UINT && f->type != ITEM_NEGINT && f->type != ITEM_BOOL)
         return err_set(EXIT_USAGE,
                        "--only compares texts and whole numbers; field '%.*s' is neither",
                        (int)f->key_len, f->key);
-    }
+    show_field(&number, f);
+    const int same = !strcmp(number.p, text);
+
+    buf_free(&number);
+    return same;
 }
 
 static int by_value(const void *a, const void *b)

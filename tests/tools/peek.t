@@ -75,6 +75,12 @@ err_has "no record's label is 'nobody'"
 run peek --only scores=1 a.zst
 exit_is 2
 err_has "peek: error: a.zst:0: --only compares texts and whole numbers; field 'scores' is neither"
+printf '{"n": %s}\n' -1 1 -9223372036854775808 | peek --from-jsonl -o whole.zst
+for whole in 1 -1 -9223372036854775808
+do
+	run peek --tsv n --only "n=$whole" whole.zst
+	printf 'n\n%s\n' "$whole" >expect; out_is <expect
+done
 
 it "reads to the end whatever is asked for, and says where a file is broken"
 run peek --verify a.zst - <a.zst
