@@ -82,6 +82,12 @@ do
 	printf 'n\n%s\n' "$whole" >expect; out_is <expect
 done
 
+it "more labels than a header takes are refused where they are"
+sh_run "seq 5000 | sed 's/.*/{\"label\": \"&\"}/' | peek --from-jsonl -o none.zst"
+exit_is 65
+err_has 'standard input:4097: more than 4096 labels'
+absent none.zst
+
 it "reads to the end whatever is asked for, and says where a file is broken"
 run peek --verify a.zst - <a.zst
 printf 'a.zst: 3 records, kind examples, whole\nstandard input: 3 records, kind examples, whole\n' >expect; out_is <expect

@@ -69,6 +69,8 @@ static int take_label(struct maker *m)
     if (!m->waiting)
         return m->labels.n == 0 ? 0
                                 : label_refuse(&m->labels, text, n, "correct it, or give --labels");
+    if (m->labels.n == LABELS_MAX)
+        return err_set(EXIT_DATA, "more than %d labels", LABELS_MAX);
     labels_add(&m->labels, text, n);
     return 0;
 }
