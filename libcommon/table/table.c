@@ -44,7 +44,7 @@ int table_add_column(struct table *t, const struct cell *name, bool named)
     }
     (void)snprintf(number, sizeof number, "%d", i + 1);
     t->name[i] = named ? xstrndup(name->p, name->n) : xstrdup(number);
-    t->named[i] = named;
+    t->named[i] = named && name->n > 0; /* a key of JSON may be empty */
     t->n_columns++;
     return 0;
 }

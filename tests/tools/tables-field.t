@@ -85,6 +85,10 @@ it "nor in JSON lines, where one may come later"
 printf '{"text":"a","3":"three"}\n{"text":"b","3":"three","id":"ID"}\n{"text":"c","4":"four","id":"ID"}\n' >numbers.jsonl
 sh_run 'promptify -q --label none -t t numbers.jsonl | peek --tsv text,3,3_,4'
 printf 'text\t3\t3_\t4\na\tthree\t\t\nb\tthree\tID\t\nc\t\tID\tfour\n' >expect; out_is <expect
+it "a key without a name, as a table with an index turned into JSON has, is a column without one"
+printf '{"":"0","text":"a","label":"x"}\n{"":"","text":"b","label":"y"}\n' >index.jsonl
+sh_run 'promptify -t t index.jsonl | peek --jsonl | cut -d , -f 1-3'
+printf '{"1": "0", "id": 0, "text": "a"\n{"id": 1, "text": "b", "label": "y"\n' >expect; out_is <expect
 it "a column called pred is nothing that predict says"
 printf 'text,label,pred\na,x,x\nb,y,y\n' >pred.csv
 run promptify -t t pred.csv -o pred.zst
