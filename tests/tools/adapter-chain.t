@@ -107,6 +107,14 @@ tool(*PREDICT, "-a", "two.tar", "-a", "one=0.5", "-o", "after.zst")
 lines = chain("after.zst")
 check("predict takes over the chains of its adapters", lines[:3] == BEFORE and lines[3] == "adapter 1" and [x[2:] for x in lines[4:] if x.startswith("  ")] == chain("two.tar") + got
        and lines.count("adapter 2") == 1 and lines[-5].startswith("predict "), lines)
+PROMPTS = "split-stratified -q --labels positive,neutral,negative --train 14 --test 6 --eval 4 --per-class DATA | promptify -q {} | tokenize -m MODEL -o {}"
+subprocess.run(PROMPTS.format("-t classify", "classify"), shell=True, check=True)
+subprocess.run(PROMPTS.format("-t " + os.path.join(root, "share/templates/financial-sentiment.txt"), "path"), shell=True, check=True)
+said = [run("predict", "-m", "MODEL", *words, "-o", f"prompts{i}").stderr for i, words in enumerate((
+    ["classify", "-a", "two.tar"], ["classify", "-a", "two.tar", "-q"], ["classify"], ["path", "-a", "two.tar"], ["data", "-a", "two.tar"]))]
+check("prompts of another template than an adapter has learned are a warning",
+      said == ["predict: warning: two.tar: has learned prompts of promptify --template=financial-sentiment, and those here are of "
+               "promptify --template=classify; make them alike\n"] + 4 * [""], said)
 subprocess.run("peek --jsonl --with-header after.zst | peek --from-jsonl -o round", shell=True, check=True)
 check("also through JSON lines",
       [x for x in chain("round") if not x.startswith(("input ", "peek "))] == [x for x in lines if not x.startswith("input ")])

@@ -9,6 +9,7 @@
 #include "chain.h"
 #include "cli.h"
 #include "digests.h"
+#include "fit.h"
 #include "json.h"
 #include "files/adapter.h"
 
@@ -127,6 +128,13 @@ static void read_chains(const struct origin *src)
             die_err();
 }
 
+static void warn_of_prompts(const struct origin *src, const struct reader *r)
+{
+    for (int i = 1; i < src->n; i++)
+        if (src->chain[i].n > 0 && fit_warn(pack_name(src->pack[i]), &src->chain[i], r) < 0)
+            die_err();
+}
+
 static void origin_close(struct origin *src)
 {
     digests_free(src->digests);
@@ -222,6 +230,7 @@ static void run(struct predictor *p, const struct origin *src, const char *const
     if ((p->opt->preset && labels_check_seed(p->labels, reader_name(r)) < 0) ||
         (mode->begin && mode->begin(p) < 0) || predict_reserve(p, mode) < 0)
         die_err();
+    warn_of_prompts(src, r);
     const struct stream_entry says = { .chain = src->chain + 1, .adapters = src->n - 1 };
 
     if (writer_open(&w, common, KIND_PREDICTIONS, NULL, r, &says) < 0)
