@@ -30,11 +30,19 @@ void labels_set_answer(struct labels *l, int i, const char *text, size_t n)
 
 bool labels_same(const struct labels *a, const struct labels *b)
 {
-    bool same = a->n == b->n && !a->answer == !b->answer;
+    bool same = a->n == b->n;
 
     for (int i = 0; same && i < a->n; i++)
-        same =
-            !strcmp(a->name[i], b->name[i]) && (!a->answer || !strcmp(a->answer[i], b->answer[i]));
+        same = !strcmp(a->name[i], b->name[i]);
+    return same;
+}
+
+bool labels_answered_alike(const struct labels *a, const struct labels *b)
+{
+    bool same = !a->answer == !b->answer;
+
+    for (int i = 0; same && a->answer && i < a->n; i++)
+        same = !strcmp(a->answer[i], b->answer[i]);
     return same;
 }
 

@@ -18,7 +18,8 @@ int labels_find(const struct labels *l, const char *text, size_t n);   /* index 
 void labels_add(struct labels *l, const char *text, size_t n);         /* copies TEXT */
 /* Gives label I its answer; to be called for all of them. */
 void labels_set_answer(struct labels *l, int i, const char *text, size_t n);
-bool labels_same(const struct labels *a, const struct labels *b);      /* names, order and answers */
+bool labels_same(const struct labels *a, const struct labels *b);      /* names and order */
+bool labels_answered_alike(const struct labels *a, const struct labels *b); /* of the same labels */
 void labels_copy(struct labels *to, const struct labels *from);        /* TO is filled anew, and to be freed */
 void labels_free(struct labels *l);     /* L is empty then, and may be used again */
 /* This and the next fill L anew, to be freed; after a failure it is empty.

@@ -58,6 +58,9 @@ static int join(struct reader *r, const struct stream_header *h, int kinds)
     if (!labels_same(&h->labels, &r->joined.labels))
         return err_set(EXIT_DATA, "its labels are not those of the file before it; make both with "
                                   "the same --labels");
+    if (!labels_answered_alike(&h->labels, &r->joined.labels))
+        return err_set(EXIT_DATA, "its labels have other answers than in the file before it; make "
+                                  "both with the same template and verbalizer");
     stream_header_join(&r->joined, h);
     return 0;
 }

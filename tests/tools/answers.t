@@ -14,6 +14,10 @@ it "and those of a template without a space"
 printf '%s\n' '{text} It is:{completion}' >close.txt
 sh_run 'promptify -t close.txt --verbalizer words rows.tsv | peek --header'
 out_has '"answers": ["positive", "negative"]'
+it "streams whose labels have other answers are not read one after another"
+sh_run 'promptify -t say.txt --verbalizer words rows.tsv -o say.zst; promptify -t close.txt --verbalizer words rows.tsv -o close.zst; peek --count say.zst close.zst'
+exit_is 65
+err_has 'close.zst: its labels have other answers than in the file before it; make both with the same template and verbalizer'
 it "but none where every record has a completion of its own"
 sh_run 'promptify -t say.txt --verbalizer words --completion yes rows.tsv | peek --header | grep -c answers'
 out_is <<'EXPECT'
