@@ -194,7 +194,7 @@ change '/"id": 5,/s/"label": "up"/"label": "down"/'
 refuses score 65 "before.zst:5: label is 'up', in changed.zst it is 'down'" before.zst changed.zst
 change '/"id": 5,/s/"day": "tue"/"day": "wed"/'
 refuses score 65 "before.zst:5: day is 'tue', in changed.zst it is 'wed'" --by day before.zst changed.zst
-peek --jsonl after.zst | peek --from-jsonl --kind predictions --labels down,up -o turned.zst
+peek --jsonl after.zst | sed 's/"scores": \[\([^,]*\), \([^]]*\)\]/"scores": [\2, \1]/' | peek --from-jsonl --kind predictions --labels down,up -o turned.zst
 refuses score 65 "before.zst has the labels up, down, turned.zst has down, up" before.zst turned.zst
 refuses score 2 "both runs are called 'before'" before.zst ./before.zst
 refuses score 2 "more than two files" before.zst after.zst after.zst

@@ -192,6 +192,11 @@ it "a stream of another kind"
 sh_run 'printf "{\"label\":\"up\"}\n" | peek --from-jsonl --kind examples --labels up,down | score'
 exit_is 65
 err_has 'wants predictions'
+it "scores in another order than the labels"
+sh_run 'peek --jsonl p.zst | peek --from-jsonl --kind predictions --labels down,up -o turned.zst && score turned.zst 2>&1 >none; score p.zst 2>&1 >none'
+out_is <<'EXPECT'
+score: warning: turned.zst: in 3 of 4 records the largest of the scores is not that of pred; are they in the order of the labels, as peek --header shows it
+EXPECT
 it "the article's report needs its labels"
 run score --report seed p.zst
 exit_is 65

@@ -5,6 +5,7 @@
 #include "sha256.h"
 #include "utf8.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,7 @@ struct intake {
     struct buf value;
     size_t kept, texts;
     int slice;
+    int64_t apart; /* records that are (tally.h) */
 };
 
 static int take(struct scored_run *run, struct record *rec, const struct read_options *how,
@@ -157,6 +159,7 @@ static int take(struct scored_run *run, struct record *rec, const struct read_op
         (keep_text(run, rec, &room->texts) < 0 ||
          tally_add(&run->whole, &run->labels, !run->labels_given, rec, &judged) < 0))
         return -1;
+    room->apart += judged.apart;
     run->n++;
     return 0;
 }
@@ -164,7 +167,7 @@ static int take(struct scored_run *run, struct record *rec, const struct read_op
 static int take_all(struct scored_run *run, struct reader *in, const struct read_options *how)
 {
     struct progress *progress = progress_open(how->common, "records", -1);
-    struct intake room = { BUF_INIT, 0, 0, 0 };
+    struct intake room = { BUF_INIT, 0, 0, 0, 0 };
     struct record *rec;
     int got;
 
@@ -176,6 +179,10 @@ static int take_all(struct scored_run *run, struct reader *in, const struct read
         progress_to(progress, run->n);
     }
     progress_close(progress);
+    if (got == 0 && room.apart > 0)
+        warn("%s: in %" PRId64 " of %" PRId64 " records the largest of the scores is not that of "
+             "pred; are they in the order of the labels, as peek --header shows it",
+             reader_name(in), room.apart, run->n);
     buf_free(&room.value);
     return got;
 }

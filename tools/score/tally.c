@@ -89,6 +89,7 @@ static void add_scores(struct tally *t, const float *p, size_t n, struct judged 
     j->log_loss = -log(clipped(p, n, truth));
     t->log_loss += j->log_loss;
     t->scored++;
+    j->apart = j->pred >= 0 && p[best] > p[j->pred];
     const int bin = bin_of((double)p[best]);
 
     t->bin[bin].n++;
@@ -152,7 +153,7 @@ int tally_add(struct tally *t, struct labels *labels, bool grow, struct record *
         t->count[truth * t->cap + guess]++;
     else
         t->none[truth]++;
-    *j = (struct judged){ truth, guess, NAN, NAN, NAN };
+    *j = (struct judged){ truth, guess, NAN, NAN, NAN, false };
     return take_scores(t, labels, rec, j);
 }
 

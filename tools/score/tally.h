@@ -28,6 +28,7 @@ struct judged {      /* one record */
     double p;        /* the probability of pred; NaN where that is none */
     double log_loss, brier;
     /* all three NaN without scores */
+    bool apart; /* another label than pred has the largest score */
 };
 
 /* *J gets what was counted. LABELS are the stream's. When it has none (GROW) they are collected as they come. */
