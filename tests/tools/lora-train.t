@@ -102,6 +102,13 @@ run lora-train -m "$model" $some --max-length 20 data -o cut
 ok
 err_has 'tokens and lost their end (--max-length)'
 
+it "says how many have no completion, where others have one"
+sh_run "peek --jsonl data | sed '1,3s/, \"n_prompt\": [0-9]*//; s/, \"split\": \"eval\"//' | peek --from-jsonl --kind tokens -o some-open && lora-train -m '$model' $some some-open -o open"
+err_has 'warning: 3 of 64 records to learn from have no completion: their prompts are learned alone'
+it "and nothing where none has"
+sh_run "peek --jsonl data | sed 's/, \"n_prompt\": [0-9]*//' | peek --from-jsonl --kind tokens -o all-open && lora-train -m '$model' $some all-open -o all.open 2>&1 | grep -c completion"
+printf '0\n' >expect; out_is <expect
+
 it "gives dropout, rsLoRA and another optimiser an effect"
 for change in '--lora-dropout 0' '--resid-pdrop 0.3' '--use-rslora' '--optim adamw_torch' '--optim sgd' \
 	'--init-lora-weights gaussian' '--init-lora-weights false' '--target-modules q_proj' '--loss completion' \

@@ -129,6 +129,15 @@ static void say_cut(const struct train_sets *s, int64_t max_length)
              cut, max_length);
 }
 
+/* Plain texts have none of them; of a table with labels these are the rows without. */
+static void say_open(const struct train_set *train)
+{
+    if (train->open > 0 && train->open < train->n)
+        warn("%" PRId64 " of %" PRId64 " records to learn from have no completion: their prompts "
+             "are learned alone",
+             train->open, train->n);
+}
+
 /* Such a step's gradient is the smaller for it, or the noisier. */
 static void say_short_steps(const struct order *order, int64_t accum)
 {
@@ -213,6 +222,7 @@ static int run(const struct train_options *o, const struct pack *files, struct m
     if (train_sets_read(&sets, o, m) < 0)
         return -1;
     say_cut(&sets, o->max_length);
+    say_open(&sets.train);
     if (o->resid_pdrop >= 0)
         model_set_resid_pdrop(m, (float)o->resid_pdrop);
     if (model_set_label_smoothing(m, (float)o->label_smoothing) == 0 &&

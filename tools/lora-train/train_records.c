@@ -162,6 +162,7 @@ static int take_record(struct train_sets *s, struct record *rec, uint64_t positi
         read_class(&x, rec, (int64_t)n, set == &s->train, s, o) < 0)
         return -1;
     set->cut += (int64_t)n > x.n;
+    set->open += !record_find(rec, "n_prompt");
     add_ids(set, &x, ids);
     add_record(set, &x);
     return 0;

@@ -24,7 +24,8 @@ struct train_set {
     int64_t n;
     uint32_t *ids;
     size_t n_ids, cap_ids;
-    int64_t cut; /* records that --max-length made shorter */
+    int64_t cut;  /* records that --max-length made shorter */
+    int64_t open; /* records without a completion */
 };
 
 struct train_sets {
