@@ -24,6 +24,7 @@
 #
 # A path is relative to the folder that make was called in, also under -C. Products do not depend on
 # BIN: their chain says which version made them (peek --chain); make clean before another one.
+# Two makes at a time in one OUT are refused.
 MAKEFLAGS += -r
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -85,7 +86,7 @@ told_by   = $(subst --rows=,--only=split=train --limit-per=label=,$(subst --lr=,
 all: $(PRODUCTS:%=$(OUT)/%)
 
 ifneq ($(filter-out clean verify,$(or $(MAKECMDGOALS),all)),)
-changed := $(call ask,changed)
+changed := $(call ask,changed $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,$$PPID))
 $(changed:%=$(told)/%): FORCE
 endif
 $(tools:%=$(told)/%):
@@ -140,7 +141,7 @@ verify:
 
 # Only what is made here, and only where it was made here.
 clean:
-	@if [ -d $(told) ]; then rm -f $(FILES:%=$(OUT)/%) $(tools:%=$(told)/%); \
+	@if [ -d $(told) ]; then rm -f $(FILES:%=$(OUT)/%) $(tools:%=$(told)/%) $(told)/make; \
 		for d in $(OUT)/*=*/; do rm -f "$$d"{adapter.tar.zst,eval.zst,after.zst,metrics.jsonl,checkpoint}; \
 		[ ! -d $$d ] || rmdir --ignore-fail-on-non-empty $$d; done; \
 		rmdir --ignore-fail-on-non-empty $(told) $(OUT); fi

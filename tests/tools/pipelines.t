@@ -33,6 +33,20 @@ it "and they are up to date then"
 run news -q
 ok
 
+it "two makes in one folder: the second says that the first is at work, and makes nothing"
+began() { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20; }
+echo "$$ $(began $$)" >out/.slmtools/make
+tree out >was
+run news TRAIN='--max-steps 2 @extra'
+exit_is 2
+err_has "another make (process $$) is at work in it"
+tree out | cmp - was >cmp.out
+report $? "$(cat cmp.out)"
+it "one that has ended is none, nor is another process of its number"
+echo "$$ 1" >out/.slmtools/make
+run news
+ok
+
 # said SPLIT TOLD: what split-stratified is told then, but for files and labels
 said() {
 	it "SPLIT='$1' says '$2'"
