@@ -285,7 +285,7 @@ static int take_label(struct examples *e, const struct cell *c)
     if (c->json)
         return err_set(EXIT_DATA, "label is a JSON %s; choose another column with --label",
                        *c->p == '{' ? "object" : "array");
-    if (!e->blanks && (strchr(" \t", c->p[0]) || strchr(" \t", c->p[c->n - 1]))) {
+    if (!e->blanks && cell_trimmed(*c).n < c->n) {
         warn("%s: label '%s' has blanks around it, which make it another one than without",
              examples_place(e), c->p);
         e->blanks = true;

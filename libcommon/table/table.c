@@ -10,9 +10,10 @@
 
 /* ---- columns ---- */
 
+/* A name that is empty is that of the column that has none. */
 static bool is_called(const struct table *t, int column, const struct cell *name)
 {
-    return text_is(name->p, name->n, t->name[column]);
+    return t->named[column] ? text_is(name->p, name->n, t->name[column]) : name->n == 0;
 }
 
 int table_column_of(const struct table *t, const struct cell *name, int hint)
@@ -25,8 +26,9 @@ int table_column_of(const struct table *t, const struct cell *name, int hint)
     return -1;
 }
 
-int table_add_column(struct table *t, const struct cell *name, bool named)
+int table_add_column(struct table *t, const struct cell *name)
 {
+    const bool named = name->n > 0;
     const int i = t->n_columns;
     char number[16];
 
@@ -35,7 +37,7 @@ int table_add_column(struct table *t, const struct cell *name, bool named)
                        COLUMNS_MAX);
     if (named && memchr(name->p, 0, name->n))
         return err_set(EXIT_DATA, "name of column %d has a zero byte", i + 1);
-    if (named && t->form != FORM_CSV && table_column_of(t, name, 0) >= 0)
+    if (t->form != FORM_CSV && table_column_of(t, name, 0) >= 0)
         return err_set(EXIT_DATA, "column '%s' is there twice; rename one", name->p);
     if (i % 64 == 0) {
         t->name = xnrealloc(t->name, (size_t)i + 64, sizeof *t->name);
@@ -57,7 +59,7 @@ static int name_columns(struct table *t, const struct cell *cells, int n)
     for (int i = 0; i < n; i++) {
         const struct cell name = cells ? cell_trimmed(cells[i]) : none;
 
-        if (table_add_column(t, &name, name.n > 0) < 0)
+        if (table_add_column(t, &name) < 0)
             return err_in("%s", source_name(t->src));
     }
     return 0;
@@ -155,7 +157,7 @@ static int open_json(struct table *t)
     if (got <= 0)
         return got < 0 ? err_in("%s:1", source_name(t->src)) : 0;
     for (int i = 0; i < t->members.n; i++)
-        if (table_add_column(t, &t->members.v[i].key, true) < 0)
+        if (table_add_column(t, &t->members.v[i].key) < 0)
             return err_in("%s", source_name(t->src));
     t->waiting = true;
     return 0;
@@ -206,7 +208,7 @@ static int open_columns(struct table *t, const struct table_options *opt)
     if (t->form != FORM_CSV && refuse_csv_options(t, opt) < 0)
         return -1;
     if (t->form == FORM_LINES)
-        return table_add_column(t, &text, true);
+        return table_add_column(t, &text);
     if (t->form != FORM_CSV && t->form != FORM_CLASSES)
         return open_json(t);
     if (v.n > 0 && memchr(v.p, 0, v.n))
@@ -215,7 +217,7 @@ static int open_columns(struct table *t, const struct table_options *opt)
                        "are unpacked",
                        source_name(t->src));
     if (t->form == FORM_CLASSES)
-        return table_add_column(t, &text, true) < 0 ? -1 : table_add_column(t, &label, true);
+        return table_add_column(t, &text) < 0 ? -1 : table_add_column(t, &label);
     return open_csv(t, opt);
 }
 

@@ -36,6 +36,8 @@ struct cell { /* one value of a row; 0-terminated as well */
     size_t n;
     bool json; /* it is the text of a JSON array or object */
 };
+/* C without the blanks and tabs around it. */
+struct cell cell_trimmed(struct cell c);
 
 /* Opens PATH ("-": standard input) and reads its beginning, which guesses are made from. Texts of
  * OPT are not kept. Errors are those of source.h; EXIT_DATA also when what was read is no row,

@@ -420,7 +420,7 @@ static int next_json(struct table *t)
 
         if (at < 0) {
             at = t->n_columns;
-            if (table_add_column(t, &m->key, true) < 0)
+            if (table_add_column(t, &m->key) < 0)
                 return -1;
         }
         t->cells[at] = m->value;

@@ -47,8 +47,6 @@ int csv_not_closed(const struct spans *f, const char *p, size_t n, const char *w
 bool csv_is_empty(const struct spans *f);
 /* The text of field S of the row at P, in place, 0-terminated over the delimiter. */
 struct cell csv_cell(char *p, const struct span *s);
-/* C without the blanks and tabs around it. */
-struct cell cell_trimmed(struct cell c);
 
 /* One member of a JSON object: both decoded, 0-terminated. VALUE.p is NULL for null; numbers, true,
  * false, arrays and objects are their own text. */

@@ -95,6 +95,10 @@ run promptify -t t pred.csv -o pred.zst
 err_has "its column 'pred' becomes field '3'; records have another use for it"
 run peek --tsv id,3,pred pred.zst
 printf 'id\t3\tpred\n0\tx\t\n1\ty\t\n' >expect; out_is <expect
+it "a key that is empty is a column without a name"
+printf '{"":"x","text":"a","1":"one"}\n{"text":"b","":"y"}\n{"text":"c","":""}\n' >nameless.jsonl
+sh_run 'promptify -q --label none -t t nameless.jsonl | peek --tsv text,1_,1; split-stratified -q --label none --train 1.0 nameless.jsonl | peek --count'
+printf 'text\t1_\t1\na\tx\tone\nb\ty\t\nc\t\t\n3\n' >expect; out_is <expect
 refused "column 'note' is there twice; choose one by its number, 6 or 7" prompts --text note many.csv
 it "an unknown field: says which there are"
 printf '{titel}' >typo
