@@ -116,14 +116,12 @@ static int write_out(const struct buf *b)
 
 static void put_summary(struct buf *b, const struct summary *s)
 {
-    const bool sd = o.over.n > 0;
-
     if (o.json)
-        summary_json(b, s, sd);
+        summary_json(b, s);
     else if (o.tsv)
-        summary_tsv(b, s, sd);
+        summary_tsv(b, s);
     else
-        summary_text(b, s, sd, &terminal);
+        summary_text(b, s, &terminal);
 }
 
 static int summarise(struct buf *b, const char *const *files)
@@ -136,7 +134,7 @@ static int summarise(struct buf *b, const char *const *files)
     if (rc >= 0)
         put_summary(b, &s);
     if (rc >= 0 && o.page.html)
-        summary_page(&html, &s, &how, &o.page.notes);
+        summary_page(&html, &s, &o.page.notes);
     if (rc >= 0 && o.page.plot)
         summary_plot(&svg, &s, true);
     if (rc >= 0)

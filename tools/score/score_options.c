@@ -17,7 +17,7 @@ static int check_summary(const struct score_options *o, int files)
                        "--bootstrap");
     if (files == 0)
         return err_set(EXIT_USAGE, "--summary needs the files of the runs");
-    return summary_check(&(struct summary_options){ .best = o->best });
+    return summary_check(o->best);
 }
 
 static bool read_twice(const char *const *file)

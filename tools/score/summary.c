@@ -19,13 +19,13 @@ static int figure_of(const char *name)
     return -1;
 }
 
-int summary_check(const struct summary_options *o)
+int summary_check(const char *best)
 {
-    if (figure_of(o->best) < 0)
+    if (figure_of(best) < 0)
         return err_set(EXIT_USAGE,
                        "--best '%s' is none of accuracy, balanced_accuracy, macro_f1, weighted_f1, "
                        "mcc, kappa, log_loss, brier and ece",
-                       o->best);
+                       best);
     return 0;
 }
 
@@ -329,18 +329,14 @@ static int compare_figures(const struct row *a, const struct row *b, enum figure
  * not there. */
 static void mark_best(struct summary *s, enum figure f)
 {
-    struct row *best = NULL;
-
     for (int i = 0; i < s->n; i++) {
-        struct row *row = &s->row[i];
-        const int order = best ? compare_figures(row, best, f) : -1;
+        const struct row *row = &s->row[i];
+        const int order = s->best ? compare_figures(row, s->best, f) : -1;
 
         if (!isnan(row->rows[ROWS_EVAL].mean[f]) &&
-            (order < 0 || (order == 0 && compare_figures(row, best, LOG_LOSS) < 0)))
-            best = row;
+            (order < 0 || (order == 0 && compare_figures(row, s->best, LOG_LOSS) < 0)))
+            s->best = row;
     }
-    if (best)
-        best->best = true;
 }
 
 /* All runs have records of a kind, or none has: else rows would not be comparable. */
@@ -398,13 +394,15 @@ static int check_keys(const struct summary *s)
     return 0;
 }
 
-static int make_rows(struct summary *s, struct runs *runs, const struct summary_options *o)
+static int make_rows(struct summary *s, struct runs *runs)
 {
+    const struct cli_list *over = s->how->over;
+
     if (check_rows(runs, ROWS_EVAL, &s->rows[ROWS_EVAL]) < 0 ||
-        check_rows(runs, ROWS_TEST, &s->rows[ROWS_TEST]) < 0 || check_over(runs, o->over) < 0)
+        check_rows(runs, ROWS_TEST, &s->rows[ROWS_TEST]) < 0 || check_over(runs, over) < 0)
         return -1;
     for (int i = 0; i < runs->n; i++)
-        add_run(s, &runs->v[i], o->over);
+        add_run(s, &runs->v[i], over);
     if (check_keys(s) < 0)
         return -1;
     for (int i = 0; i < s->n; i++)
@@ -414,32 +412,24 @@ static int make_rows(struct summary *s, struct runs *runs, const struct summary_
         }
     sort_rows(s);
     if (s->rows[ROWS_EVAL])
-        mark_best(s, (enum figure)figure_of(o->best));
+        mark_best(s, (enum figure)figure_of(s->how->best));
     return 0;
 }
 
-int summary_read(struct summary *s, const char *const *files, const struct summary_options *o)
+int summary_read(struct summary *s, const char *const *files, const struct summary_options *how)
 {
     struct runs runs = { NULL, 0 };
     int rc = 0;
 
-    *s = (struct summary){ 0 };
+    *s = (struct summary){ .how = how };
     for (int i = 0; rc == 0 && files[i]; i++)
-        rc = add_file(&runs, files[i], i < o->names->n ? o->names->v[i] : NULL, o);
+        rc = add_file(&runs, files[i], i < how->names->n ? how->names->v[i] : NULL, how);
     if (rc == 0)
-        rc = make_rows(s, &runs, o);
+        rc = make_rows(s, &runs);
     for (int i = 0; i < runs.n; i++)
         run_free(&runs.v[i]);
     free(runs.v);
     return rc;
-}
-
-int summary_best(const struct summary *s)
-{
-    for (int i = 0; i < s->n; i++)
-        if (s->row[i].best)
-            return i;
-    return -1;
 }
 
 void summary_free(struct summary *s)

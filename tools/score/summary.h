@@ -57,17 +57,6 @@ struct row {
     struct one_run *run; /* (runs) */
     int runs;
     struct summed rows[ROWS];
-    bool best;
-};
-
-struct summary {
-    struct row *row;
-    int n;
-    char **key; /* of all settings, in the order in which they came */
-    int keys;
-    bool rows[ROWS]; /* which kinds of rows the runs have; all of them, or none */
-    bool scored;     /* some have probabilities */
-    bool named;      /* some run has no settings */
 };
 
 struct summary_options {
@@ -77,14 +66,35 @@ struct summary_options {
     const char *best;             /* the figure by which the best row on eval records is marked */
 };
 
+struct summary {
+    const struct summary_options *how;
+    struct row *row;
+    int n;
+    const struct row *best; /* NULL: none is marked */
+    char **key; /* of all settings, in the order in which they came */
+    int keys;
+    bool rows[ROWS]; /* which kinds of rows the runs have; all of them, or none */
+    bool scored;     /* some have probabilities */
+    bool named;      /* some run has no settings */
+};
+
 /* EXIT_USAGE unless BEST names a figure. */
-MUST_USE int summary_check(const struct summary_options *o);
-/* Reads FILES, one after another, and sorts the rows by their settings. S is to be freed either way. */
+MUST_USE int summary_check(const char *best);
+/* Reads FILES, one after another, and sorts the rows by their settings. HOW must outlive S, which is to be freed
+ * either way. */
 MUST_USE int summary_read(struct summary *s, const char *const *files,
-                          const struct summary_options *o);
+                          const struct summary_options *how);
 void summary_free(struct summary *s);
-/* The row that is marked as the best; -1: none is. */
-int summary_best(const struct summary *s);
+/* Whether deviations are wanted: rows may be means of several runs. */
+static inline bool summary_means(const struct summary *s)
+{
+    return s->how->over->n > 0;
+}
+/* The rows that most is said of: those of split eval where there are no others. */
+static inline enum rows summary_rows(const struct summary *s)
+{
+    return s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL;
+}
 /* The value of KEY; NULL: there is none. */
 const char *settings_find(const struct settings *s, const char *key);
 /* Orders two values, NULL: none: what is not there first, numbers by value, texts by their bytes. */
@@ -93,16 +103,14 @@ int settings_compare(const char *a, const char *b);
 /* The accuracies as a picture, ALONE or for a page, in summary_plot.c: against the setting with most values, with a line
  * for each combination of the others, of at most five; else row by row. */
 void summary_plot(struct buf *b, const struct summary *s, bool alone);
-/* The page of HTML, in summary_page.c. OVER and BEST as in summary_options, NOTES as struct page has them. */
-void summary_page(struct buf *b, const struct summary *s, const struct summary_options *o,
-                  const struct cli_list *notes);
+/* The page of HTML, in summary_page.c. NOTES as struct page has them. */
+void summary_page(struct buf *b, const struct summary *s, const struct cli_list *notes);
 /* Its last section, in summary_origin.c: programs and digests of the runs, and commands. */
 void summary_origin(struct buf *b, const struct summary *s);
-/* The table. SD: deviations are wanted. TERM: what it is printed on, in summary_text.c; the others in
- * summary_report.c. */
+/* The table. TERM: what it is printed on, in summary_text.c; the others in summary_report.c. */
 struct term;
-void summary_text(struct buf *b, const struct summary *s, bool sd, const struct term *term);
-void summary_json(struct buf *b, const struct summary *s, bool sd);
-void summary_tsv(struct buf *b, const struct summary *s, bool sd);
+void summary_text(struct buf *b, const struct summary *s, const struct term *term);
+void summary_json(struct buf *b, const struct summary *s);
+void summary_tsv(struct buf *b, const struct summary *s);
 
 #endif

@@ -119,8 +119,7 @@ static void put_run_commands(struct buf *b, const struct one_run *run)
 
 static void put_commands(struct buf *b, const struct summary *s)
 {
-    const int best = summary_best(s);
-    const struct row *row = &s->row[best < 0 ? s->n - 1 : best];
+    const struct row *row = s->best ? s->best : &s->row[s->n - 1];
     struct buf text = BUF_INIT;
     int n;
     const char *const *settings = cli_chain_options(&n);
@@ -130,8 +129,8 @@ static void put_commands(struct buf *b, const struct summary *s)
     page_score_command(&text, settings, n);
     buf_puts(&text, " --html report.html FILES\n");
     page_put_commands(b,
-                      best < 0 ? "Commands that make the last row and this page again"
-                               : "Commands that make the chosen row and this page again",
+                      s->best ? "Commands that make the chosen row and this page again"
+                              : "Commands that make the last row and this page again",
                       "FILES are the predictions of all runs. ", text.p);
     buf_free(&text);
 }

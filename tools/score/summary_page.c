@@ -5,12 +5,6 @@
 
 #include <math.h>
 
-struct summary_page {
-    const struct summary *s;
-    const struct summary_options *o;
-    bool sd; /* rows are means of several runs */
-};
-
 static const char *const kind_name[ROWS] = { "test records", "evaluation records" };
 
 /* ---- numbers, each with its place in the lines of score --json ---- */
@@ -63,20 +57,15 @@ static int64_t count_runs(const struct summary *s)
     return runs;
 }
 
-static enum rows main_kind(const struct summary *s)
+static void put_size(struct buf *b, const struct summary *s)
 {
-    return s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL;
-}
-
-static void put_size(struct buf *b, const struct summary_page *p)
-{
-    if (!p->sd)
+    if (!summary_means(s))
         return;
-    html_put(b, "<p class=\"say\">%d row%s mean of runs that differ in ", (int64_t)p->s->n,
-             p->s->n == 1 ? ", the" : "s, each the");
-    for (int i = 0; i < p->o->over->n; i++) {
+    html_put(b, "<p class=\"say\">%d row%s mean of runs that differ in ", (int64_t)s->n,
+             s->n == 1 ? ", the" : "s, each the");
+    for (int i = 0; i < s->how->over->n; i++) {
         buf_puts(b, i ? " and " : "");
-        html_name(b, p->o->over->v[i], NAME_SHOWN);
+        html_name(b, s->how->over->v[i], NAME_SHOWN);
     }
     buf_puts(b, " alone.</p>\n");
 }
@@ -92,51 +81,52 @@ static int64_t count_rivals(const struct summary *s, int best)
     return rivals;
 }
 
-static void put_best(struct buf *b, const struct summary_page *p)
+static void put_best(struct buf *b, const struct summary *s)
 {
-    const int best = summary_best(p->s);
-    const struct row *row = best < 0 ? NULL : &p->s->row[best];
+    const struct row *row = s->best;
 
     if (!row)
         return;
-    html_put(b, "<p class=\"say\">Chosen by %s on evaluation records: ", p->o->best);
+    const int best = (int)(row - s->row);
+
+    html_put(b, "<p class=\"say\">Chosen by %s on evaluation records: ", s->how->best);
     html_name(b, row->name, 4 * NAME_SHOWN);
     buf_puts(b, ", accuracy ");
     put_accuracy(b, best, ROWS_EVAL, &row->rows[ROWS_EVAL]);
     buf_puts(b, ".");
-    if (p->s->rows[ROWS_TEST]) {
+    if (s->rows[ROWS_TEST]) {
         buf_puts(b, " On test records, which choose nothing: ");
         put_accuracy(b, best, ROWS_TEST, &row->rows[ROWS_TEST]);
         buf_puts(b, ".");
     }
-    const int64_t rivals = count_rivals(p->s, best);
+    const int64_t rivals = count_rivals(s, best);
 
-    if (p->s->n > 1)
+    if (s->n > 1)
         html_put(
             b,
             " Of %d other row%s, %d ha%s an accuracy inside that interval of evaluation records or "
             "above it: among these the choice may be chance.",
-            (int64_t)p->s->n - 1, p->s->n == 2 ? "" : "s", rivals, rivals == 1 ? "s" : "ve");
+            (int64_t)s->n - 1, s->n == 2 ? "" : "s", rivals, rivals == 1 ? "s" : "ve");
     buf_puts(b, "</p>\n");
 }
 
 /* A gain is told only where the whole interval is above. */
-static void put_baseline(struct buf *b, const struct summary_page *p)
+static void put_baseline(struct buf *b, const struct summary *s)
 {
-    const enum rows kind = main_kind(p->s);
+    const enum rows kind = summary_rows(s);
     int64_t above = 0;
 
-    for (int i = 0; i < p->s->n; i++) {
-        const struct summed *sum = &p->s->row[i].rows[kind];
+    for (int i = 0; i < s->n; i++) {
+        const struct summed *sum = &s->row[i].rows[kind];
 
-        if (sum->baseline != p->s->row[0].rows[kind].baseline)
+        if (sum->baseline != s->row[0].rows[kind].baseline)
             return;
         above += sum->accuracy.low > sum->baseline;
     }
     html_put(b, "<p class=\"say\">Who always says the most frequent label has ");
-    put_number(b, 0, kind, HTML_SHARE, p->s->row[0].rows[kind].baseline, "baseline");
+    put_number(b, 0, kind, HTML_SHARE, s->row[0].rows[kind].baseline, "baseline");
     html_put(b, " of the %s; the whole interval of %d of %d row%s is above that.</p>\n",
-             kind_name[kind], above, (int64_t)p->s->n, p->s->n == 1 ? "" : "s");
+             kind_name[kind], above, (int64_t)s->n, s->n == 1 ? "" : "s");
 }
 
 /* ---- the tables ---- */
@@ -173,54 +163,52 @@ static void put_names(struct buf *b, const struct summary *s, const struct row *
     }
 }
 
-static void put_accuracies_head(struct buf *b, const struct summary_page *p)
+static void put_accuracies_head(struct buf *b, const struct summary *s)
 {
     buf_puts(b, "<thead><tr>");
-    put_name_heads(b, p->s);
-    if (p->sd)
+    put_name_heads(b, s);
+    if (summary_means(s))
         buf_puts(b, "<th scope=\"col\">runs</th>");
     for (int kind = 0; kind < ROWS; kind++)
-        if (p->s->rows[kind])
+        if (s->rows[kind])
             html_put(b,
                      "<th scope=\"col\">%s</th><th scope=\"col\">accuracy%s</th><th "
                      "scope=\"col\">baseline</th>",
-                     kind_name[kind], p->sd ? " \xc2\xb1 deviation" : "");
-    buf_puts(b, summary_best(p->s) < 0 ? "" : "<th scope=\"col\" class=\"t\">chosen</th>");
+                     kind_name[kind], summary_means(s) ? " \xc2\xb1 deviation" : "");
+    buf_puts(b, s->best ? "<th scope=\"col\" class=\"t\">chosen</th>" : "");
     buf_puts(b, "</tr></thead>\n<tbody>\n");
 }
 
-static void put_accuracies_of(struct buf *b, const struct summary_page *p, int i, enum rows kind)
+static void put_accuracies_of(struct buf *b, const struct summary *s, int i, enum rows kind)
 {
-    const struct summed *sum = &p->s->row[i].rows[kind];
+    const struct summed *sum = &s->row[i].rows[kind];
 
     buf_puts(b, "<td>");
     put_number(b, i, kind, HTML_COUNT, (double)sum->n, "n");
     buf_puts(b, "</td><td>");
     put_number(b, i, kind, HTML_SHARE, sum->mean[ACCURACY], "accuracy");
-    put_deviation(b, i, kind, HTML_SHARE, p->sd ? sum->sd[ACCURACY] : NAN, "accuracy");
+    put_deviation(b, i, kind, HTML_SHARE, summary_means(s) ? sum->sd[ACCURACY] : NAN, "accuracy");
     put_accuracy_interval(b, i, kind, sum);
     buf_puts(b, "</td><td>");
     put_number(b, i, kind, HTML_SHARE, sum->baseline, "baseline");
     buf_puts(b, "</td>");
 }
 
-static void put_accuracies(struct buf *b, const struct summary_page *p)
+static void put_accuracies(struct buf *b, const struct summary *s)
 {
-    const struct summary *s = p->s;
-
     buf_puts(b, "<div class=\"scroll\"><table class=\"w\">\n<caption>Accuracy with its 95\xc2\xa0% "
                 "interval</caption>\n");
-    put_accuracies_head(b, p);
+    put_accuracies_head(b, s);
     for (int i = 0; i < s->n; i++) {
         buf_puts(b, "<tr>");
         put_names(b, s, &s->row[i]);
-        if (p->sd)
+        if (summary_means(s))
             html_put(b, "<td>%d</td>", (int64_t)s->row[i].runs);
         for (int kind = 0; kind < ROWS; kind++)
             if (s->rows[kind])
-                put_accuracies_of(b, p, i, (enum rows)kind);
-        if (summary_best(s) >= 0)
-            buf_puts(b, s->row[i].best ? "<td class=\"t\"><b>best</b></td>" : "<td></td>");
+                put_accuracies_of(b, s, i, (enum rows)kind);
+        if (s->best)
+            buf_puts(b, &s->row[i] == s->best ? "<td class=\"t\"><b>best</b></td>" : "<td></td>");
         buf_puts(b, "</tr>\n");
     }
     buf_puts(b, "</tbody></table></div>\n");
@@ -235,7 +223,7 @@ static bool has_figure(const struct summary *s, enum rows kind, int f)
 }
 
 /* All figures but accuracy. */
-static void put_figures(struct buf *b, const struct summary_page *p, enum rows kind)
+static void put_figures(struct buf *b, const struct summary *s, enum rows kind)
 {
     static const char *const title[FIGURES] = {
         [BALANCED] = "balanced accuracy", [MACRO_F1] = "macro F1",
@@ -243,8 +231,6 @@ static void put_figures(struct buf *b, const struct summary_page *p, enum rows k
         [KAPPA] = "Cohen's kappa",        [LOG_LOSS] = "log loss, nats",
         [BRIER] = "Brier score",          [ECE] = "calibration error",
     };
-    const struct summary *s = p->s;
-
     html_put(b,
              "<div class=\"scroll\"><table class=\"w\">\n<caption>Other numbers, "
              "%s</caption>\n<thead><tr>",
@@ -266,7 +252,7 @@ static void put_figures(struct buf *b, const struct summary_page *p, enum rows k
                 continue;
             buf_puts(b, "<td>");
             put_number(b, i, kind, form, sum->mean[f], figure_name[f]);
-            put_deviation(b, i, kind, form, p->sd ? sum->sd[f] : NAN, figure_name[f]);
+            put_deviation(b, i, kind, form, summary_means(s) ? sum->sd[f] : NAN, figure_name[f]);
             buf_puts(b, "</td>");
         }
         buf_puts(b, "</tr>\n");
@@ -276,38 +262,36 @@ static void put_figures(struct buf *b, const struct summary_page *p, enum rows k
 
 /* ---- the page ---- */
 
-static void put_numbers(struct buf *b, const struct summary_page *p)
+static void put_numbers(struct buf *b, const struct summary *s)
 {
     html_section(b, "numbers", "Numbers",
                  "An interval of 95\xc2\xa0% says what the accuracy of a row may well be on other "
                  "records of the "
                  "same kind; a deviation, how much runs of one row differ.");
     buf_puts(b, "<figure>");
-    summary_plot(b, p->s, false);
+    summary_plot(b, s, false);
     buf_puts(b, "</figure>\n");
-    put_accuracies(b, p);
+    put_accuracies(b, s);
     html_section_end(b);
     html_section(b, "figures", "Other numbers", NULL);
     for (int kind = 0; kind < ROWS; kind++)
-        if (p->s->rows[kind])
-            put_figures(b, p, (enum rows)kind);
+        if (s->rows[kind])
+            put_figures(b, s, (enum rows)kind);
     html_section_end(b);
 }
 
-void summary_page(struct buf *b, const struct summary *s, const struct summary_options *o,
-                  const struct cli_list *notes)
+void summary_page(struct buf *b, const struct summary *s, const struct cli_list *notes)
 {
-    const struct summary_page p = { s, o, o->over->n > 0 };
     struct buf title = BUF_INIT;
 
     buf_printf(&title, "%lld runs side by side", (long long)count_runs(s));
     html_begin(b, title.p);
     html_put(b, "<header>\n<h1>%s</h1>\n", title.p);
-    put_size(b, &p);
-    put_best(b, &p);
-    put_baseline(b, &p);
+    put_size(b, s);
+    put_best(b, s);
+    put_baseline(b, s);
     buf_puts(b, "</header>\n");
-    put_numbers(b, &p);
+    put_numbers(b, s);
     html_section(
         b, "origin", "Where this comes from",
         "What went in, and which programs made it, each in its version and with the options that "

@@ -167,7 +167,7 @@ static struct plot_series draw_line(const struct drawing *d, size_t l, double *c
         p[1][series.n] = sum->mean[ACCURACY];
         p[2][series.n] = sum->accuracy.low;
         p[3][series.n] = sum->accuracy.high;
-        label[series.n++] = row->best ? "best" : NULL;
+        label[series.n++] = row == d->s->best ? "best" : NULL;
     }
     return series;
 }
@@ -226,7 +226,7 @@ static void draw(struct buf *b, const struct drawing *d, bool alone)
 
 void summary_plot(struct buf *b, const struct summary *s, bool alone)
 {
-    struct drawing d = { .s = s, .rows = s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL };
+    struct drawing d = { .s = s, .rows = summary_rows(s) };
 
     d.line_of = xcalloc((size_t)s->n, sizeof *d.line_of);
     choose_key(&d);

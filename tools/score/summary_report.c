@@ -2,6 +2,7 @@
 #include "summary.h"
 
 #include "json.h"
+#include "report.h"
 #include "utf8.h"
 
 #include <string.h>
@@ -43,8 +44,10 @@ static void put_cells(struct buf *b, const struct summed *sum, bool sd)
     put_tabbed(b, sum->baseline);
 }
 
-void summary_tsv(struct buf *b, const struct summary *s, bool sd)
+void summary_tsv(struct buf *b, const struct summary *s)
 {
+    const bool sd = summary_means(s);
+
     buf_puts(b, "name");
     for (int k = 0; k < s->keys; k++) {
         buf_putc(b, '\t');
@@ -71,7 +74,7 @@ void summary_tsv(struct buf *b, const struct summary *s, bool sd)
             put_cells(b, &row->rows[ROWS_TEST], sd);
         if (s->rows[ROWS_EVAL])
             put_cells(b, &row->rows[ROWS_EVAL], sd);
-        buf_puts(b, row->best ? "\t1\n" : "\t0\n");
+        buf_puts(b, row == s->best ? "\t1\n" : "\t0\n");
     }
 }
 
@@ -82,9 +85,9 @@ static void put_text(struct buf *b, const char *s)
     json_put_text(b, s, strlen(s));
 }
 
-static void put_value(struct buf *b, const char *name, double v)
+static void put_value(struct buf *b, const char *name, const char *end, double v)
 {
-    buf_printf(b, ", \"%s\": ", name);
+    buf_printf(b, ", \"%s%s\": ", name, end);
     json_put_double(b, v);
 }
 
@@ -92,24 +95,21 @@ static void put_summed(struct buf *b, const struct summed *sum, bool sd)
 {
     buf_printf(b, "\"n\": %lld", (long long)sum->n);
     for (int f = 0; f < FIGURES; f++) {
-        put_value(b, figure_name[f], sum->mean[f]);
+        put_value(b, figure_name[f], "", sum->mean[f]);
         if (f == ACCURACY) {
-            buf_puts(b, ", \"accuracy_interval\": [");
-            json_put_double(b, sum->accuracy.low);
-            buf_puts(b, ", ");
-            json_put_double(b, sum->accuracy.high);
-            buf_putc(b, ']');
+            buf_puts(b, ", \"accuracy_interval\": ");
+            report_json_interval(b, sum->accuracy);
         }
-        if (sd) {
-            buf_printf(b, ", \"%s_sd\": ", figure_name[f]);
-            json_put_double(b, sum->sd[f]);
-        }
+        if (sd)
+            put_value(b, figure_name[f], "_sd", sum->sd[f]);
     }
-    put_value(b, "baseline", sum->baseline);
+    put_value(b, "baseline", "", sum->baseline);
 }
 
-void summary_json(struct buf *b, const struct summary *s, bool sd)
+void summary_json(struct buf *b, const struct summary *s)
 {
+    const bool sd = summary_means(s);
+
     for (int i = 0; i < s->n; i++) {
         const struct row *row = &s->row[i];
 
@@ -130,6 +130,6 @@ void summary_json(struct buf *b, const struct summary *s, bool sd)
             put_summed(b, &row->rows[ROWS_EVAL], sd);
             buf_putc(b, '}');
         }
-        buf_printf(b, ", \"best\": %s}\n", row->best ? "true" : "false");
+        buf_printf(b, ", \"best\": %s}\n", row == s->best ? "true" : "false");
     }
 }

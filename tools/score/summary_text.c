@@ -15,56 +15,35 @@ struct column {
 };
 
 struct table { /* of cells, filled line by line, the titles first */
-    char **cell;
+    struct buf *cell;
     int n;
     struct column *column;
     int columns;
 };
 
-static void add_cell(struct table *t, struct buf *b)
+/* Another cell, to be written to before the next. */
+static struct buf *add_cell(struct table *t)
 {
     t->cell = xnrealloc(t->cell, (size_t)t->n + 1, sizeof *t->cell);
-    t->cell[t->n++] = b->p ? b->p : xstrdup("");
-    *b = (struct buf)BUF_INIT;
-}
-
-static void add_words(struct table *t, const char *s)
-{
-    struct buf b = BUF_INIT;
-
-    buf_puts(&b, s);
-    add_cell(t, &b);
-}
-
-static void add_whole(struct table *t, long long v)
-{
-    struct buf b = BUF_INIT;
-
-    buf_printf(&b, "%lld", v);
-    add_cell(t, &b);
+    t->cell[t->n] = (struct buf)BUF_INIT;
+    return &t->cell[t->n++];
 }
 
 static void add_figure(struct table *t, double v)
 {
-    struct buf b = BUF_INIT;
-
     if (isnan(v))
-        buf_putc(&b, '-');
+        buf_puts(add_cell(t), "-");
     else
-        buf_printf(&b, "%.4f", v);
-    add_cell(t, &b);
+        buf_printf(add_cell(t), "%.4f", v);
 }
 
 /* ---- what stands in it ---- */
 
 static void add_title(struct table *t, const char *prefix, const char *title, bool left, int rank)
 {
-    struct buf b = BUF_INIT;
-
     t->column = xnrealloc(t->column, (size_t)t->columns + 1, sizeof *t->column);
     t->column[t->columns++] = (struct column){ left, rank, 0 };
-    buf_printf(&b, "%s%s", prefix, title);
-    add_cell(t, &b);
+    buf_printf(add_cell(t), "%s%s", prefix, title);
 }
 
 static void add_titles(struct table *t, const struct summary *s, bool sd)
@@ -96,35 +75,26 @@ static void add_titles(struct table *t, const struct summary *s, bool sd)
 
 static void add_summed(struct table *t, const struct summed *sum, bool sd)
 {
-    struct buf b = BUF_INIT;
-
-    add_whole(t, sum->n);
+    buf_printf(add_cell(t), "%lld", (long long)sum->n);
     add_figure(t, sum->mean[ACCURACY]);
-    buf_printf(&b, "%.4f to %.4f", sum->accuracy.low, sum->accuracy.high);
-    add_cell(t, &b);
+    buf_printf(add_cell(t), "%.4f to %.4f", sum->accuracy.low, sum->accuracy.high);
     if (sd)
         add_figure(t, sum->sd[ACCURACY]);
 }
 
-/* The rows that figures beside accuracy are of. */
-static const struct summed *main_rows(const struct summary *s, const struct row *row)
-{
-    return &row->rows[s->rows[ROWS_TEST] ? ROWS_TEST : ROWS_EVAL];
-}
-
 static void add_row(struct table *t, const struct summary *s, const struct row *row, bool sd)
 {
-    const struct summed *sum = main_rows(s, row);
+    const struct summed *sum = &row->rows[summary_rows(s)];
 
     if (s->named)
-        add_words(t, row->name);
+        buf_puts(add_cell(t), row->name);
     for (int k = 0; k < s->keys; k++) {
         const char *value = settings_find(&row->settings, s->key[k]);
 
-        add_words(t, value ? value : "");
+        buf_puts(add_cell(t), value ? value : "");
     }
     if (sd)
-        add_whole(t, row->runs);
+        buf_printf(add_cell(t), "%d", row->runs);
     for (int rows = 0; rows < ROWS; rows++)
         if (s->rows[rows])
             add_summed(t, &row->rows[rows], sd);
@@ -132,7 +102,7 @@ static void add_row(struct table *t, const struct summary *s, const struct row *
     if (s->scored)
         add_figure(t, sum->mean[LOG_LOSS]);
     add_figure(t, sum->baseline);
-    add_words(t, row->best ? "best" : "");
+    buf_puts(add_cell(t), row == s->best ? "best" : "");
 }
 
 /* ---- how it is laid out ---- */
@@ -153,7 +123,7 @@ static void measure(struct table *t)
         struct column *c = &t->column[i % t->columns];
         struct buf shown = BUF_INIT;
 
-        utf8_show_line(&shown, t->cell[i]);
+        utf8_show_line(&shown, t->cell[i].p);
         const int width = (int)term_columns(shown.p, shown.n);
 
         c->width = width > c->width ? width : c->width;
@@ -193,14 +163,15 @@ static void put_line(struct buf *b, const struct table *t, int line, const struc
         if (t->column[c].width < 0)
             continue;
         buf_puts(b, first ? "" : "  ");
-        term_pad(b, term, t->cell[line * t->columns + c], (size_t)t->column[c].width,
+        term_pad(b, term, t->cell[line * t->columns + c].p, (size_t)t->column[c].width,
                  !t->column[c].left);
         first = false;
     }
 }
 
-void summary_text(struct buf *b, const struct summary *s, bool sd, const struct term *term)
+void summary_text(struct buf *b, const struct summary *s, const struct term *term)
 {
+    const bool sd = summary_means(s);
     struct table t = { 0 };
     int out = 0;
 
@@ -213,13 +184,14 @@ void summary_text(struct buf *b, const struct summary *s, bool sd, const struct 
     for (int i = 0; i <= s->n; i++) {
         put_line(b, &t, i, term);
         if (i && term->shown)
-            terminal_bar(b, term, main_rows(s, &s->row[i - 1])->mean[ACCURACY], total_width(&t));
+            terminal_bar(b, term, s->row[i - 1].rows[summary_rows(s)].mean[ACCURACY],
+                         total_width(&t));
         terminal_end_line(b);
     }
     if (out)
         buf_printf(b, "%d more column%s: --tsv\n", out, out > 1 ? "s" : "");
     for (int i = 0; i < t.n; i++)
-        free(t.cell[i]);
+        buf_free(&t.cell[i]);
     free(t.cell);
     free(t.column);
 }
