@@ -24,6 +24,11 @@ MUST_USE int compare_runs(struct comparison *c, const struct scored_run *a,
                           const struct labels *chosen, const struct resampling *how);
 void comparison_free(struct comparison *c);
 
+/* Whether both runs have figure F. */
+static inline bool comparison_has(const struct comparison *c, int f)
+{
+    return metrics_has(&c->a.m, f) && metrics_has(&c->b.m, f);
+}
 /* B minus A. */
 double comparison_difference(const struct comparison *c, enum figure f);
 

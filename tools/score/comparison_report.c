@@ -11,11 +11,6 @@
 
 static const char *const conclusion_name[] = { "undecided", "better", "worse" };
 
-static bool both_have(const struct comparison *c, int figure)
-{
-    return figure < LOG_LOSS || (c->a.m.scored && c->b.m.scored);
-}
-
 /* ---- text ---- */
 
 static void put_figure(struct buf *b, double v)
@@ -44,7 +39,7 @@ void comparison_table(struct buf *b, const struct comparison *c, bool narrow)
     buf_printf(b, "%-17s  %9s  %9s", "", "a", "b");
     buf_puts(b, narrow ? "\n" : "      b - a  95 % interval\n");
     for (int f = 0; f < FIGURES; f++)
-        if (both_have(c, f))
+        if (comparison_has(c, f))
             put_row(b, c, (enum figure)f, narrow);
 }
 
@@ -150,7 +145,7 @@ void comparison_json(struct buf *b, const struct comparison *c, const char *fiel
     json_put_double(b, c->mcnemar_p);
     buf_puts(b, ", \"difference\": {");
     for (int f = 0; f < FIGURES; f++) {
-        if (!both_have(c, f))
+        if (!comparison_has(c, f))
             continue;
         buf_puts(b, f ? ", " : "");
         put_difference(b, c, f);

@@ -16,7 +16,7 @@ int list_numbers(struct number *v, const struct metrics *m)
     for (int f = 0; f < FIGURES; f++) {
         if (f == LOG_LOSS)
             v[n++] = (struct number){ "none", (double)m->none, true };
-        if (f < LOG_LOSS || m->scored)
+        if (metrics_has(m, f))
             v[n++] = (struct number){ figure_name[f], m->figure[f], false };
     }
     return n;
@@ -123,7 +123,7 @@ static void give_bootstrap(struct giver *g, const struct assessment *a)
     if (!a->boot)
         return;
     for (int f = 0; f < ECE; f++)
-        if (f < LOG_LOSS || a->m.scored)
+        if (metrics_has(&a->m, f))
             give_interval(g, a->boot->figure[f], PARTS("bootstrap"), figure_name[f]);
     for (int i = 0; i < a->c.n; i++)
         give_interval(g, a->boot->f1[i], PARTS("bootstrap", "per_label", a->c.name[i]), "f1");
@@ -176,7 +176,7 @@ bool each_comparison_number(const struct comparison *c, take_number *take, void 
         const double difference = comparison_difference(c, (enum figure)f);
         char p[64];
 
-        if (f >= LOG_LOSS && !(c->a.m.scored && c->b.m.scored))
+        if (!comparison_has(c, f))
             continue;
         give(&g, difference, false, PARTS("difference", figure_name[f]));
         if (f == ECE)

@@ -114,8 +114,6 @@ static void put_difference(struct buf *b, const struct comparison *c, const stru
 
 static void put_differences(struct buf *b, const struct comparison *c)
 {
-    const bool scored = c->a.m.scored && c->b.m.scored;
-
     buf_puts(b, "<div class=\"scroll\"><table>\n<caption>");
     put_names(b, "B minus A</caption>\n", c);
     buf_puts(
@@ -124,7 +122,7 @@ static void put_differences(struct buf *b, const struct comparison *c)
            "class=\"u\">conclusion</span></th>"
            "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < sizeof differences / sizeof *differences; i++)
-        if (differences[i].figure < LOG_LOSS || scored)
+        if (comparison_has(c, differences[i].figure))
             put_difference(b, c, &differences[i]);
     html_put(
         b,

@@ -30,28 +30,58 @@ static bool best_of(const struct training_field *f, bool highest, double *step, 
     return found;
 }
 
-static struct plot_series series_of(const struct training_field *f, const char *name,
-                                    enum plot_mark mark)
-{
-    return (
-        struct plot_series){ .name = name, .mark = mark, .n = f->n, .x = f->step, .y = f->value };
-}
+/* Pictures of one or two fields over the steps. */
+static const struct picture {
+    struct plot plot;
+    const char *field[2], *name[2]; /* NULL: no second one; no name, which a single one needs not */
+    const char *caption;
+} pictures[] = {
+    { { .id = "loss",
+        .title = "Loss over the steps of training",
+        .y = { .name = "loss", .unit = "nats/token" } },
+      { "loss", "eval_loss" },
+      { "training records", "evaluation records" },
+      "Lower is better. A curve of evaluation that rises while the other falls says that the model "
+      "learns its records by heart." },
+    { { .id = "eval-accuracy",
+        .title = "Accuracy on evaluation records",
+        .y = { .name = "accuracy", .percent = true } },
+      { "eval_accuracy" },
+      { NULL },
+      "Share of evaluation records whose label is right." },
+    { { .id = "learning-rate",
+        .title = "Learning rate over the steps",
+        .y = { .name = "learning rate", .unit = "per step", .zero = true } },
+      { "lr" },
+      { NULL },
+      "How far each step goes." },
+    { { .id = "gradient",
+        .title = "Norm of the gradient over the steps",
+        .y = { .name = "gradient norm", .zero = true } },
+      { "grad_norm" },
+      { NULL },
+      "How steep the loss is, before clipping; peaks are hard batches." },
+};
 
-/* A picture of one or two fields over the steps; nothing where the log has none of them. */
-static void put_picture(struct buf *b, const struct page *p, const struct plot *how,
-                        const char *const *field, const char *const *name, const char *caption)
+/* Nothing where the log has none of the fields. */
+static void put_picture(struct buf *b, const struct page *p, const struct picture *picture)
 {
     struct plot_series series[2];
-    struct plot plot = *how;
+    struct plot plot = picture->plot;
 
-    for (int i = 0; i < 2 && field[i]; i++) {
-        const struct training_field *f = training_log_field(p->log, field[i]);
+    for (int i = 0; i < 2 && picture->field[i]; i++) {
+        const struct training_field *f = training_log_field(p->log, picture->field[i]);
 
+        if (!f || !f->n)
+            continue;
         /* an evaluation is rare: its points are seen */
-        if (f && f->n)
-            series[plot.n++] = series_of(
-                f, name[i],
-                f->n <= 60 && !strncmp(field[i], "eval", 4) ? PLOT_LINE_POINTS : PLOT_LINE);
+        const bool points = f->n <= 60 && !strncmp(picture->field[i], "eval", 4);
+
+        series[plot.n++] = (struct plot_series){ .name = picture->name[i],
+                                                 .mark = points ? PLOT_LINE_POINTS : PLOT_LINE,
+                                                 .n = f->n,
+                                                 .x = f->step,
+                                                 .y = f->value };
     }
     if (!plot.n)
         return;
@@ -59,7 +89,7 @@ static void put_picture(struct buf *b, const struct page *p, const struct plot *
     plot.x = (struct plot_axis){ .name = "optimiser step", .whole = true };
     buf_puts(b, "<figure>");
     plot_svg(b, &plot, false);
-    html_put(b, "<figcaption>%s</figcaption></figure>\n", caption);
+    html_put(b, "<figcaption>%s</figcaption></figure>\n", picture->caption);
 }
 
 static void put_words(struct buf *b, const struct page *p)
@@ -89,37 +119,9 @@ static void put_words(struct buf *b, const struct page *p)
 
 void page_training(struct buf *b, const struct page *p)
 {
-    static const char *const losses[] = { "loss", "eval_loss" };
-    static const char *const loss_names[] = { "training records", "evaluation records" };
-    static const char *const accuracy[] = { "eval_accuracy", NULL };
-    static const char *const rate[] = { "lr", NULL };
-    static const char *const norm[] = { "grad_norm", NULL };
-    static const char *const no_names[] = { NULL, NULL };
-
     put_words(b, p);
     buf_puts(b, "<div class=\"figures\">\n");
-    put_picture(b, p,
-                &(struct plot){ .id = "loss",
-                                .title = "Loss over the steps of training",
-                                .y = { .name = "loss", .unit = "nats/token" } },
-                losses, loss_names,
-                "Lower is better. A curve of evaluation that rises while the other falls says that "
-                "the model learns its records by heart.");
-    put_picture(b, p,
-                &(struct plot){ .id = "eval-accuracy",
-                                .title = "Accuracy on evaluation records",
-                                .y = { .name = "accuracy", .percent = true } },
-                accuracy, no_names, "Share of evaluation records whose label is right.");
-    put_picture(
-        b, p,
-        &(struct plot){ .id = "learning-rate",
-                        .title = "Learning rate over the steps",
-                        .y = { .name = "learning rate", .unit = "per step", .zero = true } },
-        rate, no_names, "How far each step goes.");
-    put_picture(b, p,
-                &(struct plot){ .id = "gradient",
-                                .title = "Norm of the gradient over the steps",
-                                .y = { .name = "gradient norm", .zero = true } },
-                norm, no_names, "How steep the loss is, before clipping; peaks are hard batches.");
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+        put_picture(b, p, &pictures[i]);
     buf_puts(b, "</div>\n");
 }

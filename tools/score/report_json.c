@@ -111,7 +111,7 @@ static void put_bootstrap(struct buf *b, const struct assessment *a)
     buf_printf(b, ", \"bootstrap\": {\"resamples\": %lld, \"seed\": %lu",
                (long long)a->how.resamples, (unsigned long)a->how.seed);
     for (int f = 0; f < ECE; f++) {
-        if (f >= LOG_LOSS && !a->m.scored)
+        if (!metrics_has(&a->m, f))
             continue;
         buf_puts(b, ", ");
         put_member(b, figure_name[f], a->boot->figure[f]);

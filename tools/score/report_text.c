@@ -124,7 +124,7 @@ void report_text_intervals(struct buf *b, const struct assessment *a)
     buf_printf(b, "\n95 %% intervals of %lld resamples, seed %lu:\n", (long long)a->how.resamples,
                (unsigned long)a->how.seed);
     for (int f = 0; f < ECE; f++)
-        if (f < LOG_LOSS || a->m.scored)
+        if (metrics_has(&a->m, f))
             put_interval(b, figure_name[f], a->boot->figure[f]);
     for (int i = 0; i < a->c.n; i++) {
         struct buf name = BUF_INIT;

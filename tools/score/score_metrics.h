@@ -38,8 +38,13 @@ extern const char *const figure_name[FIGURES];
 struct metrics {
     int64_t n, none, right;
     bool scored;
-    double figure[FIGURES]; /* NaN: there is none, as of those from LOG_LOSS on where not SCORED */
+    double figure[FIGURES]; /* NaN: there is none */
 };
+/* Whether figure F is reported: those from LOG_LOSS on are made of scores. */
+static inline bool metrics_has(const struct metrics *m, int f)
+{
+    return f < LOG_LOSS || m->scored;
+}
 
 enum order {
     ORDER_GIVEN,   /* all labels as they are */
