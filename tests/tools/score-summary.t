@@ -81,7 +81,12 @@ refuses score 2 "--summary needs the files" --summary
 refuses score 2 "--name is given 1 times for 2 files" --summary --name a before.zst after.v2.zst
 refuses score 2 "--over and --best go with --summary" --over seed before.zst
 refuses score 2 "--summary excludes" --summary --by split before.zst
-refuses score 65 "a setting is called 'n', as a number of the table is" --summary --name n=4 before.zst
+for name in n mcc best accuracy_low eval_n eval_baseline eval_mcc_sd
+do refuses score 65 "a setting is called '$name', as a number of the table is" --summary --name "$name=4" before.zst
+done
+it "... and others are not"
+run score --summary --name "mccs=1,eval_runs=2,n_sd=3" before.zst
+ok
 refuses score 66 "gone.zst" --summary before.zst gone.zst
 peek --jsonl before.zst | sed '1s/"test"/"train"/' | peek --from-jsonl --kind predictions --labels up,down -o mixed.zst
 refuses score 65 "mixed.zst: has records of split 'test' and of others" --summary mixed.zst

@@ -375,22 +375,37 @@ static int check_over(const struct runs *runs, const struct cli_list *over)
     return 0;
 }
 
+/* Whether a column of the table is called so, such as "n", "eval_n" and "eval_mcc_sd". */
+static bool is_column(const char *key)
+{
+    static const char *const once[] = { "name", "run", "runs", "best" };
+    static const char *const of_rows[] = { "n", "baseline", "accuracy_low", "accuracy_high" };
+
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+        if (!strcmp(key, once[i]))
+            return true;
+    key += strncmp(key, "eval_", 5) ? 0 : 5;
+    for (size_t i = 0; i < sizeof of_rows / sizeof *of_rows; i++)
+        if (!strcmp(key, of_rows[i]))
+            return true;
+    for (int f = 0; f < FIGURES; f++) {
+        const size_t n = strlen(figure_name[f]);
+
+        if (!strncmp(key, figure_name[f], n) && (!key[n] || !strcmp(key + n, "_sd")))
+            return true;
+    }
+    return false;
+}
+
 /* Columns of a table have names of their own. */
 static int check_keys(const struct summary *s)
 {
-    static const char *const taken[] = { "name", "run", "runs", "n", "baseline", "best" };
-
-    for (int i = 0; i < s->keys; i++) {
-        bool clash = figure_of(s->key[i]) >= 0;
-
-        for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
-            clash = clash || !strcmp(s->key[i], taken[k]);
-        if (clash)
+    for (int i = 0; i < s->keys; i++)
+        if (is_column(s->key[i]))
             return err_set(EXIT_DATA,
                            "a setting is called '%s', as a number of the table is; rename it "
                            "with --name",
                            s->key[i]);
-    }
     return 0;
 }
 
