@@ -91,6 +91,11 @@ printf '%s\n' '{"label":"up","pred":"up","text":"a"}' '{"label":"up","pred":"dow
 run score --html little.html --force little.zst
 check py check little.html
 
+it "a record without ids among others has no tokens"
+printf '%s\n' '{"label":"up","pred":"up","text":"a","ids":[1,2]}' '{"label":"up","pred":"down","text":""}' | stream --labels up,down -o ids.zst
+run score --html ids.html --json ids.zst
+out_has '"lengths": [{"from": 0, "to": 0, "n": 1, "wrong": 1}, {"from": 2, "to": 2, "n": 1, "wrong": 0}]'
+
 it "tidy has nothing to say"
 if command -v tidy >/dev/null
 then

@@ -130,6 +130,8 @@ static int keep_text(struct scored_run *run, struct record *rec, size_t *cap)
         run->tokens = k->length >= 0;
     if (!run->tokens)
         k->length = characters(text, n);
+    else if (k->length < 0) /* an empty text has no ids */
+        k->length = 0;
     return 0;
 }
 

@@ -40,8 +40,8 @@ struct kept_text { /* of the record with the same index */
     size_t at, n;  /* in the run's text: the field text, else prompt; n 0 where there is neither */
     bool cut;
     uint8_t digest[16]; /* the first half of the SHA-256 of all of it: equal texts are found by this */
-    int64_t length;     /* tokens of the prompt (n_prompt, else ids); where the first record has no ids,
-                         * characters of the text */
+    int64_t length;     /* tokens of the prompt (n_prompt, else ids, else 0); where the first record has no
+                         * ids, characters of the text */
 };
 
 struct scored_run {
