@@ -1,8 +1,8 @@
 #include "comparison.h"
 
-#include "mcnemar.h"
 #include "mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 double comparison_difference(const struct comparison *c, enum figure f)
@@ -21,6 +21,26 @@ static void count(struct comparison *c, const struct judged *a, const struct jud
         ++*(is_right(b) ? &c->both_right : &c->only_a);
     else
         ++*(is_right(b) ? &c->only_b : &c->both_wrong);
+}
+
+/* McNemar's exact two-sided test (1947) of records that one run alone has right: twice the probability of
+ * at most the smaller number among as many throws of a coin, at most 1, and 1 where both are 0. It is
+ * statsmodels.stats.contingency_tables.mcnemar(..., exact=True). */
+static double mcnemar_exact(int64_t only_a, int64_t only_b)
+{
+    const int64_t n = only_a + only_b, least = only_a < only_b ? only_a : only_b;
+    double term = 1, sum = 1;
+    int power = 0, exponent;
+
+    /* the largest term, n over least, as TERM * 2^POWER */
+    for (int64_t i = 1; i <= least; i++) {
+        term = frexp(term * (double)(n - least + i) / (double)i, &exponent);
+        power += exponent;
+    }
+    /* the others as parts of it, from the smallest: 1 + a(1 + b(1 + ...)) */
+    for (int64_t k = 1; k <= least; k++)
+        sum = 1 + sum * (double)k / (double)(n - k + 1);
+    return n == 0 ? 1 : fmin(1, ldexp(term * sum, power - (int)n + 1));
 }
 
 static enum conclusion conclude(const struct comparison *c)

@@ -13,7 +13,7 @@ enum conclusion {
 struct comparison { /* of one slice */
     struct assessment a, b;
     int64_t both_right, only_a, only_b, both_wrong; /* records */
-    double mcnemar_p;
+    double mcnemar_p; /* of the exact test */
     struct boot boot; /* of both, drawn together */
     enum conclusion conclusion; /* about accuracy */
 };
