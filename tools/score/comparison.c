@@ -23,9 +23,9 @@ static void count(struct comparison *c, const struct judged *a, const struct jud
         ++*(is_right(b) ? &c->only_b : &c->both_wrong);
 }
 
-/* McNemar's exact two-sided test (1947) of records that one run alone has right: twice the probability of
- * at most the smaller number among as many throws of a coin, at most 1, and 1 where both are 0. It is
- * statsmodels.stats.contingency_tables.mcnemar(..., exact=True). */
+/* McNemar's exact two-sided test (1947) of records that one run alone has right: twice the
+ * probability of at most the smaller number among as many throws of a coin, at most 1, and 1 where
+ * both are 0. It is statsmodels.stats.contingency_tables.mcnemar(..., exact=True). */
 static double mcnemar_exact(int64_t only_a, int64_t only_b)
 {
     const int64_t n = only_a + only_b, least = only_a < only_b ? only_a : only_b;
