@@ -318,12 +318,23 @@ static int take_cell(struct examples *e, const struct cell *c, int column)
     return 0;
 }
 
+/* Without the byte order mark that a file has in front, and blanks around it, C says NAME. */
+static bool says_name(const struct cell *c, const char *name)
+{
+    const char *p = c->p + (strncmp(c->p, "\xef\xbb\xbf", 3) ? 0 : 3), *end = c->p + c->n;
+
+    p += strspn(p, " \t");
+    while (end > p && strchr(" \t", end[-1]))
+        end--;
+    return text_is(p, (size_t)(end - p), name);
+}
+
 /* Whether a row says what the columns are called, as where files were joined with their heads. */
 static bool is_names(const struct examples *e, const struct cell *cells)
 {
     for (int i = 0; i < e->n_fields; i++)
         if (!table_column_is_named(e->table, i) || !cells[i].p ||
-            strcmp(cells[i].p, table_column_name(e->table, i)) != 0)
+            !says_name(&cells[i], table_column_name(e->table, i)))
             return false;
     return e->n_fields > 1;
 }

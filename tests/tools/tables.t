@@ -136,6 +136,10 @@ done
 run split-stratified -q --train 1.0 --label none s.zst
 ok
 
+it "also behind a byte order mark, and where blanks are around them"
+{ printf '\357\273\277text, label\na,x\n'; printf '\357\273\277text, label\nb,y\n'; } >marked.csv
+run promptify -t t.txt --header yes marked.csv -o marked.zst
+err_has 'marked.csv:2: is the names of the columns once more; leave the row out'
 it "says where the names of the columns come once more"
 cat t.csv t.csv >joined.csv
 run promptify -t t.txt --header yes joined.csv -o joined.zst
