@@ -194,6 +194,14 @@ change '/"id": 5,/s/"label": "up"/"label": "down"/'
 refuses score 65 "before.zst:5: label is 'up', in changed.zst it is 'down'" before.zst changed.zst
 change '/"id": 5,/s/"day": "tue"/"day": "wed"/'
 refuses score 65 "before.zst:5: day is 'tue', in changed.zst it is 'wed'" --by day before.zst changed.zst
+it "says where texts of the same id differ"
+for f in a b
+do peek --jsonl before.zst | awk -v f=$f '{ sub(/^\{/, "{\"text\": \"" (NR < 4 ? f : "") NR "\", "); print }' | make_stream texts.$f.zst
+done
+sh_run 'score texts.a.zst texts.b.zst --bootstrap 1 2>&1 >none; score texts.a.zst before.zst --bootstrap 1 2>&1 >none; cp texts.a.zst texts.c.zst; score texts.a.zst texts.c.zst --bootstrap 1 2>&1 >none'
+out_is <<'EXPECT'
+score: warning: texts.a.zst: 3 of 10 records have another text in texts.b.zst; compare predictions of the same data
+EXPECT
 peek --jsonl after.zst | sed 's/"scores": \[\([^,]*\), \([^]]*\)\]/"scores": [\2, \1]/' | peek --from-jsonl --kind predictions --labels down,up -o turned.zst
 refuses score 65 "before.zst has the labels up, down, turned.zst has down, up" before.zst turned.zst
 refuses score 2 "both runs are called 'before'" before.zst ./before.zst

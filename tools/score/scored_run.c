@@ -55,6 +55,19 @@ static int value_of(const struct record *rec, const struct read_options *how, st
 
 /* ---- what is kept ---- */
 
+static uint64_t mark_of(const struct record *rec)
+{
+    const struct field *f = record_find(rec, "text");
+    uint8_t digest[SHA256_BYTES];
+    uint64_t mark = 0;
+
+    if (f && f->type == ITEM_TEXT) {
+        sha256_of(f->data, f->n, digest);
+        memcpy(&mark, digest, sizeof mark);
+    }
+    return mark;
+}
+
 static int keep_record(struct scored_run *run, struct record *rec, const struct judged *judged,
                        int slice, size_t *cap)
 {
@@ -64,7 +77,7 @@ static int keep_record(struct scored_run *run, struct record *rec, const struct 
     }
     struct kept_record *k = &run->kept[run->n];
 
-    *k = (struct kept_record){ .judged = *judged, .slice = slice };
+    *k = (struct kept_record){ .judged = *judged, .text = mark_of(rec), .slice = slice };
     const int has = record_get_uint(rec, "id", &k->id);
 
     k->has_id = has > 0;
