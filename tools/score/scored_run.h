@@ -29,10 +29,10 @@ struct slice {
 
 struct kept_record {
     struct judged judged;
-    bool has_id;
     uint64_t id;
     uint64_t text; /* the first 8 bytes of the SHA-256 of the field text; 0: there is none */
     int slice;
+    bool has_id;
 };
 
 enum { TEXT_KEPT = 4096 }; /* bytes; what is longer ends before a character */
