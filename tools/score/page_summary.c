@@ -1,8 +1,6 @@
-#include "numbers.h"
 #include "page_parts.h"
 
 #include <math.h>
-#include <string.h>
 
 /* ---- the first sentences ---- */
 
@@ -43,79 +41,61 @@ void page_words(struct buf *b, const struct page *p)
 
 /* ---- the table of numbers ---- */
 
+enum { RECORDS = -2, NO_LABEL = -1 }; /* beside the figures */
+
 static const struct measure {
-    const char *name, *title, *words;
+    int figure;
+    const char *title, *words;
     enum html_form form;
 } measures[] = {
-    { "n", "records", "that were scored", HTML_COUNT },
-    { "accuracy", "accuracy",
+    { RECORDS, "records", "that were scored", HTML_COUNT },
+    { ACCURACY, "accuracy",
       "share of records with the right label; its intervals are Wilson\xe2\x80\x99s and the "
       "bootstrap\xe2\x80\x99s",
       HTML_SHARE },
-    { "balanced_accuracy", "balanced accuracy", "mean recall: each label counts the same",
-      HTML_SHARE },
-    { "macro_f1", "macro F1", "mean F1 of the labels, 0 to 1", HTML_FIGURE },
-    { "weighted_f1", "weighted F1", "the same, weighted by records", HTML_FIGURE },
-    { "mcc", "Matthews correlation",
+    { BALANCED, "balanced accuracy", "mean recall: each label counts the same", HTML_SHARE },
+    { MACRO_F1, "macro F1", "mean F1 of the labels, 0 to 1", HTML_FIGURE },
+    { WEIGHTED_F1, "weighted F1", "the same, weighted by records", HTML_FIGURE },
+    { MCC, "Matthews correlation",
       "\xe2\x88\x92"
       "1 to 1; 0 is chance",
       HTML_FIGURE },
-    { "kappa", "Cohen's kappa", "agreement beyond chance, at most 1", HTML_FIGURE },
-    { "none", "no label", "predictions that are no label; they count as wrong", HTML_COUNT },
-    { "log_loss", "log loss", "nats; 0 is best", HTML_FIGURE },
-    { "brier", "Brier score", "squared error of the probabilities, 0 to 2; 0 is best",
-      HTML_FIGURE },
-    { "ece", "expected calibration error", "0 to 1; 0 is best", HTML_FIGURE },
+    { KAPPA, "Cohen's kappa", "agreement beyond chance, at most 1", HTML_FIGURE },
+    { NO_LABEL, "no label", "predictions that are no label; they count as wrong", HTML_COUNT },
+    { LOG_LOSS, "log loss", "nats; 0 is best", HTML_FIGURE },
+    { BRIER, "Brier score", "squared error of the probabilities, 0 to 2; 0 is best", HTML_FIGURE },
+    { ECE, "expected calibration error", "0 to 1; 0 is best", HTML_FIGURE },
 };
 
 enum { MEASURES = sizeof measures / sizeof *measures };
 
-/* The number NAME of run I; false: it has none. */
-static bool number_of(const struct page *p, int i, const char *name, double *value)
+static bool some_have(const struct page *p, int figure)
 {
-    struct number v[NUMBERS_MAX];
-    const int n = list_numbers(v, &p->all[i]->m);
-
-    for (int k = 0; k < n; k++)
-        if (!strcmp(v[k].name, name)) {
-            *value = v[k].value;
-            return true;
-        }
-    return false;
-}
-
-static bool has_number(const struct page *p, const char *name)
-{
-    double value;
-
     for (int i = 0; i < p->n; i++)
-        if (number_of(p, i, name, &value))
+        if (metrics_has(&p->all[i]->m, figure))
             return true;
     return false;
-}
-
-/* The bootstrap's interval of number NAME of run I, where it has one. */
-static void put_resampled(struct buf *b, const struct page *p, int i, const struct measure *m)
-{
-    for (int f = 0; p->all[i]->boot && f < ECE; f++)
-        if (!strcmp(figure_name[f], m->name))
-            html_interval(b, m->form, p->all[i]->boot->figure[f], "%sbootstrap.%s", page_path(p, i),
-                          m->name);
 }
 
 static void put_cell(struct buf *b, const struct page *p, int i, const struct measure *m)
 {
-    double value;
+    const struct assessment *a = p->all[i];
+    const char *path = page_path(p, i);
 
-    if (!number_of(p, i, m->name, &value)) {
-        buf_puts(b, "<td>\xe2\x80\x93</td>");
-        return;
-    }
     buf_puts(b, "<td>");
-    html_number(b, m->form, value, "%s%s", page_path(p, i), m->name);
-    if (!strcmp(m->name, "accuracy"))
-        html_interval(b, m->form, p->all[i]->accuracy, "%saccuracy_interval", page_path(p, i));
-    put_resampled(b, p, i, m);
+    if (m->figure == RECORDS)
+        html_number(b, m->form, (double)a->m.n, "%sn", path);
+    else if (m->figure == NO_LABEL)
+        html_number(b, m->form, (double)a->m.none, "%snone", path);
+    else if (metrics_has(&a->m, m->figure))
+        html_number(b, m->form, a->m.figure[m->figure], "%s%s", path, figure_name[m->figure]);
+    else
+        buf_puts(b, "\xe2\x80\x93");
+    if (m->figure == ACCURACY)
+        html_interval(b, m->form, a->accuracy, "%saccuracy_interval", path);
+    if (m->figure >= 0 && m->figure < ECE && a->boot)
+        html_interval(b, m->form, a->boot->figure[m->figure], "%sbootstrap.%s", path,
+                      figure_name[m->figure]);
     buf_puts(b, "</td>");
 }
 
@@ -152,9 +132,9 @@ static void put_table(struct buf *b, const struct page *p)
         page_run_column(b, p, i, "value");
     buf_puts(b, "</tr></thead>\n<tbody>\n");
     for (int k = 0; k < MEASURES; k++)
-        if (has_number(p, measures[k].name)) {
+        if (some_have(p, measures[k].figure)) {
             put_row(b, p, &measures[k]);
-            if (!strcmp(measures[k].name, "accuracy"))
+            if (measures[k].figure == ACCURACY)
                 put_baseline(b, p);
         }
     buf_puts(b, "</tbody></table></div>\n");
