@@ -28,7 +28,7 @@ int table_column_of(const struct table *t, const struct cell *name, int hint)
 
 int table_add_column(struct table *t, const struct cell *name)
 {
-    const bool named = name->n > 0;
+    const bool named = name->n > 0; /* a key of JSON may be empty */
     const int i = t->n_columns;
     char number[16];
 
@@ -46,7 +46,7 @@ int table_add_column(struct table *t, const struct cell *name)
     }
     (void)snprintf(number, sizeof number, "%d", i + 1);
     t->name[i] = named ? xstrndup(name->p, name->n) : xstrdup(number);
-    t->named[i] = named && name->n > 0; /* a key of JSON may be empty */
+    t->named[i] = named;
     t->n_columns++;
     return 0;
 }

@@ -61,8 +61,8 @@ MUST_USE int table_find_column(const struct table *t, const char *name_or_number
  * as can be seen, else the shorter ones. Columns without a name and "Unnamed: 0" do not count. -1
  * and an error where that does not say it. Before the first table_next. */
 MUST_USE int table_guess_columns(struct table *t, int *text, int *label);
-/* The column that goes with ONE: the first other one called NAME, in letters of either case, else the
- * only other, counted the same way; -1 when there are more, or none. */
+/* The column that goes with ONE: the first other one called NAME, in letters of either case, else
+ * the only other, counted the same way; -1 when there are more, or none. */
 int table_other_column(const struct table *t, int one, const char *name);
 /* No delimiter was found that divides the rows, nor a header over the only column: this may be
  * plain text, or a table that is written in an unknown way. */

@@ -59,10 +59,10 @@ MUST_USE int table_next_spans(struct table *t, size_t *used);
 MUST_USE int table_take_row(struct table *t, struct cell *cells, size_t used);
 /* The next JSON object into t->members: 1, 0 at the end. */
 MUST_USE int table_next_object(struct table *t);
-/* Index of the column called NAME, "" for the one that has none; HINT is where it is when keys come in
- * their usual order. */
+/* Index of the column called NAME, "" for the one that has none; HINT is where it is when keys come
+ * in their usual order. */
 int table_column_of(const struct table *t, const struct cell *name, int hint);
-/* One column more, called NAME, or by its number where that is empty; -1 when there are too many. */
+/* One column more, called NAME, or by its number where that is empty; -1: there are too many. */
 MUST_USE int table_add_column(struct table *t, const struct cell *name);
 /* What the bytes that were read and not used up begin with. */
 struct view table_view(const struct table *t, size_t most);

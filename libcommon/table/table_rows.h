@@ -40,8 +40,9 @@ struct spans {
  */
 MUST_USE int csv_scan(struct spans *f, const char *p, size_t n, bool last, const struct dialect *d,
                       size_t *used);
-/* The error that the last of the fields F of the row in the N bytes at P has no second quotation mark,
- * WHERE: "before the end". It shows what follows the first one, as far as one line does. Returns -1. */
+/* The error that the last of the fields F of the row in the N bytes at P has no second quotation
+ * mark, WHERE: "before the end". It shows what follows the first one, as far as one line does.
+ * Returns -1. */
 int csv_not_closed(const struct spans *f, const char *p, size_t n, const char *where);
 /* A row without any character. */
 bool csv_is_empty(const struct spans *f);
