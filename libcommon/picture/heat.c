@@ -119,8 +119,10 @@ static void put_lines(struct buf *b, const struct grid *g)
     for (size_t r = 0; r <= g->h->n_rows; r++)
         svg_line(b, "pic-grid", g->left, g->top + (double)r * g->down, right,
                  g->top + (double)r * g->down);
-    for (size_t c = 0; g->across >= 6 ? c <= g->h->n_columns : c <= 1; c++) {
-        const double x = g->across >= 6 ? g->left + (double)c * g->across : c ? right : g->left;
+    const size_t step = g->across >= 6 ? 1 : g->h->n_columns; /* too narrow: the outer ones */
+
+    for (size_t c = 0; c <= g->h->n_columns; c += step) {
+        const double x = g->left + (double)c * g->across;
 
         svg_line(b, "pic-grid", x, g->top, x, bottom);
     }

@@ -29,33 +29,32 @@ struct path {
     bool begun;
     double column; /* of those kept back, twice their x */
     size_t n;
-    struct {
+    struct spot {
         double x, y;
         size_t at;
     } first, low, high, last;
 };
 
-static void path_put(struct path *p, double x, double y)
+static void path_put(struct path *p, struct spot at)
 {
-    svg_point(p->b, p->begun ? 'L' : 'M', x, y);
+    svg_point(p->b, p->begun ? 'L' : 'M', at.x, at.y);
     p->begun = true;
 }
 
 static void path_flush(struct path *p)
 {
     const bool up = p->low.at < p->high.at;
+    const struct spot a = up ? p->low : p->high, c = up ? p->high : p->low;
 
     if (!p->n)
         return;
-    path_put(p, p->first.x, p->first.y);
-    const size_t a = up ? p->low.at : p->high.at, c = up ? p->high.at : p->low.at;
-
-    if (a > 0 && a < p->n - 1)
-        up ? path_put(p, p->low.x, p->low.y) : path_put(p, p->high.x, p->high.y);
-    if (c > 0 && c < p->n - 1 && c != a)
-        up ? path_put(p, p->high.x, p->high.y) : path_put(p, p->low.x, p->low.y);
+    path_put(p, p->first);
+    if (a.at > 0 && a.at < p->n - 1)
+        path_put(p, a);
+    if (c.at > 0 && c.at < p->n - 1 && c.at != a.at)
+        path_put(p, c);
     if (p->n > 1)
-        path_put(p, p->last.x, p->last.y);
+        path_put(p, p->last);
     p->n = 0;
 }
 
@@ -71,9 +70,7 @@ static void path_add(struct path *p, double x, double y)
     if (p->n && column != p->column)
         path_flush(p);
     p->column = column;
-    p->last.x = x;
-    p->last.y = y;
-    p->last.at = p->n++;
+    p->last = (struct spot){ x, y, p->n++ };
     if (p->n == 1)
         p->first = p->low = p->high = p->last;
     if (y < p->low.y)
