@@ -174,6 +174,15 @@ static void set_path(struct outdir *d, const char *path)
     d->path = xstrdup(realpath(d->name, real) ? real : d->name);
 }
 
+/* A folder that others may not look into stays one; its owner is to write in it. */
+static void keep_permissions(const struct outdir *d)
+{
+    struct stat st;
+
+    if (stat(d->path, &st) == 0)
+        (void)fchmod(unfinished_fd(d->temp), (st.st_mode & 07777) | S_IRWXU);
+}
+
 int outdir_open(struct outdir **out, const char *path, bool force, const char *const *names)
 {
     struct outdir *d = xcalloc(1, sizeof *d);
@@ -191,6 +200,7 @@ int outdir_open(struct outdir **out, const char *path, bool force, const char *c
         release(d);
         return -1;
     }
+    keep_permissions(d);
     *out = d;
     return 0;
 }

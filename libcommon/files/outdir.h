@@ -6,7 +6,7 @@
  * write there: others are the user's. The two change their names in one step, so that at every moment
  * PATH is the old folder or the new one, whole, whatever ends the process. Where the file system
  * cannot do that (NFS), the old one stands for a moment as "PATH.old" and is there still when the
- * process is killed then. Behind a link, the folder that it leads to is replaced.
+ * process is killed then. Behind a link, the folder that it leads to is replaced. Its permissions stay.
  */
 #ifndef OUTDIR_H
 #define OUTDIR_H

@@ -93,6 +93,17 @@ run quantize-nf4 m -o empty/
 ok
 check cmp empty/model.safetensors q/model.safetensors
 
+it "the permissions of a folder that is replaced stay, also of an empty one"
+mkdir -m 700 private
+run quantize-nf4 m -o private/
+ok
+check test "$(stat -c %a private)" = 700
+chmod 750 private
+run quantize-nf4 m -o private/ --force
+ok
+check test "$(stat -c %a private)" = 750
+rm -r private
+
 it "what cannot be is refused at the start"
 ln -s nothing nowhere
 all >../before
