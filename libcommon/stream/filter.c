@@ -1,9 +1,9 @@
 #include "filter.h"
 
-#include "show.h"
 #include "split.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,19 +83,24 @@ static int is_part(const struct record *rec, const char *text)
 
 static int equals(const struct field *f, const char *text)
 {
-    struct buf number = BUF_INIT;
+    const bool below = f->type == ITEM_NEGINT; /* -1 - u; -2^64 equals nothing that anybody says */
+    char number[24];
 
-    if (f->type == ITEM_TEXT)
+    switch (f->type) {
+    case ITEM_TEXT:
         return text_is(f->data, f->n, text);
-    if (f->type != ITEM_UINT && f->type != ITEM_NEGINT && f->type != ITEM_BOOL)
+    case ITEM_UINT:
+    case ITEM_NEGINT:
+        (void)snprintf(number, sizeof number, "%s%llu", below ? "-" : "",
+                       (unsigned long long)f->u + below);
+        return !strcmp(number, text);
+    case ITEM_BOOL:
+        return !strcmp(f->u ? "true" : "false", text);
+    default:
         return err_set(EXIT_USAGE,
                        "--only compares texts and whole numbers; field '%.*s' is neither",
                        (int)f->key_len, f->key);
-    show_field(&number, f);
-    const int same = !strcmp(number.p, text);
-
-    buf_free(&number);
-    return same;
+    }
 }
 
 static int by_value(const void *a, const void *b)

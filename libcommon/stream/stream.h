@@ -97,7 +97,8 @@ MUST_USE int writer_open(struct writer **w, const struct cli_common *common, enu
  * error of this or the next W is good for writer_abort alone. */
 MUST_USE int writer_put(struct writer *w, struct record *rec);
 /* The same for RECORDS records that record_append made and record_fits let pass, one behind the
- * other; their bytes may come in pieces, all but the first with RECORDS 0. ENCODED is empty then. */
+ * other; their bytes may come in pieces, all but the first with RECORDS 0. ENCODED is empty then.
+ */
 MUST_USE int writer_put_encoded(struct writer *w, struct buf *encoded, int64_t records);
 /* Adds an input's digest to the end map; WHAT as stream_input has it, lent until the end. Streams read
  * through FROM are added by the library. */
