@@ -25,6 +25,16 @@ static void put_int(struct buf *b, const char *key, int64_t v)
     buf_printf(b, "%lld", (long long)v);
 }
 
+static void put_int_or_null(struct buf *b, const char *key, int64_t v, bool known)
+{
+    if (known) {
+        put_int(b, key, v);
+    } else {
+        put_key(b, key);
+        buf_puts(b, "null");
+    }
+}
+
 static void put_float(struct buf *b, const char *key, float v)
 {
     put_key(b, key);
@@ -51,8 +61,8 @@ static int64_t usual_token(const struct gguf_model *m, int64_t id)
     const char *model;
     size_t n;
 
-    return gguf_text(m->g, "tokenizer.ggml.model", &model, &n) == 1 && n == 5 &&
-                   !memcmp(model, "llama", n) && id < m->vocab
+    return gguf_text(m->g, "tokenizer.ggml.model", &model, &n) == 1 && text_is(model, n, "llama") &&
+                   id < m->vocab
                ? id
                : -1;
 }
@@ -64,11 +74,7 @@ static int put_token(const struct gguf_model *m, struct buf *b, const char *name
 
     if (token_of(m, key, &id) < 0)
         return -1;
-    put_key(b, name);
-    if (id < 0)
-        buf_puts(b, "null");
-    else
-        buf_printf(b, "%lld", (long long)id);
+    put_int_or_null(b, name, id, id >= 0);
     return 0;
 }
 
@@ -140,15 +146,6 @@ static void put_rotary(const struct gguf_model *m, struct buf *b)
     json_put_double(b, rotary_factor(m));
 }
 
-static void put_window(const struct gguf_model *m, struct buf *b)
-{
-    put_key(b, "sliding_window");
-    if (m->window)
-        buf_printf(b, "%lld", (long long)m->window);
-    else
-        buf_puts(b, "null");
-}
-
 /* The length that a Phi-3 with two sets of rotary factors was made for first. */
 static int put_original_length(const struct gguf_model *m, struct buf *b)
 {
@@ -184,7 +181,7 @@ static int put_family(const struct gguf_model *m, struct buf *b)
         put_float(b, "embd_pdrop", 0);
     }
     if (bit == GGUF_PHI3 || !strcmp(m->arch->model_type, "mistral"))
-        put_window(m, b);
+        put_int_or_null(b, "sliding_window", m->window, m->window);
     if (bit & (GGUF_QWEN2 | GGUF_QWEN3))
         put_bool(b, "use_sliding_window", false);
     return put_biases(m, b);

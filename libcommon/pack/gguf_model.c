@@ -43,7 +43,7 @@ static int find_arch(struct gguf_model *m)
 
     if (typed < 0)
         return -1;
-    if (typed && (type_n != 5 || memcmp(type, "model", 5)))
+    if (typed && !text_is(type, type_n, "model"))
         return err_set(EXIT_NODEVICE, "is a GGUF file of the kind '%.*s' and no model", (int)type_n,
                        type);
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
@@ -230,9 +230,9 @@ static int read_floats(struct gguf_model *m)
         return err_set(EXIT_DATA, "'%s' is %g, which is negative", room, m->eps);
     if (gguf_float(m->g, gguf_model_key(m, room, "rope.freq_base"), &m->rope_theta) < 0)
         return -1;
-    return m->rope_theta > 0 ? 0
-                             : err_set(EXIT_DATA, "'%s' is %g, which is not above 0", room,
-                                       m->rope_theta);
+    return m->rope_theta > 0
+               ? 0
+               : err_set(EXIT_DATA, "'%s' is %g, which is not above 0", room, m->rope_theta);
 }
 
 int gguf_model_read(struct gguf_model *m, const struct gguf *g)

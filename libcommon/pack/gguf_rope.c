@@ -173,9 +173,9 @@ static int put_yarn(const struct gguf_model *m, float factor, struct buf *b)
 static int put_kind(const struct gguf_model *m, const char *kind, size_t n, float factor,
                     struct buf *b)
 {
-    if (n == 4 && !memcmp(kind, "yarn", n))
+    if (text_is(kind, n, "yarn"))
         return put_yarn(m, factor, b);
-    if (n == 6 && !memcmp(kind, "linear", n)) {
+    if (text_is(kind, n, "linear")) {
         if (factor == 1)
             return 0;
         put_type(b, "linear");
@@ -183,7 +183,7 @@ static int put_kind(const struct gguf_model *m, const char *kind, size_t n, floa
         buf_putc(b, '}');
         return 0;
     }
-    return n == 4 && !memcmp(kind, "none", n)
+    return text_is(kind, n, "none")
                ? 0
                : err_set(EXIT_NODEVICE, "'%s.rope.scaling.type' '%.*s' is not supported; %s",
                          m->arch->name, (int)(n < 64 ? n : 64), kind, advice);

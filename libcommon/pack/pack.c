@@ -65,10 +65,10 @@ static void give_back(const struct region *r)
     munmap(r->p, r->n);
 }
 
-/* An archive that was unpacked is not wanted any more. REGION: its number. */
-static void unmap_unused(struct pack *p, int region)
+/* The archive, the first region, is not wanted any more when all of it was unpacked. */
+static void unmap_unused(struct pack *p)
 {
-    struct region *r = &p->region[region];
+    struct region *r = &p->region[0];
     const uintptr_t start = (uintptr_t)r->p;
 
     for (int i = 0; i < p->n; i++)
@@ -78,31 +78,28 @@ static void unmap_unused(struct pack *p, int region)
     *r = p->region[--p->regions];
 }
 
-/* One safetensors file alone is a pack of one file, under the name of a model's where its own does not
- * say what it is, as a checkpoint's; a GGUF file is told by its bytes. */
+/* One safetensors file alone is a pack of one file, under the name of a model's where its own does
+ * not say what it is, as a checkpoint's; a GGUF file is told by its bytes. */
 static int read_mapped(struct pack *p, const char *path, int fd, size_t size)
 {
     const char *slash = strrchr(path, '/');
     const uint8_t *data = NULL;
+    int rc = 0;
 
     if (pack_map(p, strcmp(path, "-") ? path : NULL, fd, size, &data) < 0)
         return -1;
     if (gguf_is(data, size)) {
         pack_add(p, PACK_GGUF_NAME, data, size);
-        return 0;
-    }
-    if (text_ends_with(path, ".safetensors")) {
+    } else if (text_ends_with(path, ".safetensors")) {
         pack_add(p, slash ? slash + 1 : path, data, size);
     } else if (filetype_is_safetensors(data, size)) {
         pack_add(p, "model.safetensors", data, size);
     } else {
-        const int rc = pack_read_archive(p, data, size);
-
+        rc = pack_read_archive(p, data, size);
         if (size)
-            unmap_unused(p, 0);
-        return rc;
+            unmap_unused(p);
     }
-    return 0;
+    return rc;
 }
 
 static int read_regular(struct pack *p, const char *path)
@@ -328,22 +325,27 @@ const struct pack_file *pack_at(const struct pack *p, int i)
     return with_bytes(p, &p->file[i]);
 }
 
+void pack_add_digest(struct sha256 *s, const char *name, const void *bytes, size_t n)
+{
+    uint8_t size[8];
+
+    for (int b = 0; b < 8; b++)
+        size[b] = (uint8_t)((uint64_t)n >> 8 * b);
+    sha256_add(s, name, strlen(name) + 1);
+    sha256_add(s, size, sizeof size);
+    sha256_add(s, bytes, n);
+}
+
 void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES])
 {
     struct sha256 *s = sha256_new();
 
     for (int i = 0; i < p->n; i++) {
         const struct pack_file *f = &p->file[i];
-        uint8_t size[8];
 
-        if (p->gguf ? strcmp(f->name, PACK_GGUF_NAME) != 0
-                    : !text_ends_with(f->name, ".json") && !text_ends_with(f->name, ".safetensors"))
-            continue;
-        for (int b = 0; b < 8; b++)
-            size[b] = (uint8_t)((uint64_t)f->size >> 8 * b);
-        sha256_add(s, f->name, strlen(f->name) + 1);
-        sha256_add(s, size, sizeof size);
-        sha256_add(s, f->data, f->size);
+        if (p->gguf ? !strcmp(f->name, PACK_GGUF_NAME)
+                    : text_ends_with(f->name, ".json") || text_ends_with(f->name, ".safetensors"))
+            pack_add_digest(s, f->name, f->data, f->size);
     }
     sha256_done(s, out);
 }

@@ -46,6 +46,8 @@ void pack_let_go(const struct pack *p, const uint8_t *data, size_t n);
 /* SHA-256 over names and contents of the files that make the model: *.json and *.safetensors,
  * sorted by name; of a GGUF model that file alone. Independent of folder or tar. */
 void pack_digest(const struct pack *p, uint8_t out[SHA256_BYTES]);
+/* Adds what any digest over several files takes of one: name, size and bytes. */
+void pack_add_digest(struct sha256 *s, const char *name, const void *bytes, size_t n);
 
 /* Writing. FORM by name: "DIR/" a folder, "*.tar" a plain tar, else .tar.zst at LEVEL ("-" too).
  * Archives are deterministic: no time, owner 0, mode 0644, files in the order they are put. */

@@ -135,10 +135,9 @@ static int read_content(struct reading *r, struct content *c, const char *name, 
     }
 }
 
-static int read_file(struct reading *r, const char *name, int64_t size)
+/* C: what was read of it already. */
+static int read_file(struct reading *r, struct content c, const char *name, int64_t size)
 {
-    struct content c = { 0 };
-
     if (read_content(r, &c, name, size) < 0) {
         free(c.copy);
         return -1;
@@ -163,20 +162,10 @@ static int read_bare(struct reading *r, const uint8_t *p, size_t n)
                    : err_set(EXIT_DATA,
                              "neither a folder nor a tar, tar.zst, tgz or zip archive, nor a GGUF "
                              "file; give a model or an adapter");
-    while (n) {
-        if (check_total(r, n) < 0)
-            goto failed;
-        append(r, &c, p, n);
-        if (unarchive_read(r->u, &p, &n) < 0)
-            goto failed;
-    }
-    if (c.copy)
-        pack_keep(r->pack, c.copy, c.cap, false);
-    pack_add(r->pack, PACK_GGUF_NAME, c.copy ? c.copy : c.mapped, c.n);
-    return 0;
-failed:
-    free(c.copy);
-    return -1;
+    if (check_total(r, n) < 0)
+        return -1;
+    append(r, &c, p, n);
+    return read_file(r, c, PACK_GGUF_NAME, -1);
 }
 
 /* ---- all files ---- */
@@ -206,7 +195,7 @@ static int read_one(struct reading *r, const struct packed_file *f)
         return err_set(EXIT_DATA, "'%s' %s", name, f->refusal);
     if (r->pack->n == FILES_MAX)
         return err_set(EXIT_DATA, "more than %d files", FILES_MAX);
-    return read_file(r, name, f->size) < 0 ? err_in("%s", name) : 0;
+    return read_file(r, (struct content){ 0 }, name, f->size) < 0 ? err_in("%s", name) : 0;
 }
 
 static int read_all(struct reading *r)

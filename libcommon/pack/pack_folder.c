@@ -31,49 +31,34 @@ static bool link_stays(const char *root, const char *target)
     return is_under(target, root, repo) && !strncmp(target + repo, "/blobs/", 7);
 }
 
-static int check_link(int dir, const char *root, const char *name)
+/* PATH is ROOT/NAME, here and below. */
+static int check_link(int dir, const char *root, const char *path, const char *name)
 {
     struct stat st;
-    struct buf path = BUF_INIT;
 
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
     if (!S_ISLNK(st.st_mode))
         return 0;
-    buf_printf(&path, "%s/%s", root, name);
-    char *target = realpath(path.p, NULL);
-    const int missing = errno;
-    const bool stays = target && link_stays(root, target);
+    char *target = realpath(path, NULL);
 
-    free(target);
-    buf_free(&path);
-    errno = missing;
     if (!target)
         return err_set(err_cause(EXIT_NOINPUT), "cannot follow the link: %s", strerror(errno));
+    const bool stays = link_stays(root, target);
+
+    free(target);
     return stays ? 0
                  : err_set(EXIT_DATA,
                            "the link leads out of the folder; put a copy of the file there");
 }
 
-static int map_file(struct pack *p, int fd, const char *root, const char *name, size_t size,
-                    const uint8_t **data)
-{
-    struct buf path = BUF_INIT;
-
-    buf_printf(&path, "%s/%s", root, name);
-    const int rc = pack_map(p, path.p, fd, size, data);
-
-    buf_free(&path);
-    return rc;
-}
-
 /* Subfolders, devices and hidden files are no part of a model. */
-static int add_file(struct pack *p, int dir, const char *root, const char *name)
+static int add_file(struct pack *p, int dir, const char *root, const char *path, const char *name)
 {
     const uint8_t *data;
     struct stat st;
 
-    if (check_link(dir, root, name) < 0)
+    if (check_link(dir, root, path, name) < 0)
         return -1;
     if (fstatat(dir, name, &st, 0) < 0)
         return err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
@@ -89,7 +74,7 @@ static int add_file(struct pack *p, int dir, const char *root, const char *name)
         err_set(EXIT_NOINPUT, "cannot look at it: %s", strerror(errno));
     else if (pack_check_size(name, (uint64_t)st.st_size) == 0 &&
              (!st.st_size || claim_input(fd, name) == 0)) /* an empty one may be the output's */
-        rc = map_file(p, fd, root, name, (size_t)st.st_size, &data);
+        rc = pack_map(p, path, fd, (size_t)st.st_size, &data);
     close(fd);
     if (!rc)
         pack_add(p, name, data, (size_t)st.st_size);
@@ -100,6 +85,7 @@ int pack_read_folder(struct pack *p, const char *path)
 {
     DIR *d = opendir(path);
     char *root = d ? realpath(path, NULL) : NULL;
+    struct buf file = BUF_INIT;
     int rc = d ? claim_input(dirfd(d), path) : 0;
 
     if (!root) {
@@ -119,11 +105,12 @@ int pack_read_folder(struct pack *p, const char *path)
         }
         if (*e->d_name == '.')
             continue;
-        if (add_file(p, dirfd(d), root, e->d_name) < 0) {
+        buf_clear(&file);
+        buf_printf(&file, "%s/%s", root, e->d_name);
+        if (add_file(p, dirfd(d), root, file.p, e->d_name) < 0)
             rc = err_in("%s", e->d_name);
-            break;
-        }
     }
+    buf_free(&file);
     free(root);
     closedir(d);
     return rc;

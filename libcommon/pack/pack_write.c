@@ -23,7 +23,7 @@ struct pack_writer {
     ZSTD_CCtx *zstd;       /* NULL: not compressed */
     char *packed;          /* what zstd made */
     _Atomic uint64_t left; /* bytes of the file in hand still to come */
-    char *name;            /* of the file in hand */
+    bool begun;            /* there is a file in hand */
     bool finished;         /* nothing more is to be written */
     char *odd;             /* the archive's name, where it is like a folder's; else NULL */
 };
@@ -137,7 +137,6 @@ static void release(struct pack_writer *w)
     outdir_abort(w->dir);
     ZSTD_freeCCtx(w->zstd);
     free(w->packed);
-    free(w->name);
     free(w->odd);
     free(w);
 }
@@ -192,8 +191,8 @@ int pack_reserve(struct pack_writer *w, uint64_t bytes)
 
 int pack_begin(struct pack_writer *w, const char *name, uint64_t size)
 {
-    assert(!w->name && !strchr(name, '/'));
-    w->name = xstrdup(name);
+    assert(!w->begun && !strchr(name, '/'));
+    w->begun = true;
     w->left = size;
     const int rc = w->a ? begin_entry(w, name, size) : outdir_file(w->dir, &w->file, name);
 
@@ -222,8 +221,7 @@ int pack_write_at(struct pack_writer *w, uint64_t offset, const void *bytes, siz
 int pack_end(struct pack_writer *w)
 {
     assert(!w->left);
-    free(w->name);
-    w->name = NULL;
+    w->begun = false;
     if (w->a)
         return la.archive_write_finish_entry(w->a) == ARCHIVE_OK ? 0 : archive_fail(w);
 
@@ -240,9 +238,9 @@ int pack_put(struct pack_writer *w, const char *name, const void *bytes, size_t 
     return pack_end(w);
 }
 
-/* All but the name. */
-static int finish(struct pack_writer *w)
+int pack_sync(struct pack_writer *w)
 {
+    assert(!w->begun);
     if (w->finished)
         return 0;
     w->finished = true;
@@ -255,12 +253,6 @@ static int finish(struct pack_writer *w)
     if (w->zstd && compress_on(w, NULL, 0, ZSTD_e_end) < 0)
         return -1;
     return outfile_sync(w->file);
-}
-
-int pack_sync(struct pack_writer *w)
-{
-    assert(!w->name);
-    return finish(w);
 }
 
 static int give_name(struct pack_writer *w)

@@ -250,14 +250,8 @@ static void digest_files(const struct pack *p, uint8_t out[SHA256_BYTES])
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct pack_file *f = pack_find(p, names[i]);
-        uint8_t size[8] = { 0 };
 
-        for (int b = 0; f && b < 8; b++)
-            size[b] = (uint8_t)((uint64_t)f->size >> 8 * b);
-        sha256_add(sha, names[i], strlen(names[i]) + 1);
-        sha256_add(sha, size, sizeof size);
-        if (f)
-            sha256_add(sha, f->data, f->size);
+        pack_add_digest(sha, names[i], f ? f->data : NULL, f ? f->size : 0);
     }
     sha256_done(sha, out);
 }
