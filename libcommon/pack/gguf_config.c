@@ -149,11 +149,9 @@ static void put_rotary(const struct gguf_model *m, struct buf *b)
 /* The length that a Phi-3 with two sets of rotary factors was made for first. */
 static int put_original_length(const struct gguf_model *m, struct buf *b)
 {
-    char room[128];
     int64_t v = m->positions;
 
-    if (gguf_int(m->g, gguf_model_key(m, room, "rope.scaling.original_context_length"), &v, 1,
-                 1 << 26) < 0)
+    if (gguf_int(m->g, GGUF_KEY(m, "rope.scaling.original_context_length"), &v, 1, 1 << 26) < 0)
         return -1;
     put_int(b, "original_max_position_embeddings", v);
     return 0;

@@ -138,17 +138,15 @@ static int check_keys(const struct gguf_model *m)
 
 static int size_of(const struct gguf_model *m, const char *key, int64_t *v, int64_t most)
 {
-    char room[128];
-    const int got = gguf_int(m->g, gguf_model_key(m, room, key), v, 1, most);
+    const char *whole = GGUF_KEY(m, key);
+    const int got = gguf_int(m->g, whole, v, 1, most);
 
-    return got ? got : err_set(EXIT_DATA, "key '%s' is missing", room);
+    return got ? got : err_set(EXIT_DATA, "key '%s' is missing", whole);
 }
 
 static int optional(const struct gguf_model *m, const char *key, int64_t *v, int64_t least)
 {
-    char room[128];
-
-    return gguf_int(m->g, gguf_model_key(m, room, key), v, least, SIZE_LIMIT);
+    return gguf_int(m->g, GGUF_KEY(m, key), v, least, SIZE_LIMIT);
 }
 
 /* Only Phi turns a part of each head. */
@@ -220,19 +218,19 @@ static int read_vocab(struct gguf_model *m)
 
 static int read_floats(struct gguf_model *m)
 {
-    char room[128];
-    const int got = gguf_float(m->g, gguf_model_key(m, room, m->arch->norm_key), &m->eps);
+    const char *eps = GGUF_KEY(m, m->arch->norm_key), *theta = GGUF_KEY(m, "rope.freq_base");
+    const int got = gguf_float(m->g, eps, &m->eps);
 
     if (got <= 0)
-        return got < 0 ? -1 : err_set(EXIT_DATA, "key '%s' is missing", room);
+        return got < 0 ? -1 : err_set(EXIT_DATA, "key '%s' is missing", eps);
     m->rope_theta = 10000;
     if (m->eps < 0)
-        return err_set(EXIT_DATA, "'%s' is %g, which is negative", room, m->eps);
-    if (gguf_float(m->g, gguf_model_key(m, room, "rope.freq_base"), &m->rope_theta) < 0)
+        return err_set(EXIT_DATA, "'%s' is %g, which is negative", eps, m->eps);
+    if (gguf_float(m->g, theta, &m->rope_theta) < 0)
         return -1;
     return m->rope_theta > 0
                ? 0
-               : err_set(EXIT_DATA, "'%s' is %g, which is not above 0", room, m->rope_theta);
+               : err_set(EXIT_DATA, "'%s' is %g, which is not above 0", theta, m->rope_theta);
 }
 
 int gguf_model_read(struct gguf_model *m, const struct gguf *g)

@@ -38,7 +38,8 @@ struct gguf_model {
 
 /* M from the keys of G, which must outlive it; nothing is to be freed. */
 MUST_USE int gguf_model_read(struct gguf_model *m, const struct gguf *g);
-/* "ARCH.KEY", written into ROOM, which is returned. */
+/* "ARCH.KEY", good in the block where this stands. */
+#define GGUF_KEY(m, key) gguf_model_key(m, (char[128]){ 0 }, key)
 const char *gguf_model_key(const struct gguf_model *m, char room[128], const char *key);
 
 /* Appends config.json. */

@@ -7,14 +7,6 @@
 
 static const char advice[] = "use the folder with safetensors that the file was made from";
 
-/* A float under "ARCH.rope.KEY": 1, or 0 when it is absent. */
-static int rope_float(const struct gguf_model *m, const char *key, float *v)
-{
-    char room[128];
-
-    return gguf_float(m->g, gguf_model_key(m, room, key), v);
-}
-
 static void put_number(struct buf *b, const char *key, float v)
 {
     buf_printf(b, ", \"%s\": ", key);
@@ -110,16 +102,15 @@ static void put_factors(struct buf *b, const char *key, const struct gguf_value 
 /* Hugging Face computes the attention's factor from the two lengths; another one is said. */
 static int put_attention_factor(const struct gguf_model *m, struct buf *b)
 {
-    char room[128];
     int64_t original = m->positions;
     float got;
 
-    if (gguf_int(m->g, gguf_model_key(m, room, "rope.scaling.original_context_length"), &original,
-                 1, m->positions) < 0)
+    if (gguf_int(m->g, GGUF_KEY(m, "rope.scaling.original_context_length"), &original, 1,
+                 m->positions) < 0)
         return -1;
     const double scale = (double)m->positions / (double)original;
     const double usual = scale <= 1 ? 1 : sqrt(1 + log(scale) / log((double)original));
-    const int given = rope_float(m, "rope.scaling.attn_factor", &got);
+    const int given = gguf_float(m->g, GGUF_KEY(m, "rope.scaling.attn_factor"), &got);
 
     if (given > 0 && fabs(got - usual) > 1e-5)
         put_number(b, "attention_factor", got);
@@ -147,22 +138,21 @@ static int put_yarn(const struct gguf_model *m, float factor, struct buf *b)
         { "rope.scaling.yarn_beta_fast", "beta_fast" },
         { "rope.scaling.yarn_beta_slow", "beta_slow" },
     };
-    char room[128];
     int64_t original = 0;
     float v;
 
     put_type(b, "yarn");
     put_number(b, "factor", factor);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const int got = rope_float(m, keys[i][0], &v);
+        const int got = gguf_float(m->g, GGUF_KEY(m, keys[i][0]), &v);
 
         if (got < 0)
             return -1;
         if (got)
             put_number(b, keys[i][1], v);
     }
-    if (gguf_int(m->g, gguf_model_key(m, room, "rope.scaling.original_context_length"), &original,
-                 1, INT32_MAX) < 0)
+    if (gguf_int(m->g, GGUF_KEY(m, "rope.scaling.original_context_length"), &original, 1,
+                 INT32_MAX) < 0)
         return -1;
     if (original)
         buf_printf(b, ", \"original_max_position_embeddings\": %lld", (long long)original);
@@ -192,14 +182,12 @@ static int put_kind(const struct gguf_model *m, const char *kind, size_t n, floa
 /* By keys alone; old files have a factor without a kind. */
 static int put_by_keys(const struct gguf_model *m, struct buf *b)
 {
-    char room[128];
     const char *kind = "linear";
     size_t n = 6;
     float factor = 1;
-    const int old = rope_float(m, "rope.scale_linear", &factor);
-    const int given = old < 0 ? -1 : rope_float(m, "rope.scaling.factor", &factor);
-    const int named =
-        given < 0 ? -1 : gguf_text(m->g, gguf_model_key(m, room, "rope.scaling.type"), &kind, &n);
+    const int old = gguf_float(m->g, GGUF_KEY(m, "rope.scale_linear"), &factor);
+    const int given = old < 0 ? -1 : gguf_float(m->g, GGUF_KEY(m, "rope.scaling.factor"), &factor);
+    const int named = given < 0 ? -1 : gguf_text(m->g, GGUF_KEY(m, "rope.scaling.type"), &kind, &n);
 
     if (named < 0)
         return -1;
