@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     TOKEN_IDS_MAX = 1 << 22, /* ids and merges; the largest vocabularies known have 2^18 */
@@ -151,8 +152,12 @@ void split_added(const struct tokenizer *t, const struct matcher *m, struct toke
 #define PATTERN_QWEN2 PATTERN_NEWER("\\p{N}")
 #define PATTERN_LLAMA3 PATTERN_NEWER("\\p{N}{1,3}")
 
-#define SPACE_MARK { 0xE2, 0x96, 0x81 } /* U+2581, which stands for a space */
-enum { SPACE_MARK_LEN = 3 };
+#define SPACE_MARK "\xE2\x96\x81" /* U+2581, which stands for a space */
+enum { SPACE_MARK_LEN = 3, SPACE_MARK_FIRST = 0xE2 };
+static inline bool begins_with_mark(const void *p, size_t n)
+{
+    return n >= SPACE_MARK_LEN && !memcmp(p, SPACE_MARK, SPACE_MARK_LEN);
+}
 
 /* End of the word that begins at P (P < END, valid UTF-8): one match of GPT-2's pattern in
  * [P, END), which all of a text is made of. */
@@ -252,6 +257,14 @@ struct pattern_scratch *scratch_matching(struct tokenizer_scratch *s);
 /* [P, END) normalized: the same memory, or that of S. Sets S->origin and S->readable for it. */
 const uint8_t *normalize(const struct tokenizer *t, struct tokenizer_scratch *s, const uint8_t *p,
                          const uint8_t **end);
+/* The first ONE, which is not empty, in the N bytes at P, or NULL: memchr finds that there is none
+ * much sooner than memmem. */
+static inline const void *find_text(const void *p, size_t n, const struct part_text *one)
+{
+    const char *at = memchr(p, one->p[0], n), *end = (const char *)p + n;
+
+    return at && one->n > 1 ? memmem(at, (size_t)(end - at), one->p, one->n) : at;
+}
 extern const struct part_text blank; /* one space */
 /* Appends to OUT the N bytes at P, with TO in place of each FROM; an empty FROM is nowhere. */
 void put_replaced(struct buf *out, const char *p, size_t n, const struct part_text *from,

@@ -166,7 +166,6 @@ int load_bytes(struct tokenizer *t, const char *unk)
 /* As load_bytes, for a model whose words are characters. */
 static int load_characters(struct tokenizer *t, const char *unk)
 {
-    static const uint8_t mark[] = SPACE_MARK;
     bool all = t->byte_fallback;
 
     for (int b = 0; b < 128; b++)
@@ -188,7 +187,7 @@ static int load_characters(struct tokenizer *t, const char *unk)
         return err_set(EXIT_DATA,
                        "there is neither an unk_token nor byte_fallback: characters that "
                        "are no tokens would vanish");
-    if (vocab_find(&t->vocab, (const char *)mark, sizeof mark) == TOKEN_NONE)
+    if (vocab_find(&t->vocab, SPACE_MARK, SPACE_MARK_LEN) == TOKEN_NONE)
         t->crosses_marks = true;
     return 0;
 }
@@ -210,13 +209,6 @@ static uint32_t find_both(struct merge_loader *l, const char *a, size_t a_len, c
     buf_add(&l->both, a, a_len);
     buf_add(&l->both, b, b_len);
     return vocab_find(v, l->both.p, l->both.n);
-}
-
-static bool begins_with_mark(const char *p, size_t n)
-{
-    static const uint8_t mark[] = SPACE_MARK;
-
-    return n >= SPACE_MARK_LEN && !memcmp(p, mark, SPACE_MARK_LEN);
 }
 
 static bool ends_with_mark(const char *p, size_t n)

@@ -9,7 +9,7 @@ void put_replaced(struct buf *out, const char *p, size_t n, const struct part_te
 {
     const char *end = p + n;
 
-    for (const char *at; from->n && (at = memmem(p, (size_t)(end - p), from->p, from->n));) {
+    for (const char *at; from->n && (at = find_text(p, (size_t)(end - p), from));) {
         buf_add(out, p, (size_t)(at - p));
         buf_add(out, to->p, to->n);
         p = at + from->n;

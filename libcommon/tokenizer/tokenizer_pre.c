@@ -109,13 +109,11 @@ const uint8_t *next_word_llama3(const uint8_t *classes, const uint8_t *p, const 
 
 const uint8_t *next_word_spaces(const uint8_t *classes, const uint8_t *p, const uint8_t *end)
 {
-    static const uint8_t space[] = SPACE_MARK;
-
     (void)classes;
-    while (end - p >= SPACE_MARK_LEN && !memcmp(p, space, SPACE_MARK_LEN))
+    while (begins_with_mark(p, (size_t)(end - p)))
         p += SPACE_MARK_LEN;
-    while (p < end && (p = memchr(p, space[0], (size_t)(end - p))) != NULL) {
-        if (end - p >= SPACE_MARK_LEN && !memcmp(p, space, SPACE_MARK_LEN))
+    while (p < end && (p = memchr(p, SPACE_MARK_FIRST, (size_t)(end - p))) != NULL) {
+        if (begins_with_mark(p, (size_t)(end - p)))
             return p;
         p++;
     }

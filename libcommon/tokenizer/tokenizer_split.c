@@ -11,7 +11,7 @@ static int search_next(const struct search *a, struct tokenizer_scratch *s, cons
 {
     if (a->pattern)
         return pattern_find(a->pattern, scratch_matching(s), subject, n, from, m);
-    const uint8_t *at = memmem(p + from, n - from, a->text.p, a->text.n);
+    const uint8_t *at = find_text(p + from, n - from, &a->text);
 
     if (!at)
         return 0;
