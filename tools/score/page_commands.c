@@ -216,9 +216,10 @@ static bool is_of_page(const char *option)
 {
     static const char *const report[] = { "json", "tsv", "report", "digits", "require" };
 
+    const size_t name = strcspn(option, "=");
+
     for (size_t i = 0; i < sizeof report / sizeof *report; i++)
-        if (!strncmp(option, report[i], strcspn(option, "=")) &&
-            strlen(report[i]) == strcspn(option, "="))
+        if (text_is(option, name, report[i]))
             return false;
     return true;
 }

@@ -10,7 +10,7 @@
 
 enum keep {
     KEEP_COUNTS,  /* memory does not grow with the records */
-    KEEP_RECORDS, /* 56 bytes a record */
+    KEEP_RECORDS, /* 64 bytes a record */
     KEEP_TEXTS,   /* ... and the beginning of its text */
 };
 
