@@ -22,21 +22,22 @@
 
 #define CODE(eight, s, j) vf_mul(nf4_pick(eight, j), s)
 #define ADD_CODES(j)                                                                               \
-    add_two(rows, s, x, k + (j), CODE(eight0, s0, j), CODE(eight1, s1, j),                         \
-            CODE(eight0, s0, (j) + 1), CODE(eight1, s1, (j) + 1))
+    add_two(rows, s, x, k + (j), CODE(first, s0, j), CODE(second, s1, j),                          \
+            CODE(first, s0, (j) + 1), CODE(second, s1, (j) + 1))
 
 FORCE_INLINE void add_codes(const int rows, struct sums *s, const struct operand *x, PART)
 {
-    struct nf4_rows first, second;
-    const int64_t later = (n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS;
+    struct nf4_ahead later = nf4_ahead_at(w, (n0 + FEW_COLUMNS) * w->cols + k0 * FEW_COLUMNS);
+    struct nf4_rows codes;
 
-    nf4_rows_begin(&first, w, k0, kc, n0);
-    nf4_rows_begin(&second, w, k0, kc, min_i64(n0 + W, w->rows - 1));
+    nf4_rows_begin(&codes, w, k0, kc, n0);
     for (int64_t k = 0; k < kc; k += 8) {
-        const __m512i eight0 = nf4_rows_next(&first), eight1 = nf4_rows_next(&second);
-        const __m512 s0 = vf_load(first.scale), s1 = vf_load(second.scale);
+        __m512i first, second;
 
-        nf4_ask_ahead(w, later, k, FEW_COLUMNS);
+        nf4_rows_next(&codes, &first, &second);
+        const __m512 s0 = vf_load(codes.scale), s1 = vf_load(codes.scale + W);
+
+        nf4_ask_ahead(&later, k);
         ADD_CODES(0);
         ADD_CODES(2);
         ADD_CODES(4);

@@ -135,18 +135,24 @@ static void pack_nf4_rows(float *dst, const struct weight *w, int64_t k0, int64_
     struct nf4_rows rows;
 
     nf4_rows_begin(&rows, w, k0, kc, n0);
-    for (int64_t k = 0; k < kc; k += 8) {
-        const vi eight = nf4_rows_next(&rows);
-        const vf s = vf_load(rows.scale);
+    for (int64_t k = 0; k < kc; k += 8, dst += 8 * NR) {
+        vi first, second;
 
-        vf_store(dst + k * NR, vf_mul(nf4_pick(eight, 0), s));
-        vf_store(dst + (k + 1) * NR, vf_mul(nf4_pick(eight, 1), s));
-        vf_store(dst + (k + 2) * NR, vf_mul(nf4_pick(eight, 2), s));
-        vf_store(dst + (k + 3) * NR, vf_mul(nf4_pick(eight, 3), s));
-        vf_store(dst + (k + 4) * NR, vf_mul(nf4_pick(eight, 4), s));
-        vf_store(dst + (k + 5) * NR, vf_mul(nf4_pick(eight, 5), s));
-        vf_store(dst + (k + 6) * NR, vf_mul(nf4_pick(eight, 6), s));
-        vf_store(dst + (k + 7) * NR, vf_mul(nf4_pick(eight, 7), s));
+        nf4_rows_next(&rows, &first, &second);
+        const vf s0 = vf_load(rows.scale), s1 = vf_load(rows.scale + W);
+
+#define PUT_CODE(j)                                                                                \
+    vf_store(dst + (j)*NR, vf_mul(nf4_pick(first, j), s0));                                        \
+    vf_store(dst + (j)*NR + W, vf_mul(nf4_pick(second, j), s1))
+        PUT_CODE(0);
+        PUT_CODE(1);
+        PUT_CODE(2);
+        PUT_CODE(3);
+        PUT_CODE(4);
+        PUT_CODE(5);
+        PUT_CODE(6);
+        PUT_CODE(7);
+#undef PUT_CODE
     }
 }
 
@@ -185,8 +191,7 @@ static void pack_transposed(float *dst, const struct weight *w, int64_t ld, int6
                             int64_t n0)
 {
     if (nf4_by_eight(w) && kc % 8 == 0)
-        for (int j = 0; j < NR; j += W)
-            pack_nf4_rows(dst + j, w, k0, kc, min_i64(n0 + j, w->rows - 1));
+        pack_nf4_rows(dst, w, k0, kc, n0);
     else if (w->dtype == DT_F16 && kc % 16 == 0)
         for (int j = 0; j < NR; j += W)
             pack_half_rows(dst + j, w, false, ld, k0, kc, min_i64(n0 + j, w->rows - 1));
