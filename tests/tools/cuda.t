@@ -24,7 +24,10 @@ if not os.path.exists(os.path.join(plugin, "slmtools-cuda.so")):
 
 def run(*words, data=b"", lib=plugin, machine=""):
     env = dict(os.environ, SLMTOOLS_LIB=lib, SLMTOOLS_EMULATE=machine)
-    return subprocess.run(words, input=data, capture_output=True, env=env)
+    done = subprocess.run(words, input=data, capture_output=True, env=env)
+    # the address sanitizer warns of the threads that stand in for a card's
+    done.stderr = b"".join(line for line in done.stderr.splitlines(True) if b"makecontext/swapcontext" not in line)
+    return done
 
 
 def stream(rows):
