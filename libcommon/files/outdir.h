@@ -16,8 +16,8 @@
 struct outdir;
 
 /* NAMES: what the program writes there, patterns of the shell; NULL behind the last. A folder
- * without a file of the first name was not written by the program, and is never replaced. NAMES is lent
- * until D is released. EXIT_CREATE: PATH is taken, or cannot be made. */
+ * without a file of the first name was not written by the program, and is never replaced. NAMES is
+ * copied. EXIT_CREATE: PATH is taken, or cannot be made. */
 MUST_USE int outdir_open(struct outdir **d, const char *path, bool force, const char *const *names);
 /* As outfile_reserve, for all files together, until the first one is opened. */
 MUST_USE int outdir_reserve(struct outdir *d, uint64_t bytes);
