@@ -133,6 +133,11 @@ int load_vocab(struct tokenizer *t, const char *vocab, size_t bytes)
     return rc;
 }
 
+static bool is_in_utf8(int b)
+{
+    return b < 0xC0 || (b >= 0xC2 && b <= 0xF4);
+}
+
 /* Bytes of control characters, and those that begin a code point where there are none yet: real
  * vocabularies lack some, and nobody misses them. */
 static bool is_rare(int b)
@@ -146,10 +151,9 @@ int load_bytes(struct tokenizer *t, const char *unk)
     for (int b = 0; b < 256; b++) {
         char c[2];
         const int len = byte_level_char((uint8_t)b, c);
-        const bool in_utf8 = b < 0xC0 || (b >= 0xC2 && b <= 0xF4);
 
         t->byte_id[b] = vocab_find(&t->vocab, c, (size_t)len);
-        if (t->byte_id[b] != TOKEN_NONE || !in_utf8)
+        if (t->byte_id[b] != TOKEN_NONE || !is_in_utf8(b))
             continue;
         if (t->byte_fallback)
             return refuse_feature("model.byte_fallback ", "behind ByteLevel");
@@ -172,11 +176,10 @@ static int load_characters(struct tokenizer *t, const char *unk)
         t->ascii_id[b] = vocab_find(&t->vocab, (char[]){ (char)b }, 1);
     for (int b = 0; b < 256; b++) {
         char content[8];
-        const bool in_utf8 = b < 0xC0 || (b >= 0xC2 && b <= 0xF4);
 
         (void)snprintf(content, sizeof content, "<0x%02X>", (unsigned)b);
         t->byte_id[b] = vocab_find(&t->vocab, content, 6);
-        all &= t->byte_id[b] != TOKEN_NONE || !in_utf8;
+        all &= t->byte_id[b] != TOKEN_NONE || !is_in_utf8(b);
     }
     if (t->byte_fallback && !all)
         return err_set(EXIT_DATA, "'byte_fallback' without a token for every byte");
