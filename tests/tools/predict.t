@@ -177,6 +177,9 @@ done = run(*base, "--mode", "generate", "--max-new-tokens", "12", "--stream", ro
 check("generate: --stream shows the text", done.stderr.decode() == "".join(r["output"] + "\n" for r in texts),
       done.stderr)
 check("generate: --stream does not change the result", streams.records(done.stdout)[1] == texts)
+done = run(*base, "--mode", "generate", "--max-new-tokens", "12", rows=[dict(r, output="wanted") for r in tests])
+check("generate: says once that an output of the user's is replaced", done.stderr.decode().count("has an output of its own") == 1 and
+      streams.records(done.stdout)[1] == texts, done.stderr)
 three = ["positive", "neutral", "negative"]
 got = predict(*base, "--preset", "seed", rows=tests, labels=three)
 check("--preset seed: three tokens and a label or none",

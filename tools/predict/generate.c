@@ -155,7 +155,18 @@ static const char *seed_label(const char *answer)
     return found;
 }
 
-static void set_fields(const struct predictor *p, const struct pending *item, struct text *t)
+/* Instructions often come with an output, which is what the model should have said. */
+static void warn_of_own(struct predictor *p, struct record *rec)
+{
+    if (p->warned || !record_find(rec, "output"))
+        return;
+    p->warned = true;
+    warn("record %s: has an output of its own, which is not kept; give that field another name if "
+         "it should be",
+         record_name(rec));
+}
+
+static void set_fields(struct predictor *p, const struct pending *item, struct text *t)
 {
     record_set_ids(item->rec, "output_ids", t->ids, (size_t)t->n,
                    model_config(p->model)->vocab > 1 << 16);
@@ -163,6 +174,7 @@ static void set_fields(const struct predictor *p, const struct pending *item, st
         return;
     if (!needs_text(p->opt))
         decode(p, t);
+    warn_of_own(p, item->rec);
     record_set_text(item->rec, "output", t->decoded.p, t->decoded.n);
     if (p->opt->preset) {
         const char *label = seed_label(t->decoded.p);

@@ -57,6 +57,7 @@ struct predictor {
     struct selected said; /* of the last pass: (said_cap) best, (said_cap, n) logp */
     int64_t said_cap;
     void *state; /* of the mode */
+    bool warned; /* that a field of the user's was replaced */
     struct progress *progress;
 };
 
