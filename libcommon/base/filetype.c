@@ -1,5 +1,7 @@
 #include "filetype.h"
 
+#include "utf8.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -60,7 +62,7 @@ static bool has(const char *p, size_t n, size_t at, const char *bytes, size_t le
 static const char *of_text(const char *p, size_t n)
 {
     static const char *const pages[] = { "<!doctype html", "<html", "<head>", "<script" };
-    size_t at = has(p, n, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
+    size_t at = utf8_mark(p, n);
 
     while (at < n && strchr(" \t\r\n", p[at]) && p[at])
         at++;

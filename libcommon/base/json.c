@@ -197,11 +197,6 @@ static int scan_text(struct scan *s)
     return s->p == s->end ? 0 : scan_fail(s, "something stands behind the value");
 }
 
-size_t json_mark(const char *text, size_t n)
-{
-    return n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
-}
-
 /* What is another kind of file altogether is called by its name. */
 int json_check(const char *text, size_t n)
 {
@@ -399,7 +394,7 @@ static cJSON *new_value(struct tree *t, const char **p)
 
 static cJSON *parse(const char *text, size_t n, struct tree t)
 {
-    const size_t mark = json_mark(text, n);
+    const size_t mark = utf8_mark(text, n);
 
     if (json_check(text + mark, n - mark) < 0)
         return NULL;

@@ -26,8 +26,6 @@ enum {
  * choice: numbers may be of any size, keys may be doubled; half surrogates, a byte order mark and
  * more than JSON_DEPTH_MAX levels are refused. */
 MUST_USE int json_check(const char *text, size_t n);
-/* Bytes of the byte order mark that some editors put at the beginning of a file: 3, or 0. */
-size_t json_mark(const char *text, size_t n);
 /* The parsed text, behind such a mark (free with cJSON_Delete), or NULL: not valid, a doubled key,
  * \u0000 in a string (cJSON would cut it there), or more than JSON_VALUES_MAX values. */
 MUST_USE cJSON *json_parse(const char *text, size_t n);

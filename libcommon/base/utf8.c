@@ -2,6 +2,11 @@
 
 #include <string.h>
 
+size_t utf8_mark(const char *text, size_t n)
+{
+    return n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 /* Length of the valid sequence at P (N > 0 bytes are there), 0 when there is none. */
 static size_t sequence(const unsigned char *p, size_t n)
 {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes of the byte order mark that some editors put at the beginning of a file: 3, or 0. */
+size_t utf8_mark(const char *text, size_t n);
 /* Number of valid bytes at the beginning of TEXT: N when all of it is valid. */
 size_t utf8_valid(const char *text, size_t n);
 /* The code point at P (valid UTF-8, P < END) and its length in *LEN. */

@@ -228,8 +228,6 @@ static void unify_lines(struct buf *b)
 
 int text_tidy(struct buf *b, const char *name)
 {
-    static const char mark[] = "\xef\xbb\xbf";
-
     buf_reserve(b, 0);
     b->p[b->n] = 0;
     if (is_utf16((const unsigned char *)b->p, b->n))
@@ -238,10 +236,10 @@ int text_tidy(struct buf *b, const char *name)
 
     if (bad < b->n)
         return refuse_byte(b, bad, name);
-    if (!strncmp(b->p, mark, strlen(mark))) {
-        b->n -= strlen(mark);
-        memmove(b->p, b->p + strlen(mark), b->n + 1);
-    }
+    const size_t mark = utf8_mark(b->p, b->n);
+
+    b->n -= mark;
+    memmove(b->p, b->p + mark, b->n + 1);
     if (memchr(b->p, '\r', b->n))
         unify_lines(b);
     return 0;

@@ -5,6 +5,7 @@
 #include "mem.h"
 #include "split.h"
 #include "stream.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -321,12 +322,10 @@ static int take_cell(struct examples *e, const struct cell *c, int column)
 /* Without the byte order mark that a file has in front, and blanks around it, C says NAME. */
 static bool says_name(const struct cell *c, const char *name)
 {
-    const char *p = c->p + (strncmp(c->p, "\xef\xbb\xbf", 3) ? 0 : 3), *end = c->p + c->n;
+    const size_t mark = utf8_mark(c->p, c->n);
+    const struct cell said = cell_trimmed((struct cell){ c->p + mark, c->n - mark, false });
 
-    p += strspn(p, " \t");
-    while (end > p && strchr(" \t", end[-1]))
-        end--;
-    return text_is(p, (size_t)(end - p), name);
+    return text_is(said.p, said.n, name);
 }
 
 /* Whether a row says what the columns are called, as where files were joined with their heads. */

@@ -1,6 +1,7 @@
 #include "lines.h"
 
 #include "mem.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,10 +76,10 @@ int lines_next(struct lines *l, const char **line, size_t *n)
     *n = end ? (size_t)(end - *line) : l->text.n - l->at;
     l->at += *n + (end != NULL);
     l->searched = l->at;
-    if (!l->number++ && *n >= 3 && !memcmp(*line, "\xef\xbb\xbf", 3)) {
-        *line += 3;
-        *n -= 3;
-    }
+    const size_t mark = l->number++ ? 0 : utf8_mark(*line, *n);
+
+    *line += mark;
+    *n -= mark;
     return 1;
 }
 

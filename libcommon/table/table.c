@@ -172,9 +172,9 @@ int table_look_ahead(struct table *t, bool lines)
             return -1;
     if (filetype_refuse(t->ahead.p, t->ahead.n < want ? t->ahead.n : want) < 0)
         return err_in("%s", source_name(t->src));
-    if (t->ahead.n < 3 || memcmp(t->ahead.p, "\xef\xbb\xbf", 3) != 0)
+    t->start = utf8_mark(t->ahead.p, t->ahead.n);
+    if (!t->start)
         return 0;
-    t->start = 3;
     return t->encoding <= ENC_REPLACE
                ? 0
                : err_set(EXIT_DATA,

@@ -3,6 +3,7 @@
 #include "filetype.h"
 #include "json.h"
 #include "json_walk.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,7 +196,7 @@ static int load_vocab_file(struct tokenizer *t, const struct pack *p)
         return err_set(EXIT_NOINPUT,
                        "neither tokenizer.json nor vocab.json is there; give a model that has one");
     const char *file = (const char *)f->data;
-    const size_t mark = json_mark(file, f->size), n = f->size - mark;
+    const size_t mark = utf8_mark(file, f->size), n = f->size - mark;
     const char *text = file + mark;
 
     if (json_check(text, n) < 0 || load_vocab(t, json_begin(text), n) < 0 ||
@@ -229,7 +230,7 @@ static int load_merges_file(struct tokenizer *t, const struct pack *p)
         return err_set(EXIT_NOINPUT, "vocab.json is there without merges.txt");
     const char *at = (const char *)f->data, *end = at + f->size;
 
-    at += json_mark(at, f->size);
+    at += utf8_mark(at, f->size);
     if (filetype_refuse(f->data, f->size) < 0)
         return err_in("merges.txt");
     while (at < end && rc == 0) {

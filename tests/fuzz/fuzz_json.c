@@ -2,6 +2,7 @@
 #include "fuzz.h"
 #include "json.h"
 #include "json_walk.h"
+#include "utf8.h"
 
 /* Walks all values of the text that begins at P. */
 static void walk(const char *p, struct buf *room)
@@ -31,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf text = BUF_INIT, room = BUF_INIT;
 
-    for (size_t mark; (mark = json_mark((const char *)data, size)) > 0;) {
+    for (size_t mark; (mark = utf8_mark((const char *)data, size)) > 0;) {
         data += mark; /* parsing alone passes over one */
         size -= mark;
     }

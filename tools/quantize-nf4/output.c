@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include "config_edit.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static int put_config(struct pack_writer *out, const struct pack *from,
                       const struct quantization *q, const char *dtype)
 {
     const struct pack_file *f = pack_find(from, "config.json");
-    const size_t mark = json_mark((const char *)f->data, f->size);
+    const size_t mark = utf8_mark((const char *)f->data, f->size);
     struct buf text = BUF_INIT, member = BUF_INIT, type = BUF_INIT;
 
     if (q)
