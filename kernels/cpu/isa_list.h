@@ -28,8 +28,8 @@ KERNEL(void, pack_a, (float *to, const float *const *row, int m, int64_t kc))
 KERNEL(void, pack_b,
        (float *dst, const struct weight *w, int64_t ld, bool trans, int64_t k0, int64_t kc,
         int64_t n0))
-/* out[i] = what TO can hold of x[i], i < n, as f32_rounded; nothing where TO is neither DT_F16 nor DT_BF16.
- * out may be x. */
+/* out[i] = what TO can hold of x[i], i < n, as f32_rounded; nothing where TO is neither DT_F16 nor
+ * DT_BF16. out may be x. */
 KERNEL(void, round_run, (float *out, const float *x, int64_t n, enum dtype to))
 /* out (n) = elements FIRST.. of the flattened weight. */
 KERNEL(void, span, (float *out, const struct weight *w, int64_t first, int64_t n))

@@ -93,12 +93,12 @@ static void put_colours(struct buf *b, enum form form)
 
 void palette_rules(struct buf *b, bool alone)
 {
-    buf_puts(b,
-             ".pic{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}"
-             ".pic-text,.pic-muted{font-size:12px}.pic-head{font-size:14px;font-weight:600}"
-             ".pic-grid,.pic-axis,.pic-cell,.pic-line,.pic-thin,.pic-edge{fill:none}.pic-line{stroke-width:2;"
-             "stroke-linejoin:round}.pic-thin{stroke-width:1.2}.pic-edge{stroke-width:3.2}"
-             ".pic-band{fill-opacity:.22}.pic-diagonal{stroke-dasharray:3 3}");
+    buf_puts(b, ".pic{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}"
+                ".pic-text,.pic-muted{font-size:12px}.pic-head{font-size:14px;font-weight:600}"
+                ".pic-grid,.pic-axis,.pic-cell,.pic-line,.pic-thin,.pic-edge{fill:none}.pic-line{"
+                "stroke-width:2;"
+                "stroke-linejoin:round}.pic-thin{stroke-width:1.2}.pic-edge{stroke-width:3.2}"
+                ".pic-band{fill-opacity:.22}.pic-diagonal{stroke-dasharray:3 3}");
     for (int i = 0; i < PALETTE_SERIES_N; i++)
         buf_printf(b, ".pic-d%d{stroke-dasharray:%s}.pic-b%d{fill-opacity:%s}", i, dashes[i], i,
                    filled[i]);

@@ -13,6 +13,7 @@ struct condition { /* FIELD=VALUE */
     bool may_be_absent; /* a tool's wish, not the user's */
     bool seen;          /* some record had the field ... */
     bool met;           /* ... with this value */
+    int64_t without;    /* records that had it not */
 };
 
 struct count { /* of records that passed with this value */
@@ -40,7 +41,7 @@ static void add(struct filter *f, const char *field, size_t len, const char *val
 {
     f->only = xnrealloc(f->only, (size_t)f->n + 1, sizeof *f->only);
     f->only[f->n++] =
-        (struct condition){ xstrndup(field, len), xstrdup(value), absent, false, false };
+        (struct condition){ xstrndup(field, len), xstrdup(value), absent, false, false, 0 };
 }
 
 struct filter *filter_new(const struct cli_common *common)
@@ -149,6 +150,7 @@ int filter_passes(struct filter *f, const struct record *rec)
         if (holds < 0)
             return -1;
         c->seen = c->seen || field;
+        c->without += !field;
         c->met = c->met || (field && holds);
         pass = pass && holds;
     }
@@ -192,6 +194,10 @@ void filter_finish(const struct filter *f)
         else if (c->seen && !c->met)
             warn("no record's %s is '%s'; choose others with --only %s=VALUE", c->field, c->value,
                  c->field);
+        if (c->seen && c->without && c->may_be_absent)
+            warn("%lld records have no %s, where others have one, and are used like those of '%s'; "
+                 "choose with --only %s=VALUE",
+                 (long long)c->without, c->field, c->value, c->field);
     }
     if (f->n > 1 && each && !f->held)
         warn_of_conditions(f);

@@ -19,7 +19,8 @@ MUST_USE int filter_passes(struct filter *f, const struct record *rec);
 /* Whether --limit lets no other record pass. */
 bool filter_is_full(const struct filter *f);
 /* After the last record: warns of a field that no record had, or none with that value, and of
- * conditions that no record met all at once; each is a slip of the pen mostly. */
+ * conditions that no record met all at once; each is a slip of the pen mostly. And of records that
+ * passed by filter_default though others have its field. */
 void filter_finish(const struct filter *f);
 void filter_free(struct filter *f); /* NULL is fine */
 

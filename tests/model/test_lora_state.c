@@ -78,7 +78,9 @@ static void one_bit_makes_another_set(void **state)
 static void an_adapter_takes_no_more_room_than_is_said(void **state)
 {
     char path[] = P_tmpdir "/test_lora_state.XXXXXX.tar";
-    const struct lora_origin from = { "some/base", "[{\"tool\": \"lora-train\", \"options\": [], \"version\": \"1\"}]" };
+    const struct lora_origin from = {
+        "some/base", "[{\"tool\": \"lora-train\", \"options\": [], \"version\": \"1\"}]"
+    };
     struct lora_set *l = make(1);
     struct pack_writer *out;
     struct stat st;

@@ -40,6 +40,21 @@ do
 	absent "$dir/no"
 done
 
+it "records without a split among others, here and in training"
+printf '{"id":1,"ids":[1,2,3]}\n{"id":2,"ids":[4,5],"split":"test"}\n{"id":3,"ids":[4,6],"split":"train"}\n' | peek --from-jsonl --kind tokens -o "$dir/mixed.tok"
+run predict -m "$dir/m" --mode loss "$dir/mixed.tok" -o "$dir/mixed"
+ok
+err_has "1 records have no split, where others have one, and are used like those of 'test'"
+check [ "$(peek --count "$dir/mixed")" = 2 ]
+run predict -m "$dir/m" --mode loss --only split=test "$dir/mixed.tok" -o "$dir/mixed" --force
+check [ ! -s "$dir/err" ]
+run lora-train -m "$dir/m" --max-steps 1 "$dir/mixed.tok" -o "$dir/mixed.tar"
+ok
+err_has "1 records have no split, where others have one, and are learned from as well"
+run lora-train -m "$dir/m" --max-steps 1 "$dir/none.tok" -o "$dir/none.tar"
+ok
+check [ "$(grep -c 'have no split' "$dir/err")" = 0 ]
+
 it "a record that is chosen, but is not test"
 printf '{"id":%s,"ids":[1,2],"split":"%s"}\n' 5 train 6 test | peek --from-jsonl --kind tokens -o "$dir/parts.tok"
 run predict -m "$dir/m" --mode loss --only id=5 "$dir/parts.tok" -o "$dir/chosen"

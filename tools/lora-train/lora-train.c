@@ -138,6 +138,16 @@ static void say_open(const struct train_set *train)
              train->open, train->n);
 }
 
+/* Among others that say where they belong: predict takes these too, for such of test. */
+static void say_unsplit(const struct train_sets *s)
+{
+    if (s->splits && s->train.unsplit > 0)
+        warn("%" PRId64
+             " records have no split, where others have one, and are learned from as well; "
+             "choose with --only split=VALUE",
+             s->train.unsplit);
+}
+
 /* Such a step's gradient is the smaller for it, or the noisier. */
 static void say_short_steps(const struct order *order, int64_t accum)
 {
@@ -223,6 +233,7 @@ static int run(const struct train_options *o, const struct pack *files, struct m
         return -1;
     say_cut(&sets, o->max_length);
     say_open(&sets.train);
+    say_unsplit(&sets);
     if (o->resid_pdrop >= 0)
         model_set_resid_pdrop(m, (float)o->resid_pdrop);
     if (model_set_label_smoothing(m, (float)o->label_smoothing) == 0 &&

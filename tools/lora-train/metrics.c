@@ -10,11 +10,11 @@
 
 struct metrics {
     struct metrics_file *file; /* NULL: no lines */
-    int64_t every; /* steps between lines */
+    int64_t every;             /* steps between lines */
     int64_t steps, all_tokens;
     double last_loss;
     struct eval_report eval; /* the last one; step 0: none */
-    struct { /* since the last line */
+    struct {                 /* since the last line */
         int64_t steps, tokens;
         double loss, seconds;
     } open;

@@ -50,7 +50,8 @@ int saves_check(const struct train_options *o, int64_t steps)
 }
 
 static int save(const struct train_options *o, const struct lora_set *lora,
-                const struct weights *on, const struct lora_origin *from, const char *name, bool replace)
+                const struct weights *on, const struct lora_origin *from, const char *name,
+                bool replace)
 {
     struct pack_writer *out;
 

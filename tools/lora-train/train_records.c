@@ -19,6 +19,7 @@ static int choose_set(struct train_set **set, struct train_sets *s, struct recor
 
     if (got < 0)
         return -1;
+    s->splits = s->splits || got;
     if (!got || splits_picked || !strcmp(split, "train"))
         *set = &s->train;
     else if (!strcmp(split, "eval"))
@@ -88,12 +89,14 @@ static int read_label(struct train_record *x, struct record *rec, const struct l
 
     if (got <= 0)
         return got < 0 ? -1
-                       : err_set(EXIT_DATA, "no field 'label', which %s goes by; give it one, or "
-                                            "leave the record out", option);
+                       : err_set(EXIT_DATA,
+                                 "no field 'label', which %s goes by; give it one, or "
+                                 "leave the record out",
+                                 option);
     x->label = labels_find(labels, text, n);
-    return x->label >= 0 ? 0
-                         : err_set(EXIT_DATA, "its label '%.*s' is none of the header's", (int)n,
-                                   text);
+    return x->label >= 0
+               ? 0
+               : err_set(EXIT_DATA, "its label '%.*s' is none of the header's", (int)n, text);
 }
 
 /* What the options ask for that look at labels. */
@@ -136,9 +139,7 @@ static void add_record(struct train_set *e, const struct train_record *x)
 static int take_record(struct train_sets *s, struct record *rec, uint64_t position,
                        bool splits_picked, const struct train_options *o, const struct model *m)
 {
-    struct train_record x = { .id = position,
-                              .label = -1,
-                              .source = s->source[s->sources - 1] };
+    struct train_record x = { .id = position, .label = -1, .source = s->source[s->sources - 1] };
     struct train_set *set;
     const uint32_t *ids;
     size_t n;
@@ -163,6 +164,7 @@ static int take_record(struct train_sets *s, struct record *rec, uint64_t positi
         return -1;
     set->cut += (int64_t)n > x.n;
     set->open += !record_find(rec, "n_prompt");
+    set->unsplit += !record_find(rec, "split");
     add_ids(set, &x, ids);
     add_record(set, &x);
     return 0;

@@ -24,14 +24,16 @@ struct train_set {
     int64_t n;
     uint32_t *ids;
     size_t n_ids, cap_ids;
-    int64_t cut;  /* records that --max-length made shorter */
-    int64_t open; /* records without a completion */
+    int64_t cut;     /* records that --max-length made shorter */
+    int64_t open;    /* records without a completion */
+    int64_t unsplit; /* records without a split */
 };
 
 struct train_sets {
     struct train_set train, eval;
     struct labels labels; /* of the header */
     double *class_weight; /* (labels) by which a record's loss is multiplied; NULL: by nothing */
+    bool splits; /* some record has a split */
     char **source;
     int sources;
     struct reader *from; /* read to its end: chain and digests of what the records came from */

@@ -200,7 +200,8 @@ int lora_save(const struct lora_set *l, const struct weights *base, struct pack_
 uint64_t lora_bytes(const struct lora_set *l, const struct lora_origin *from)
 {
     enum { NAMES = 256, TEXTS = 1 << 14 }; /* an entry of the header; config and card */
-    const uint64_t chain = from->chain ? 2 * strlen(from->chain) : 0; /* its quotes become two bytes */
+    const uint64_t chain =
+        from->chain ? 2 * strlen(from->chain) : 0; /* its quotes become two bytes */
 
     return (uint64_t)l->params * sizeof(float) + 2 * (uint64_t)l->n * NAMES + TEXTS + chain;
 }
