@@ -1,6 +1,7 @@
 """Whole programs, with their start, reading and writing, against those one would use instead."""
 import json
 import os
+import subprocess
 from functools import partial
 
 from contest import Case, run
@@ -77,10 +78,13 @@ class Tools:
         return 512 * (records - 1) / (self.seconds(*words, records) - self.seconds(*words, 1))
 
     def decode(self, dtype, tokens, model=None):
+        """Of those that were made: a real model may end its text before."""
         d = self.data
         words = ["predict", "-m", model or d.nf4(), d.tokens("decode.zst", 1, 16, 49000), "--mode", "generate",
                  "--compute-dtype", dtype, "-o", d.output("decode.zst.out"), "--force", "--max-new-tokens"]
-        return tokens / (self.seconds(*words, tokens + 1) - self.seconds(*words, 1))
+        many = self.seconds(*words, tokens + 1)
+        text = json.loads(d.tool("peek", "--jsonl", d.output("decode.zst.out"), stdout=subprocess.PIPE).stdout)
+        return (len(text["output_ids"]) - 1) / (many - self.seconds(*words, 1))
 
     def tokenize(self, texts):
         return texts.stat().st_size / 1e6 / self.seconds("tokenize", "--lines", "-m", self.data.tokenizer, texts, "-o",
